@@ -1,0 +1,45 @@
+# bitloss_module(tensor DEPENDS base SOURCES tensor.cc LIBRARIES fmt::fmt TESTS tensor_test.cc)
+#
+# One library for each folder of src/bitloss.
+#   DEPENDS    the complete list of folders whose headers it may include; the test
+#              `floors` holds the sources against it, so the picture in DESIGN.md
+#              cannot drift from the code
+#   LIBRARIES  what is not ours
+#   TESTS      one GoogleTest program each, run in parallel by ctest
+function(bitloss_module name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS;SOURCES;LIBRARIES;TESTS")
+  add_library(bitloss_${name} STATIC ${arg_SOURCES})
+  add_library(bitloss::${name} ALIAS bitloss_${name})
+  target_include_directories(bitloss_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
+
+  list(TRANSFORM arg_DEPENDS PREPEND bitloss:: OUTPUT_VARIABLE floors_below)
+  target_link_libraries(bitloss_${name} PUBLIC ${floors_below} ${arg_LIBRARIES}
+                        PRIVATE bitloss::warnings)
+  string(REPLACE ";" " " depends "${arg_DEPENDS}")
+  file(APPEND ${PROJECT_BINARY_DIR}/floors.txt "${name}: ${depends}\n")
+
+  foreach(test IN LISTS arg_TESTS)
+    bitloss_test(${test} DEPENDS ${name})
+  endforeach()
+endfunction()
+
+# bitloss_test(tensor_test.cc DEPENDS tensor [LABELS slow])
+#
+# A GoogleTest program of its own. Tests without a label run in `make test`; the
+# labels are `slow`, `acceptance` (needs BITLOSS_SHARED_DATA) and `peer` (needs
+# another project's tools).
+function(bitloss_test source)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS;LABELS")
+  cmake_path(GET source STEM test_name)
+  add_executable(${test_name} ${source})
+  list(TRANSFORM arg_DEPENDS PREPEND bitloss:: OUTPUT_VARIABLE libraries)
+  target_link_libraries(${test_name} PRIVATE ${libraries} GTest::gmock GTest::gtest_main
+                        bitloss::warnings)
+  target_compile_definitions(${test_name} PRIVATE
+    BITLOSS_SOURCE_DIR="${PROJECT_SOURCE_DIR}" BITLOSS_SHARED_DATA="${BITLOSS_SHARED_DATA}")
+  add_test(NAME ${test_name} COMMAND ${test_name})
+  set_tests_properties(${test_name} PROPERTIES TIMEOUT 300)
+  if(arg_LABELS)
+    set_tests_properties(${test_name} PROPERTIES LABELS "${arg_LABELS}")
+  endif()
+endfunction()
