@@ -1,0 +1,48 @@
+// The element types of GGUF files: how many bytes a block takes and, for those that bitloss can
+// read, what its bits mean. One file beside this for each family of block formats.
+//
+// Decoders compute in float32 as the reference does, operation by operation (no fused
+// multiply-add), so their results are equal to gguf-py's `dequantize` bit for bit.
+#ifndef BITLOSS_QUANT_FORMATS_GGML_GGML_TYPE_H_
+#define BITLOSS_QUANT_FORMATS_GGML_GGML_TYPE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "bitloss/base/result.h"
+#include "bitloss/tensor/dtype.h"
+
+namespace bitloss {
+
+struct GgmlType {
+  uint32_t id;                // as stored in a file
+  std::string_view name;      // "Q4_K"
+  size_t elements_per_block;  // neighbours of one row
+  size_t bytes_per_block;
+  std::optional<DType> plain;  // for types without blocks that are a DType
+  // Whole blocks to floats; null if bitloss does not decode the type.
+  // Requires: sizes that match, a whole number of blocks.
+  void (*decode)(std::span<const std::byte> blocks, std::span<float> out);
+};
+
+// Every type that a file may hold today, ordered by id.
+std::span<const GgmlType> GgmlTypes();
+
+// Null if unknown.
+const GgmlType* FindGgmlType(uint32_t id);
+const GgmlType* FindGgmlType(std::string_view name);
+
+// The bytes of `num_elements` neighbouring elements.
+// Requires: num_elements is a multiple of elements_per_block and the result fits 64 bits.
+uint64_t GgmlRowBytes(const GgmlType& type, uint64_t num_elements);
+
+// Decodes neighbouring elements. kUnsupported, naming the type and those that can be decoded, if
+// the type has no decoder; kBadInput if the sizes do not match or end inside a block.
+Status DecodeGgmlRow(const GgmlType& type, std::span<const std::byte> blocks, std::span<float> out);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_QUANT_FORMATS_GGML_GGML_TYPE_H_
