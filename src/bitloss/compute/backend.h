@@ -1,0 +1,117 @@
+// The operations of a decoder-only transformer. Everything that a model computes goes through here.
+//
+// Matrices are FP32, row-major, one row per token. The contract of the CPU backend: a row of an
+// output depends on its own inputs only and its bits are the same for any batch, thread count and
+// instruction set (design: an output element of a product is accumulated over k in ascending order
+// with one fused multiply-add per term; other reductions are striped by 16).
+//
+// Abstract because the same model runs on the plain reference (double precision, the definition),
+// on the CPU and on a GPU.
+#ifndef BITLOSS_COMPUTE_BACKEND_H_
+#define BITLOSS_COMPUTE_BACKEND_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "bitloss/base/result.h"
+#include "bitloss/base/threads.h"
+#include "bitloss/quant/format.h"
+#include "bitloss/quant/scheme.h"
+#include "bitloss/tensor/matrix.h"
+
+namespace bitloss {
+
+// Rows [begin, end) of a batch.
+struct RowRange {
+  size_t begin = 0;
+  size_t end = 0;
+  size_t size() const { return end - begin; }
+};
+
+// A weight matrix [out][in] in the order that a backend's kernels read. Belongs to the backend that
+// packed it.
+class PackedMatrix {
+ public:
+  virtual ~PackedMatrix() = default;
+  virtual size_t out_features() const = 0;
+  virtual size_t in_features() const = 0;
+  virtual size_t num_bytes() const = 0;  // in memory
+};
+
+// cos and sin of position * frequency, [positions][head_dim / 2] each. Filled by the model in
+// double precision, rounded once to FP32.
+struct RopeTable {
+  Matrix cos;
+  Matrix sin;
+};
+
+struct AttentionShape {
+  size_t num_heads = 0;
+  size_t num_kv_heads =
+      0;  // divides num_heads; query head j reads kv head j / (num_heads / num_kv_heads)
+  size_t head_dim = 0;
+};
+
+// One sequence of a batch: its new tokens and all keys and values up to the last of them.
+struct AttentionSequence {
+  RowRange rows;              // its rows of `queries` and `out`; row i stands at first_position + i
+  size_t first_position = 0;  // how many keys come before its first new token
+  ConstMatrixView keys;       // [first_position + rows.size()][num_kv_heads * head_dim], rotated
+  ConstMatrixView values;     // the same shape
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  // For records: "cpu, AVX3_DL, 2 threads".
+  virtual std::string Describe() const = 0;
+
+  // Repacks a matrix for MatMul. kUnsupported if this backend cannot run it, with the reason.
+  virtual Result<std::unique_ptr<PackedMatrix>> Pack(const EncodedMatrix& weights,
+                                                     const Execution& execution) const = 0;
+
+  // y[t][o] = sum_i x[t][i] W[o][i] + bias[o]; bias is empty or [out]. x [tokens][in],
+  // y [tokens][out]. `calls` cuts the rows into what a batch of one would pass at once (a sequence;
+  // in decoding one token); only executions that look at a whole call care (LLM.int8's outlier
+  // columns). The calls cover all rows in order. x and y do not overlap.
+  virtual void MatMul(const PackedMatrix& weights, std::span<const float> bias, ConstMatrixView x,
+                      std::span<const RowRange> calls, MatrixView y) const = 0;
+
+  // y[t][i] = x[t][i] / sqrt(mean_i(x[t][i]^2) + eps) * weight[i]. y may be x.
+  virtual void RmsNorm(ConstMatrixView x, std::span<const float> weight, float eps,
+                       MatrixView y) const = 0;
+
+  // Rotates each head of each row by its position, halves paired (i, i + head_dim / 2).
+  // x [tokens][num_heads * head_dim], positions [tokens] < table rows.
+  virtual void Rope(const RopeTable& table, std::span<const uint32_t> positions, size_t head_dim,
+                    MatrixView x) const = 0;
+
+  // out[t] = softmax(q[t] . k / sqrt(head_dim)) v over keys at or before t's position, for each
+  // head. queries and out [tokens][num_heads * head_dim].
+  virtual void Attention(const AttentionShape& shape, ConstMatrixView queries,
+                         std::span<const AttentionSequence> sequences, MatrixView out) const = 0;
+
+  // out = silu(gate) * up, element by element; silu(z) = z / (1 + exp(-z)). out may be gate.
+  virtual void SwiGlu(ConstMatrixView gate, ConstMatrixView up, MatrixView out) const = 0;
+
+  // x += delta.
+  virtual void Add(ConstMatrixView delta, MatrixView x) const = 0;
+
+  // The threads that the operations run on; shared with loops around them.
+  virtual ThreadPool& threads() const = 0;
+};
+
+// The plain reference: loops in double precision, one thread. It is the definition; never
+// optimised.
+std::unique_ptr<Backend> MakeReferenceBackend();
+
+// Highway kernels for this machine's instruction set. kUnsupported on a processor without fused
+// multiply-add. Requires: `threads` outlives the backend.
+Result<std::unique_ptr<Backend>> MakeCpuBackend(ThreadPool& threads);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_COMPUTE_BACKEND_H_

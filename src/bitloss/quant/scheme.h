@@ -1,0 +1,64 @@
+// A scheme: format + fit + execution, written "int4_group:64+awq" or by a preset's name ("awq").
+#ifndef BITLOSS_QUANT_SCHEME_H_
+#define BITLOSS_QUANT_SCHEME_H_
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "bitloss/base/result.h"
+#include "bitloss/quant/format.h"
+
+namespace bitloss {
+
+// How codes are chosen.
+enum class FitKind {
+  kNearest,  // each weight by itself
+  kAwq,      // activation-aware scaling and clipping, then nearest
+};
+
+// What is multiplied.
+struct Execution {
+  enum class Kind {
+    kRealActivations,  // decoded weights times FP32 activations
+    kLlmInt8,          // int8 weights times int8 activations, outlier columns apart
+  };
+  Kind kind = Kind::kRealActivations;
+  // kLlmInt8: |activation| at or above this makes its column an outlier; 0: no decomposition.
+  float outlier_threshold = 6.0f;
+};
+
+struct Scheme {
+  std::string text;  // as the user wrote it
+  Format format;     // the linears of the decoder blocks
+  FitKind fit = FitKind::kNearest;
+  Execution execution;
+  // The group size is the largest of 128, 64, 32 that divides every quantized width (ResolveGroup).
+  bool chooses_group = false;
+  // The format of lm_head (and of a tied embedding); FP16 unless asked.
+  Format head_format;
+};
+
+struct Preset {
+  std::string_view name;     // "awq"
+  std::string_view meaning;  // "int4_group:auto:asym+awq"
+  std::string_view summary;
+  std::string_view source;
+};
+std::span<const Preset> Presets();
+
+struct SchemeOptions {
+  float int8_threshold = 6.0f;
+};
+
+// kBadInput or kUnsupported in one line, naming what is known.
+Result<Scheme> ParseScheme(std::string_view text, const SchemeOptions& options = {});
+
+// Settles what depends on the model: the group size, for matrices whose rows have these lengths.
+// kUnsupported names the width that the format cannot take.
+Result<Scheme> ResolveForWidths(Scheme scheme, std::span<const size_t> widths);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_QUANT_SCHEME_H_
