@@ -1,0 +1,199 @@
+// What a study remembers: plain structs, in the words of the design (lane, unit, protocol, suite).
+// The tables and blobs that hold them are described in docs/study-format.md.
+//
+// Lanes, protocols, units, suites and prompts are named by their index: lanes from 0 (the
+// baseline), protocols and suites by their place in the manifest, units by their place in the
+// protocol, prompts by their place in the suite.
+//
+// Everything here but Timing and MachineNote is a pure function of the manifest: two runs of the
+// same study, on any machine, interrupted or not, hold equal records.
+#ifndef BITLOSS_STORE_RECORDS_H_
+#define BITLOSS_STORE_RECORDS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bitloss {
+
+struct ModelRecord {
+  std::string name;
+  std::string architecture;     // "qwen2"
+  uint64_t num_parameters = 0;  // a tied matrix counts once
+  std::string identity;         // hash of everything that decides its numbers
+  bool operator==(const ModelRecord&) const = default;
+};
+
+// A protocol applied to a text.
+struct ProtocolRecord {
+  std::string id;         // "lines-512-seed"
+  std::string text;       // "wikitext2", or the file's name
+  std::string text_hash;  // SHA-256 of its bytes
+  // One sentence: how units become one number, e.g. "mean loss of a line weighted by its tokens".
+  std::string aggregation;
+  // What the clusters are: "article", or "block" where a text has no headings.
+  std::string cluster_kind = "article";
+  uint64_t num_units = 0;  // to be measured: the study is complete when every lane has them all
+  bool operator==(const ProtocolRecord&) const = default;
+};
+
+struct SuiteRecord {
+  std::string id;    // "core96"
+  std::string hash;  // SHA-256 of the suite's file
+  uint64_t num_prompts = 0;
+  bool operator==(const SuiteRecord&) const = default;
+};
+
+// Everything that the numbers of a study depend on, except its lanes (which may be added later).
+// The number of threads and the machine are not here: no number depends on them.
+struct Manifest {
+  std::string bitloss_version;
+  ModelRecord model;
+  std::string tokenizer_identity;
+  std::vector<ProtocolRecord> protocols;
+  std::vector<SuiteRecord> suites;
+  uint64_t seed = 0;
+  // The other options that numbers depend on, as the text of a JSON object, e.g.
+  // {"max_new_tokens": 100, "decoding": "greedy", "calibration": {"text": "...", "hash": "..."}}.
+  std::string options = "{}";
+  bool operator==(const Manifest&) const = default;
+};
+
+struct LaneRecord {
+  size_t lane = 0;
+  std::string scheme;      // as asked for: "awq"; no two lanes share one
+  std::string definition;  // what it stands for here, with every choice settled:
+                           // "int4_group:64:asym+awq"; a resumed study must agree with it
+  bool baseline = false;   // lane 0
+  bool control = false;    // an A/A control: may equal the baseline exactly
+
+  uint64_t weight_bytes = 0;  // all weights of the model as this lane stores them: codes, scales,
+                              // zero points, and what stays FP16; a tied matrix counts once
+  double bits_per_weight = 0.0;  // 8 * weight_bytes / num_parameters
+  // Over the tensors that the scheme changed, scales included; none for the baseline.
+  std::optional<double> quantized_bits_per_weight;
+  std::optional<uint64_t> group_size;
+  std::vector<std::string> notes;  // sentences for the reader: "group size 64: ..."
+  // JSON object texts. Coverage: which kinds of tensors are quantized, how many weights and bytes
+  // of each. Calibration: text, hash, sequences, tokens; "{}" for a fit that uses none.
+  std::string coverage = "{}";
+  std::string calibration = "{}";
+  bool operator==(const LaneRecord&) const = default;
+};
+
+// Neighbouring scored tokens of one unit that lie in the same cluster (article).
+struct ClusterRun {
+  uint32_t cluster = 0;
+  uint32_t num_scored = 0;
+  bool operator==(const ClusterRun&) const = default;
+};
+
+// One sequence of a protocol. Its perplexity over units u, with mean_nll(u) the plain mean over the
+// scored tokens of u:
+//
+//   perplexity = exp( sum_u weight(u) * mean_nll(u) / sum_u weight(u) )
+//
+// weight is num_scored, unless the protocol says otherwise (lines-512-seed: num_tokens; hf-stride
+// in its current form: targets - 1). A unit with num_scored == 0 (a text of one token) has weight
+// 0.
+struct TextUnit {
+  size_t protocol = 0;
+  size_t unit = 0;
+  uint32_t num_tokens = 0;  // that the model saw
+  uint32_t num_scored = 0;  // predictions; the length of every array of its TokenScores
+  double weight = 0.0;
+  std::vector<ClusterRun> clusters;   // in order; their num_scored sum to num_scored
+  std::optional<uint64_t> num_words;  // denominators of rolling-doc: of the page as it stands in
+  std::optional<uint64_t> num_bytes;  // the file, before anything is rewritten
+  std::string token_hash;             // SHA-256 of the token ids as little-endian u32
+  bool operator==(const TextUnit&) const = default;
+};
+
+// One lane's numbers on the scored tokens of one unit (or of the baseline's answer to a prompt), in
+// nats, float64. Arrays are as long as the number of scored tokens, or empty: not measured.
+struct TokenScores {
+  size_t lane = 0;
+  std::vector<double> nll;  // -ln q(token)
+  // Of a lane other than 0: against the baseline on the same prefix, over the whole vocabulary.
+  std::vector<double> kl;            // KL(baseline || lane)
+  std::vector<double> kl_reverse;    // KL(lane || baseline)
+  std::vector<uint8_t> top1_agrees;  // 1: the same most likely token; ties go to the lowest id
+  // Of lane 0.
+  std::vector<double> entropy;
+  std::vector<double> top1_probability;
+  bool operator==(const TokenScores&) const = default;
+};
+
+struct PromptRecord {
+  size_t prompt = 0;
+  std::string id;        // "math-003"
+  std::string category;  // "Mathematics"
+  std::string text;      // what the user would type, before the chat template
+  bool operator==(const PromptRecord&) const = default;
+};
+
+enum class FinishReason { kEos = 0, kLimit = 1, kError = 2 };  // on disk: never renumbered
+
+struct CheckResult {
+  bool passed = false;          // every required check passed
+  double score = 0.0;           // weighted share of checks passed, in [0, 1]
+  std::string evidence = "[]";  // JSON array text: per check what was found and where
+  bool operator==(const CheckResult&) const = default;
+};
+
+// The largest logits at one generated position, raw (before temperature), largest first.
+struct TopLogits {
+  std::vector<int32_t> ids;
+  std::vector<float> logits;  // as many
+  bool operator==(const TopLogits&) const = default;
+};
+
+struct Answer {
+  size_t lane = 0;
+  size_t suite = 0;
+  size_t prompt = 0;
+  std::string text;
+  std::vector<int32_t> token_ids;  // generated, without the ending token
+  FinishReason finish = FinishReason::kEos;
+  std::string error;                  // one line, if finish is kError
+  std::vector<TopLogits> top_logits;  // of the first 10 positions
+  std::optional<CheckResult> check;   // none: the prompt has no checks
+  bool operator==(const Answer&) const = default;
+};
+
+// A lane on the baseline's own answer, teacher-forced. Lane 0 has its nll, entropy and
+// top1_probability. An empty answer has empty arrays.
+struct AnswerScores {
+  size_t suite = 0;
+  size_t prompt = 0;
+  TokenScores scores;
+  bool operator==(const AnswerScores&) const = default;
+};
+
+// What took how long. Put again, it replaces what was there; nothing but speeds is made of it.
+enum class TimingKind { kPrefill = 0, kDecode = 1, kQuantize = 2, kAnswer = 3 };  // on disk
+struct Timing {
+  size_t lane = 0;
+  TimingKind kind = TimingKind::kPrefill;
+  // Which piece of work: "<protocol>/<unit>" or what the study likes; kAnswer: AnswerTimingKey.
+  std::string key;
+  double seconds = 0.0;
+  uint64_t num_tokens = 0;  // done in that time; 0 where tokens mean nothing
+  bool operator==(const Timing&) const = default;
+};
+
+// The key of one answer's time in a kAnswer timing: "<suite>/<prompt>".
+std::string AnswerTimingKey(size_t suite, size_t prompt);
+
+// What the last run ran on, for the reader: "threads", "cpu", "simd", "timestamp" (ISO 8601, UTC).
+struct MachineNote {
+  std::string key;
+  std::string value;
+  bool operator==(const MachineNote&) const = default;
+};
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_STORE_RECORDS_H_
