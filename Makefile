@@ -1,0 +1,38 @@
+# make demo     what INT8, NF4, AWQ and 3 bits cost the small model that ships with bitloss
+# make smollm2  the same for the real SmolLM2-135M-Instruct; TEXT=/path/to/wiki.test.raw for WikiText-2
+# make test     all tests
+# make build    build/release/bitloss
+
+JOBS ?= $(shell nproc)
+BITLOSS := build/release/bitloss
+SCHEMES ?= int8,nf4,awq,int3_group:64
+OUT ?= runs
+
+.PHONY: demo smollm2 test build setup check clean
+
+demo: build
+	$(BITLOSS) run --schemes $(SCHEMES) --out $(OUT)/demo
+
+smollm2: build
+	$(BITLOSS) run "$$(tools/fetch-smollm2)" --schemes $(SCHEMES) $(if $(TEXT),--text $(TEXT) --protocol lines-512-seed) \
+	  --out $(OUT)/smollm2
+
+build: setup
+	@cmake --preset release >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }
+	@rm -f build-configure.log
+	cmake --build --preset release -j $(JOBS) --target bitloss
+
+test: setup
+	@cmake --preset dev >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }
+	@rm -f build-configure.log
+	cmake --build --preset dev -j $(JOBS)
+	ctest --test-dir build/dev -j $(JOBS) --output-on-failure -LE 'acceptance|peer|slow'
+
+setup:
+	@tools/setup
+
+check:
+	tools/check
+
+clean:
+	rm -rf build
