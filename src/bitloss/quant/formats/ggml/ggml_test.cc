@@ -1,0 +1,131 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "bitloss/base/file.h"
+#include "bitloss/quant/formats/ggml/ggml_type.h"
+#include "bitloss/quant/formats/ggml/k_blocks.h"
+
+namespace bitloss {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::vector<std::byte> FromHex(std::string_view hex) {
+  std::vector<std::byte> bytes;
+  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
+    bytes.push_back(std::byte(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
+  }
+  return bytes;
+}
+
+std::vector<float> DecodeBlock(std::string_view type_name, std::string_view hex) {
+  const GgmlType& type = *FindGgmlType(type_name);
+  std::vector<float> values(type.elements_per_block);
+  const Status status = DecodeGgmlRow(type, FromHex(hex), values);
+  EXPECT_TRUE(status.ok());
+  return values;
+}
+
+// testdata/make_ggml_blocks.py asked gguf-py.
+TEST(GgmlTest, DecodesRandomBlocksOfEveryTypeToTheBitsOfGgufPy) {
+  const std::string golden =
+      ReadFile(BITLOSS_SOURCE_DIR "/src/bitloss/quant/formats/ggml/testdata/ggml_blocks.txt")
+          .value();
+  std::istringstream lines(golden);
+  std::string name, block, expected;
+  std::map<std::string, int> num_blocks;
+  while (lines >> name >> block >> expected) {
+    const std::vector<float> values = DecodeBlock(name, block);
+    const std::vector<std::byte> bits = FromHex(expected);
+    ASSERT_EQ(bits.size(), values.size() * sizeof(float));
+    ASSERT_EQ(std::memcmp(values.data(), bits.data(), bits.size()), 0) << name << " " << block;
+    ++num_blocks[name];
+  }
+  EXPECT_THAT(num_blocks, ElementsAre(testing::Pair("Q4_0", 20), testing::Pair("Q4_1", 20),
+                                      testing::Pair("Q4_K", 8), testing::Pair("Q5_0", 20),
+                                      testing::Pair("Q5_1", 20), testing::Pair("Q5_K", 8),
+                                      testing::Pair("Q6_K", 8), testing::Pair("Q8_0", 20)));
+}
+
+// 0.5, -1, 0.25 at 0..2 and 0.9, -0.3 at 16, 17, the rest 0, as ggml's encoder stores them.
+TEST(GgmlTest, DecodesTheWorkedBlockAsQ4_0) {
+  const std::vector<float> x = DecodeBlock("Q4_0", "0030fc608a88888888888888888888888888");
+  EXPECT_THAT(std::vector(x.begin(), x.begin() + 4), ElementsAre(0.5f, -1.0f, 0.25f, 0.0f));
+  EXPECT_THAT(std::vector(x.begin() + 16, x.begin() + 19), ElementsAre(0.875f, -0.25f, 0.0f));
+}
+
+TEST(GgmlTest, DecodesTheWorkedBlockAsQ8_0) {
+  const std::string zeros(64, '0');
+  const std::string block = "0820408120" + zeros.substr(0, 26) + "72da" + zeros.substr(0, 28);
+  const std::vector<float> x = DecodeBlock("Q8_0", block);
+  const float d = 0.00787353515625f;  // FP16 of 1 / 127
+  EXPECT_THAT(std::vector(x.begin(), x.begin() + 4), ElementsAre(64 * d, -127 * d, 32 * d, 0.0f));
+  EXPECT_THAT(std::vector(x.begin() + 16, x.begin() + 19), ElementsAre(114 * d, -38 * d, 0.0f));
+}
+
+TEST(GgmlTest, DecodesTheWorkedBlockAsQ4_1WhereAZeroIsNotZero) {
+  // d = FP16(1.9 / 15) = 0x300E, m = -1 = 0xBC00.
+  const std::vector<float> x = DecodeBlock("Q4_1", "0e3000bcfc608a88888888888888888888888888");
+  const float d = 0.126708984375f;
+  EXPECT_THAT(std::vector(x.begin(), x.begin() + 3), ElementsAre(12 * d - 1, -1.0f, 10 * d - 1));
+  EXPECT_NEAR(x[3], 0.0137, 5e-5);
+  EXPECT_THAT(std::vector(x.begin() + 16, x.begin() + 18), ElementsAre(15 * d - 1, 6 * d - 1));
+}
+
+TEST(GgmlTest, UnpacksTheWorkedSixBitPairs) {
+  SixBitPairs pairs;
+  const std::vector<std::byte> bytes = FromHex("018203c40a0bcc4de5f1071f");
+  std::memcpy(pairs.bytes.data(), bytes.data(), bytes.size());
+  std::vector<int> scales, mins;
+  for (size_t s = 0; s < 8; ++s) {
+    scales.push_back(pairs.Scale(s));
+    mins.push_back(pairs.Min(s));
+  }
+  EXPECT_THAT(scales, ElementsAre(1, 2, 3, 4, 5, 33, 7, 63));
+  EXPECT_THAT(mins, ElementsAre(10, 11, 12, 13, 14, 15, 48, 17));
+}
+
+TEST(GgmlTest, DecodesPlainTypesAtAnyAlignment) {
+  const std::vector<std::byte> bytes = FromHex("ff003c00c0");  // FP16 1 and -2 at byte 1
+  std::vector<float> values(2);
+  ASSERT_TRUE(DecodeGgmlRow(*FindGgmlType("F16"), std::span(bytes).subspan(1), values).ok());
+  EXPECT_THAT(values, ElementsAre(1.0f, -2.0f));
+  EXPECT_THAT(DecodeBlock("BF16", "803f"), ElementsAre(1.0f));
+  EXPECT_THAT(DecodeBlock("F32", "0000803f"), ElementsAre(1.0f));
+}
+
+TEST(GgmlTest, RefusesATypeWithoutADecoderByName) {
+  std::vector<float> values(32);
+  const std::vector<std::byte> block(18);
+  const Status status = DecodeGgmlRow(*FindGgmlType("IQ4_NL"), block, values);
+  EXPECT_EQ(status.error().kind, ErrorKind::kUnsupported);
+  EXPECT_THAT(status.error().message, HasSubstr("IQ4_NL"));
+  EXPECT_THAT(status.error().message, HasSubstr("Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K"));
+}
+
+TEST(GgmlTest, RefusesSizesThatDoNotFit) {
+  const GgmlType& type = *FindGgmlType("Q4_0");
+  const std::vector<std::byte> bytes(18);
+  std::vector<float> half(16), whole(32), twice(64);
+  EXPECT_EQ(DecodeGgmlRow(type, bytes, half).error().kind, ErrorKind::kBadInput);
+  EXPECT_EQ(DecodeGgmlRow(type, bytes, twice).error().kind, ErrorKind::kBadInput);
+  EXPECT_TRUE(DecodeGgmlRow(type, bytes, whole).ok());
+  EXPECT_TRUE(DecodeGgmlRow(type, {}, {}).ok());
+}
+
+TEST(GgmlTest, KnowsNoRetiredType) {
+  EXPECT_EQ(FindGgmlType(4), nullptr);
+  EXPECT_EQ(FindGgmlType(36), nullptr);
+  EXPECT_EQ(FindGgmlType(30)->plain, DType::kBF16);
+  EXPECT_EQ(GgmlRowBytes(*FindGgmlType("Q6_K"), 4096), 16u * 210u);
+}
+
+}  // namespace
+}  // namespace bitloss

@@ -1,0 +1,148 @@
+#include "bitloss/quant/formats/ggml/ggml_type.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <string>
+
+#include "bitloss/base/check.h"
+#include "bitloss/quant/formats/ggml/k_blocks.h"
+#include "bitloss/quant/formats/ggml/legacy_blocks.h"
+
+namespace bitloss {
+namespace {
+
+// Blocks in a file are not aligned: each is copied out before it is looked at.
+template <class Block, size_t kElements>
+void DecodeBlocks(std::span<const std::byte> blocks, std::span<float> out) {
+  const size_t num_blocks = out.size() / kElements;
+  BITLOSS_DCHECK(blocks.size() == num_blocks * sizeof(Block));
+  for (size_t i = 0; i < num_blocks; ++i) {
+    Block block;
+    std::memcpy(&block, blocks.data() + i * sizeof(Block), sizeof(Block));
+    Decode(block, std::span<float, kElements>(out.subspan(i * kElements, kElements)));
+  }
+}
+
+void DecodeF32(std::span<const std::byte> bytes, std::span<float> out) {
+  BITLOSS_DCHECK(bytes.size() == out.size() * sizeof(float));
+  if (!out.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
+}
+
+template <class Half>
+void DecodeHalves(std::span<const std::byte> bytes, std::span<float> out) {
+  BITLOSS_DCHECK(bytes.size() == out.size() * sizeof(Half));
+  for (size_t i = 0; i < out.size(); ++i) {
+    Half half;
+    std::memcpy(&half, bytes.data() + i * sizeof(Half), sizeof(Half));
+    out[i] = ToFloat(half);
+  }
+}
+
+template <class Block>
+constexpr GgmlType Legacy(uint32_t id, std::string_view name) {
+  return {id, name, kLegacyBlock, sizeof(Block), std::nullopt, DecodeBlocks<Block, kLegacyBlock>};
+}
+
+template <class Block>
+constexpr GgmlType KQuant(uint32_t id, std::string_view name) {
+  return {id, name, kKBlock, sizeof(Block), std::nullopt, DecodeBlocks<Block, kKBlock>};
+}
+
+constexpr GgmlType SizeOnly(uint32_t id, std::string_view name, size_t elements, size_t bytes) {
+  return {id, name, elements, bytes, std::nullopt, nullptr};
+}
+
+constexpr GgmlType Plain(uint32_t id, std::string_view name, DType dtype,
+                         void (*decode)(std::span<const std::byte>, std::span<float>) = nullptr) {
+  return {id, name, 1, BytesPerElement(dtype), dtype, decode};
+}
+
+// Ids and sizes: ggml.h and ggml-common.h. Missing ids are retired and appear in no valid file.
+constexpr std::array kTypes = {
+    Plain(0, "F32", DType::kF32, DecodeF32),
+    Plain(1, "F16", DType::kF16, DecodeHalves<F16>),
+    Legacy<BlockQ4_0>(2, "Q4_0"),
+    Legacy<BlockQ4_1>(3, "Q4_1"),
+    Legacy<BlockQ5_0>(6, "Q5_0"),
+    Legacy<BlockQ5_1>(7, "Q5_1"),
+    Legacy<BlockQ8_0>(8, "Q8_0"),
+    SizeOnly(9, "Q8_1", 32, 36),
+    SizeOnly(10, "Q2_K", 256, 84),
+    SizeOnly(11, "Q3_K", 256, 110),
+    KQuant<BlockQ4_K>(12, "Q4_K"),
+    KQuant<BlockQ5_K>(13, "Q5_K"),
+    KQuant<BlockQ6_K>(14, "Q6_K"),
+    SizeOnly(15, "Q8_K", 256, 292),
+    SizeOnly(16, "IQ2_XXS", 256, 66),
+    SizeOnly(17, "IQ2_XS", 256, 74),
+    SizeOnly(18, "IQ3_XXS", 256, 98),
+    SizeOnly(19, "IQ1_S", 256, 50),
+    SizeOnly(20, "IQ4_NL", 32, 18),
+    SizeOnly(21, "IQ3_S", 256, 110),
+    SizeOnly(22, "IQ2_S", 256, 82),
+    SizeOnly(23, "IQ4_XS", 256, 136),
+    Plain(24, "I8", DType::kI8),
+    Plain(25, "I16", DType::kI16),
+    Plain(26, "I32", DType::kI32),
+    Plain(27, "I64", DType::kI64),
+    Plain(28, "F64", DType::kF64),
+    SizeOnly(29, "IQ1_M", 256, 56),
+    Plain(30, "BF16", DType::kBF16, DecodeHalves<BF16>),
+    SizeOnly(34, "TQ1_0", 256, 54),
+    SizeOnly(35, "TQ2_0", 256, 66),
+    SizeOnly(39, "MXFP4", 32, 17),
+    SizeOnly(40, "NVFP4", 64, 36),
+    SizeOnly(41, "Q1_0", 128, 18),
+    SizeOnly(42, "Q2_0", 64, 18),
+};
+
+std::string DecodableNames() {
+  std::string names;
+  for (const GgmlType& type : kTypes) {
+    if (type.decode == nullptr) continue;
+    if (!names.empty()) names += ", ";
+    names += type.name;
+  }
+  return names;
+}
+
+template <class Matches>
+const GgmlType* FindIf(Matches matches) {
+  const auto found = std::find_if(kTypes.begin(), kTypes.end(), matches);
+  return found == kTypes.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+std::span<const GgmlType> GgmlTypes() { return kTypes; }
+
+const GgmlType* FindGgmlType(uint32_t id) {
+  return FindIf([id](const GgmlType& type) { return type.id == id; });
+}
+
+const GgmlType* FindGgmlType(std::string_view name) {
+  return FindIf([name](const GgmlType& type) { return type.name == name; });
+}
+
+uint64_t GgmlRowBytes(const GgmlType& type, uint64_t num_elements) {
+  BITLOSS_DCHECK(num_elements % type.elements_per_block == 0);
+  return num_elements / type.elements_per_block * type.bytes_per_block;
+}
+
+Status DecodeGgmlRow(const GgmlType& type, std::span<const std::byte> blocks,
+                     std::span<float> out) {
+  if (type.decode == nullptr) {
+    return Unsupported("type {} cannot be decoded (known: {})", type.name, DecodableNames());
+  }
+  if (out.size() % type.elements_per_block != 0 ||
+      blocks.size() != GgmlRowBytes(type, out.size())) {
+    return BadInput("{} bytes are not {} elements of type {} (blocks of {} elements, {} bytes)",
+                    blocks.size(), out.size(), type.name, type.elements_per_block,
+                    type.bytes_per_block);
+  }
+  type.decode(blocks, out);
+  return Ok();
+}
+
+}  // namespace bitloss
