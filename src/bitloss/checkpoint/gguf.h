@@ -96,6 +96,9 @@ class GgufFile {
   const std::vector<SharedBytes>& headers() const { return headers_; }
 
  private:
+  Status AddPart(const std::filesystem::path& path, const SharedBytes& file,
+                 std::vector<GgufTensor> tensors, size_t header_bytes);
+
   uint32_t version_ = 0;
   GgufMetadata metadata_;
   std::vector<GgufTensor> tensors_;
