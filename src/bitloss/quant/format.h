@@ -25,6 +25,10 @@ struct GroupedCodes;
 
 enum class Symmetry { kSymmetric, kAsymmetric };
 
+// Whether a slice of a matrix's rows encodes to the same codes as it does within the matrix. Fits
+// that try many candidates work on slices.
+enum class RowCoding { kIndependent, kTogether };
+
 struct Format {
   std::string name;  // as in a scheme string, with its parameters: "int4_group:64:sym"
 
@@ -32,9 +36,14 @@ struct Format {
   int bits = 0;
   size_t group_size = 0;  // neighbouring weights of a row that share a scale; 0: the whole row
   Symmetry symmetry = Symmetry::kSymmetric;
+  RowCoding row_coding = RowCoding::kTogether;
 
   // Whether a [rows][cols] matrix can be encoded; if not, why.
   Status (*supports)(const Format& format, size_t rows, size_t cols) = nullptr;
+
+  // What a matrix will cost to store, everything counted: num_bytes() of what encode returns.
+  // Requires: supports().
+  size_t (*num_bytes)(const Format& format, size_t rows, size_t cols) = nullptr;
 
   // Rounds each weight to the nearest value that the format offers, by the rule that the format's
   // header states. weights [out][in], already what the checkpoint's FP16 form holds. kBadInput
@@ -57,12 +66,11 @@ struct EncodedMatrix {
   Format format;
   size_t rows = 0;
   size_t cols = 0;
-  SharedBytes codes;
-  SharedBytes scales;
-  SharedBytes zeros;
-  SharedBytes extra;
+  SharedBytes codes = {};
+  SharedBytes scales = {};
+  SharedBytes zeros = {};
+  SharedBytes extra = {};
 
-  // What the matrix costs to store, everything counted.
   size_t num_bytes() const { return codes.size() + scales.size() + zeros.size() + extra.size(); }
 };
 
@@ -105,7 +113,8 @@ struct FormatFamily {
 };
 std::span<const FormatFamily> FormatFamilies();
 
-// "int4_group:64:sym" -> its format. kUnsupported names the known families.
+// "int4_group:64:sym" -> its format; without parameters the family's defaults. kUnsupported, for an
+// unknown family, names the nearest known ones; kBadInput, for a bad parameter, the possible ones.
 Result<Format> ParseFormat(std::string_view text);
 
 }  // namespace bitloss

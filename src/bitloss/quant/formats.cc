@@ -1,0 +1,46 @@
+// The list of formats.
+#include <algorithm>
+#include <vector>
+
+#include "bitloss/quant/format.h"
+#include "bitloss/quant/formats/f16/f16.h"
+#include "bitloss/quant/formats/f32/f32.h"
+#include "bitloss/quant/nearest_names.h"
+
+namespace bitloss {
+namespace {
+
+std::vector<std::string_view> Split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (size_t begin = 0;;) {
+    const size_t end = text.find(separator, begin);
+    parts.push_back(text.substr(begin, end - begin));
+    if (end == std::string_view::npos) return parts;
+    begin = end + 1;
+  }
+}
+
+}  // namespace
+
+std::span<const FormatFamily> FormatFamilies() {
+  static const std::vector<FormatFamily> kFamilies = {
+      F16Family(),
+      F32Family(),
+  };
+  return kFamilies;
+}
+
+Result<Format> ParseFormat(std::string_view text) {
+  const std::vector<std::string_view> parts = Split(text, ':');
+  const auto families = FormatFamilies();
+  const auto family = std::ranges::find(families, parts[0], &FormatFamily::name);
+  if (family == families.end()) {
+    std::vector<std::string_view> known;
+    for (const FormatFamily& f : families) known.push_back(f.name);
+    return Unsupported("unknown format '{}'; known are {}", parts[0],
+                       NearestNames(parts[0], known, known.size()));
+  }
+  return family->make(std::span(parts).subspan(1));
+}
+
+}  // namespace bitloss

@@ -1,0 +1,54 @@
+#include "bitloss/quant/formats/f32/f32.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "bitloss/quant/formats/no_parameters.h"
+#include "bitloss/quant/formats/planes.h"
+
+namespace bitloss {
+namespace {
+
+Result<EncodedMatrix> EncodeF32(const Format& format, ConstMatrixView weights) {
+  BITLOSS_DO(CheckFinite(weights));
+  std::vector<float> values(weights.rows * weights.cols);
+  for (size_t row = 0; row < weights.rows; ++row) {
+    std::ranges::copy(weights.Row(row), values.begin() + row * weights.cols);
+  }
+  return EncodedMatrix{.format = format,
+                       .rows = weights.rows,
+                       .cols = weights.cols,
+                       .codes = OwnPlane(std::move(values))};
+}
+
+void DecodeF32(const EncodedMatrix& matrix, size_t row, size_t first_col, std::span<float> out) {
+  BITLOSS_DCHECK(first_col + out.size() <= matrix.cols);
+  const size_t first = (row * matrix.cols + first_col) * sizeof(float);
+  std::memcpy(out.data(), matrix.codes.data() + first, out.size_bytes());
+}
+
+}  // namespace
+
+const Format& F32Format() {
+  static const Format kFormat = {
+      .name = "f32",
+      .bits = 32,
+      .row_coding = RowCoding::kIndependent,
+      .supports = SupportsEveryShape,
+      .num_bytes = [](const Format&, size_t rows, size_t cols) { return rows * cols * 4; },
+      .encode = EncodeF32,
+      .decode = DecodeF32,
+  };
+  return kFormat;
+}
+
+FormatFamily F32Family() {
+  return {.name = "f32",
+          .summary = "float32, for checks of the arithmetic",
+          .source = "IEEE 754 binary32",
+          .make = [](std::span<const std::string_view> parameters) {
+            return WithoutParameters(F32Format(), parameters);
+          }};
+}
+
+}  // namespace bitloss
