@@ -1,0 +1,68 @@
+// What goes through a model at once: sequences of different lengths, one after the other.
+#ifndef BITLOSS_MODEL_BATCH_H_
+#define BITLOSS_MODEL_BATCH_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "bitloss/compute/backend.h"
+#include "bitloss/model/config.h"
+
+namespace bitloss {
+
+// Keys and values of earlier tokens, FP32, for sequences that are continued (generation). Memory is
+// touched as it fills, so a generous capacity costs nothing until it is used.
+class KvCache {
+ public:
+  // One slot for each sequence; capacities[slot] tokens at most.
+  KvCache(const ModelConfig& config, std::span<const size_t> capacities);
+
+  size_t num_slots() const { return lengths_.size(); }
+  size_t length(size_t slot) const { return lengths_[slot]; }
+  size_t capacity(size_t slot) const { return capacities_[slot]; }
+
+  // [capacity][num_kv_heads * head_dim] of one layer.
+  MatrixView Keys(size_t slot, size_t layer) { return keys_[slot * num_layers_ + layer].view(); }
+  MatrixView Values(size_t slot, size_t layer) {
+    return values_[slot * num_layers_ + layer].view();
+  }
+
+  // After a forward pass wrote `count` more rows in every layer.
+  void Advance(size_t slot, size_t count);
+
+ private:
+  size_t num_layers_;
+  std::vector<size_t> capacities_;
+  std::vector<size_t> lengths_;
+  std::vector<Matrix> keys_;
+  std::vector<Matrix> values_;
+};
+
+// New tokens of one or more sequences.
+class Batch {
+ public:
+  // Appends a sequence that starts at position 0 and keeps nothing.
+  void Add(std::span<const int32_t> tokens);
+  // Appends tokens that continue the sequence in `slot` of the batch's cache.
+  void Continue(std::span<const int32_t> tokens, const KvCache& cache, size_t slot);
+
+  std::span<const int32_t> tokens() const { return tokens_; }
+  std::span<const uint32_t> positions() const { return positions_; }
+  // The rows of each sequence, in order; together they are all rows.
+  std::span<const RowRange> sequences() const { return sequences_; }
+  std::span<const size_t> slots() const { return slots_; }  // empty without a cache
+  size_t first_position(size_t sequence) const { return positions_[sequences_[sequence].begin]; }
+
+ private:
+  void Append(std::span<const int32_t> tokens, size_t first_position);
+
+  std::vector<int32_t> tokens_;
+  std::vector<uint32_t> positions_;
+  std::vector<RowRange> sequences_;
+  std::vector<size_t> slots_;
+};
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_MODEL_BATCH_H_

@@ -1,0 +1,144 @@
+#include "bitloss/model/lane_builder.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <optional>
+
+#include "bitloss/model/calibration.h"
+
+namespace bitloss {
+namespace {
+
+Precision PrecisionOf(const Format& format) {
+  return format.name == F32Format().name ? Precision::kStored : Precision::kFp16;
+}
+
+// The hidden rows of the calibration sequences, carried through the baseline's blocks.
+class CalibrationChain {
+ public:
+  CalibrationChain(Transformer& transformer, std::span<const std::vector<int32_t>> sequences)
+      : transformer_(transformer) {
+    for (const std::vector<int32_t>& tokens : sequences) batch_.Add(tokens);
+  }
+
+  // x_0 = embedding.
+  void Begin(const LaneWeights& baseline) { transformer_.Embed(baseline, batch_, inputs_); }
+
+  const Batch& batch() const { return batch_; }
+  ConstMatrixView inputs() const { return inputs_; }
+
+  // Moves on through the baseline's own block.
+  Status Advance(const LayerSource& source, size_t layer) {
+    LaneSize unused;
+    BITLOSS_TRY(const LayerWeights weights,
+                PackLayer(source, F16Format(), Execution{}, transformer_.backend(), unused));
+    transformer_.Layer(weights, layer, batch_, nullptr, inputs_);
+    return Ok();
+  }
+
+ private:
+  Transformer& transformer_;
+  Batch batch_;
+  Matrix inputs_;
+};
+
+// Embedding, final norm and head, which lanes of one precision share.
+struct SharedParts {
+  EncodedMatrix embedding;
+  std::vector<float> final_norm;
+  std::shared_ptr<const PackedMatrix> head;
+};
+
+Result<SharedParts> ReadSharedParts(const ModelSource& source, const Backend& backend,
+                                    Precision precision) {
+  SharedParts parts;
+  BITLOSS_TRY(parts.embedding, source.Embedding(precision));
+  BITLOSS_TRY(parts.final_norm, source.FinalNorm(precision));
+  BITLOSS_TRY(const EncodedMatrix head,
+              source.tied_head() ? Result<EncodedMatrix>(parts.embedding) : source.Head(precision));
+  BITLOSS_TRY(parts.head, backend.Pack(head, Execution{}));
+  return parts;
+}
+
+// Bytes of what the scheme leaves alone: 2 for each weight, 4 in the stored-precision lane.
+uint64_t OtherBytes(const ModelSource& source, Precision precision) {
+  const uint64_t others = source.num_parameters() - source.num_linear_parameters();
+  return others * (precision == Precision::kFp16 ? 2 : 4);
+}
+
+double SecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+bool Calibrates(const Scheme& scheme) { return scheme.fit == FitKind::kAwq; }
+
+Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer& transformer,
+                                          std::span<const Scheme> schemes,
+                                          const LaneBuilderOptions& options) {
+  const Backend& backend = transformer.backend();
+  std::map<Precision, SharedParts> shared;
+  std::vector<BuiltLane> lanes(schemes.size());
+  for (size_t i = 0; i < schemes.size(); ++i) {
+    const Precision precision = PrecisionOf(schemes[i].format);
+    if (!shared.contains(precision)) {
+      BITLOSS_TRY(shared[precision], ReadSharedParts(source, backend, precision));
+    }
+    const SharedParts& parts = shared[precision];
+    LaneWeights& lane = lanes[i].weights;
+    lane.embedding = parts.embedding;
+    lane.final_norm = parts.final_norm;
+    lane.head = parts.head;
+    lane.size.other_bytes = OtherBytes(source, precision);
+  }
+
+  std::optional<CalibrationChain> chain;
+  if (std::ranges::any_of(schemes, Calibrates)) {
+    if (options.calibration.empty()) {
+      return BadInput("a calibrating scheme needs a calibration text with at least one sequence");
+    }
+    chain.emplace(transformer, options.calibration);
+    if (!shared.contains(Precision::kFp16)) {
+      BITLOSS_TRY(shared[Precision::kFp16], ReadSharedParts(source, backend, Precision::kFp16));
+    }
+    LaneWeights embedding_only;
+    embedding_only.embedding = shared[Precision::kFp16].embedding;
+    chain->Begin(embedding_only);
+  }
+
+  for (size_t layer = 0; layer < source.config().num_layers; ++layer) {
+    std::map<Precision, LayerSource> read;
+    const auto stored = [&](Precision precision) -> Result<const LayerSource*> {
+      if (!read.contains(precision)) {
+        BITLOSS_TRY(read[precision], source.Layer(layer, precision));
+      }
+      return &read[precision];
+    };
+    for (size_t i = 0; i < schemes.size(); ++i) {
+      BITLOSS_TRY(const LayerSource* original, stored(PrecisionOf(schemes[i].format)));
+      const auto start = std::chrono::steady_clock::now();
+      std::optional<LayerSource> fitted;
+      if (Calibrates(schemes[i])) {
+        BITLOSS_TRY(fitted, FitLayerAwq(transformer, *original, layer, chain->batch(),
+                                        chain->inputs(), schemes[i].format));
+      }
+      auto packed = PackLayer(fitted ? *fitted : *original, schemes[i].format, schemes[i].execution,
+                              backend, lanes[i].weights.size);
+      if (!packed.ok()) {
+        return Within(fmt::format("{}, layer {}", schemes[i].text, layer), packed.error());
+      }
+      lanes[i].weights.layers.push_back(std::move(packed).value());
+      lanes[i].seconds += SecondsSince(start);
+    }
+    if (chain) {
+      BITLOSS_TRY(const LayerSource* original, stored(Precision::kFp16));
+      BITLOSS_DO(chain->Advance(*original, layer));
+    }
+    if (options.layer_done) options.layer_done(layer + 1);
+  }
+  return lanes;
+}
+
+}  // namespace bitloss

@@ -1,0 +1,42 @@
+// Makes lanes: every block is read once, fitted and packed for each lane, and forgotten.
+#ifndef BITLOSS_MODEL_LANE_BUILDER_H_
+#define BITLOSS_MODEL_LANE_BUILDER_H_
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "bitloss/base/result.h"
+#include "bitloss/model/transformer.h"
+#include "bitloss/model/weights.h"
+#include "bitloss/quant/scheme.h"
+
+namespace bitloss {
+
+struct LaneBuilderOptions {
+  // Token sequences that calibrating fits run through the blocks; each at most as long as the
+  // model's positions. Only looked at if a scheme calibrates.
+  std::vector<std::vector<int32_t>> calibration;
+  // Called after each block with the number of blocks done.
+  std::function<void(size_t num_layers_done)> layer_done;
+};
+
+// Whether a scheme's fit needs calibration sequences.
+bool Calibrates(const Scheme& scheme);
+
+// What a lane took to make.
+struct BuiltLane {
+  LaneWeights weights;
+  double seconds = 0.0;  // fitting, encoding and packing its blocks
+};
+
+// The lanes of `schemes` (resolved for the model's widths), in order. Memory beyond the packed
+// lanes: one block in FP32, and the calibration sequences' hidden rows. kUnsupported names the
+// scheme that the model or the backend cannot have; kBadInput names a damaged tensor.
+Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer& transformer,
+                                          std::span<const Scheme> schemes,
+                                          const LaneBuilderOptions& options);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_MODEL_LANE_BUILDER_H_

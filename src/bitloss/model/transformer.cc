@@ -1,0 +1,123 @@
+#include "bitloss/model/transformer.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace bitloss {
+
+Transformer::Transformer(ModelConfig config, const Backend& backend)
+    : config_(std::move(config)),
+      backend_(backend),
+      inverse_frequencies_(RopeInverseFrequencies(config_)) {}
+
+void Transformer::Hidden(const LaneWeights& lane, const Batch& batch, KvCache* cache,
+                         Matrix& hidden) {
+  Embed(lane, batch, hidden);
+  for (size_t layer = 0; layer < lane.layers.size(); ++layer) {
+    Layer(lane.layers[layer], layer, batch, cache, hidden);
+  }
+  if (cache != nullptr) {
+    for (size_t s = 0; s < batch.sequences().size(); ++s) {
+      cache->Advance(batch.slots()[s], batch.sequences()[s].size());
+    }
+  }
+  backend_.RmsNorm(hidden, lane.final_norm, config_.rms_norm_eps, hidden);
+}
+
+void Transformer::LmHead(const LaneWeights& lane, ConstMatrixView hidden, MatrixView logits) const {
+  const RowRange all{0, hidden.rows};
+  backend_.MatMul(*lane.head, {}, hidden, {&all, 1}, logits);
+}
+
+void Transformer::Embed(const LaneWeights& lane, const Batch& batch, Matrix& x) const {
+  x.Resize(batch.tokens().size(), config_.hidden_size);
+  for (size_t row = 0; row < x.rows(); ++row) {
+    const int32_t token = batch.tokens()[row];
+    BITLOSS_CHECK(token >= 0 && static_cast<size_t>(token) < config_.vocab_size);
+    lane.embedding.format.decode(lane.embedding, static_cast<size_t>(token), 0, x.Row(row));
+  }
+}
+
+void Transformer::Layer(const LayerWeights& weights, size_t layer, const Batch& batch,
+                        KvCache* cache, MatrixView x) {
+  scratch_.normed.Resize(x.rows, x.cols);
+  backend_.RmsNorm(x, weights.input_norm, config_.rms_norm_eps, scratch_.normed);
+  SelfAttention(weights, layer, batch, cache, scratch_.normed, scratch_.delta);
+  backend_.Add(scratch_.delta, x);
+
+  backend_.RmsNorm(x, weights.post_attention_norm, config_.rms_norm_eps, scratch_.normed);
+  FeedForward(weights, batch, scratch_.normed, scratch_.delta);
+  backend_.Add(scratch_.delta, x);
+}
+
+void Transformer::SelfAttention(const LayerWeights& weights, size_t layer, const Batch& batch,
+                                KvCache* cache, ConstMatrixView normed, Matrix& delta) {
+  Scratch& s = scratch_;
+  MatMul(weights, Linear::kQuery, batch, normed, s.queries);
+  MatMul(weights, Linear::kKey, batch, normed, s.keys);
+  MatMul(weights, Linear::kValue, batch, normed, s.values);
+  ExtendRope(*std::max_element(batch.positions().begin(), batch.positions().end()) + size_t{1});
+  backend_.Rope(rope_, batch.positions(), config_.head_dim, s.queries);
+  backend_.Rope(rope_, batch.positions(), config_.head_dim, s.keys);
+
+  std::vector<AttentionSequence> sequences;
+  for (size_t i = 0; i < batch.sequences().size(); ++i) {
+    const RowRange rows = batch.sequences()[i];
+    const size_t first = batch.first_position(i);
+    AttentionSequence sequence{rows, first, s.keys.view().Rows(rows.begin, rows.end),
+                               s.values.view().Rows(rows.begin, rows.end)};
+    if (cache != nullptr) {
+      const size_t end = first + rows.size();
+      const MatrixView keys = cache->Keys(batch.slots()[i], layer);
+      const MatrixView values = cache->Values(batch.slots()[i], layer);
+      for (size_t row = 0; row < rows.size(); ++row) {
+        std::ranges::copy(s.keys.Row(rows.begin + row), keys.Row(first + row).begin());
+        std::ranges::copy(s.values.Row(rows.begin + row), values.Row(first + row).begin());
+      }
+      sequence.keys = keys.Rows(0, end);
+      sequence.values = values.Rows(0, end);
+    }
+    sequences.push_back(sequence);
+  }
+  const AttentionShape shape{config_.num_heads, config_.num_kv_heads, config_.head_dim};
+  s.heads.Resize(normed.rows, config_.num_heads * config_.head_dim);
+  backend_.Attention(shape, s.queries, sequences, s.heads);
+  MatMul(weights, Linear::kOutput, batch, s.heads, delta);
+}
+
+void Transformer::FeedForward(const LayerWeights& weights, const Batch& batch,
+                              ConstMatrixView normed, Matrix& delta) {
+  Scratch& s = scratch_;
+  MatMul(weights, Linear::kGate, batch, normed, s.gate);
+  MatMul(weights, Linear::kUp, batch, normed, s.activated);
+  backend_.SwiGlu(s.gate, s.activated, s.activated);
+  MatMul(weights, Linear::kDown, batch, s.activated, delta);
+}
+
+void Transformer::MatMul(const LayerWeights& weights, Linear linear, const Batch& batch,
+                         ConstMatrixView x, Matrix& y) const {
+  const PackedMatrix& packed = weights.linear(linear);
+  y.Resize(x.rows, packed.out_features());
+  backend_.MatMul(packed, weights.bias(linear), x, batch.sequences(), y);
+}
+
+// The angle is the FP32 product of position and frequency, as transformers computes it; its cosine
+// and sine are rounded once from double, so they do not depend on a library's float versions.
+void Transformer::ExtendRope(size_t num_positions) {
+  if (num_positions <= rope_.cos.rows()) return;
+  const size_t rows = std::bit_ceil(num_positions);
+  const size_t half = config_.head_dim / 2;
+  rope_.cos.Resize(rows, half);
+  rope_.sin.Resize(rows, half);
+  for (size_t position = 0; position < rows; ++position) {
+    for (size_t i = 0; i < half; ++i) {
+      const float angle =
+          static_cast<float>(position) * static_cast<float>(inverse_frequencies_[i]);
+      rope_.cos.Row(position)[i] = static_cast<float>(std::cos(double{angle}));
+      rope_.sin.Row(position)[i] = static_cast<float>(std::sin(double{angle}));
+    }
+  }
+}
+
+}  // namespace bitloss

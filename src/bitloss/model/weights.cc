@@ -1,0 +1,226 @@
+#include "bitloss/model/weights.h"
+
+#include <cmath>
+
+namespace bitloss {
+namespace {
+
+std::string LayerTensor(size_t layer, std::string_view rest) {
+  return fmt::format("model.layers.{}.{}", layer, rest);
+}
+
+bool HasBias(const ModelConfig& config, Linear linear) {
+  switch (linear) {
+    case Linear::kQuery:
+    case Linear::kKey:
+    case Linear::kValue:
+      return config.qkv_bias;
+    case Linear::kOutput:
+      return config.output_bias;
+    case Linear::kGate:
+    case Linear::kUp:
+    case Linear::kDown:
+      return config.mlp_bias;
+  }
+  return false;
+}
+
+// The values' FP16 form. kUnsupported names the first one that does not fit.
+Status RoundAllToF16(const std::string& name, std::span<float> values) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    const float rounded = ThroughF16(values[i]);
+    if (!std::isfinite(rounded)) {
+      return Unsupported(
+          "tensor '{}': element {} is {}, beyond the range of FP16, which is the form "
+          "of the baseline",
+          name, i, values[i]);
+    }
+    values[i] = rounded;
+  }
+  return Ok();
+}
+
+Status CheckFinite(const std::string& name, std::span<const float> values) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!std::isfinite(values[i])) {
+      return BadInput("tensor '{}': element {} is {}; the checkpoint is damaged", name, i,
+                      values[i]);
+    }
+  }
+  return Ok();
+}
+
+}  // namespace
+
+std::string_view ModuleName(Linear linear) {
+  constexpr std::array<std::string_view, kNumLinears> kNames = {
+      "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
+      "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"};
+  return kNames[static_cast<size_t>(linear)];
+}
+
+LinearShape ShapeOf(const ModelConfig& config, Linear linear) {
+  const size_t query_width = config.num_heads * config.head_dim;
+  const size_t kv_width = config.num_kv_heads * config.head_dim;
+  switch (linear) {
+    case Linear::kQuery:
+      return {query_width, config.hidden_size};
+    case Linear::kKey:
+    case Linear::kValue:
+      return {kv_width, config.hidden_size};
+    case Linear::kOutput:
+      return {config.hidden_size, query_width};
+    case Linear::kGate:
+    case Linear::kUp:
+      return {config.intermediate_size, config.hidden_size};
+    case Linear::kDown:
+      return {config.hidden_size, config.intermediate_size};
+  }
+  return {};
+}
+
+Result<ModelSource> ModelSource::Open(std::shared_ptr<const Checkpoint> checkpoint,
+                                      ModelConfig config) {
+  ModelSource source(std::move(checkpoint), std::move(config));
+  const ModelConfig& c = source.config_;
+  const std::array<uint64_t, 1> hidden = {c.hidden_size};
+  const std::array<uint64_t, 2> table = {c.vocab_size, c.hidden_size};
+  // A tied model may still carry its head, and some files carry the shared table as the head only.
+  const bool has_head = source.checkpoint_->Has("lm_head.weight");
+  const bool has_embedding = source.checkpoint_->Has("model.embed_tokens.weight");
+  source.tied_head_ = !has_head || (c.tied_embeddings && !has_embedding);
+  if (!has_head && !c.tied_embeddings && has_embedding) {
+    return BadInput(
+        "tensor 'lm_head.weight' is missing, and the configuration does not tie it to "
+        "the embedding");
+  }
+  BITLOSS_DO(
+      source.CheckShape(has_embedding ? "model.embed_tokens.weight" : "lm_head.weight", table));
+  if (has_head) BITLOSS_DO(source.CheckShape("lm_head.weight", table));
+  BITLOSS_DO(source.CheckShape("model.norm.weight", hidden));
+  for (size_t layer = 0; layer < c.num_layers; ++layer) {
+    BITLOSS_DO(source.CheckShape(LayerTensor(layer, "input_layernorm.weight"), hidden));
+    BITLOSS_DO(source.CheckShape(LayerTensor(layer, "post_attention_layernorm.weight"), hidden));
+    for (const Linear linear : kAllLinears) {
+      const LinearShape shape = ShapeOf(c, linear);
+      const std::array<uint64_t, 2> matrix = {shape.out, shape.in};
+      const std::string module = LayerTensor(layer, ModuleName(linear));
+      BITLOSS_DO(source.CheckShape(module + ".weight", matrix));
+      const std::array<uint64_t, 1> bias = {shape.out};
+      if (HasBias(c, linear)) BITLOSS_DO(source.CheckShape(module + ".bias", bias));
+      if (!HasBias(c, linear) && source.checkpoint_->Has(module + ".bias")) {
+        return BadInput("tensor '{}.bias' is there, but the configuration says that there is none",
+                        module);
+      }
+    }
+  }
+  return source;
+}
+
+Status ModelSource::CheckShape(const std::string& name, std::span<const uint64_t> expected) const {
+  if (!checkpoint_->Has(name)) return BadInput("tensor '{}' is missing", name);
+  BITLOSS_TRY(const std::vector<uint64_t> shape, checkpoint_->Shape(name));
+  if (!std::ranges::equal(shape, expected)) {
+    return BadInput("tensor '{}' has shape [{}], but the configuration says [{}]", name,
+                    fmt::join(shape, ", "), fmt::join(expected, ", "));
+  }
+  return Ok();
+}
+
+uint64_t ModelSource::num_linear_parameters() const {
+  uint64_t count = 0;
+  for (const Linear linear : kAllLinears) {
+    const LinearShape shape = ShapeOf(config_, linear);
+    count += uint64_t{shape.out} * shape.in;
+  }
+  return count * config_.num_layers;
+}
+
+uint64_t ModelSource::num_parameters() const {
+  uint64_t per_layer = 2 * config_.hidden_size;
+  for (const Linear linear : kAllLinears) {
+    if (HasBias(config_, linear)) per_layer += ShapeOf(config_, linear).out;
+  }
+  const uint64_t table = uint64_t{config_.vocab_size} * config_.hidden_size;
+  return num_linear_parameters() + per_layer * config_.num_layers + config_.hidden_size +
+         table * (tied_head_ ? 1 : 2);
+}
+
+Result<Matrix> ModelSource::ReadMatrix(const std::string& name, size_t rows, size_t cols,
+                                       Precision precision) const {
+  Matrix matrix(rows, cols);
+  BITLOSS_DO(checkpoint_->ReadRows(name, 0, rows, matrix.flat()));
+  BITLOSS_DO(CheckFinite(name, matrix.flat()));
+  if (precision == Precision::kFp16) BITLOSS_DO(RoundAllToF16(name, matrix.flat()));
+  return matrix;
+}
+
+Result<LayerSource> ModelSource::Layer(size_t layer, Precision precision) const {
+  const auto vector = [&](const std::string& name, size_t size) -> Result<std::vector<float>> {
+    BITLOSS_TRY(const Matrix row, ReadMatrix(name, 1, size, precision));
+    return std::vector<float>(row.flat().begin(), row.flat().end());
+  };
+  LayerSource source;
+  BITLOSS_TRY(source.input_norm,
+              vector(LayerTensor(layer, "input_layernorm.weight"), config_.hidden_size));
+  BITLOSS_TRY(source.post_attention_norm,
+              vector(LayerTensor(layer, "post_attention_layernorm.weight"), config_.hidden_size));
+  for (const Linear linear : kAllLinears) {
+    const LinearShape shape = ShapeOf(config_, linear);
+    const std::string module = LayerTensor(layer, ModuleName(linear));
+    BITLOSS_TRY(source.weight(linear),
+                ReadMatrix(module + ".weight", shape.out, shape.in, precision));
+    if (HasBias(config_, linear)) {
+      BITLOSS_TRY(source.bias(linear), vector(module + ".bias", shape.out));
+    }
+  }
+  return source;
+}
+
+Result<std::vector<float>> ModelSource::FinalNorm(Precision precision) const {
+  BITLOSS_TRY(const Matrix row, ReadMatrix("model.norm.weight", 1, config_.hidden_size, precision));
+  return std::vector<float>(row.flat().begin(), row.flat().end());
+}
+
+std::string ModelSource::HeadName() const {
+  return checkpoint_->Has("lm_head.weight") ? "lm_head.weight" : "model.embed_tokens.weight";
+}
+
+Result<EncodedMatrix> ModelSource::Embedding(Precision precision) const {
+  return ReadTable(
+      checkpoint_->Has("model.embed_tokens.weight") ? "model.embed_tokens.weight" : HeadName(),
+      precision);
+}
+
+Result<EncodedMatrix> ModelSource::Head(Precision precision) const {
+  return ReadTable(HeadName(), precision);
+}
+
+Result<EncodedMatrix> ModelSource::ReadTable(const std::string& name, Precision precision) const {
+  BITLOSS_TRY(const Matrix table,
+              ReadMatrix(name, config_.vocab_size, config_.hidden_size, precision));
+  const Format& format = precision == Precision::kFp16 ? F16Format() : F32Format();
+  if (const auto view = checkpoint_->View(name);
+      view && view->dtype == DType::kF16 && precision == Precision::kFp16) {
+    return EncodedMatrix{format, table.rows(), table.cols(), view->bytes, {}, {}, {}};
+  }
+  return format.encode(format, table);
+}
+
+Result<LayerWeights> PackLayer(const LayerSource& source, const Format& format,
+                               const Execution& execution, const Backend& backend, LaneSize& size) {
+  LayerWeights packed;
+  packed.input_norm = source.input_norm;
+  packed.post_attention_norm = source.post_attention_norm;
+  packed.biases = source.biases;
+  for (const Linear linear : kAllLinears) {
+    const Matrix& weights = source.weight(linear);
+    BITLOSS_TRY(const EncodedMatrix encoded, format.encode(format, weights));
+    size.linear_bytes += encoded.num_bytes();
+    size.linear_weights += uint64_t{encoded.rows} * encoded.cols;
+    BITLOSS_TRY(packed.linears[static_cast<size_t>(linear)], backend.Pack(encoded, execution));
+  }
+  return packed;
+}
+
+}  // namespace bitloss
