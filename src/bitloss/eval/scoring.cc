@@ -1,0 +1,155 @@
+#include "bitloss/eval/scoring.h"
+
+#include <chrono>
+#include <cmath>
+#include <functional>
+
+namespace bitloss {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Room for the scores of one sequence in every lane; lane 0 is the baseline.
+std::vector<LaneScores> EmptyScores(size_t num_lanes, size_t num_scored) {
+  std::vector<LaneScores> lanes(num_lanes);
+  for (size_t lane = 0; lane < num_lanes; ++lane) {
+    lanes[lane].nll.resize(num_scored);
+    if (lane == 0) {
+      lanes[lane].entropy.resize(num_scored);
+      lanes[lane].top1_probability.resize(num_scored);
+    } else {
+      lanes[lane].kl.resize(num_scored);
+      lanes[lane].kl_reverse.resize(num_scored);
+      lanes[lane].top1_agrees.resize(num_scored);
+    }
+  }
+  return lanes;
+}
+
+// Does rows in parallel; the error of the first bad row, if there is one.
+Status ForEachRow(ThreadPool& threads, size_t num_rows,
+                  const std::function<Status(size_t row)>& work) {
+  std::vector<Status> rows(num_rows);
+  threads.ForEachPart(num_rows, [&](size_t row, size_t) { rows[row] = work(row); });
+  for (const Status& row : rows) {
+    if (!row.ok()) return row;
+  }
+  return Ok();
+}
+
+}  // namespace
+
+Scorer::Scorer(Transformer& transformer, std::vector<NamedLane> lanes)
+    : transformer_(transformer), lanes_(std::move(lanes)), hidden_(lanes_.size()) {
+  BITLOSS_CHECK(!lanes_.empty());
+}
+
+Result<Scorer::GroupScores> Scorer::Score(std::span<const ScoredSequence> group) {
+  GroupScores scores;
+  scores.lane_seconds.resize(lanes_.size());
+  std::vector<Target> targets;
+  for (size_t s = 0; s < group.size(); ++s) {
+    const ScoredSequence& sequence = group[s];
+    BITLOSS_CHECK(sequence.first_scored > 0);
+    for (size_t i = 0; i < sequence.num_scored(); ++i) {
+      const size_t position = sequence.first_scored + i;
+      targets.push_back({s, i, scores.num_tokens + position - 1, sequence.tokens[position]});
+    }
+    scores.num_tokens += sequence.tokens.size();
+    scores.sequences.push_back(EmptyScores(lanes_.size(), sequence.num_scored()));
+  }
+
+  RunLanes(group, scores);
+  for (size_t begin = 0; begin < targets.size(); begin += kTileRows) {
+    const size_t count = std::min(kTileRows, targets.size() - begin);
+    BITLOSS_DO(ScoreTile(std::span(targets).subspan(begin, count), scores));
+  }
+  return scores;
+}
+
+void Scorer::RunLanes(std::span<const ScoredSequence> group, GroupScores& scores) {
+  Batch batch;
+  for (const ScoredSequence& sequence : group) batch.Add(sequence.tokens);
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+    const auto start = Clock::now();
+    transformer_.Hidden(*lanes_[lane].weights, batch, nullptr, hidden_[lane]);
+    scores.lane_seconds[lane] += SecondsSince(start);
+  }
+}
+
+void Scorer::TileLogits(size_t lane, std::span<const Target> tile, Matrix& logits) {
+  const Matrix& hidden = hidden_[lane];
+  tile_hidden_.Resize(tile.size(), hidden.cols());
+  for (size_t i = 0; i < tile.size(); ++i) {
+    std::ranges::copy(hidden.Row(tile[i].row), tile_hidden_.Row(i).begin());
+  }
+  logits.Resize(tile.size(), transformer_.config().vocab_size);
+  transformer_.LmHead(*lanes_[lane].weights, tile_hidden_, logits);
+}
+
+Status Scorer::ScoreTile(std::span<const Target> tile, GroupScores& scores) {
+  std::vector<RowSummary> summaries(tile.size());
+  for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+    const auto start = Clock::now();
+    const Status status = lane == 0 ? ScoreBaseline(tile, summaries, scores)
+                                    : ScoreLane(lane, tile, summaries, scores);
+    if (!status.ok()) return Within(lanes_[lane].name, status.error());
+    scores.lane_seconds[lane] += SecondsSince(start);
+  }
+  return Ok();
+}
+
+Status Scorer::ScoreBaseline(std::span<const Target> tile, std::vector<RowSummary>& summaries,
+                             GroupScores& scores) {
+  TileLogits(0, tile, base_logits_);
+  return ForEachRow(transformer_.backend().threads(), tile.size(), [&](size_t i) -> Status {
+    const Target& target = tile[i];
+    const std::span<const float> logits = base_logits_.view().Row(i);
+    BITLOSS_TRY(summaries[i], Summarize(logits));
+    LaneScores& to = scores.sequences[target.sequence][0];
+    to.nll[target.index] = -LogProb(logits, summaries[i], static_cast<size_t>(target.token));
+    to.entropy[target.index] = summaries[i].entropy;
+    to.top1_probability[target.index] = std::exp(-summaries[i].log_sum);
+    return Ok();
+  });
+}
+
+Status Scorer::ScoreLane(size_t lane, std::span<const Target> tile,
+                         std::span<const RowSummary> base_summaries, GroupScores& scores) {
+  TileLogits(lane, tile, lane_logits_);
+  return ForEachRow(transformer_.backend().threads(), tile.size(), [&](size_t i) -> Status {
+    const Target& target = tile[i];
+    const std::span<const float> logits = lane_logits_.view().Row(i);
+    BITLOSS_TRY(const RowSummary summary, Summarize(logits));
+    const Divergence divergence =
+        Compare(base_logits_.view().Row(i), base_summaries[i], logits, summary);
+    LaneScores& to = scores.sequences[target.sequence][lane];
+    to.nll[target.index] = -LogProb(logits, summary, static_cast<size_t>(target.token));
+    to.kl[target.index] = divergence.kl;
+    to.kl_reverse[target.index] = divergence.kl_reverse;
+    to.top1_agrees[target.index] = divergence.top1_agrees;
+    return Ok();
+  });
+}
+
+std::vector<std::pair<size_t, size_t>> GroupByTokens(std::span<const ScoredSequence> sequences,
+                                                     size_t min_tokens) {
+  std::vector<std::pair<size_t, size_t>> groups;
+  size_t begin = 0;
+  size_t tokens = 0;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    tokens += sequences[i].tokens.size();
+    if (tokens >= min_tokens || i + 1 == sequences.size()) {
+      groups.emplace_back(begin, i + 1);
+      begin = i + 1;
+      tokens = 0;
+    }
+  }
+  return groups;
+}
+
+}  // namespace bitloss

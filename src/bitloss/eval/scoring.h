@@ -1,0 +1,94 @@
+// Every lane beside the baseline on the same tokens.
+#ifndef BITLOSS_EVAL_SCORING_H_
+#define BITLOSS_EVAL_SCORING_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bitloss/base/result.h"
+#include "bitloss/metrics/divergence.h"
+#include "bitloss/model/transformer.h"
+
+namespace bitloss {
+
+// A sequence that is run from position 0; its tokens from `first_scored` on are predicted, each
+// from all that come before it. Requires: 0 < first_scored.
+struct ScoredSequence {
+  std::span<const int32_t> tokens;
+  size_t first_scored = 1;
+
+  size_t num_scored() const {
+    return tokens.size() > first_scored ? tokens.size() - first_scored : 0;
+  }
+};
+
+// One lane on one sequence: a value for each scored token, in nats (metrics/divergence.h).
+struct LaneScores {
+  std::vector<double> nll;
+  // Lanes other than the baseline, against it.
+  std::vector<double> kl;
+  std::vector<double> kl_reverse;
+  std::vector<uint8_t> top1_agrees;
+  // The baseline.
+  std::vector<double> entropy;
+  std::vector<double> top1_probability;
+};
+
+// A lane of a comparison, named for error messages.
+struct NamedLane {
+  std::string name;
+  const LaneWeights* weights = nullptr;
+};
+
+// Scores groups of sequences. The baseline's logits of a tile of tokens are made once, each lane's
+// beside them; neither outlives the tile.
+class Scorer {
+ public:
+  // lanes[0] is the baseline. Requires: `transformer` and the lanes outlive the scorer.
+  Scorer(Transformer& transformer, std::vector<NamedLane> lanes);
+
+  // Called after each lane's pass over a group, with the tokens that went through it and the
+  // seconds that it took.
+  using LaneDone = std::function<void(size_t lane, size_t num_tokens, double seconds)>;
+
+  // [sequence][lane]. kBadInput if a lane's logits are not finite, naming lane and token.
+  Result<std::vector<std::vector<LaneScores>>> Score(std::span<const ScoredSequence> group,
+                                                     const LaneDone& lane_done = {});
+
+ private:
+  // Rows whose logits exist at once: enough to keep the multipliers busy, few enough that a tile of
+  // 150,000 columns stays under 100 MB for two lanes.
+  static constexpr size_t kTileRows = 64;
+
+  struct Target {
+    size_t sequence;
+    size_t index;  // among the sequence's scored tokens
+    size_t row;    // of the batch; its logits predict the target
+    int32_t token;
+  };
+
+  void RunLanes(std::span<const ScoredSequence> group, GroupScores& scores);
+  Status ScoreTile(std::span<const Target> tile, GroupScores& scores);
+  // The baseline's logits of a tile, and what is needed of them beside every lane's.
+  Status ScoreBaseline(std::span<const Target> tile, std::vector<RowSummary>& summaries,
+                       GroupScores& scores);
+  Status ScoreLane(size_t lane, std::span<const Target> tile,
+                   std::span<const RowSummary> base_summaries, GroupScores& scores);
+  void TileLogits(size_t lane, std::span<const Target> tile, Matrix& logits);
+
+  Transformer& transformer_;
+  std::vector<NamedLane> lanes_;
+  std::vector<Matrix> hidden_;  // of each lane, for the group
+  Matrix tile_hidden_, base_logits_, lane_logits_;
+};
+
+// Cuts [0, sequences.size()) into runs of neighbouring sequences with at least `min_tokens` tokens
+// together (the last may have fewer): large enough for full speed, small enough to be lost.
+std::vector<std::pair<size_t, size_t>> GroupByTokens(std::span<const ScoredSequence> sequences,
+                                                     size_t min_tokens);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_EVAL_SCORING_H_

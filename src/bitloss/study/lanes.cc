@@ -1,0 +1,146 @@
+#include "bitloss/study/lanes.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "bitloss/base/file.h"
+#include "bitloss/base/hash.h"
+#include "bitloss/data/embedded.h"
+
+namespace bitloss {
+namespace {
+
+// What AutoAWQ cuts its calibration text into.
+constexpr size_t kCalibrationSequence = 512;
+
+// Everything that the lane's numbers depend on, beyond the manifest.
+std::string Definition(const Scheme& scheme, const Calibration& calibration) {
+  std::string definition = scheme.format.name;
+  if (scheme.fit == FitKind::kAwq) {
+    definition += fmt::format("+awq({}x{} tokens of {})", calibration.sequences.size(),
+                              kCalibrationSequence, calibration.text_hash.substr(0, 12));
+  }
+  if (scheme.execution.kind == Execution::Kind::kLlmInt8) {
+    definition += fmt::format("@llm.int8({})", scheme.execution.outlier_threshold);
+  }
+  return definition;
+}
+
+std::string CalibrationJson(const Calibration& calibration) {
+  return nlohmann::ordered_json{{"text", calibration.text_name},
+                                {"hash", calibration.text_hash},
+                                {"sequences", calibration.sequences.size()},
+                                {"tokens", calibration.num_tokens()}}
+      .dump();
+}
+
+// The row lengths of the matrices that schemes quantize.
+std::vector<size_t> QuantizedWidths(const ModelConfig& config) {
+  std::vector<size_t> widths;
+  for (const Linear linear : kAllLinears) widths.push_back(ShapeOf(config, linear).in);
+  return widths;
+}
+
+Result<LanePlan> PlanLane(const std::string& text, const ModelFiles& model,
+                          const StudyOptions& options, const Calibration& calibration) {
+  BITLOSS_TRY(Scheme parsed, ParseScheme(text, {.int8_threshold = options.int8_threshold}));
+  const bool chooses_group = parsed.chooses_group;
+  BITLOSS_TRY(const Scheme scheme,
+              ResolveForWidths(std::move(parsed), QuantizedWidths(model.source.config())));
+  LanePlan plan;
+  plan.scheme = scheme;
+  plan.record.scheme = text;
+  plan.record.definition = Definition(scheme, calibration);
+  if (scheme.format.group_size > 0) plan.record.group_size = scheme.format.group_size;
+  if (chooses_group) {
+    plan.record.notes.push_back(
+        fmt::format("group size {}: the largest of 128, 64, 32 that divides every quantized width",
+                    scheme.format.group_size));
+  }
+  if (Calibrates(scheme)) plan.record.calibration = CalibrationJson(calibration);
+  return plan;
+}
+
+}  // namespace
+
+size_t Calibration::num_tokens() const {
+  size_t count = 0;
+  for (const auto& sequence : sequences) count += sequence.size();
+  return count;
+}
+
+Result<Calibration> ReadCalibration(const ModelFiles& model, const StudyOptions& options) {
+  Calibration calibration;
+  std::filesystem::path path = options.calibration;
+  if (path.empty()) {
+    BITLOSS_TRY(const std::filesystem::path folder, EmbeddedModelFolder());
+    path = folder / "calibration.txt";
+    calibration.text_name = "bitloss-tiny/calibration.txt";
+  } else {
+    calibration.text_name = path.filename().string();
+  }
+  BITLOSS_TRY(const std::string text, ReadFile(path));
+  calibration.text_hash = Sha256Hex(text);
+  const auto encoded =
+      model.tokenizer.Encode(text, Tokenizer::Special::kAsText, Tokenizer::AddTokens::kNone);
+  if (!encoded.ok()) return Within(path.string(), encoded.error());
+  const std::vector<TokenId>& ids = encoded.value();
+
+  const size_t length =
+      std::min(kCalibrationSequence, size_t{model.source.config().max_position_embeddings});
+  const size_t wanted = std::max<size_t>(1, options.calibration_tokens / length);
+  for (size_t begin = 0; begin + length <= ids.size() && calibration.sequences.size() < wanted;
+       begin += length) {
+    calibration.sequences.emplace_back(ids.begin() + begin, ids.begin() + begin + length);
+  }
+  if (calibration.sequences.empty()) {
+    return BadInput("calibration text '{}' has {} tokens; at least {} are needed", path.string(),
+                    ids.size(), length);
+  }
+  return calibration;
+}
+
+Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOptions& options,
+                                        const Calibration& calibration,
+                                        std::span<const LaneRecord> existing) {
+  std::vector<LanePlan> plans;
+  BITLOSS_TRY(LanePlan baseline, PlanLane("fp16", model, options, calibration));
+  baseline.record.baseline = true;
+  plans.push_back(std::move(baseline));
+
+  size_t next_lane = std::max<size_t>(1, existing.size());
+  for (const std::string& text : options.schemes) {
+    if (text == "fp16") continue;  // the baseline is always there
+    const bool twice = std::ranges::any_of(
+        plans, [&](const LanePlan& plan) { return plan.record.scheme == text; });
+    if (twice) return BadInput("scheme '{}' is asked for twice", text);
+    BITLOSS_TRY(LanePlan plan, PlanLane(text, model, options, calibration));
+    const auto known = std::ranges::find(existing, text, &LaneRecord::scheme);
+    plan.record.lane = known != existing.end() ? known->lane : next_lane++;
+    plans.push_back(std::move(plan));
+  }
+  return plans;
+}
+
+void DescribeBuiltLane(const ModelSource& source, const LaneWeights& weights, LanePlan& plan) {
+  LaneRecord& record = plan.record;
+  record.weight_bytes = weights.size.total_bytes();
+  record.bits_per_weight =
+      8.0 * static_cast<double>(record.weight_bytes) / static_cast<double>(source.num_parameters());
+  if (!record.baseline) record.quantized_bits_per_weight = weights.size.linear_bits_per_weight();
+
+  const uint64_t num_other = source.num_parameters() - weights.size.linear_weights;
+  nlohmann::ordered_json coverage = nlohmann::ordered_json::array();
+  coverage.push_back({{"tensors", "decoder linears (q, k, v, o, gate, up, down)"},
+                      {"format", plan.scheme.format.name},
+                      {"weights", weights.size.linear_weights},
+                      {"bytes", weights.size.linear_bytes}});
+  coverage.push_back({{"tensors", source.tied_head() ? "embedding tied with lm_head, norms, biases"
+                                                     : "embedding, lm_head, norms, biases"},
+                      {"format", plan.scheme.head_format.name},
+                      {"weights", num_other},
+                      {"bytes", weights.size.other_bytes}});
+  record.coverage = nlohmann::ordered_json{{"parts", coverage}}.dump();
+}
+
+}  // namespace bitloss

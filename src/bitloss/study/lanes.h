@@ -1,0 +1,49 @@
+// The lanes of a study: from scheme strings to records and weights.
+#ifndef BITLOSS_STUDY_LANES_H_
+#define BITLOSS_STUDY_LANES_H_
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bitloss/base/result.h"
+#include "bitloss/model/lane_builder.h"
+#include "bitloss/quant/scheme.h"
+#include "bitloss/store/records.h"
+#include "bitloss/study/model_files.h"
+#include "bitloss/study/options.h"
+
+namespace bitloss {
+
+// What calibrating fits look at.
+struct Calibration {
+  std::string text_name;
+  std::string text_hash;  // SHA-256 of the file
+  std::vector<std::vector<int32_t>> sequences;
+
+  size_t num_tokens() const;
+};
+
+// Cuts the calibration text (options.calibration, or the one that ships) into sequences of 512
+// tokens, the first options.calibration_tokens of them. kBadInput if it has not one whole sequence.
+Result<Calibration> ReadCalibration(const ModelFiles& model, const StudyOptions& options);
+
+// A lane before it is built.
+struct LanePlan {
+  LaneRecord record;
+  Scheme scheme;
+};
+
+// Lane 0 (fp16) and one for each scheme that is asked for, resolved for the model's shapes. Lanes
+// that the study has already keep their numbers; new ones follow. kBadInput for a scheme named
+// twice.
+Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOptions& options,
+                                        const Calibration& calibration,
+                                        std::span<const LaneRecord> existing);
+
+// Fills in what is known once the lane is built: sizes, coverage.
+void DescribeBuiltLane(const ModelSource& source, const LaneWeights& weights, LanePlan& plan);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_STUDY_LANES_H_

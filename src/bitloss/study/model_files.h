@@ -1,0 +1,42 @@
+// A model as the user names it, opened: checkpoint, configuration, tokenizer, what belongs together
+// checked.
+#ifndef BITLOSS_STUDY_MODEL_FILES_H_
+#define BITLOSS_STUDY_MODEL_FILES_H_
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "bitloss/base/result.h"
+#include "bitloss/model/weights.h"
+#include "bitloss/tokenizer/chat_template.h"
+#include "bitloss/tokenizer/tokenizer.h"
+
+namespace bitloss {
+
+// What MODEL stands for: a folder in Hugging Face layout, a .gguf file, or a hub name ("org/model")
+// that lies in the local hub cache. kNotFound says where it was looked for.
+Result<std::filesystem::path> FindModel(const std::string& model);
+
+struct ModelFiles {
+  std::filesystem::path path;
+  std::string name;  // for people: the folder's, file's or hub name
+  ModelSource source;
+  Tokenizer tokenizer;
+  std::vector<int32_t> end_tokens;  // any of them ends an answer
+};
+
+// kBadInput or kUnsupported, in one line, for anything that does not fit together: a tokenizer with
+// more tokens than the model has rows, a missing tensor, an unknown architecture.
+Result<ModelFiles> OpenModel(const std::string& model);
+
+// The tokenizer alone; the folder need not hold a model.
+Result<Tokenizer> OpenTokenizer(const std::string& model);
+
+// The model's own template, or the one that the user names instead ("chatml").
+Result<ChatTemplate> ChooseChatTemplate(const Tokenizer& tokenizer,
+                                        const std::string& override_name);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_STUDY_MODEL_FILES_H_

@@ -1,0 +1,57 @@
+// What a study is asked to do.
+#ifndef BITLOSS_STUDY_OPTIONS_H_
+#define BITLOSS_STUDY_OPTIONS_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bitloss {
+
+struct StudyOptions {
+  // A folder, a .gguf file or a hub name; empty: the small model that ships with bitloss.
+  std::string model;
+
+  // Lanes beside the FP16 baseline, as scheme strings.
+  std::vector<std::string> schemes = {"int8", "nf4", "awq"};
+
+  // Files; empty: the held-out text that ships with bitloss.
+  std::vector<std::filesystem::path> texts;
+
+  // Ids; each is applied to each text. A line at a time is the default because it fits any text and
+  // any model.
+  std::vector<std::string> protocols = {"lines-512-seed"};
+
+  // Sequences of every protocol that are kept; none: the protocol's own number.
+  std::optional<size_t> max_samples;
+
+  // "core96", "tiny96", "none" or a file; empty: the one that suits the model.
+  std::string suite;
+
+  // Answers are cut here; none: what the suite says.
+  std::optional<size_t> max_new_tokens;
+
+  // Sample at this temperature with the same dice in every lane; none: greedy.
+  std::optional<double> temperature;
+
+  // Instead of the model's own chat template: "chatml".
+  std::string chat_template;
+
+  // Text for fits that calibrate; empty: one that ships with bitloss and is no part of its
+  // evaluation text.
+  std::filesystem::path calibration;
+  size_t calibration_tokens = 4096;
+
+  // LLM.int8: activations of at least this magnitude are kept out of the int8 product.
+  float int8_threshold = 6.0f;
+
+  uint64_t seed = 20250917;
+  size_t num_threads = 1;
+  std::filesystem::path out = "bitloss-study";
+};
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_STUDY_OPTIONS_H_
