@@ -5,7 +5,7 @@
 #include <unordered_set>
 
 #include "bitloss/base/byte_reader.h"
-#include "bitloss/base/text.h"
+#include "bitloss/checkpoint/printable.h"
 #include "bitloss/tensor/tensor_view.h"
 
 namespace bitloss {
@@ -41,9 +41,7 @@ Result<std::string> ReadString(ByteReader& reader) {
 Result<std::string> ReadName(ByteReader& reader, std::string_view what) {
   const size_t start = reader.offset();
   BITLOSS_TRY(std::string name, ReadString(reader));
-  const bool printable =
-      std::none_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; });
-  if (name.empty() || !printable || FindInvalidUtf8(name)) {
+  if (name.empty() || !IsPrintable(name)) {
     return BadInput("at byte {}: {} is empty or not printable text", start, what);
   }
   return name;

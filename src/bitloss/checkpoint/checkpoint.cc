@@ -1,0 +1,39 @@
+#include "bitloss/checkpoint/checkpoint.h"
+
+#include <cmath>
+#include <system_error>
+
+#include "bitloss/checkpoint/gguf_checkpoint.h"
+#include "bitloss/checkpoint/hf_checkpoint.h"
+
+namespace bitloss {
+
+Result<std::unique_ptr<Checkpoint>> Checkpoint::Open(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto kind = std::filesystem::status(path, error).type();
+  if (kind == std::filesystem::file_type::directory) return OpenHfCheckpoint(path);
+  if (kind == std::filesystem::file_type::regular) return OpenGgufCheckpoint(path);
+  return NotFound("{}: no such model; give a folder in Hugging Face layout or a .gguf file",
+                  path.string());
+}
+
+Status CheckFinite(std::string_view tensor, uint64_t first, std::span<const float> values) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!std::isfinite(values[i])) {
+      return BadInput("tensor '{}': element {} is {}; the checkpoint is damaged", tensor, first + i,
+                      values[i]);
+    }
+  }
+  return Ok();
+}
+
+Status ReadFiniteRows(const Checkpoint& checkpoint, std::string_view name, uint64_t begin,
+                      uint64_t end, std::span<float> out) {
+  BITLOSS_DO(checkpoint.ReadRows(name, begin, end, out));
+  const uint64_t cols = end > begin ? out.size() / (end - begin) : 0;
+  const Status finite = CheckFinite(name, begin * cols, out);
+  if (!finite.ok()) return Within(checkpoint.path().string(), finite.error());
+  return Ok();
+}
+
+}  // namespace bitloss

@@ -1,0 +1,92 @@
+// A model's weights on disk, whatever the layout: tensors by their Hugging Face names, decoded to
+// float32 row by row.
+#ifndef BITLOSS_CHECKPOINT_CHECKPOINT_H_
+#define BITLOSS_CHECKPOINT_CHECKPOINT_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bitloss/base/result.h"
+#include "bitloss/checkpoint/gguf.h"
+#include "bitloss/tensor/tensor_view.h"
+
+namespace bitloss {
+
+// What is known of a tensor without reading it. It has `rows` rows of `cols` neighbouring elements:
+// cols is the last extent, rows the product of the others; a vector is one row, a scalar one row of
+// one element.
+struct TensorInfo {
+  std::vector<uint64_t> shape;  // slowest first, as PyTorch
+  std::string stored_type;      // as its file spells it: "F16", "Q4_K"
+  uint64_t num_bytes = 0;       // stored
+  uint64_t rows = 0;
+  uint64_t cols = 0;
+};
+
+// Abstract because a folder and a GGUF file have nothing in common but this. All functions may be
+// called from several threads at once.
+class Checkpoint {
+ public:
+  // `path` is one of
+  //   a folder with config.json and model.safetensors, or model.safetensors.index.json and the
+  //     shards that it names;
+  //   a .gguf file (the first part, if it is split).
+  //
+  // kNotFound: nothing there, no weights in the folder, a missing shard (one message for all of
+  // them). kUnsupported: weights quantized by another tool. Everything else as
+  // SafetensorsFile::Open and GgufFile::Open say.
+  static Result<std::unique_ptr<Checkpoint>> Open(const std::filesystem::path& path);
+  virtual ~Checkpoint() = default;
+
+  // As given to Open.
+  virtual const std::filesystem::path& path() const = 0;
+
+  // Sorted. Names are Hugging Face's ("model.layers.0.mlp.up_proj.weight"). A tensor of a GGUF file
+  // that has none keeps its own, except the rotary factors: "rope_freqs".
+  virtual std::vector<std::string> TensorNames() const = 0;
+
+  // kNotFound if there is no such tensor.
+  virtual Result<TensorInfo> Info(std::string_view name) const = 0;
+  bool Has(std::string_view name) const { return Info(name).ok(); }
+
+  // Rows [begin, end) to float32, as the file defines their values, in Hugging Face's row order:
+  // the rows of q and k that GGUF reorders for architecture llama (interleaved instead of
+  // half-split rotary pairs), weights and biases, are put back.
+  //
+  // kUnsupported if the type cannot be decoded. Requires: begin <= end <= rows, out.size() ==
+  // (end - begin) * cols.
+  virtual Status ReadRows(std::string_view name, uint64_t begin, uint64_t end,
+                          std::span<float> out) const = 0;
+
+  // The stored bytes themselves, if they are plain F16, BF16 or F32 in Hugging Face's order.
+  virtual std::optional<TensorView> View(std::string_view name) const = 0;
+
+  // The file behind a GGUF checkpoint, for its metadata; null for a folder.
+  virtual const GgufFile* gguf() const { return nullptr; }
+
+  // A hash (SHA-256, hexadecimal) that tells two models apart: of the headers and metadata of all
+  // files, the text of the folder's JSON files that decide how the model runs (config.json,
+  // generation_config.json, tokenizer.json, tokenizer_config.json), and of every tensor the name,
+  // the size and the bytes: all of them up to 256 KiB, else 64 evenly spaced pages of 4 KiB, the
+  // first and the last among them. So it does not depend on where the model lies; it does not see
+  // a few flipped bits between the pages.
+  virtual Result<std::string> Identity() const = 0;
+};
+
+// kBadInput, naming the tensor and the first element that is NaN or infinite. `first` is the index
+// in the tensor of values[0].
+Status CheckFinite(std::string_view tensor, uint64_t first, std::span<const float> values);
+
+// ReadRows, then CheckFinite.
+Status ReadFiniteRows(const Checkpoint& checkpoint, std::string_view name, uint64_t begin,
+                      uint64_t end, std::span<float> out);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_CHECKPOINT_CHECKPOINT_H_

@@ -1,0 +1,19 @@
+// A GGUF file as a Checkpoint. Inside the module: callers want Checkpoint::Open.
+#ifndef BITLOSS_CHECKPOINT_GGUF_CHECKPOINT_H_
+#define BITLOSS_CHECKPOINT_GGUF_CHECKPOINT_H_
+
+#include "bitloss/checkpoint/checkpoint.h"
+
+namespace bitloss {
+
+// kBadInput also if the rows of a reordered tensor are not a multiple of twice its heads, which the
+// metadata count.
+Result<std::unique_ptr<Checkpoint>> OpenGgufCheckpoint(const std::filesystem::path& path);
+
+// The Hugging Face name of a tensor of a llama or qwen2 GGUF file: "blk.3.attn_q.weight" ->
+// "model.layers.3.self_attn.q_proj.weight". None if it has none.
+std::optional<std::string> HfTensorName(std::string_view gguf_name);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_CHECKPOINT_GGUF_CHECKPOINT_H_

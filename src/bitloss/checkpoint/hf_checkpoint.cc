@@ -1,0 +1,189 @@
+#include "bitloss/checkpoint/hf_checkpoint.h"
+
+#include <map>
+#include <set>
+#include <system_error>
+
+#include "bitloss/base/file.h"
+#include "bitloss/checkpoint/identity.h"
+#include "bitloss/checkpoint/json_file.h"
+#include "bitloss/checkpoint/printable.h"
+#include "bitloss/checkpoint/safetensors.h"
+#include "bitloss/checkpoint/tensor_info.h"
+#include "bitloss/quant/formats/ggml/ggml_type.h"
+
+namespace bitloss {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+bool IsFile(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
+
+class HfCheckpoint : public Checkpoint {
+ public:
+  HfCheckpoint(fs::path path, std::vector<SafetensorsFile> files,
+               std::map<std::string, SafetensorsEntry, std::less<>> tensors)
+      : path_(std::move(path)), files_(std::move(files)), tensors_(std::move(tensors)) {}
+
+  const fs::path& path() const override { return path_; }
+
+  std::vector<std::string> TensorNames() const override {
+    std::vector<std::string> names;
+    for (const auto& [name, entry] : tensors_) names.push_back(name);
+    return names;
+  }
+
+  Result<TensorInfo> Info(std::string_view name) const override {
+    const auto found = tensors_.find(name);
+    if (found == tensors_.end()) return MissingTensor(path_, name);
+    const SafetensorsEntry& entry = found->second;
+    return MakeTensorInfo(entry.shape, entry.stored_type, entry.bytes.size());
+  }
+
+  Status ReadRows(std::string_view name, uint64_t begin, uint64_t end,
+                  std::span<float> out) const override {
+    BITLOSS_TRY(const TensorInfo info, Info(name));
+    const SafetensorsEntry& entry = tensors_.find(name)->second;
+    BITLOSS_CHECK(begin <= end && end <= info.rows && out.size() == (end - begin) * info.cols);
+    // The plain types are spelled alike in both formats.
+    const GgmlType* type = FindGgmlType(entry.stored_type);
+    if (type == nullptr || type->decode == nullptr) {
+      return Unsupported("{}: tensor '{}' is stored as {}; F16, BF16 and F32 are read",
+                         path_.string(), name, entry.stored_type);
+    }
+    const size_t row_bytes = info.cols * type->bytes_per_block;
+    type->decode(entry.bytes.span().subspan(begin * row_bytes, (end - begin) * row_bytes), out);
+    return Ok();
+  }
+
+  std::optional<TensorView> View(std::string_view name) const override {
+    const auto found = tensors_.find(name);
+    if (found == tensors_.end() || !found->second.dtype) return std::nullopt;
+    const SafetensorsEntry& entry = found->second;
+    if (!IsPlainFloat(*entry.dtype)) return std::nullopt;
+    return TensorView{*entry.dtype, entry.shape, entry.bytes};
+  }
+
+  Result<std::string> Identity() const override {
+    IdentityHash hash;
+    for (const char* name :
+         {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"}) {
+      if (!IsFile(path_ / name)) continue;
+      BITLOSS_TRY(const SharedBytes bytes, MapFile(path_ / name));
+      hash.AddNamed(name, bytes.span());
+    }
+    for (const SafetensorsFile& file : files_) hash.AddNamed("header", file.header().span());
+    for (const auto& [name, entry] : tensors_) hash.AddTensor(name, entry.bytes.span());
+    return hash.Finish();
+  }
+
+ private:
+  fs::path path_;
+  std::vector<SafetensorsFile> files_;
+  std::map<std::string, SafetensorsEntry, std::less<>> tensors_;
+};
+
+// Weights that another tool has quantized need its layout, not plain tensors.
+Status RefuseQuantized(const fs::path& config_path) {
+  BITLOSS_TRY(const Json config, ReadJsonFile(config_path));
+  if (!config.is_object()) return BadInput("{}: not a JSON object", config_path.string());
+  const auto found = config.find("quantization_config");
+  if (found == config.end() || found->is_null()) return Ok();
+  const Json method = found->is_object() ? found->value("quant_method", Json()) : Json();
+  return Unsupported(
+      "{}: /quantization_config: a checkpoint already quantized by {}; give the "
+      "unquantized model",
+      config_path.string(), method.is_string() ? method.dump() : "another tool");
+}
+
+Result<std::unique_ptr<Checkpoint>> OpenSingleFile(const fs::path& folder) {
+  BITLOSS_TRY(SafetensorsFile file, SafetensorsFile::Open(folder / "model.safetensors"));
+  std::map<std::string, SafetensorsEntry, std::less<>> tensors;
+  for (const SafetensorsEntry& entry : file.entries()) tensors.emplace(entry.name, entry);
+  std::vector<SafetensorsFile> files;
+  files.push_back(std::move(file));
+  return std::unique_ptr<Checkpoint>(
+      std::make_unique<HfCheckpoint>(folder, std::move(files), std::move(tensors)));
+}
+
+using WeightMap = std::map<std::string, std::string>;  // tensor to shard
+
+Result<WeightMap> ReadWeightMap(const fs::path& index_path) {
+  BITLOSS_TRY(const Json index, ReadJsonFile(index_path));
+  const auto found = index.is_object() ? index.find("weight_map") : index.end();
+  if (found == index.end() || !found->is_object()) {
+    return BadInput("{}: /weight_map is not an object", index_path.string());
+  }
+  WeightMap map;
+  for (const auto& [tensor, shard] : found->items()) {
+    const std::string where =
+        fmt::format("{}: /weight_map/{}", index_path.string(), Json(tensor).dump());
+    if (!shard.is_string()) return BadInput("{}: not a string", where);
+    const std::string name = shard.get<std::string>();
+    if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos ||
+        !IsPrintable(name)) {
+      return BadInput("{}: {} is not the name of a file in this folder", where, shard.dump());
+    }
+    map[tensor] = name;
+  }
+  return map;
+}
+
+// One message for all shards that are not there.
+Status CheckShardsExist(const fs::path& folder, const std::set<std::string>& shards) {
+  std::vector<std::string> missing;
+  for (const std::string& shard : shards) {
+    if (!IsFile(folder / shard)) missing.push_back(shard);
+  }
+  if (missing.empty()) return Ok();
+  return NotFound("{}: {} of {} shards missing: {}; fetch the model again", folder.string(),
+                  missing.size(), shards.size(), fmt::join(missing, ", "));
+}
+
+Result<std::unique_ptr<Checkpoint>> OpenShards(const fs::path& folder, const fs::path& index_path) {
+  BITLOSS_TRY(const WeightMap weight_map, ReadWeightMap(index_path));
+  std::set<std::string> shards;
+  for (const auto& [tensor, shard] : weight_map) shards.insert(shard);
+  BITLOSS_DO(CheckShardsExist(folder, shards));
+
+  std::vector<SafetensorsFile> files;
+  std::map<std::string, size_t> position;
+  for (const std::string& shard : shards) {
+    BITLOSS_TRY(SafetensorsFile file, SafetensorsFile::Open(folder / shard));
+    position[shard] = files.size();
+    files.push_back(std::move(file));
+  }
+  std::map<std::string, SafetensorsEntry, std::less<>> tensors;
+  for (const auto& [tensor, shard] : weight_map) {
+    const SafetensorsEntry* entry = files[position[shard]].Find(tensor);
+    if (entry == nullptr) {
+      return BadInput("{}: tensor {} is not in {}, where the index says that it is",
+                      index_path.string(), Json(tensor).dump(), Json(shard).dump());
+    }
+    tensors.emplace(tensor, *entry);
+  }
+  return std::unique_ptr<Checkpoint>(
+      std::make_unique<HfCheckpoint>(folder, std::move(files), std::move(tensors)));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Checkpoint>> OpenHfCheckpoint(const fs::path& folder) {
+  if (!IsFile(folder / "config.json")) {
+    return NotFound("{}: no config.json; not a model's folder", folder.string());
+  }
+  BITLOSS_DO(RefuseQuantized(folder / "config.json"));
+  if (IsFile(folder / "model.safetensors")) return OpenSingleFile(folder);
+  const fs::path index_path = folder / "model.safetensors.index.json";
+  if (IsFile(index_path)) return OpenShards(folder, index_path);
+  return NotFound(
+      "{}: neither model.safetensors nor model.safetensors.index.json; weights in "
+      "other formats are not read",
+      folder.string());
+}
+
+}  // namespace bitloss
