@@ -5,6 +5,8 @@
 // baseline), protocols and suites by their place in the manifest, units by their place in the
 // protocol, prompts by their place in the suite.
 //
+// Every member has a default, so that callers may name only what they set.
+//
 // Everything here but Timing and MachineNote is a pure function of the manifest: two runs of the
 // same study, on any machine, interrupted or not, hold equal records.
 #ifndef BITLOSS_STORE_RECORDS_H_
@@ -19,20 +21,20 @@
 namespace bitloss {
 
 struct ModelRecord {
-  std::string name;
-  std::string architecture;     // "qwen2"
-  uint64_t num_parameters = 0;  // a tied matrix counts once
-  std::string identity;         // hash of everything that decides its numbers
+  std::string name = {};
+  std::string architecture = {};  // "qwen2"
+  uint64_t num_parameters = 0;    // a tied matrix counts once
+  std::string identity = {};      // hash of everything that decides its numbers
   bool operator==(const ModelRecord&) const = default;
 };
 
 // A protocol applied to a text.
 struct ProtocolRecord {
-  std::string id;         // "lines-512-seed"
-  std::string text;       // "wikitext2", or the file's name
-  std::string text_hash;  // SHA-256 of its bytes
+  std::string id = {};         // "lines-512-seed"
+  std::string text = {};       // "wikitext2", or the file's name
+  std::string text_hash = {};  // SHA-256 of its bytes
   // One sentence: how units become one number, e.g. "mean loss of a line weighted by its tokens".
-  std::string aggregation;
+  std::string aggregation = {};
   // What the clusters are: "article", or "block" where a text has no headings.
   std::string cluster_kind = "article";
   uint64_t num_units = 0;  // to be measured: the study is complete when every lane has them all
@@ -40,8 +42,8 @@ struct ProtocolRecord {
 };
 
 struct SuiteRecord {
-  std::string id;    // "core96"
-  std::string hash;  // SHA-256 of the suite's file
+  std::string id = {};    // "core96"
+  std::string hash = {};  // SHA-256 of the suite's file
   uint64_t num_prompts = 0;
   bool operator==(const SuiteRecord&) const = default;
 };
@@ -49,11 +51,11 @@ struct SuiteRecord {
 // Everything that the numbers of a study depend on, except its lanes (which may be added later).
 // The number of threads and the machine are not here: no number depends on them.
 struct Manifest {
-  std::string bitloss_version;
-  ModelRecord model;
-  std::string tokenizer_identity;
-  std::vector<ProtocolRecord> protocols;
-  std::vector<SuiteRecord> suites;
+  std::string bitloss_version = {};
+  ModelRecord model = {};
+  std::string tokenizer_identity = {};
+  std::vector<ProtocolRecord> protocols = {};
+  std::vector<SuiteRecord> suites = {};
   uint64_t seed = 0;
   // The other options that numbers depend on, as the text of a JSON object, e.g.
   // {"max_new_tokens": 100, "decoding": "greedy", "calibration": {"text": "...", "hash": "..."}}.
@@ -63,19 +65,19 @@ struct Manifest {
 
 struct LaneRecord {
   size_t lane = 0;
-  std::string scheme;      // as asked for: "awq"; no two lanes share one
-  std::string definition;  // what it stands for here, with every choice settled:
-                           // "int4_group:64:asym+awq"; a resumed study must agree with it
-  bool baseline = false;   // lane 0
-  bool control = false;    // an A/A control: may equal the baseline exactly
+  std::string scheme = {};      // as asked for: "awq"; no two lanes share one
+  std::string definition = {};  // what it stands for here, with every choice settled:
+                                // "int4_group:64:asym+awq"; a resumed study must agree with it
+  bool baseline = false;        // lane 0
+  bool control = false;         // an A/A control: may equal the baseline exactly
 
   uint64_t weight_bytes = 0;  // all weights of the model as this lane stores them: codes, scales,
                               // zero points, and what stays FP16; a tied matrix counts once
   double bits_per_weight = 0.0;  // 8 * weight_bytes / num_parameters
   // Over the tensors that the scheme changed, scales included; none for the baseline.
-  std::optional<double> quantized_bits_per_weight;
-  std::optional<uint64_t> group_size;
-  std::vector<std::string> notes;  // sentences for the reader: "group size 64: ..."
+  std::optional<double> quantized_bits_per_weight = {};
+  std::optional<uint64_t> group_size = {};
+  std::vector<std::string> notes = {};  // sentences for the reader: "group size 64: ..."
   // JSON object texts. Coverage: which kinds of tensors are quantized, how many weights and bytes
   // of each. Calibration: text, hash, sequences, tokens; "{}" for a fit that uses none.
   std::string coverage = "{}";
@@ -104,10 +106,11 @@ struct TextUnit {
   uint32_t num_tokens = 0;  // that the model saw
   uint32_t num_scored = 0;  // predictions; the length of every array of its TokenScores
   double weight = 0.0;
-  std::vector<ClusterRun> clusters;   // in order; their num_scored sum to num_scored
-  std::optional<uint64_t> num_words;  // denominators of rolling-doc: of the page as it stands in
-  std::optional<uint64_t> num_bytes;  // the file, before anything is rewritten
-  std::string token_hash;             // SHA-256 of the token ids as little-endian u32
+  std::vector<ClusterRun> clusters = {};  // in order; their num_scored sum to num_scored
+  std::optional<uint64_t> num_words =
+      {};  // denominators of rolling-doc: of the page as it stands in
+  std::optional<uint64_t> num_bytes = {};  // the file, before anything is rewritten
+  std::string token_hash = {};             // SHA-256 of the token ids as little-endian u32
   bool operator==(const TextUnit&) const = default;
 };
 
@@ -115,22 +118,22 @@ struct TextUnit {
 // nats, float64. Arrays are as long as the number of scored tokens, or empty: not measured.
 struct TokenScores {
   size_t lane = 0;
-  std::vector<double> nll;  // -ln q(token)
+  std::vector<double> nll = {};  // -ln q(token)
   // Of a lane other than 0: against the baseline on the same prefix, over the whole vocabulary.
-  std::vector<double> kl;            // KL(baseline || lane)
-  std::vector<double> kl_reverse;    // KL(lane || baseline)
-  std::vector<uint8_t> top1_agrees;  // 1: the same most likely token; ties go to the lowest id
+  std::vector<double> kl = {};            // KL(baseline || lane)
+  std::vector<double> kl_reverse = {};    // KL(lane || baseline)
+  std::vector<uint8_t> top1_agrees = {};  // 1: the same most likely token; ties go to the lowest id
   // Of lane 0.
-  std::vector<double> entropy;
-  std::vector<double> top1_probability;
+  std::vector<double> entropy = {};
+  std::vector<double> top1_probability = {};
   bool operator==(const TokenScores&) const = default;
 };
 
 struct PromptRecord {
   size_t prompt = 0;
-  std::string id;        // "math-003"
-  std::string category;  // "Mathematics"
-  std::string text;      // what the user would type, before the chat template
+  std::string id = {};        // "math-003"
+  std::string category = {};  // "Mathematics"
+  std::string text = {};      // what the user would type, before the chat template
   bool operator==(const PromptRecord&) const = default;
 };
 
@@ -145,8 +148,8 @@ struct CheckResult {
 
 // The largest logits at one generated position, raw (before temperature), largest first.
 struct TopLogits {
-  std::vector<int32_t> ids;
-  std::vector<float> logits;  // as many
+  std::vector<int32_t> ids = {};
+  std::vector<float> logits = {};  // as many
   bool operator==(const TopLogits&) const = default;
 };
 
@@ -154,12 +157,12 @@ struct Answer {
   size_t lane = 0;
   size_t suite = 0;
   size_t prompt = 0;
-  std::string text;
-  std::vector<int32_t> token_ids;  // generated, without the ending token
+  std::string text = {};
+  std::vector<int32_t> token_ids = {};  // generated, without the ending token
   FinishReason finish = FinishReason::kEos;
-  std::string error;                  // one line, if finish is kError
-  std::vector<TopLogits> top_logits;  // of the first 10 positions
-  std::optional<CheckResult> check;   // none: the prompt has no checks
+  std::string error = {};                  // one line, if finish is kError
+  std::vector<TopLogits> top_logits = {};  // of the first 10 positions
+  std::optional<CheckResult> check = {};   // none: the prompt has no checks
   bool operator==(const Answer&) const = default;
 };
 
@@ -168,7 +171,7 @@ struct Answer {
 struct AnswerScores {
   size_t suite = 0;
   size_t prompt = 0;
-  TokenScores scores;
+  TokenScores scores = {};
   bool operator==(const AnswerScores&) const = default;
 };
 
@@ -178,7 +181,7 @@ struct Timing {
   size_t lane = 0;
   TimingKind kind = TimingKind::kPrefill;
   // Which piece of work: "<protocol>/<unit>" or what the study likes; kAnswer: AnswerTimingKey.
-  std::string key;
+  std::string key = {};
   double seconds = 0.0;
   uint64_t num_tokens = 0;  // done in that time; 0 where tokens mean nothing
   bool operator==(const Timing&) const = default;
@@ -189,8 +192,8 @@ std::string AnswerTimingKey(size_t suite, size_t prompt);
 
 // What the last run ran on, for the reader: "threads", "cpu", "simd", "timestamp" (ISO 8601, UTC).
 struct MachineNote {
-  std::string key;
-  std::string value;
+  std::string key = {};
+  std::string value = {};
   bool operator==(const MachineNote&) const = default;
 };
 

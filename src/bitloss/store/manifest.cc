@@ -1,0 +1,69 @@
+#include "bitloss/store/manifest.h"
+
+#include <nlohmann/json.hpp>
+
+namespace bitloss {
+
+using Json = nlohmann::json;
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ModelRecord, name, architecture, num_parameters, identity)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ProtocolRecord, id, text, text_hash, aggregation, cluster_kind,
+                                   num_units)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SuiteRecord, id, hash, num_prompts)
+
+namespace {
+
+// A name that is not UTF-8 (a file name may be anything) must not stop a study.
+std::string Dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+Result<std::string> ManifestToJson(const Manifest& manifest) {
+  Json options = Json::parse(manifest.options, nullptr, /*allow_exceptions=*/false);
+  if (!options.is_object()) {
+    return BadInput("manifest options are not a JSON object: {}", manifest.options);
+  }
+  return Dump({{"bitloss_version", manifest.bitloss_version},
+               {"model", manifest.model},
+               {"tokenizer_identity", manifest.tokenizer_identity},
+               {"protocols", manifest.protocols},
+               {"suites", manifest.suites},
+               {"seed", manifest.seed},
+               {"options", std::move(options)}});
+}
+
+Result<Manifest> ManifestFromJson(const std::string& text) {
+  try {
+    const Json json = Json::parse(text);
+    return Manifest{.bitloss_version = json.at("bitloss_version"),
+                    .model = json.at("model"),
+                    .tokenizer_identity = json.at("tokenizer_identity"),
+                    .protocols = json.at("protocols"),
+                    .suites = json.at("suites"),
+                    .seed = json.at("seed"),
+                    .options = Dump(json.at("options"))};
+  } catch (const Json::exception& error) {
+    return BadInput("manifest: {}", error.what());
+  }
+}
+
+std::optional<ManifestDifference> FirstDifference(const std::string& ours,
+                                                  const std::string& theirs) {
+  const Json left = Json::parse(ours).flatten();
+  const Json right = Json::parse(theirs).flatten();
+  Json pointers = left;
+  pointers.update(right);  // sorted, each once
+  for (const auto& [pointer, unused] : pointers.items()) {
+    const auto a = left.find(pointer);
+    const auto b = right.find(pointer);
+    if (a != left.end() && b != right.end() && *a == *b) continue;
+    return ManifestDifference{.pointer = pointer,
+                              .ours = a == left.end() ? "absent" : Dump(*a),
+                              .theirs = b == right.end() ? "absent" : Dump(*b)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace bitloss

@@ -1,0 +1,146 @@
+#include "bitloss/store/schema.h"
+
+#include <array>
+
+namespace bitloss {
+namespace {
+
+constexpr const char* kVersion1 = R"sql(
+CREATE TABLE study (
+  key   TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+);
+CREATE TABLE lanes (
+  lane                      INTEGER PRIMARY KEY,
+  scheme                    TEXT NOT NULL UNIQUE,
+  definition                TEXT NOT NULL,
+  baseline                  INTEGER NOT NULL,
+  control                   INTEGER NOT NULL,
+  weight_bytes              INTEGER NOT NULL,
+  bits_per_weight           REAL NOT NULL,
+  quantized_bits_per_weight REAL,
+  group_size                INTEGER,
+  notes                     TEXT NOT NULL,
+  coverage                  TEXT NOT NULL,
+  calibration               TEXT NOT NULL
+);
+CREATE TABLE text_units (
+  protocol   INTEGER NOT NULL,
+  unit       INTEGER NOT NULL,
+  num_tokens INTEGER NOT NULL,
+  num_scored INTEGER NOT NULL,
+  weight     REAL NOT NULL,
+  clusters   BLOB NOT NULL,
+  num_words  INTEGER,
+  num_bytes  INTEGER,
+  token_hash TEXT NOT NULL,
+  PRIMARY KEY (protocol, unit)
+);
+CREATE TABLE text_scores (
+  lane             INTEGER NOT NULL REFERENCES lanes(lane),
+  protocol         INTEGER NOT NULL,
+  unit             INTEGER NOT NULL,
+  nll              BLOB NOT NULL,
+  kl               BLOB NOT NULL,
+  kl_reverse       BLOB NOT NULL,
+  top1_agrees      BLOB NOT NULL,
+  entropy          BLOB NOT NULL,
+  top1_probability BLOB NOT NULL,
+  PRIMARY KEY (lane, protocol, unit),
+  FOREIGN KEY (protocol, unit) REFERENCES text_units(protocol, unit)
+);
+CREATE TABLE prompts (
+  suite    INTEGER NOT NULL,
+  prompt   INTEGER NOT NULL,
+  id       TEXT NOT NULL,
+  category TEXT NOT NULL,
+  text     TEXT NOT NULL,
+  PRIMARY KEY (suite, prompt)
+);
+CREATE TABLE answers (
+  lane      INTEGER NOT NULL REFERENCES lanes(lane),
+  suite     INTEGER NOT NULL,
+  prompt    INTEGER NOT NULL,
+  text      TEXT NOT NULL,
+  token_ids BLOB NOT NULL,
+  finish    INTEGER NOT NULL,
+  error     TEXT NOT NULL,
+  passed    INTEGER,
+  score     REAL,
+  evidence  TEXT,
+  PRIMARY KEY (lane, suite, prompt),
+  FOREIGN KEY (suite, prompt) REFERENCES prompts(suite, prompt)
+);
+CREATE TABLE answer_top_logits (
+  lane     INTEGER NOT NULL,
+  suite    INTEGER NOT NULL,
+  prompt   INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  ids      BLOB NOT NULL,
+  logits   BLOB NOT NULL,
+  PRIMARY KEY (lane, suite, prompt, position),
+  FOREIGN KEY (lane, suite, prompt) REFERENCES answers(lane, suite, prompt)
+);
+CREATE TABLE answer_scores (
+  lane             INTEGER NOT NULL REFERENCES lanes(lane),
+  suite            INTEGER NOT NULL,
+  prompt           INTEGER NOT NULL,
+  nll              BLOB NOT NULL,
+  kl               BLOB NOT NULL,
+  kl_reverse       BLOB NOT NULL,
+  top1_agrees      BLOB NOT NULL,
+  entropy          BLOB NOT NULL,
+  top1_probability BLOB NOT NULL,
+  PRIMARY KEY (lane, suite, prompt),
+  FOREIGN KEY (suite, prompt) REFERENCES prompts(suite, prompt)
+);
+CREATE TABLE timings (
+  lane       INTEGER NOT NULL REFERENCES lanes(lane),
+  kind       INTEGER NOT NULL,
+  key        TEXT NOT NULL,
+  seconds    REAL NOT NULL,
+  num_tokens INTEGER NOT NULL,
+  PRIMARY KEY (lane, kind, key)
+);
+CREATE TABLE machine (
+  key   TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+);
+CREATE TABLE peak_memory (
+  lane  INTEGER PRIMARY KEY REFERENCES lanes(lane),
+  bytes INTEGER NOT NULL
+);
+)sql";
+
+// kMigrations[v] leads from version v to v + 1.
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1};
+
+}  // namespace
+
+Result<bool> HasTables(const Database& database) {
+  BITLOSS_TRY(const uint64_t count, database.ReadInteger("SELECT count(*) FROM sqlite_master"));
+  return count > 0;
+}
+
+Status CheckIsStudy(const Database& database, const std::filesystem::path& path) {
+  BITLOSS_TRY(const uint64_t application, database.ReadInteger("PRAGMA application_id"));
+  if (application != kApplicationId) {
+    return BadInput("'{}': not a bitloss study (another program's database)", path.string());
+  }
+  BITLOSS_TRY(const uint64_t version, database.ReadInteger("PRAGMA user_version"));
+  if (version > kSchemaVersion) {
+    return Unsupported(
+        "'{}': written by a newer bitloss (study version {}, this one reads up to {})",
+        path.string(), version, kSchemaVersion);
+  }
+  return Ok();
+}
+
+Status Migrate(const Database& database) {
+  BITLOSS_TRY(const uint64_t version, database.ReadInteger("PRAGMA user_version"));
+  for (uint64_t v = version; v < kSchemaVersion; ++v) BITLOSS_DO(database.Run(kMigrations[v]));
+  BITLOSS_DO(database.Run(fmt::format("PRAGMA user_version = {}", kSchemaVersion).c_str()));
+  return database.Run(fmt::format("PRAGMA application_id = {}", kApplicationId).c_str());
+}
+
+}  // namespace bitloss

@@ -1,0 +1,34 @@
+// What a Store holds; shared by the files that implement it.
+#ifndef BITLOSS_STORE_STORE_STATE_H_
+#define BITLOSS_STORE_STORE_STATE_H_
+
+#include "bitloss/store/folder_lock.h"
+#include "bitloss/store/sqlite.h"
+#include "bitloss/store/store.h"
+
+namespace bitloss {
+
+struct Store::State {
+  std::filesystem::path folder;
+  FolderLock lock;  // held by a writer; outlives the connection
+  Database database;
+  Manifest manifest;
+
+  std::filesystem::path file() const { return folder / "study.db"; }
+  // "study.db is damaged", and where.
+  Error Damaged(const Error& error) const {
+    return BadInput("'{}': the study is damaged: {}", file().string(), error.message);
+  }
+};
+
+// Binds the six arrays, in the order of the columns.
+void BindScores(Query& query, const TokenScores& scores);
+
+// The six arrays from columns `first`, ...; `scores.lane` is the caller's. kBadInput unless each
+// is empty or `num_scored` long; without `num_scored`, unless all that are not empty are as long.
+Result<TokenScores> ReadScores(const Query& query, int first, size_t lane,
+                               std::optional<size_t> num_scored);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_STORE_STORE_STATE_H_

@@ -1,0 +1,165 @@
+// The part of Store that holds text units and their scores.
+#include "bitloss/store/blobs.h"
+#include "bitloss/store/store.h"
+#include "bitloss/store/store_state.h"
+
+namespace bitloss {
+namespace {
+
+constexpr std::string_view kSelectUnits =
+    "SELECT unit, num_tokens, num_scored, weight, clusters, num_words, num_bytes, token_hash"
+    " FROM text_units WHERE protocol = ?";
+
+// Pairs of u32: cluster, num_scored.
+std::vector<uint32_t> Flatten(const std::vector<ClusterRun>& runs) {
+  std::vector<uint32_t> flat;
+  for (const ClusterRun& run : runs) flat.insert(flat.end(), {run.cluster, run.num_scored});
+  return flat;
+}
+
+uint64_t NumScored(const std::vector<ClusterRun>& runs) {
+  uint64_t total = 0;
+  for (const ClusterRun& run : runs) total += run.num_scored;
+  return total;
+}
+
+Result<TextUnit> ReadUnit(const Query& query, size_t protocol) {
+  TextUnit unit{.protocol = protocol,
+                .unit = query.Integer(0),
+                .num_tokens = static_cast<uint32_t>(query.Integer(1)),
+                .num_scored = static_cast<uint32_t>(query.Integer(2)),
+                .weight = query.Real(3)};
+  BITLOSS_TRY(const std::vector<uint32_t> flat, FromBlob<uint32_t>(query.Blob(4)));
+  for (size_t i = 0; i + 1 < flat.size(); i += 2) {
+    unit.clusters.push_back({.cluster = flat[i], .num_scored = flat[i + 1]});
+  }
+  if (flat.size() % 2 != 0 || NumScored(unit.clusters) != unit.num_scored) {
+    return BadInput("clusters of unit {} do not cover its {} tokens", unit.unit, unit.num_scored);
+  }
+  if (!query.IsNull(5)) unit.num_words = query.Integer(5);
+  if (!query.IsNull(6)) unit.num_bytes = query.Integer(6);
+  unit.token_hash = query.Text(7);
+  return unit;
+}
+
+// The unit as it is stored; none if it is not.
+Result<std::optional<TextUnit>> FindUnit(const Database& database, size_t protocol, size_t unit) {
+  BITLOSS_TRY(Query query, database.Prepare(std::string(kSelectUnits) + " AND unit = ?"));
+  BITLOSS_TRY(const bool found, query.Bind(protocol).Bind(unit).Next());
+  if (!found) return std::optional<TextUnit>();
+  BITLOSS_TRY(TextUnit stored, ReadUnit(query, protocol));
+  return std::optional(std::move(stored));
+}
+
+Status InsertUnit(const Database& database, const TextUnit& unit) {
+  BITLOSS_TRY(Query query,
+              database.Prepare("INSERT INTO text_units VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  const std::vector<uint32_t> clusters = Flatten(unit.clusters);
+  query.Bind(unit.protocol).Bind(unit.unit);
+  query.Bind(uint64_t{unit.num_tokens}).Bind(uint64_t{unit.num_scored}).Bind(unit.weight);
+  query.Bind(AsBlob(clusters)).Bind(unit.num_words).Bind(unit.num_bytes).Bind(unit.token_hash);
+  return query.Run();
+}
+
+// How long the arrays of `scores` are: empty, or all the same; none if they disagree.
+std::optional<size_t> CommonLength(const TokenScores& scores) {
+  size_t common = 0;
+  for (const size_t length :
+       {scores.nll.size(), scores.kl.size(), scores.kl_reverse.size(), scores.top1_agrees.size(),
+        scores.entropy.size(), scores.top1_probability.size()}) {
+    if (length == 0 || length == common) continue;
+    if (common != 0) return std::nullopt;
+    common = length;
+  }
+  return common;
+}
+
+}  // namespace
+
+void BindScores(Query& query, const TokenScores& scores) {
+  query.Bind(AsBlob(scores.nll)).Bind(AsBlob(scores.kl)).Bind(AsBlob(scores.kl_reverse));
+  query.Bind(AsBlob(scores.top1_agrees));
+  query.Bind(AsBlob(scores.entropy)).Bind(AsBlob(scores.top1_probability));
+}
+
+Result<TokenScores> ReadScores(const Query& query, int first, size_t lane,
+                               std::optional<size_t> num_scored) {
+  TokenScores scores{.lane = lane};
+  BITLOSS_TRY(scores.nll, FromBlob<double>(query.Blob(first)));
+  BITLOSS_TRY(scores.kl, FromBlob<double>(query.Blob(first + 1)));
+  BITLOSS_TRY(scores.kl_reverse, FromBlob<double>(query.Blob(first + 2)));
+  BITLOSS_TRY(scores.top1_agrees, FromBlob<uint8_t>(query.Blob(first + 3)));
+  BITLOSS_TRY(scores.entropy, FromBlob<double>(query.Blob(first + 4)));
+  BITLOSS_TRY(scores.top1_probability, FromBlob<double>(query.Blob(first + 5)));
+  const std::optional<size_t> length = CommonLength(scores);
+  if (!length || (num_scored && *length != 0 && *length != *num_scored)) {
+    return BadInput("the scores of lane {} are not of one length", lane);
+  }
+  return scores;
+}
+
+Status Store::PutText(const TextUnit& unit, std::span<const TokenScores> lanes) {
+  BITLOSS_CHECK(unit.protocol < manifest().protocols.size());
+  BITLOSS_CHECK(NumScored(unit.clusters) == unit.num_scored);
+  for (const TokenScores& scores : lanes) {
+    const std::optional<size_t> length = CommonLength(scores);
+    BITLOSS_CHECK(length && (*length == 0 || *length == unit.num_scored));
+  }
+  const Database& database = state_->database;
+  BITLOSS_TRY(Transaction transaction, Transaction::Begin(database));
+  const Result<std::optional<TextUnit>> stored = FindUnit(database, unit.protocol, unit.unit);
+  if (!stored.ok()) return state_->Damaged(stored.error());
+  if (!stored.value()) {
+    BITLOSS_DO(InsertUnit(database, unit));
+  } else if (*stored.value() != unit) {
+    return BadInput("'{}': unit {} of '{}' was measured on other tokens; use another folder",
+                    folder().string(), unit.unit, manifest().protocols[unit.protocol].id);
+  }
+  BITLOSS_TRY(Query query,
+              database.Prepare("INSERT INTO text_scores VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  for (const TokenScores& scores : lanes) {
+    BITLOSS_TRY(const bool present, HasText(scores.lane, unit.protocol, unit.unit));
+    if (present) continue;
+    query.Reset();
+    query.Bind(scores.lane).Bind(unit.protocol).Bind(unit.unit);
+    BindScores(query, scores);
+    BITLOSS_DO(query.Run());
+  }
+  return transaction.Commit();
+}
+
+Result<bool> Store::HasText(size_t lane, size_t protocol, size_t unit) const {
+  BITLOSS_TRY(Query query,
+              state_->database.Prepare(
+                  "SELECT 1 FROM text_scores WHERE lane = ? AND protocol = ? AND unit = ?"));
+  return query.Bind(lane).Bind(protocol).Bind(unit).Next();
+}
+
+Result<std::vector<TextUnit>> Store::TextUnits(size_t protocol) const {
+  BITLOSS_TRY(Query query, state_->database.Prepare(std::string(kSelectUnits) + " ORDER BY unit"));
+  query.Bind(protocol);
+  std::vector<TextUnit> units;
+  while (true) {
+    BITLOSS_TRY(const bool row, query.Next());
+    if (!row) return units;
+    Result<TextUnit> unit = ReadUnit(query, protocol);
+    if (!unit.ok()) return state_->Damaged(unit.error());
+    units.push_back(std::move(unit).value());
+  }
+}
+
+Result<std::optional<TokenScores>> Store::TextScores(size_t lane, size_t protocol,
+                                                     size_t unit) const {
+  BITLOSS_TRY(Query query,
+              state_->database.Prepare(
+                  "SELECT nll, kl, kl_reverse, top1_agrees, entropy, top1_probability, num_scored"
+                  " FROM text_scores JOIN text_units USING (protocol, unit)"
+                  " WHERE lane = ? AND protocol = ? AND unit = ?"));
+  BITLOSS_TRY(const bool found, query.Bind(lane).Bind(protocol).Bind(unit).Next());
+  if (!found) return std::optional<TokenScores>();
+  Result<TokenScores> scores = ReadScores(query, 0, lane, query.Integer(6));
+  if (!scores.ok()) return state_->Damaged(Within(fmt::format("unit {}", unit), scores.error()));
+  return std::optional(std::move(scores).value());
+}
+
+}  // namespace bitloss
