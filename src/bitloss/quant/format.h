@@ -85,12 +85,12 @@ struct GroupedCodes {
   enum class Kind { kTable, kZeroPoint, kOffset };
 
   Kind kind = Kind::kTable;
-  int bits = 0;                    // codes are in [0, 2^bits), bits <= 8
-  size_t group_size = 0;           // > 0; the last group of a row may be shorter
-  std::vector<uint8_t> codes;      // [rows][cols]
-  std::vector<float> scales;       // [rows][groups]
-  std::vector<float> zeros;        // [rows][groups]: zero points (kZeroPoint) or offsets (kOffset)
-  std::array<float, 256> table{};  // kTable: the first 2^bits
+  int bits = 0;                     // codes are in [0, 2^bits), bits <= 8
+  size_t group_size = 0;            // > 0; the last group of a row may be shorter
+  std::vector<uint8_t> codes = {};  // [rows][cols]
+  std::vector<float> scales = {};   // [rows][groups]
+  std::vector<float> zeros = {};    // [rows][groups]: zero points (kZeroPoint) or offsets (kOffset)
+  std::array<float, 256> table{};   // kTable: the first 2^bits
 };
 
 // The whole matrix, decoded. For tests and fits; kernels decode what they need.

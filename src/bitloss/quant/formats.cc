@@ -5,6 +5,11 @@
 #include "bitloss/quant/format.h"
 #include "bitloss/quant/formats/f16/f16.h"
 #include "bitloss/quant/formats/f32/f32.h"
+#include "bitloss/quant/formats/fp4/fp4.h"
+#include "bitloss/quant/formats/int8_row/int8_row.h"
+#include "bitloss/quant/formats/int_group/int_group.h"
+#include "bitloss/quant/formats/nf4/nf4.h"
+#include "bitloss/quant/formats/nf4_dq/nf4_dq.h"
 #include "bitloss/quant/nearest_names.h"
 
 namespace bitloss {
@@ -24,8 +29,8 @@ std::vector<std::string_view> Split(std::string_view text, char separator) {
 
 std::span<const FormatFamily> FormatFamilies() {
   static const std::vector<FormatFamily> kFamilies = {
-      F16Family(),
-      F32Family(),
+      F16Family(), F32Family(),       Int8RowFamily(),   Nf4Family(),       Nf4DqFamily(),
+      Fp4Family(), Int4GroupFamily(), Int3GroupFamily(), Int2GroupFamily(),
   };
   return kFamilies;
 }

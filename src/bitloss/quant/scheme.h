@@ -1,4 +1,13 @@
-// A scheme: format + fit + execution, written "int4_group:64+awq" or by a preset's name ("awq").
+// A scheme: format + fit + execution, by a preset's name ("awq") or written out:
+//
+//   FORMAT[+FIT][@EXECUTION][+head=FORMAT]
+//
+//   int4_group:64+awq         a format (quant/format.h) and how its codes are chosen
+//   int3_group:auto:sym       the group size follows from the model's widths (ResolveForWidths)
+//   int8_row@llm.int8:6.0     integer product; after the ':' its outlier threshold
+//   nf4+head=int8_row         the output head quantized too
+//
+// What follows a preset's name changes what the preset stands for: "awq+nearest" is "rtn4".
 #ifndef BITLOSS_QUANT_SCHEME_H_
 #define BITLOSS_QUANT_SCHEME_H_
 
@@ -34,11 +43,21 @@ struct Scheme {
   Format format;     // the linears of the decoder blocks
   FitKind fit = FitKind::kNearest;
   Execution execution;
-  // The group size is the largest of 128, 64, 32 that divides every quantized width (ResolveGroup).
+  // The group size is the largest of 128, 64, 32 that divides every quantized width, and not known
+  // before ResolveForWidths; until then `format` stands with 128.
   bool chooses_group = false;
   // The format of lm_head (and of a tied embedding); FP16 unless asked.
   Format head_format;
 };
+
+// A way of choosing codes, as "+awq" names it.
+struct FitInfo {
+  FitKind kind;
+  std::string_view name;
+  std::string_view summary;
+  std::string_view source;
+};
+std::span<const FitInfo> Fits();
 
 struct Preset {
   std::string_view name;     // "awq"
@@ -49,10 +68,11 @@ struct Preset {
 std::span<const Preset> Presets();
 
 struct SchemeOptions {
+  // Of @llm.int8 where the text gives none.
   float int8_threshold = 6.0f;
 };
 
-// kBadInput or kUnsupported in one line, naming what is known.
+// kBadInput or kUnsupported in one line, naming what is known (the nearest first).
 Result<Scheme> ParseScheme(std::string_view text, const SchemeOptions& options = {});
 
 // Settles what depends on the model: the group size, for matrices whose rows have these lengths.

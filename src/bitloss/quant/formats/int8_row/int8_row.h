@@ -1,0 +1,34 @@
+// int8_row: the weights of LLM.int8 (bitsandbytes load_in_8bit): one scale for a row.
+//
+//   scales  float32 SCB[row] = max |w| of the row (not divided by 127)
+//   codes   int8 CB[row][col] = w * (127 / SCB) to nearest, ties to even, in [-127, 127]; quotient
+//           and product are float32, as bitsandbytes' CPU path has them (a CUDA division is
+//           approximate: its codes may differ by one where the product is next to a tie)
+//
+// 8 bits per weight and 32 per row. Decoded value: float(CB) * (SCB / 127), both float32 operations
+// rounded once; this is the only place that says so. (bitsandbytes has CB * SCB * 7.8740157e-3,
+// which may differ in the last bit.) An integer product reads codes and SCB as they are.
+//
+// A row of zeros has SCB 0 and codes 0. A row of equal weights has codes +-127. NaN and infinity
+// are kBadInput. Every shape is possible.
+//
+// (Source: bitsandbytes 0.50 backends/default/ops.py, int8_vectorwise_quant; Dettmers et al.,
+// arXiv 2208.07339.)
+#ifndef BITLOSS_QUANT_FORMATS_INT8_ROW_INT8_ROW_H_
+#define BITLOSS_QUANT_FORMATS_INT8_ROW_INT8_ROW_H_
+
+#include <span>
+
+#include "bitloss/quant/format.h"
+
+namespace bitloss {
+
+const Format& Int8RowFormat();
+FormatFamily Int8RowFamily();
+
+// What a row's codes are multiplied with.
+inline float Int8RowScale(float scb) { return scb / 127.0f; }
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_QUANT_FORMATS_INT8_ROW_INT8_ROW_H_

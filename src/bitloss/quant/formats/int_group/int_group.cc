@@ -1,0 +1,247 @@
+#include "bitloss/quant/formats/int_group/int_group.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "bitloss/quant/formats/packed_bits.h"
+#include "bitloss/quant/formats/planes.h"
+#include "bitloss/quant/formats/round_to_even.h"
+#include "bitloss/tensor/dtype.h"
+
+namespace bitloss {
+namespace {
+
+constexpr float kMinRange = 1e-5f;
+constexpr size_t kStripe = 8;
+
+struct Range {
+  float low;   // <= 0
+  float high;  // >= 0
+};
+
+// In stripes of eight, so that the compiler can use vectors. Minimum and maximum do not depend on
+// the order.
+Range RangeWithZero(std::span<const float> group) {
+  std::array<float, kStripe> low{};
+  std::array<float, kStripe> high{};
+  for (size_t i = 0; i < group.size(); i += kStripe) {
+    for (size_t lane = 0; lane < kStripe; ++lane) {
+      low[lane] = std::min(low[lane], group[i + lane]);
+      high[lane] = std::max(high[lane], group[i + lane]);
+    }
+  }
+  return {*std::ranges::min_element(low), *std::ranges::max_element(high)};
+}
+
+// Code 0 stands for `zero` steps below zero.
+struct Grid {
+  F16 scale;
+  uint8_t zero = 0;
+};
+
+float MaxCode(const Format& format) { return static_cast<float>((1 << format.bits) - 1); }
+uint8_t MiddleCode(const Format& format) { return static_cast<uint8_t>(1 << (format.bits - 1)); }
+
+Grid GridOf(const Format& format, Range range) {
+  if (format.symmetry == Symmetry::kSymmetric) {
+    const float absmax = std::max(-range.low, range.high);
+    const auto steps = static_cast<float>(MiddleCode(format) - 1);
+    return {RoundToF16(std::max(absmax, kMinRange) / steps), MiddleCode(format)};
+  }
+  const float max_code = MaxCode(format);
+  const F16 scale = RoundToF16(std::max(range.high - range.low, kMinRange) / max_code);
+  const float below = std::min(-range.low / ToFloat(scale), max_code);
+  return {scale, static_cast<uint8_t>(RoundToEven(below))};
+}
+
+void EncodeGroup(const Format& format, std::span<const float> group, const Grid& grid,
+                 std::span<uint8_t> codes) {
+  const float scale = ToFloat(grid.scale);
+  const float zero = grid.zero;
+  // Rounding is monotone and the bounds are whole, so clamping may come first.
+  const float top = MaxCode(format) - zero;
+  for (size_t i = 0; i < group.size(); ++i) {
+    const float steps = std::min(std::max(group[i] / scale, -zero), top);
+    codes[i] = static_cast<uint8_t>(static_cast<int>(RoundToEven(steps) + zero));
+  }
+}
+
+struct Planes {
+  std::vector<uint8_t> codes;
+  std::vector<F16> scales;
+  std::vector<uint8_t> zeros;
+};
+
+bool HasZeros(const Format& format) { return format.symmetry == Symmetry::kAsymmetric; }
+
+// Appends one row to the planes.
+Status AppendRow(const Format& format, std::span<const float> row, Planes& planes) {
+  std::vector<uint8_t> codes(row.size());
+  std::vector<uint8_t> zeros;
+  for (size_t first = 0; first < row.size(); first += format.group_size) {
+    const auto group = row.subspan(first, format.group_size);
+    const Grid grid = GridOf(format, RangeWithZero(group));
+    if (!std::isfinite(ToFloat(grid.scale))) {
+      return BadInput("the weights of columns {} to {} need a scale beyond the range of FP16",
+                      first, first + group.size() - 1);
+    }
+    EncodeGroup(format, group, grid, std::span(codes).subspan(first, group.size()));
+    planes.scales.push_back(grid.scale);
+    zeros.push_back(grid.zero);
+  }
+  const size_t end = planes.codes.size();
+  planes.codes.resize(end + PackedBytes(codes.size(), format.bits));
+  PackBits(codes, format.bits, planes.codes.data() + end);
+  if (HasZeros(format)) {
+    const size_t zeros_end = planes.zeros.size();
+    planes.zeros.resize(zeros_end + PackedBytes(zeros.size(), format.bits));
+    PackBits(zeros, format.bits, planes.zeros.data() + zeros_end);
+  }
+  return Ok();
+}
+
+Result<EncodedMatrix> EncodeIntGroup(const Format& format, ConstMatrixView weights) {
+  BITLOSS_DO(CheckFinite(weights));
+  Planes planes;
+  planes.codes.reserve(weights.rows * PackedBytes(weights.cols, format.bits));
+  for (size_t row = 0; row < weights.rows; ++row) {
+    if (const Status status = AppendRow(format, weights.Row(row), planes); !status.ok()) {
+      return Within(fmt::format("row {}", row), status.error());
+    }
+  }
+  return EncodedMatrix{.format = format,
+                       .rows = weights.rows,
+                       .cols = weights.cols,
+                       .codes = OwnPlane(std::move(planes.codes)),
+                       .scales = OwnPlane(std::move(planes.scales)),
+                       .zeros = OwnPlane(std::move(planes.zeros))};
+}
+
+const uint8_t* PackedRow(const SharedBytes& plane, size_t row, size_t num_codes, int bits) {
+  return reinterpret_cast<const uint8_t*>(plane.data()) + row * PackedBytes(num_codes, bits);
+}
+
+// The zero points of a row's groups, in codes.
+std::vector<uint8_t> ZerosOfRow(const EncodedMatrix& matrix, size_t row) {
+  const Format& format = matrix.format;
+  std::vector<uint8_t> zeros(matrix.cols / format.group_size, MiddleCode(format));
+  if (HasZeros(format)) {
+    UnpackBits(PackedRow(matrix.zeros, row, zeros.size(), format.bits), format.bits, 0, zeros);
+  }
+  return zeros;
+}
+
+void DecodeIntGroup(const EncodedMatrix& matrix, size_t row, size_t first_col,
+                    std::span<float> out) {
+  BITLOSS_DCHECK(first_col + out.size() <= matrix.cols);
+  const Format& format = matrix.format;
+  std::vector<uint8_t> codes(out.size());
+  UnpackBits(PackedRow(matrix.codes, row, matrix.cols, format.bits), format.bits, first_col, codes);
+  const std::vector<uint8_t> zeros = ZerosOfRow(matrix, row);
+  for (size_t i = 0; i < out.size();) {
+    const size_t group = (first_col + i) / format.group_size;
+    const size_t end = std::min((group + 1) * format.group_size - first_col, out.size());
+    const float scale = ToFloat(LoadAt<F16>(matrix.scales, row * zeros.size() + group));
+    const int zero = zeros[group];
+    for (; i < end; ++i) out[i] = static_cast<float>(codes[i] - zero) * scale;
+  }
+}
+
+GroupedCodes UnpackIntGroup(const EncodedMatrix& matrix) {
+  const Format& format = matrix.format;
+  GroupedCodes grouped{.kind = GroupedCodes::Kind::kZeroPoint,
+                       .bits = format.bits,
+                       .group_size = format.group_size,
+                       .codes = std::vector<uint8_t>(matrix.rows * matrix.cols)};
+  for (size_t row = 0; row < matrix.rows; ++row) {
+    UnpackBits(PackedRow(matrix.codes, row, matrix.cols, format.bits), format.bits, 0,
+               std::span(grouped.codes).subspan(row * matrix.cols, matrix.cols));
+    for (const uint8_t zero : ZerosOfRow(matrix, row)) {
+      grouped.scales.push_back(ToFloat(LoadAt<F16>(matrix.scales, grouped.scales.size())));
+      grouped.zeros.push_back(zero);
+    }
+  }
+  return grouped;
+}
+
+Status SupportsIntGroup(const Format& format, size_t /*rows*/, size_t cols) {
+  if (cols % format.group_size == 0) return Ok();
+  return Unsupported("{}: rows of {} weights do not divide into groups of {}", format.name, cols,
+                     format.group_size);
+}
+
+size_t NumBytesIntGroup(const Format& format, size_t rows, size_t cols) {
+  const size_t groups = cols / format.group_size;
+  const size_t zeros = HasZeros(format) ? PackedBytes(groups, format.bits) : 0;
+  return rows * (PackedBytes(cols, format.bits) + groups * sizeof(F16) + zeros);
+}
+
+Result<Format> Parse(int bits, std::span<const std::string_view> parameters) {
+  const auto bad = [&](std::string_view parameter) {
+    return BadInput(
+        "int{}_group has no parameter '{}'; possible are a group size (a multiple of 8, such as "
+        "64) and then 'sym' or 'asym', as in int{}_group:64:asym",
+        bits, parameter, bits);
+  };
+  size_t group_size = kDefaultGroup;
+  Symmetry symmetry = Symmetry::kAsymmetric;
+  if (!parameters.empty()) {
+    const std::string_view text = parameters[0];
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), group_size);
+    if (error != std::errc() || end != text.data() + text.size()) return bad(text);
+    if (group_size == 0 || group_size % kStripe != 0) return bad(text);
+  }
+  if (parameters.size() > 1) {
+    if (parameters[1] != "sym" && parameters[1] != "asym") return bad(parameters[1]);
+    if (parameters[1] == "sym") symmetry = Symmetry::kSymmetric;
+  }
+  if (parameters.size() > 2) return bad(parameters[2]);
+  return IntGroupFormat(bits, group_size, symmetry);
+}
+
+constexpr std::string_view kSource = "AutoAWQ 0.2.9, pseudo_quantize_tensor";
+
+}  // namespace
+
+Format IntGroupFormat(int bits, size_t group_size, Symmetry symmetry) {
+  BITLOSS_CHECK(bits >= 2 && bits <= 4);
+  BITLOSS_CHECK(group_size > 0 && group_size % kStripe == 0);
+  const char* suffix = symmetry == Symmetry::kSymmetric ? "sym" : "asym";
+  return {
+      .name = fmt::format("int{}_group:{}:{}", bits, group_size, suffix),
+      .bits = bits,
+      .group_size = group_size,
+      .symmetry = symmetry,
+      .row_coding = RowCoding::kIndependent,
+      .supports = SupportsIntGroup,
+      .num_bytes = NumBytesIntGroup,
+      .encode = EncodeIntGroup,
+      .decode = DecodeIntGroup,
+      .unpack = UnpackIntGroup,
+  };
+}
+
+FormatFamily Int4GroupFamily() {
+  return {.name = "int4_group",
+          .summary = "4-bit integers, an FP16 scale and a zero point for a group",
+          .source = kSource,
+          .make = [](std::span<const std::string_view> p) { return Parse(4, p); }};
+}
+
+FormatFamily Int3GroupFamily() {
+  return {.name = "int3_group",
+          .summary = "3-bit integers, an FP16 scale and a zero point for a group",
+          .source = kSource,
+          .make = [](std::span<const std::string_view> p) { return Parse(3, p); }};
+}
+
+FormatFamily Int2GroupFamily() {
+  return {.name = "int2_group",
+          .summary = "2-bit integers, an FP16 scale and a zero point for a group",
+          .source = kSource,
+          .make = [](std::span<const std::string_view> p) { return Parse(2, p); }};
+}
+
+}  // namespace bitloss
