@@ -17,7 +17,17 @@ Result<std::unique_ptr<Checkpoint>> Checkpoint::Open(const std::filesystem::path
                   path.string());
 }
 
-Status CheckFinite(std::string_view tensor, uint64_t first, std::span<const float> values) {
+Result<std::vector<uint64_t>> Checkpoint::Shape(std::string_view name) const {
+  BITLOSS_TRY(TensorInfo info, Info(name));
+  return std::move(info.shape);
+}
+
+Result<std::string> Checkpoint::StoredType(std::string_view name) const {
+  BITLOSS_TRY(TensorInfo info, Info(name));
+  return std::move(info.stored_type);
+}
+
+Status CheckFinite(std::string_view tensor, std::span<const float> values, uint64_t first) {
   for (size_t i = 0; i < values.size(); ++i) {
     if (!std::isfinite(values[i])) {
       return BadInput("tensor '{}': element {} is {}; the checkpoint is damaged", tensor, first + i,
@@ -31,7 +41,7 @@ Status ReadFiniteRows(const Checkpoint& checkpoint, std::string_view name, uint6
                       uint64_t end, std::span<float> out) {
   BITLOSS_DO(checkpoint.ReadRows(name, begin, end, out));
   const uint64_t cols = end > begin ? out.size() / (end - begin) : 0;
-  const Status finite = CheckFinite(name, begin * cols, out);
+  const Status finite = CheckFinite(name, out, begin * cols);
   if (!finite.ok()) return Within(checkpoint.path().string(), finite.error());
   return Ok();
 }

@@ -54,6 +54,8 @@ class Checkpoint {
   // kNotFound if there is no such tensor.
   virtual Result<TensorInfo> Info(std::string_view name) const = 0;
   bool Has(std::string_view name) const { return Info(name).ok(); }
+  Result<std::vector<uint64_t>> Shape(std::string_view name) const;
+  Result<std::string> StoredType(std::string_view name) const;
 
   // Rows [begin, end) to float32, as the file defines their values, in Hugging Face's row order:
   // the rows of q and k that GGUF reorders for architecture llama (interleaved instead of
@@ -81,7 +83,7 @@ class Checkpoint {
 
 // kBadInput, naming the tensor and the first element that is NaN or infinite. `first` is the index
 // in the tensor of values[0].
-Status CheckFinite(std::string_view tensor, uint64_t first, std::span<const float> values);
+Status CheckFinite(std::string_view tensor, std::span<const float> values, uint64_t first = 0);
 
 // ReadRows, then CheckFinite.
 Status ReadFiniteRows(const Checkpoint& checkpoint, std::string_view name, uint64_t begin,
