@@ -1,0 +1,120 @@
+#include "bitloss/quant/scheme.h"
+
+#include <gmock/gmock.h>
+
+#include "bitloss/quant/scheme_table.h"
+
+namespace bitloss {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr size_t kSmolLm2Widths[] = {576, 1536};
+constexpr size_t kQwenWidths[] = {896, 4864};
+
+TEST(SchemeTest, Int8IsTheIntegerProductWithOutlierColumnsApart) {
+  const Scheme scheme = ParseScheme("int8", {.int8_threshold = 4.0f}).value();
+  EXPECT_EQ(scheme.format.name, "int8_row");
+  EXPECT_EQ(scheme.execution.kind, Execution::Kind::kLlmInt8);
+  EXPECT_EQ(scheme.execution.outlier_threshold, 4.0f);
+  EXPECT_EQ(scheme.head_format.name, "f16");
+}
+
+TEST(SchemeTest, Int8RowAloneMultipliesRealActivations) {
+  EXPECT_EQ(ParseScheme("int8_row").value().execution.kind, Execution::Kind::kRealActivations);
+}
+
+TEST(SchemeTest, ThresholdInTheTextWins) {
+  EXPECT_EQ(ParseScheme("int8_row@llm.int8:0").value().execution.outlier_threshold, 0.0f);
+}
+
+TEST(SchemeTest, AwqTakesTheLargestGroupThatDividesEveryWidth) {
+  const Scheme scheme = ParseScheme("awq").value();
+  EXPECT_TRUE(scheme.chooses_group);
+  EXPECT_EQ(scheme.fit, FitKind::kAwq);
+  EXPECT_EQ(ResolveForWidths(scheme, kSmolLm2Widths).value().format.name, "int4_group:64:asym");
+  EXPECT_EQ(ResolveForWidths(scheme, kQwenWidths).value().format.name, "int4_group:128:asym");
+}
+
+TEST(SchemeTest, AutoGroupKeepsBitsAndSymmetry) {
+  const Scheme scheme = ParseScheme("int3_group:auto:sym+awq").value();
+  EXPECT_EQ(ResolveForWidths(scheme, kSmolLm2Widths).value().format.name, "int3_group:64:sym");
+}
+
+TEST(SchemeTest, NamesTheWidthThatNoGroupDivides) {
+  constexpr size_t kWidths[] = {576, 100};
+  EXPECT_EQ(ResolveForWidths(ParseScheme("rtn4").value(), kWidths).error().message,
+            "scheme 'rtn4': none of the group sizes 128, 64 and 32 divides the width 100");
+  EXPECT_THAT(
+      ResolveForWidths(ParseScheme("int4_group:128").value(), kSmolLm2Widths).error().message,
+      HasSubstr("rows of 576 weights do not divide into groups of 128"));
+}
+
+TEST(SchemeTest, SuffixesChangeAPreset) {
+  const Scheme scheme = ParseScheme("awq+nearest+head=int8_row").value();
+  EXPECT_EQ(scheme.fit, FitKind::kNearest);
+  EXPECT_EQ(scheme.head_format.name, "int8_row");
+  EXPECT_EQ(scheme.text, "awq+nearest+head=int8_row");
+}
+
+TEST(SchemeTest, WrittenOutInFull) {
+  const Scheme scheme = ParseScheme("int2_group:32:sym+awq").value();
+  EXPECT_EQ(scheme.format.name, "int2_group:32:sym");
+  EXPECT_EQ(scheme.fit, FitKind::kAwq);
+  EXPECT_FALSE(scheme.chooses_group);
+}
+
+TEST(SchemeTest, UnknownNamesAreRefusedWithTheNearestKnownOnes) {
+  const auto scheme = ParseScheme("nf-4");
+  EXPECT_EQ(scheme.error().kind, ErrorKind::kUnsupported);
+  EXPECT_THAT(scheme.error().message, HasSubstr("unknown scheme 'nf-4'; nearest known: nf4, "));
+  EXPECT_FALSE(ParseScheme("").ok());
+}
+
+TEST(SchemeTest, UnknownFitsAndExecutionsAreRefusedByName) {
+  EXPECT_THAT(ParseScheme("nf4+gptq").error().message, HasSubstr("unknown fit '+gptq'"));
+  EXPECT_THAT(ParseScheme("nf4@int").error().message, HasSubstr("unknown execution '@int'"));
+  EXPECT_FALSE(ParseScheme("nf4+").ok());
+  EXPECT_FALSE(ParseScheme("nf4@").ok());
+}
+
+TEST(SchemeTest, RefusesWhatDoesNotGoTogether) {
+  EXPECT_THAT(ParseScheme("nf4@llm.int8").error().message, HasSubstr("not of nf4"));
+  EXPECT_THAT(ParseScheme("nf4+awq").error().message, HasSubstr("use int4_group"));
+  EXPECT_THAT(ParseScheme("int8_row+awq").error().message, HasSubstr("use int4_group"));
+  EXPECT_THAT(ParseScheme("nf4:auto").error().message, HasSubstr("takes no parameters"));
+}
+
+TEST(SchemeTest, RefusesAThresholdThatIsNone) {
+  for (const std::string_view text : {"int8_row@llm.int8:-1", "int8_row@llm.int8:nan",
+                                      "int8_row@llm.int8:6x", "int8_row@llm.int8:"}) {
+    EXPECT_EQ(ParseScheme(text).error().kind, ErrorKind::kBadInput) << text;
+  }
+}
+
+TEST(SchemeTest, EveryPresetStandsForWhatItSays) {
+  for (const Preset& preset : Presets()) {
+    const Scheme by_name = ParseScheme(preset.name).value();
+    const Scheme by_meaning = ParseScheme(preset.meaning).value();
+    EXPECT_EQ(by_name.format.name, by_meaning.format.name) << preset.name;
+    EXPECT_EQ(by_name.fit, by_meaning.fit) << preset.name;
+    EXPECT_EQ(by_name.execution.kind, by_meaning.execution.kind) << preset.name;
+    EXPECT_EQ(by_name.head_format.name, by_meaning.head_format.name) << preset.name;
+  }
+}
+
+TEST(SchemeTableTest, ListsFormatsFitsAndPresetsWithTheirBits) {
+  const std::vector<SchemeRow> rows = SchemeTable();
+  EXPECT_EQ(rows.size(), FormatFamilies().size() + Fits().size() + Presets().size());
+  const auto nf4 = std::ranges::find(rows, "nf4", &SchemeRow::name);
+  EXPECT_EQ(nf4->bits_per_weight, 4.5);
+  const auto awq = std::ranges::find_if(rows, [](const SchemeRow& row) {
+    return row.kind == SchemeRow::Kind::kPreset && row.name == "awq";
+  });
+  EXPECT_EQ(awq->meaning, "int4_group:auto:asym+awq");
+  EXPECT_EQ(awq->bits_per_weight, 4.0 + 20.0 / 128);
+  for (const SchemeRow& row : rows) EXPECT_FALSE(row.summary.empty()) << row.name;
+}
+
+}  // namespace
+}  // namespace bitloss
