@@ -171,38 +171,29 @@ Result<std::vector<SafetensorsEntry>> PlaceTensors(const std::vector<Claim>& cla
   return entries;
 }
 
-struct Parsed {
-  std::vector<SafetensorsEntry> entries;
-  std::map<std::string, std::string> metadata;
-  SharedBytes header;
-};
+}  // namespace
 
-Result<Parsed> Parse(const SharedBytes& file) {
-  BITLOSS_TRY(const std::string_view text, HeaderText(file.span()));
-  auto header = ParseJson(text);
+Result<SafetensorsFile> SafetensorsFile::Parse(const SharedBytes& bytes) {
+  BITLOSS_TRY(const std::string_view text, HeaderText(bytes.span()));
+  const auto header = ParseJson(text);
   if (!header.ok()) return Within("header", header.error());
-  Parsed parsed;
+  SafetensorsFile file;
   if (const auto metadata = header.value().find(kMetadataKey); metadata != header.value().end()) {
-    BITLOSS_TRY(parsed.metadata, ReadMetadata(*metadata));
+    BITLOSS_TRY(file.metadata_, ReadMetadata(*metadata));
   }
   BITLOSS_TRY(const std::vector<Claim> claims, ReadClaims(header.value()));
   const size_t data_begin = sizeof(uint64_t) + text.size();
-  BITLOSS_TRY(parsed.entries, PlaceTensors(claims, file.Sub(data_begin, file.size() - data_begin)));
-  parsed.header = file.Sub(0, data_begin);
-  return parsed;
+  BITLOSS_TRY(file.entries_,
+              PlaceTensors(claims, bytes.Sub(data_begin, bytes.size() - data_begin)));
+  for (size_t i = 0; i < file.entries_.size(); ++i) file.index_[file.entries_[i].name] = i;
+  file.header_ = bytes.Sub(0, data_begin);
+  return file;
 }
-
-}  // namespace
 
 Result<SafetensorsFile> SafetensorsFile::Open(const std::filesystem::path& path) {
   BITLOSS_TRY(const SharedBytes bytes, MapFile(path));
-  auto parsed = Parse(bytes);
-  if (!parsed.ok()) return Within(path.string(), parsed.error());
-  SafetensorsFile file;
-  file.entries_ = std::move(parsed.value().entries);
-  file.metadata_ = std::move(parsed.value().metadata);
-  file.header_ = parsed.value().header;
-  for (size_t i = 0; i < file.entries_.size(); ++i) file.index_[file.entries_[i].name] = i;
+  auto file = Parse(bytes);
+  if (!file.ok()) return Within(path.string(), file.error());
   return file;
 }
 

@@ -38,6 +38,8 @@ class SafetensorsFile {
   // is unknown; a shape overflows or does not make the bytes of its range; the ranges leave a hole,
   // overlap, or do not end with the file.
   static Result<SafetensorsFile> Open(const std::filesystem::path& path);
+  // The same for a file's bytes; messages do not name the file.
+  static Result<SafetensorsFile> Parse(const SharedBytes& bytes);
 
   // In the order of their bytes.
   const std::vector<SafetensorsEntry>& entries() const { return entries_; }
