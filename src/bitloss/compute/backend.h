@@ -14,6 +14,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "bitloss/base/result.h"
 #include "bitloss/base/threads.h"
@@ -108,9 +110,14 @@ class Backend {
 // optimised.
 std::unique_ptr<Backend> MakeReferenceBackend();
 
-// Highway kernels for this machine's instruction set. kUnsupported on a processor without fused
-// multiply-add. Requires: `threads` outlives the backend.
-Result<std::unique_ptr<Backend>> MakeCpuBackend(ThreadPool& threads);
+// Highway kernels for this processor's best instruction set, or for the one named (one of
+// CpuInstructionSets()); the bits of every result are the same. kUnsupported on a processor without
+// fused multiply-add. One call at a time. Requires: `threads` outlives the backend.
+Result<std::unique_ptr<Backend>> MakeCpuBackend(ThreadPool& threads,
+                                                std::string_view instruction_set = {});
+
+// What this processor and this build share, best first: "AVX3_DL", "AVX3", "AVX2".
+std::vector<std::string> CpuInstructionSets();
 
 }  // namespace bitloss
 

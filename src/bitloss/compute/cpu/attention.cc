@@ -1,0 +1,312 @@
+#include "bitloss/compute/cpu/attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "bitloss/compute/cpu/attention.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+// After highway.h:
+#if HWY_TARGET != HWY_SCALAR
+#include "bitloss/compute/cpu/exp-inl.h"
+#include "bitloss/compute/cpu/striped_sum-inl.h"
+#include "bitloss/compute/cpu/tile_product-inl.h"
+#include "bitloss/compute/cpu/transpose-inl.h"
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace bitloss {
+namespace HWY_NAMESPACE {
+namespace {
+
+#if HWY_TARGET == HWY_SCALAR
+
+AttentionKernels AttentionKernelsOfTarget() { return {}; }
+
+#else
+
+constexpr size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+// One part at work. A "row" is one head of one query: row i * heads_per_kv + j is head j of
+// query i, so the number of keys that rows see ascends.
+class PartOfAttention {
+ public:
+  PartOfAttention(const AttentionShape& shape, const AttentionPart& part, float* scratch)
+      : part_(part),
+        heads_(shape.num_heads / shape.num_kv_heads),
+        dim_(shape.head_dim),
+        padded_dim_(RoundUp(shape.head_dim, kTileWidth)),
+        num_rows_((part.end_row - part.first_row) * heads_),
+        keys_(part.sequence->keys.data + part.kv_head * dim_),
+        values_(part.sequence->values.data + part.kv_head * dim_) {
+    const auto take = [&scratch](size_t count) {
+      float* const taken = scratch;
+      scratch += RoundUp(count, kStripes);
+      return taken;
+    };
+    queries_ = take(num_rows_ * dim_);
+    key_panels_ = take(kKeyTile * dim_);
+    value_tile_ = take(padded_dim_ == dim_ ? 0 : kKeyTile * padded_dim_);
+    scores_ = take(num_rows_ * kKeyTile);
+    sums_ = take(num_rows_ * padded_dim_);
+    stripes_ = take(num_rows_ * kStripes);
+    tops_ = take(num_rows_);
+    scratch_end_ = scratch;
+  }
+
+  const float* scratch_end() const { return scratch_end_; }
+
+  void Run(ConstMatrixView queries, MatrixView out) {
+    Begin(queries);
+    const size_t num_keys = KeysOfRow(num_rows_ - 1);
+    for (size_t first = 0; first < num_keys; first += kKeyTile) {
+      Visit(first, HWY_MIN(num_keys, first + kKeyTile));
+    }
+    Finish(out);
+  }
+
+ private:
+  // Keys that a row sees: those at or before its query's position.
+  size_t KeysOfRow(size_t row) const {
+    return part_.sequence->first_position + part_.first_row + row / heads_ + 1;
+  }
+  size_t MatrixRow(size_t row) const {
+    return part_.sequence->rows.begin + part_.first_row + row / heads_;
+  }
+  size_t MatrixCol(size_t row) const { return (part_.kv_head * heads_ + row % heads_) * dim_; }
+
+  void Begin(ConstMatrixView queries) {
+    for (size_t row = 0; row < num_rows_; ++row) {
+      CopyFloats(queries.data + MatrixRow(row) * queries.stride + MatrixCol(row), dim_,
+                 queries_ + row * dim_);
+      tops_[row] = -std::numeric_limits<float>::infinity();
+    }
+    for (size_t i = 0; i < num_rows_ * padded_dim_; ++i) sums_[i] = 0.0f;
+    for (size_t i = 0; i < num_rows_ * kStripes; ++i) stripes_[i] = 0.0f;
+  }
+
+  // The tile of keys [first, end).
+  void Visit(size_t first, size_t end) {
+    size_t row = 0;
+    while (KeysOfRow(row) <= first) row += heads_;
+    TransposeKeys(first, end);
+    Score(row, first, end);
+    for (size_t r = row; r < num_rows_; ++r) Soften(r, HWY_MIN(end, KeysOfRow(r)) - first);
+    AddValues(row, first, end);
+  }
+
+  // key_panels_[panel][d][32 keys]. Keys beyond the end of a panel repeat the last one; their
+  // scores are not used.
+  void TransposeKeys(size_t first, size_t end) {
+    const size_t stride = part_.sequence->keys.stride;
+    for (size_t key = first; key < end; key += kTileWidth) {
+      TransposeRows<kTileVectors>(keys_ + key * stride, stride, HWY_MIN(kTileWidth, end - key),
+                                  dim_, key_panels_ + (key - first) * dim_);
+    }
+  }
+
+  template <class Use>
+  void ForEachGroup(size_t first_row, const Use& use) const {
+    const size_t num_rows = num_rows_ - first_row;
+    const size_t num_groups = (num_rows + kTileRows - 1) / kTileRows;
+    for (size_t group = 0; group < num_groups; ++group) {
+      use(first_row + FirstOfGroup(group, num_groups, num_rows),
+          first_row + FirstOfGroup(group + 1, num_groups, num_rows));
+    }
+  }
+
+  void Score(size_t first_row, size_t first, size_t end) {
+    ForEachGroup(first_row, [&](size_t row, size_t end_row) {
+      const size_t num_keys = HWY_MIN(end, KeysOfRow(end_row - 1)) - first;
+      for (size_t key = 0; key < num_keys; key += kTileWidth) {
+        MultiplyTile(end_row - row, queries_ + row * dim_, dim_, key_panels_ + key * dim_,
+                     kTileWidth, dim_,
+                     {scores_ + row * kKeyTile + key, kKeyTile, TileSums::Begin::kZero, nullptr});
+      }
+    });
+  }
+
+  // Turns a row's scores of this tile, `count` of them, into weights and rescales what the row has
+  // summed so far.
+  void Soften(size_t row, size_t count) {
+    const FloatTag d;
+    float* HWY_RESTRICT scores = scores_ + row * kKeyTile;
+    const float scale = 1.0f / std::sqrt(static_cast<float>(dim_));
+    const size_t padded = RoundUp(count, kStripes);
+    const FloatVector lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
+    for (size_t i = count; i < padded; ++i) scores[i] = -std::numeric_limits<float>::infinity();
+
+    FloatVector top = lowest;
+    for (size_t i = 0; i < padded; i += kLanes) {
+      top = hn::Max(top, hn::Mul(hn::Load(d, scores + i), hn::Set(d, scale)));
+    }
+    top = hn::Max(hn::MaxOfLanes(d, top), hn::Set(d, tops_[row]));
+    const FloatVector rescale = Exp(hn::Sub(hn::Set(d, tops_[row]), top));
+    tops_[row] = hn::GetLane(top);
+
+    FloatVector stripes[kStripeVectors];
+    for (size_t v = 0; v < kStripeVectors; ++v) {
+      stripes[v] = hn::Mul(hn::Load(d, stripes_ + row * kStripes + v * kLanes), rescale);
+    }
+    for (size_t i = 0; i < padded; i += kStripes) {
+      for (size_t v = 0; v < kStripeVectors; ++v) {
+        float* at = scores + i + v * kLanes;
+        const FloatVector weight = Exp(hn::Sub(hn::Mul(hn::Load(d, at), hn::Set(d, scale)), top));
+        stripes[v] = hn::Add(stripes[v], weight);
+        hn::Store(weight, d, at);
+      }
+    }
+    for (size_t v = 0; v < kStripeVectors; ++v) {
+      hn::Store(stripes[v], d, stripes_ + row * kStripes + v * kLanes);
+    }
+    float* HWY_RESTRICT sums = sums_ + row * padded_dim_;
+    for (size_t i = 0; i < padded_dim_; i += kLanes) {
+      hn::Store(hn::Mul(hn::Load(d, sums + i), rescale), d, sums + i);
+    }
+  }
+
+  void AddValues(size_t first_row, size_t first, size_t end) {
+    const float* values = values_ + first * part_.sequence->values.stride;
+    size_t stride = part_.sequence->values.stride;
+    if (padded_dim_ != dim_) {
+      PadValues(values, end - first);
+      values = value_tile_;
+      stride = padded_dim_;
+    }
+    // A group's rows do not all see the same keys; those that only some see come row by row, so
+    // that no row multiplies a value that it may not look at.
+    ForEachGroup(first_row, [&](size_t row, size_t end_row) {
+      const size_t common = HWY_MIN(end, KeysOfRow(row)) - first;
+      for (size_t lane = 0; lane < padded_dim_; lane += kTileWidth) {
+        AddValuesOfKeys(row, end_row, 0, common, values + lane, stride, lane);
+        for (size_t r = row; r < end_row; ++r) {
+          const size_t count = HWY_MIN(end, KeysOfRow(r)) - first;
+          if (count > common) AddValuesOfKeys(r, r + 1, common, count, values + lane, stride, lane);
+        }
+      }
+    });
+  }
+
+  void AddValuesOfKeys(size_t row, size_t end_row, size_t first_key, size_t end_key,
+                       const float* values, size_t stride, size_t lane) {
+    MultiplyTile(
+        end_row - row, scores_ + row * kKeyTile + first_key, kKeyTile, values + first_key * stride,
+        stride, end_key - first_key,
+        {sums_ + row * padded_dim_ + lane, padded_dim_, TileSums::Begin::kContinue, nullptr});
+  }
+
+  void PadValues(const float* values, size_t num_keys) {
+    for (size_t key = 0; key < num_keys; ++key) {
+      float* to = value_tile_ + key * padded_dim_;
+      CopyFloats(values + key * part_.sequence->values.stride, dim_, to);
+      for (size_t i = dim_; i < padded_dim_; ++i) to[i] = 0.0f;
+    }
+  }
+
+  void Finish(MatrixView out) {
+    const FloatTag d;
+    for (size_t row = 0; row < num_rows_; ++row) {
+      const FloatVector total = hn::Set(d, MergeStripes(stripes_ + row * kStripes));
+      float* sums = sums_ + row * padded_dim_;
+      for (size_t i = 0; i < padded_dim_; i += kLanes) {
+        hn::Store(hn::Div(hn::Load(d, sums + i), total), d, sums + i);
+      }
+      CopyFloats(sums, dim_, out.data + MatrixRow(row) * out.stride + MatrixCol(row));
+    }
+  }
+
+  AttentionPart part_;
+  size_t heads_;  // that read this kv head
+  size_t dim_;
+  size_t padded_dim_;
+  size_t num_rows_;
+  const float* keys_;
+  const float* values_;
+
+  float* queries_;     // [rows][dim]
+  float* key_panels_;  // [kKeyTile / kTileWidth][dim][kTileWidth]
+  float* value_tile_;  // [kKeyTile][padded_dim], if dim is not padded_dim
+  float* scores_;      // [rows][kKeyTile]
+  float* sums_;        // [rows][padded_dim]
+  float* stripes_;     // [rows][kStripes]
+  float* tops_;        // [rows]
+  const float* scratch_end_;
+};
+
+size_t ScratchFloats(const AttentionShape& shape, const AttentionPart& part) {
+  float* const start = nullptr;
+  return static_cast<size_t>(PartOfAttention(shape, part, start).scratch_end() - start);
+}
+
+void Attend(const AttentionShape& shape, ConstMatrixView queries, const AttentionPart& part,
+            float* scratch, MatrixView out) {
+  PartOfAttention(shape, part, scratch).Run(queries, out);
+}
+
+AttentionKernels AttentionKernelsOfTarget() {
+  return {.scratch_floats = ScratchFloats, .attend = Attend};
+}
+
+#endif  // HWY_TARGET
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace bitloss
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "bitloss/compute/cpu/aligned_bytes.h"
+#include "bitloss/compute/cpu/dispatch.h"
+
+namespace bitloss {
+namespace {
+
+HWY_EXPORT(AttentionKernelsOfTarget);
+
+// Heads times queries of a part: enough that transposing a tile of keys costs little beside the
+// products, few enough that a tile's scores stay in the second-level cache.
+constexpr size_t kWantedRows = 192;
+
+// Later queries see more keys, so they come first: the last parts to finish are short ones.
+std::vector<AttentionPart> CutIntoParts(const AttentionShape& shape,
+                                        std::span<const AttentionSequence> sequences) {
+  const size_t heads = shape.num_heads / shape.num_kv_heads;
+  const size_t step = std::max<size_t>(1, kWantedRows / heads);
+  std::vector<AttentionPart> parts;
+  for (const AttentionSequence& sequence : sequences) {
+    for (size_t end = sequence.rows.size(); end > 0; end -= std::min(end, step)) {
+      for (size_t kv_head = 0; kv_head < shape.num_kv_heads; ++kv_head) {
+        parts.push_back({&sequence, kv_head, end - std::min(end, step), end});
+      }
+    }
+  }
+  return parts;
+}
+
+}  // namespace
+
+AttentionKernels AttentionKernelsFor(int64_t target) {
+  return BITLOSS_KERNELS_FOR(target, AttentionKernelsOfTarget);
+}
+
+void AttendOnThreads(const AttentionKernels& kernels, const AttentionShape& shape,
+                     ConstMatrixView queries, std::span<const AttentionSequence> sequences,
+                     ThreadPool& threads, MatrixView out) {
+  const std::vector<AttentionPart> parts = CutIntoParts(shape, sequences);
+  size_t num_floats = 0;
+  for (const AttentionPart& part : parts) {
+    num_floats = std::max(num_floats, kernels.scratch_floats(shape, part));
+  }
+  std::vector<AlignedBytes> scratch(threads.num_threads());
+  threads.ForEachPart(parts.size(), [&](size_t part, size_t thread) {
+    if (scratch[thread].size() == 0) scratch[thread] = AlignedBytes(num_floats * sizeof(float));
+    kernels.attend(shape, queries, parts[part], reinterpret_cast<float*>(scratch[thread].data()),
+                   out);
+  });
+}
+
+}  // namespace bitloss
+#endif  // HWY_ONCE

@@ -1,0 +1,50 @@
+// Attention with a streamed softmax: keys are visited in tiles of kKeyTile, aligned to the absolute
+// position, so a query's arithmetic is the same whether it came alone (decoding) or in a batch.
+//
+// For a query q and its tiles in ascending order:
+//   s[key] = (sum_d q[d] k[key][d], d ascending, one fused multiply-add per term) * (1/sqrt(dim))
+//   m' = max(m, max s);  a = exp(m - m');  p[key] = exp(s[key] - m')
+//   l[j] = l[j] a + sum of p[key], key = j (mod 16), ascending      16 stripes, merged at the end
+//   o[d] = o[d] a + sum of p[key] v[key][d], key ascending, one fused multiply-add per term
+// and out = o / l.
+#ifndef BITLOSS_COMPUTE_CPU_ATTENTION_H_
+#define BITLOSS_COMPUTE_CPU_ATTENTION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "bitloss/base/threads.h"
+#include "bitloss/compute/backend.h"
+
+namespace bitloss {
+
+inline constexpr size_t kKeyTile = 128;
+
+// Some queries of one sequence, all heads that read one kv head.
+struct AttentionPart {
+  const AttentionSequence* sequence;
+  size_t kv_head;
+  size_t first_row;  // of the sequence's rows
+  size_t end_row;
+};
+
+// The kernels of one instruction set; null where it has no fused multiply-add.
+struct AttentionKernels {
+  // Floats of scratch memory that a part needs, aligned to a cache line.
+  size_t (*scratch_floats)(const AttentionShape& shape, const AttentionPart& part) = nullptr;
+  void (*attend)(const AttentionShape& shape, ConstMatrixView queries, const AttentionPart& part,
+                 float* scratch, MatrixView out) = nullptr;
+};
+
+// `target`: one bit of hwy::SupportedTargets().
+AttentionKernels AttentionKernelsFor(int64_t target);
+
+// Shapes as in Backend::Attention.
+void AttendOnThreads(const AttentionKernels& kernels, const AttentionShape& shape,
+                     ConstMatrixView queries, std::span<const AttentionSequence> sequences,
+                     ThreadPool& threads, MatrixView out);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_COMPUTE_CPU_ATTENTION_H_

@@ -1,0 +1,148 @@
+#include <fmt/format.h>
+
+#include "bitloss/base/check.h"
+#include "bitloss/compute/backend.h"
+#include "bitloss/compute/cpu/attention.h"
+#include "bitloss/compute/cpu/matmul.h"
+#include "bitloss/compute/cpu/panel_matrix.h"
+#include "bitloss/compute/cpu/row_ops.h"
+#include "hwy/targets.h"
+
+namespace bitloss {
+namespace {
+
+// Elements of a part of an element-wise operation: some microseconds of work.
+constexpr size_t kElementsOfPart = 16384;
+
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend(int64_t target, ThreadPool& threads)
+      : target_(target),
+        threads_(threads),
+        matmul_(MatMulKernelsFor(target)),
+        rows_(RowKernelsFor(target)),
+        attention_(AttentionKernelsFor(target)) {}
+
+  std::string Describe() const override {
+    return fmt::format("cpu, {}, {} thread{}", hwy::TargetName(target_), threads_.num_threads(),
+                       threads_.num_threads() == 1 ? "" : "s");
+  }
+
+  Result<std::unique_ptr<PackedMatrix>> Pack(const EncodedMatrix& weights,
+                                             const Execution& execution) const override {
+    if (execution.kind == Execution::Kind::kLlmInt8) {
+      return Unsupported("the CPU backend has no int8 product");
+    }
+    return std::unique_ptr<PackedMatrix>(std::make_unique<PanelMatrix>(weights, threads_));
+  }
+
+  void MatMul(const PackedMatrix& packed, std::span<const float> bias, ConstMatrixView x,
+              std::span<const RowRange>, MatrixView y) const override {
+    const auto& weights = dynamic_cast<const PanelMatrix&>(packed);
+    BITLOSS_CHECK(x.cols == weights.in_features() && y.cols == weights.out_features());
+    BITLOSS_CHECK(x.rows == y.rows);
+    BITLOSS_CHECK(bias.empty() || bias.size() == y.cols);
+    MultiplyOnThreads(matmul_, weights, bias, x, y, threads_);
+  }
+
+  void RmsNorm(ConstMatrixView x, std::span<const float> weight, float eps,
+               MatrixView y) const override {
+    BITLOSS_CHECK(x.cols == weight.size() && y.cols == x.cols && y.rows == x.rows);
+    ForEachRow(x.rows, x.cols, [&](size_t row) {
+      rows_.rms_norm(x.Row(row).data(), weight.data(), x.cols, eps, y.Row(row).data());
+    });
+  }
+
+  void Rope(const RopeTable& table, std::span<const uint32_t> positions, size_t head_dim,
+            MatrixView x) const override {
+    BITLOSS_CHECK(positions.size() == x.rows && x.cols % head_dim == 0 && head_dim % 2 == 0);
+    BITLOSS_CHECK(table.cos.cols() == head_dim / 2 && table.sin.cols() == head_dim / 2);
+    ForEachRow(x.rows, x.cols, [&](size_t row) {
+      BITLOSS_CHECK(positions[row] < table.cos.rows());
+      const float* cos = table.cos.Row(positions[row]).data();
+      const float* sin = table.sin.Row(positions[row]).data();
+      for (size_t col = 0; col < x.cols; col += head_dim) {
+        rows_.rope(cos, sin, head_dim / 2, x.Row(row).data() + col);
+      }
+    });
+  }
+
+  void Attention(const AttentionShape& shape, ConstMatrixView queries,
+                 std::span<const AttentionSequence> sequences, MatrixView out) const override {
+    BITLOSS_CHECK(shape.num_kv_heads > 0 && shape.num_heads % shape.num_kv_heads == 0);
+    BITLOSS_CHECK(queries.cols == shape.num_heads * shape.head_dim && out.cols == queries.cols);
+    for (const AttentionSequence& sequence : sequences) {
+      const size_t num_keys = sequence.first_position + sequence.rows.size();
+      BITLOSS_CHECK(sequence.rows.end <= queries.rows && sequence.rows.end <= out.rows);
+      BITLOSS_CHECK(sequence.keys.rows >= num_keys && sequence.values.rows >= num_keys);
+      BITLOSS_CHECK(sequence.keys.cols == shape.num_kv_heads * shape.head_dim);
+      BITLOSS_CHECK(sequence.values.cols == sequence.keys.cols);
+    }
+    AttendOnThreads(attention_, shape, queries, sequences, threads_, out);
+  }
+
+  void SwiGlu(ConstMatrixView gate, ConstMatrixView up, MatrixView out) const override {
+    BITLOSS_CHECK(gate.rows == up.rows && gate.cols == up.cols);
+    BITLOSS_CHECK(gate.rows == out.rows && gate.cols == out.cols);
+    ForEachRow(gate.rows, gate.cols, [&](size_t row) {
+      rows_.swiglu(gate.Row(row).data(), up.Row(row).data(), gate.cols, out.Row(row).data());
+    });
+  }
+
+  void Add(ConstMatrixView delta, MatrixView x) const override {
+    BITLOSS_CHECK(delta.rows == x.rows && delta.cols == x.cols);
+    ForEachRow(x.rows, x.cols,
+               [&](size_t row) { rows_.add(delta.Row(row).data(), x.cols, x.Row(row).data()); });
+  }
+
+  ThreadPool& threads() const override { return threads_; }
+
+ private:
+  template <class Work>
+  void ForEachRow(size_t num_rows, size_t num_cols, const Work& work) const {
+    const size_t rows_of_part =
+        std::max<size_t>(1, kElementsOfPart / std::max<size_t>(1, num_cols));
+    const size_t num_parts = (num_rows + rows_of_part - 1) / rows_of_part;
+    threads_.ForEachPart(num_parts, [&](size_t part, size_t) {
+      const size_t end = std::min(num_rows, (part + 1) * rows_of_part);
+      for (size_t row = part * rows_of_part; row < end; ++row) work(row);
+    });
+  }
+
+  int64_t target_;
+  ThreadPool& threads_;
+  MatMulKernels matmul_;
+  RowKernels rows_;
+  AttentionKernels attention_;
+};
+
+}  // namespace
+
+std::vector<std::string> CpuInstructionSets() {
+  std::vector<std::string> names;
+  for (int64_t targets = hwy::SupportedTargets(); targets != 0; targets &= targets - 1) {
+    const int64_t target = targets & -targets;
+    if (MatMulKernelsFor(target).multiply_panels != nullptr) {
+      names.emplace_back(hwy::TargetName(target));
+    }
+  }
+  return names;
+}
+
+Result<std::unique_ptr<Backend>> MakeCpuBackend(ThreadPool& threads,
+                                                std::string_view instruction_set) {
+  for (int64_t targets = hwy::SupportedTargets(); targets != 0; targets &= targets - 1) {
+    const int64_t target = targets & -targets;
+    if (MatMulKernelsFor(target).multiply_panels == nullptr) continue;
+    if (!instruction_set.empty() && instruction_set != hwy::TargetName(target)) continue;
+    return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(target, threads));
+  }
+  const std::vector<std::string> known = CpuInstructionSets();
+  if (known.empty()) {
+    return Unsupported("this processor has no fused multiply-add (AVX2 with FMA, or better)");
+  }
+  return Unsupported("instruction set '{}' is not one that this processor and this build share: {}",
+                     instruction_set, fmt::join(known, ", "));
+}
+
+}  // namespace bitloss

@@ -1,0 +1,251 @@
+#include "bitloss/compute/cpu/matmul.h"
+
+#include <algorithm>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "bitloss/compute/cpu/matmul.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+// After highway.h:
+#if HWY_TARGET != HWY_SCALAR
+#include "bitloss/compute/cpu/tile_product-inl.h"
+#include "bitloss/compute/cpu/weight_decoder-inl.h"
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace bitloss {
+namespace HWY_NAMESPACE {
+namespace {
+
+#if HWY_TARGET == HWY_SCALAR
+
+MatMulKernels MatMulKernelsOfTarget() { return {}; }
+
+#else
+
+// k is cut into blocks of this size, so that a decoded tile and the rows' part of x stay in the
+// first-level cache. A multiple of kCodesPerWord. Sums pass from block to block through y, exactly.
+constexpr size_t kDepth = 256;
+
+// Rows that are multiplied while the weights are decoded, without a tile in between.
+constexpr size_t kDirectRows = HWY_MAX_BYTES == 64 ? 4 : 2;
+constexpr size_t kPanelVectors = kPanelWidth / kLanes;
+
+// Writes [kPanelWidth] sums of a row to the outputs that exist.
+HWY_INLINE void StorePanelRow(const float* HWY_RESTRICT sums, size_t num_outputs,
+                              const float* HWY_RESTRICT bias, float* HWY_RESTRICT y) {
+  for (size_t i = 0; i < num_outputs; ++i) y[i] = bias == nullptr ? sums[i] : sums[i] + bias[i];
+}
+
+template <size_t kRows, class Decoder>
+void MultiplyDirectRows(const PanelMatrix& matrix, const PanelProduct& product) {
+  const FloatTag d;
+  const float* HWY_RESTRICT x = product.x.data;
+  const size_t x_stride = product.x.stride;
+  for (size_t panel = product.first_panel; panel < product.end_panel; ++panel) {
+    FloatVector sum[kRows][kPanelVectors];
+    for (size_t r = 0; r < kRows; ++r) {
+      for (size_t v = 0; v < kPanelVectors; ++v) sum[r][v] = hn::Zero(d);
+    }
+    const auto use = [&](size_t k, const FloatVector(&weights)[kPanelVectors]) HWY_ATTR {
+#pragma GCC unroll 4
+      for (size_t r = 0; r < kRows; ++r) {
+        const FloatVector x_rk = hn::Set(d, x[r * x_stride + k]);
+#pragma GCC unroll 8
+        for (size_t v = 0; v < kPanelVectors; ++v) {
+          sum[r][v] = hn::MulAdd(x_rk, weights[v], sum[r][v]);
+        }
+      }
+    };
+    const Decoder decoder(matrix, panel);
+    decoder.template ForEachK<kPanelVectors>(0, 0, matrix.in_features(), use);
+    for (size_t r = 0; r < kRows; ++r) {
+      HWY_ALIGN float sums[kPanelWidth];
+      for (size_t v = 0; v < kPanelVectors; ++v) hn::Store(sum[r][v], d, sums + v * kLanes);
+      const size_t first = panel * kPanelWidth;
+      StorePanelRow(sums, matrix.PanelOutputs(panel),
+                    product.bias == nullptr ? nullptr : product.bias + first,
+                    product.y.data + r * product.y.stride + first);
+    }
+  }
+}
+
+// Any number of rows, one after the other.
+template <class Decoder>
+void MultiplyDirect(const PanelMatrix& matrix, const PanelProduct& product) {
+  switch (product.x.rows) {
+    case 1:
+      return MultiplyDirectRows<1, Decoder>(matrix, product);
+    case 2:
+      return MultiplyDirectRows<2, Decoder>(matrix, product);
+    case 3:
+      return MultiplyDirectRows<HWY_MIN(3, kDirectRows), Decoder>(matrix, product);
+    default:
+      return MultiplyDirectRows<HWY_MIN(4, kDirectRows), Decoder>(matrix, product);
+  }
+}
+
+template <class Decoder>
+void DecodeTile(const PanelMatrix& matrix, size_t panel, size_t first_k, size_t end_k,
+                float* HWY_RESTRICT tile) {
+  const FloatTag d;
+  const Decoder decoder(matrix, panel);
+  const auto use = [&](size_t k, const FloatVector(&weights)[kPanelVectors]) HWY_ATTR {
+#pragma GCC unroll 8
+    for (size_t v = 0; v < kPanelVectors; ++v) {
+      hn::Store(weights[v], d, tile + (k - first_k) * kPanelWidth + v * kLanes);
+    }
+  };
+  decoder.template ForEachK<kPanelVectors>(0, first_k, end_k, use);
+}
+
+void DecodeOpaqueTile(const PanelMatrix& matrix, size_t panel, size_t first_k, size_t end_k,
+                      float* HWY_RESTRICT tile) {
+  matrix.DecodeOpaqueTile(panel, first_k, end_k, tile);
+}
+
+// All rows of the product times one decoded tile, the k of block [first_k, end_k).
+void MultiplyRowsByTile(const PanelMatrix& matrix, const PanelProduct& product, size_t panel,
+                        size_t first_k, size_t end_k, const float* tile) {
+  const size_t num_rows = product.x.rows;
+  const size_t num_groups = (num_rows + kTileRows - 1) / kTileRows;
+  const size_t num_outputs = matrix.PanelOutputs(panel);
+  const auto begin = first_k == 0 ? TileSums::Begin::kZero : TileSums::Begin::kContinue;
+  const bool adds_bias = product.bias != nullptr && end_k == matrix.in_features();
+
+  for (size_t lane = 0; lane < num_outputs; lane += kTileWidth) {
+    const size_t out = panel * kPanelWidth + lane;
+    const float* bias = adds_bias ? product.bias + out : nullptr;
+    const size_t width = HWY_MIN(kTileWidth, num_outputs - lane);
+    for (size_t group = 0; group < num_groups; ++group) {
+      const size_t row = FirstOfGroup(group, num_groups, num_rows);
+      const size_t count = FirstOfGroup(group + 1, num_groups, num_rows) - row;
+      const float* x = product.x.data + row * product.x.stride + first_k;
+      float* c = product.y.data + row * product.y.stride + out;
+      if (HWY_LIKELY(width == kTileWidth)) {
+        MultiplyTile(count, x, product.x.stride, tile + lane, kPanelWidth, end_k - first_k,
+                     {c, product.y.stride, begin, bias});
+        continue;
+      }
+      // The last panel's outputs that do not exist must not be written: sums go through a copy.
+      HWY_ALIGN float copy[kTileRows * kTileWidth] = {};
+      HWY_ALIGN float padded_bias[kTileWidth] = {};
+      for (size_t r = 0; r < count; ++r) {
+        if (first_k > 0) {
+          CopyFloats(c + r * product.y.stride, width, copy + r * kTileWidth);
+        }
+      }
+      if (adds_bias) CopyFloats(bias, width, padded_bias);
+      MultiplyTile(count, x, product.x.stride, tile + lane, kPanelWidth, end_k - first_k,
+                   {copy, kTileWidth, begin, adds_bias ? padded_bias : nullptr});
+      for (size_t r = 0; r < count; ++r) {
+        CopyFloats(copy + r * kTileWidth, width, c + r * product.y.stride);
+      }
+    }
+  }
+}
+
+using DecodeTileFunction = void (*)(const PanelMatrix&, size_t panel, size_t first_k, size_t end_k,
+                                    float* tile);
+
+void MultiplyByTiles(DecodeTileFunction decode_tile, const PanelMatrix& matrix,
+                     const PanelProduct& product) {
+  HWY_ALIGN float tile[kDepth * kPanelWidth];
+  const size_t depth = matrix.in_features();
+  for (size_t first_k = 0; first_k < depth; first_k += kDepth) {
+    const size_t end_k = HWY_MIN(depth, first_k + kDepth);
+    for (size_t panel = product.first_panel; panel < product.end_panel; ++panel) {
+      decode_tile(matrix, panel, first_k, end_k, tile);
+      MultiplyRowsByTile(matrix, product, panel, first_k, end_k, tile);
+    }
+  }
+}
+
+template <class Decoder>
+void Multiply(const PanelMatrix& matrix, const PanelProduct& product) {
+  if (product.x.rows <= kDirectRows) return MultiplyDirect<Decoder>(matrix, product);
+  MultiplyByTiles(DecodeTile<Decoder>, matrix, product);
+}
+
+template <template <GroupedCodes::Kind> class Decoder>
+void MultiplyCodes(const PanelMatrix& matrix, const PanelProduct& product) {
+  using Kind = GroupedCodes::Kind;
+  switch (matrix.code_kind()) {
+    case Kind::kTable:
+      return Multiply<Decoder<Kind::kTable> >(matrix, product);
+    case Kind::kZeroPoint:
+      return Multiply<Decoder<Kind::kZeroPoint> >(matrix, product);
+    case Kind::kOffset:
+      return Multiply<Decoder<Kind::kOffset> >(matrix, product);
+  }
+}
+
+void MultiplyPanels(const PanelMatrix& matrix, const PanelProduct& product) {
+  switch (matrix.layout()) {
+    case PanelMatrix::Layout::kF32:
+      return Multiply<F32Decoder>(matrix, product);
+    case PanelMatrix::Layout::kF16:
+      return Multiply<F16Decoder>(matrix, product);
+    case PanelMatrix::Layout::kCodes4:
+      return MultiplyCodes<Codes4Decoder>(matrix, product);
+    case PanelMatrix::Layout::kCodes8:
+      return MultiplyCodes<Codes8Decoder>(matrix, product);
+    case PanelMatrix::Layout::kOpaque:
+      return MultiplyByTiles(DecodeOpaqueTile, matrix, product);
+  }
+}
+
+MatMulKernels MatMulKernelsOfTarget() { return {.multiply_panels = MultiplyPanels}; }
+
+#endif  // HWY_TARGET
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace bitloss
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "bitloss/compute/cpu/dispatch.h"
+
+namespace bitloss {
+namespace {
+
+HWY_EXPORT(MatMulKernelsOfTarget);
+
+// Rows of a part: enough that decoding a tile costs little beside multiplying by it, few enough
+// that their block of x stays in the second-level cache.
+constexpr size_t kMaxRowsOfPart = 512;
+// Panels of a part read the same block of x after each other.
+constexpr size_t kMaxPanelsOfPart = 8;
+// Parts that a product is cut into if it is large enough, so that threads finish together.
+constexpr size_t kWantedParts = 32;
+
+}  // namespace
+
+MatMulKernels MatMulKernelsFor(int64_t target) {
+  return BITLOSS_KERNELS_FOR(target, MatMulKernelsOfTarget);
+}
+
+void MultiplyOnThreads(const MatMulKernels& kernels, const PanelMatrix& weights,
+                       std::span<const float> bias, ConstMatrixView x, MatrixView y,
+                       ThreadPool& threads) {
+  const size_t row_parts = (x.rows + kMaxRowsOfPart - 1) / kMaxRowsOfPart;
+  const size_t num_panels = weights.num_panels();
+  const size_t panels_of_part =
+      std::clamp<size_t>(row_parts * num_panels / kWantedParts, 1, kMaxPanelsOfPart);
+  const size_t panel_parts = (num_panels + panels_of_part - 1) / panels_of_part;
+  threads.ForEachPart(row_parts * panel_parts, [&](size_t part, size_t) {
+    const size_t first_row = part / panel_parts * x.rows / row_parts;
+    const size_t end_row = (part / panel_parts + 1) * x.rows / row_parts;
+    const size_t first_panel = part % panel_parts * panels_of_part;
+    kernels.multiply_panels(weights,
+                            {.first_panel = first_panel,
+                             .end_panel = std::min(num_panels, first_panel + panels_of_part),
+                             .bias = bias.empty() ? nullptr : bias.data(),
+                             .x = x.Rows(first_row, end_row),
+                             .y = y.Rows(first_row, end_row)});
+  });
+}
+
+}  // namespace bitloss
+#endif  // HWY_ONCE

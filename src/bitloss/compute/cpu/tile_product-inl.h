@@ -1,0 +1,129 @@
+// The one loop that multiplies: a few rows of x times a tile of weights, in registers.
+//
+// c[r][v] (+)= sum over k ascending of x[r][k] * tile[k][v], one fused multiply-add per term. Every
+// product of the CPU backend, attention included, is made of it, so an element's bits do not depend
+// on the number of rows, the tile or the width of a vector.
+#if defined(BITLOSS_COMPUTE_CPU_TILE_PRODUCT_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef BITLOSS_COMPUTE_CPU_TILE_PRODUCT_INL_H_
+#undef BITLOSS_COMPUTE_CPU_TILE_PRODUCT_INL_H_
+#else
+#define BITLOSS_COMPUTE_CPU_TILE_PRODUCT_INL_H_
+#endif
+
+#include <cstddef>
+#include <cstring>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace bitloss {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using FloatTag = hn::ScalableTag<float>;
+using FloatVector = hn::Vec<FloatTag>;
+constexpr size_t kLanes = HWY_LANES(float);
+
+// As many sums as fit the registers beside one weight vector each and a broadcast: two independent
+// chains for each row cover the latency of the multiply-add.
+#if HWY_MAX_BYTES == 64
+constexpr size_t kTileRows = 12;
+constexpr size_t kTileVectors = 2;
+#elif HWY_MAX_BYTES == 32
+constexpr size_t kTileRows = 6;
+constexpr size_t kTileVectors = 2;
+#else
+constexpr size_t kTileRows = 6;
+constexpr size_t kTileVectors = 4;
+#endif
+constexpr size_t kTileWidth = kTileVectors * kLanes;
+
+HWY_INLINE void CopyFloats(const float* from, size_t count, float* to) {
+  std::memcpy(to, from, count * sizeof(float));
+}
+
+// Where the sums begin and what is added at their end.
+struct TileSums {
+  float* c;  // [rows][kTileWidth], rows c_stride apart
+  size_t c_stride;
+  enum class Begin { kZero, kContinue } begin;
+  const float* bias;  // [kTileWidth], or null: nothing to add
+};
+
+template <size_t kRows>
+HWY_NOINLINE void MultiplyTileRows(const float* HWY_RESTRICT x, size_t x_stride,
+                                   const float* HWY_RESTRICT tile, size_t tile_stride, size_t depth,
+                                   const TileSums& sums) {
+  const FloatTag d;
+  FloatVector sum[kRows][kTileVectors];
+#pragma GCC unroll 16
+  for (size_t r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kTileVectors; ++v) {
+      sum[r][v] = sums.begin == TileSums::Begin::kZero
+                      ? hn::Zero(d)
+                      : hn::LoadU(d, sums.c + r * sums.c_stride + v * kLanes);
+    }
+  }
+  for (size_t k = 0; k < depth; ++k) {
+    FloatVector weights[kTileVectors];
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kTileVectors; ++v) {
+      weights[v] = hn::LoadU(d, tile + k * tile_stride + v * kLanes);
+    }
+#pragma GCC unroll 16
+    for (size_t r = 0; r < kRows; ++r) {
+      const FloatVector x_rk = hn::Set(d, x[r * x_stride + k]);
+#pragma GCC unroll 4
+      for (size_t v = 0; v < kTileVectors; ++v) {
+        sum[r][v] = hn::MulAdd(x_rk, weights[v], sum[r][v]);
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (size_t r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kTileVectors; ++v) {
+      if (sums.bias != nullptr) {
+        sum[r][v] = hn::Add(sum[r][v], hn::LoadU(d, sums.bias + v * kLanes));
+      }
+      hn::StoreU(sum[r][v], d, sums.c + r * sums.c_stride + v * kLanes);
+    }
+  }
+}
+
+// The same for any number of rows up to kTileRows.
+HWY_INLINE void MultiplyTile(size_t num_rows, const float* x, size_t x_stride, const float* tile,
+                             size_t tile_stride, size_t depth, const TileSums& sums) {
+  switch (num_rows) {
+#define BITLOSS_ROWS(n) \
+  case n:               \
+    return MultiplyTileRows<HWY_MIN(n, kTileRows)>(x, x_stride, tile, tile_stride, depth, sums)
+    BITLOSS_ROWS(1);
+    BITLOSS_ROWS(2);
+    BITLOSS_ROWS(3);
+    BITLOSS_ROWS(4);
+    BITLOSS_ROWS(5);
+    BITLOSS_ROWS(6);
+    BITLOSS_ROWS(7);
+    BITLOSS_ROWS(8);
+    BITLOSS_ROWS(9);
+    BITLOSS_ROWS(10);
+    BITLOSS_ROWS(11);
+    BITLOSS_ROWS(12);
+#undef BITLOSS_ROWS
+    default:
+      HWY_ABORT("a tile has at most 12 rows, not %d", static_cast<int>(num_rows));
+  }
+}
+
+// Group `group` of `num_groups` nearly equal ones: rows [first, end).
+HWY_INLINE size_t FirstOfGroup(size_t group, size_t num_groups, size_t num_rows) {
+  return group * num_rows / num_groups;
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace bitloss
+HWY_AFTER_NAMESPACE();
+
+#endif  // BITLOSS_COMPUTE_CPU_TILE_PRODUCT_INL_H_

@@ -1,0 +1,183 @@
+// The definition of every operation: plain loops, double precision, rounded to FP32 once at the
+// end. Never optimised.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "bitloss/base/check.h"
+#include "bitloss/compute/backend.h"
+#include "bitloss/compute/reference/llm_int8_reference.h"
+
+namespace bitloss {
+namespace {
+
+class ReferenceMatrix final : public PackedMatrix {
+ public:
+  ReferenceMatrix(const EncodedMatrix& weights, const Execution& execution, Int8Weights int8)
+      : weights_(weights), execution_(execution), int8_(std::move(int8)) {}
+
+  size_t out_features() const override { return weights_.rows; }
+  size_t in_features() const override { return weights_.cols; }
+  size_t num_bytes() const override {
+    return weights_.num_bytes() + int8_.codes.size() + int8_.scales.size() * sizeof(float);
+  }
+
+  const EncodedMatrix& weights() const { return weights_; }
+  const Execution& execution() const { return execution_; }
+  const Int8Weights& int8() const { return int8_; }  // empty unless kLlmInt8
+
+ private:
+  EncodedMatrix weights_;
+  Execution execution_;
+  Int8Weights int8_;
+};
+
+double Dot(std::span<const float> a, std::span<const float> b) {
+  double sum = 0.0;
+  for (size_t i = 0; i < a.size(); ++i) sum += double{a[i]} * double{b[i]};
+  return sum;
+}
+
+void CheckCallsCoverRows(std::span<const RowRange> calls, size_t num_rows) {
+  size_t row = 0;
+  for (const RowRange& call : calls) {
+    BITLOSS_CHECK(call.begin == row && call.end >= call.begin);
+    row = call.end;
+  }
+  BITLOSS_CHECK(row == num_rows);
+}
+
+// One head of one query: softmax(q . k / sqrt(head_dim)) v over the first `num_keys` keys.
+void AttendOneHead(std::span<const float> query, ConstMatrixView keys, ConstMatrixView values,
+                   size_t num_keys, std::span<float> out) {
+  std::vector<double> weights(num_keys);
+  double top = -std::numeric_limits<double>::infinity();
+  for (size_t key = 0; key < num_keys; ++key) {
+    weights[key] = Dot(query, keys.Row(key)) / std::sqrt(static_cast<double>(query.size()));
+    top = std::max(top, weights[key]);
+  }
+  double total = 0.0;
+  for (double& weight : weights) {
+    weight = std::exp(weight - top);
+    total += weight;
+  }
+  for (size_t i = 0; i < out.size(); ++i) {
+    double sum = 0.0;
+    for (size_t key = 0; key < num_keys; ++key) sum += weights[key] * double{values.Row(key)[i]};
+    out[i] = static_cast<float>(sum / total);
+  }
+}
+
+class ReferenceBackend final : public Backend {
+ public:
+  std::string Describe() const override { return "reference, double precision, 1 thread"; }
+
+  Result<std::unique_ptr<PackedMatrix>> Pack(const EncodedMatrix& weights,
+                                             const Execution& execution) const override {
+    Int8Weights int8;
+    if (execution.kind == Execution::Kind::kLlmInt8) {
+      BITLOSS_TRY(int8, UnpackInt8(weights));
+    }
+    return std::unique_ptr<PackedMatrix>(
+        std::make_unique<ReferenceMatrix>(weights, execution, std::move(int8)));
+  }
+
+  void MatMul(const PackedMatrix& packed, std::span<const float> bias, ConstMatrixView x,
+              std::span<const RowRange> calls, MatrixView y) const override {
+    const auto& matrix = dynamic_cast<const ReferenceMatrix&>(packed);
+    BITLOSS_CHECK(x.cols == matrix.in_features() && y.cols == matrix.out_features());
+    BITLOSS_CHECK(x.rows == y.rows);
+    BITLOSS_CHECK(bias.empty() || bias.size() == y.cols);
+    CheckCallsCoverRows(calls, x.rows);
+    if (matrix.execution().kind == Execution::Kind::kLlmInt8) {
+      for (const RowRange& call : calls) {
+        LlmInt8MatMul(matrix.int8(), matrix.execution().outlier_threshold, bias,
+                      x.Rows(call.begin, call.end), y.Rows(call.begin, call.end));
+      }
+      return;
+    }
+    std::vector<float> weights(x.cols);
+    for (size_t out = 0; out < y.cols; ++out) {
+      matrix.weights().format.decode(matrix.weights(), out, 0, weights);
+      const double offset = bias.empty() ? 0.0 : double{bias[out]};
+      for (size_t token = 0; token < x.rows; ++token) {
+        y.Row(token)[out] = static_cast<float>(Dot(x.Row(token), weights) + offset);
+      }
+    }
+  }
+
+  void RmsNorm(ConstMatrixView x, std::span<const float> weight, float eps,
+               MatrixView y) const override {
+    for (size_t token = 0; token < x.rows; ++token) {
+      const std::span<const float> row = x.Row(token);
+      const double mean = Dot(row, row) / static_cast<double>(x.cols);
+      const double scale = 1.0 / std::sqrt(mean + double{eps});
+      for (size_t i = 0; i < x.cols; ++i) {
+        y.Row(token)[i] = static_cast<float>(double{row[i]} * scale * double{weight[i]});
+      }
+    }
+  }
+
+  void Rope(const RopeTable& table, std::span<const uint32_t> positions, size_t head_dim,
+            MatrixView x) const override {
+    const size_t half = head_dim / 2;
+    for (size_t token = 0; token < x.rows; ++token) {
+      const std::span<const float> cos = table.cos.Row(positions[token]);
+      const std::span<const float> sin = table.sin.Row(positions[token]);
+      for (size_t head = 0; head < x.cols / head_dim; ++head) {
+        const std::span<float> v = x.Row(token).subspan(head * head_dim, head_dim);
+        for (size_t i = 0; i < half; ++i) {
+          const double a = v[i];
+          const double b = v[i + half];
+          v[i] = static_cast<float>(a * double{cos[i]} - b * double{sin[i]});
+          v[i + half] = static_cast<float>(b * double{cos[i]} + a * double{sin[i]});
+        }
+      }
+    }
+  }
+
+  void Attention(const AttentionShape& shape, ConstMatrixView queries,
+                 std::span<const AttentionSequence> sequences, MatrixView out) const override {
+    const size_t queries_per_kv = shape.num_heads / shape.num_kv_heads;
+    const size_t dim = shape.head_dim;
+    for (const AttentionSequence& sequence : sequences) {
+      for (size_t row = sequence.rows.begin; row < sequence.rows.end; ++row) {
+        const size_t num_keys = sequence.first_position + (row - sequence.rows.begin) + 1;
+        for (size_t head = 0; head < shape.num_heads; ++head) {
+          const size_t kv = head / queries_per_kv * dim;
+          AttendOneHead(queries.Row(row).subspan(head * dim, dim), sequence.keys.Cols(kv, kv + dim),
+                        sequence.values.Cols(kv, kv + dim), num_keys,
+                        out.Row(row).subspan(head * dim, dim));
+        }
+      }
+    }
+  }
+
+  void SwiGlu(ConstMatrixView gate, ConstMatrixView up, MatrixView out) const override {
+    for (size_t token = 0; token < gate.rows; ++token) {
+      for (size_t i = 0; i < gate.cols; ++i) {
+        const double z = gate.Row(token)[i];
+        const double silu = z / (1.0 + std::exp(-z));
+        out.Row(token)[i] = static_cast<float>(silu * double{up.Row(token)[i]});
+      }
+    }
+  }
+
+  void Add(ConstMatrixView delta, MatrixView x) const override {
+    for (size_t token = 0; token < x.rows; ++token) {
+      for (size_t i = 0; i < x.cols; ++i) x.Row(token)[i] += delta.Row(token)[i];
+    }
+  }
+
+  ThreadPool& threads() const override { return threads_; }
+
+ private:
+  mutable ThreadPool threads_{1};
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> MakeReferenceBackend() { return std::make_unique<ReferenceBackend>(); }
+
+}  // namespace bitloss
