@@ -1,0 +1,16 @@
+#ifndef BITLOSS_TOKENIZER_NFC_H_
+#define BITLOSS_TOKENIZER_NFC_H_
+
+#include <string>
+#include <string_view>
+
+namespace bitloss {
+
+// `text` in Unicode normalization form C (utf8proc's tables: Unicode 14; characters assigned later
+// are left alone). Returns `text` itself where nothing changes, else a view of `storage`.
+// Requires: valid UTF-8.
+std::string_view ToNfc(std::string_view text, std::string& storage);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_TOKENIZER_NFC_H_

@@ -1,0 +1,68 @@
+// Regular expressions as tokenizer files mean them (Oniguruma, Ruby syntax, Unicode), run by PCRE2
+// with its just-in-time compiler.
+//
+// The two dialects are close but not equal, so a pattern is translated (\s and \d become Unicode's
+// White_Space and Nd: PCRE2's own \s has U+180E besides) and whatever the two might read
+// differently is refused by name. A match that takes too many steps is an error, not a hang.
+#ifndef BITLOSS_TOKENIZER_PATTERN_H_
+#define BITLOSS_TOKENIZER_PATTERN_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "bitloss/base/result.h"
+
+namespace bitloss {
+
+// A compiled pattern; immutable, shared by copies, thread-safe.
+class Pattern {
+ public:
+  struct Range {
+    size_t begin;
+    size_t end;
+  };
+
+  // What a thread needs to run patterns, any number, one after the other.
+  class Scratch {
+   public:
+    Scratch();
+
+   private:
+    friend class Pattern;
+    std::shared_ptr<void> match_data_;
+  };
+
+  // kUnsupported, with the construct's name, for what is not read the same way by both engines or
+  // could match nothing at all; kBadInput if it is no regular expression.
+  static Result<Pattern> Compile(std::string_view ruby);
+
+  // In PCRE2's own syntax; for patterns of this project.
+  static Result<Pattern> CompilePcre2(const std::string& pcre2);
+
+  // Matches exactly `text`.
+  static Result<Pattern> CompileLiteral(std::string_view text);
+
+  // The leftmost match in `text` that begins at `from` or later, none if there is none. What is
+  // before `from` is seen by lookbehind, nothing outside `text` is. kBadInput if the match limit is
+  // reached. Requires: valid UTF-8, `from` at a character.
+  Result<std::optional<Range>> Find(std::string_view text, size_t from, Scratch& scratch) const;
+
+  // The source, as given.
+  const std::string& source() const { return source_; }
+
+ private:
+  Pattern() = default;
+
+  std::string source_;
+  std::shared_ptr<void> code_;           // pcre2_code
+  std::shared_ptr<void> match_context_;  // pcre2_match_context
+};
+
+// `ruby` in PCRE2's syntax. Errors as Pattern::Compile.
+Result<std::string> TranslatePattern(std::string_view ruby);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_TOKENIZER_PATTERN_H_

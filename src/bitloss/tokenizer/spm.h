@@ -1,0 +1,42 @@
+// SentencePiece's BPE for a vocabulary with scores: start from characters, join the neighbouring
+// two whose text is the token of highest score, the leftmost if there are several, until no two are
+// a token. What is then no token becomes its bytes' tokens ("<0x0A>").
+#ifndef BITLOSS_TOKENIZER_SPM_H_
+#define BITLOSS_TOKENIZER_SPM_H_
+
+#include <array>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "bitloss/tokenizer/token_id.h"
+#include "bitloss/tokenizer/vocabulary.h"
+
+namespace bitloss {
+
+// Immutable and thread-safe.
+class SpmModel {
+ public:
+  // `pieces` holds the tokens that text can become (no control tokens, no bytes); `scores` is by
+  // id; `byte_tokens` has -1 where a byte has no token, which `unknown` then stands for, if there
+  // is one.
+  SpmModel(Vocabulary pieces, std::vector<float> scores, std::array<TokenId, 256> byte_tokens,
+           std::optional<TokenId> unknown);
+
+  // Appends the ids of `piece`. Requires: valid UTF-8.
+  void Encode(std::string_view piece, std::vector<TokenId>& ids) const;
+
+ private:
+  struct Symbol;
+  struct Candidate;
+  void Append(std::string_view symbol, std::vector<TokenId>& ids) const;
+
+  Vocabulary pieces_;
+  std::vector<float> scores_;
+  std::array<TokenId, 256> byte_tokens_;
+  std::optional<TokenId> unknown_;
+};
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_TOKENIZER_SPM_H_

@@ -1,0 +1,201 @@
+// Tokenizer::FromFolder: Hugging Face's tokenizer.json and tokenizer_config.json.
+#include <algorithm>
+
+#include "bitloss/base/file.h"
+#include "bitloss/tokenizer/identity.h"
+#include "bitloss/tokenizer/json_document.h"
+#include "bitloss/tokenizer/json_fields.h"
+#include "bitloss/tokenizer/merges.h"
+#include "bitloss/tokenizer/tokenizer.h"
+#include "bitloss/tokenizer/tokenizer_config.h"
+#include "bitloss/tokenizer/tokenizer_parts.h"
+#include "bitloss/tokenizer/tokenizer_steps.h"
+
+namespace bitloss {
+namespace {
+
+using Json = nlohmann::json;
+constexpr size_t kMaxFileBytes = size_t{512} << 20;  // the largest in use have 35 MB
+
+const Json& FieldOrNull(const JsonFields& fields, std::string_view key) {
+  static const Json null;
+  const Json* value = fields.Find(key);
+  return value == nullptr ? null : *value;
+}
+
+Status RefuseOtherModels(const JsonFields& model) {
+  BITLOSS_TRY(const std::string type, model.String("type", "BPE"));
+  if (type != "BPE") {
+    return Unsupported("model.type: '{}' is not implemented (known: BPE)", type);
+  }
+  BITLOSS_DO(
+      model.Only({"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
+                  "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"}));
+  for (const std::string_view key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+    BITLOSS_TRY(const std::string affix, model.String(key, ""));
+    if (!affix.empty()) return Unsupported("model.{}: '{}' is not implemented", key, affix);
+  }
+  const Json* dropout = model.Find("dropout");
+  if (dropout != nullptr && *dropout != 0.0) {
+    return Unsupported("model.dropout: {}: encoding would be random; set it to null",
+                       dropout->dump());
+  }
+  for (const std::string_view key : {"vocab", "merges"}) {
+    if (model.Find(key) != nullptr) {
+      return BadInput("model.{} is not {}", key, key == "vocab" ? "an object" : "an array");
+    }
+  }
+  return Ok();
+}
+
+Result<BpeOptions> ReadOptions(const JsonFields& model, const Vocabulary& vocabulary,
+                               BpeAlphabet alphabet) {
+  BpeOptions options;
+  options.alphabet = alphabet;
+  BITLOSS_TRY(const bool ignore_merges, model.Bool("ignore_merges", false));
+  if (ignore_merges) options.whole_pieces = BpeOptions::WholePieces::kLookUp;
+  BITLOSS_TRY(const bool byte_fallback, model.Bool("byte_fallback", false));
+  if (byte_fallback) options.byte_fallback = BpeOptions::ByteFallback::kOn;
+  BITLOSS_TRY(const bool fuse, model.Bool("fuse_unk", false));
+  if (fuse) options.unknowns = BpeOptions::Unknowns::kFused;
+  BITLOSS_TRY(const std::string unknown, model.String("unk_token", ""));
+  if (!unknown.empty()) {
+    options.unknown = vocabulary.Find(unknown);
+    if (!options.unknown) {
+      return BadInput("model.unk_token: '{}' is not in the vocabulary", unknown);
+    }
+  }
+  if (alphabet == BpeAlphabet::kBytes && byte_fallback) {
+    return Unsupported("model.byte_fallback together with ByteLevel");
+  }
+  return options;
+}
+
+Result<AddedToken> ReadAddedToken(const Json& value, const std::string& where) {
+  BITLOSS_TRY(const JsonFields fields, JsonFields::Of(value, where));
+  BITLOSS_DO(
+      fields.Only({"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"}));
+  AddedToken token;
+  BITLOSS_TRY(const uint64_t id, fields.Count("id"));
+  if (id >= Vocabulary::kMaxTokens) {
+    return BadInput("{}: {}; ids up to {} are accepted", fields.PathOf("id"), id,
+                    Vocabulary::kMaxTokens - 1);
+  }
+  token.id = static_cast<TokenId>(id);
+  BITLOSS_TRY(token.content, fields.String("content"));
+  if (token.content.empty()) return BadInput("{} is empty", fields.PathOf("content"));
+  BITLOSS_TRY(token.special, fields.Bool("special", false));
+  BITLOSS_TRY(token.single_word, fields.Bool("single_word", false));
+  BITLOSS_TRY(token.lstrip, fields.Bool("lstrip", false));
+  BITLOSS_TRY(token.rstrip, fields.Bool("rstrip", false));
+  BITLOSS_TRY(token.normalized, fields.Bool("normalized", !token.special));
+  return token;
+}
+
+// Adds to `vocabulary` those that the model does not have.
+Result<std::vector<AddedToken>> ReadAddedTokens(const JsonFields& root, Vocabulary& vocabulary) {
+  std::vector<AddedToken> tokens;
+  if (root.Find("added_tokens") == nullptr) return tokens;
+  BITLOSS_TRY(const Json* list, root.Array("added_tokens"));
+  for (size_t i = 0; i < list->size(); ++i) {
+    const std::string where = fmt::format("added_tokens[{}]", i);
+    BITLOSS_TRY(AddedToken token, ReadAddedToken((*list)[i], where));
+    if (vocabulary.Find(token.content) != token.id) {
+      const Status added = vocabulary.Add(token.content, static_cast<uint64_t>(token.id));
+      if (!added.ok()) return Within(where, added.error());
+    }
+    tokens.push_back(std::move(token));
+  }
+  return tokens;
+}
+
+Result<TokenizerParts> ReadParts(std::string_view text) {
+  BITLOSS_TRY(TokenizerDocument document, ReadTokenizerDocument(text));
+  BITLOSS_TRY(const JsonFields root, JsonFields::Of(document.rest, ""));
+  BITLOSS_DO(root.Only({"version", "truncation", "padding", "added_tokens", "normalizer",
+                        "pre_tokenizer", "post_processor", "decoder", "model"}));
+  for (const std::string_view key : {"truncation", "padding"}) {
+    if (root.Find(key) != nullptr) {
+      return Unsupported("{} is not implemented; set it to null", key);
+    }
+  }
+  BITLOSS_TRY(const Json* model_json, root.Get("model"));
+  BITLOSS_TRY(const JsonFields model, JsonFields::Of(*model_json, "model"));
+  BITLOSS_DO(RefuseOtherModels(model));
+  if (document.vocabulary.num_tokens() == 0) return BadInput("model.vocab is missing or empty");
+
+  BITLOSS_TRY(PreTokenizerPlan plan, ReadPreTokenizer(FieldOrNull(root, "pre_tokenizer")));
+  BITLOSS_TRY(Normalizer normalizer, ReadNormalizer(FieldOrNull(root, "normalizer")));
+  BITLOSS_TRY(Decoder decoder, ReadDecoder(FieldOrNull(root, "decoder")));
+  BITLOSS_TRY(const BpeOptions options, ReadOptions(model, document.vocabulary, plan.alphabet));
+  auto merges = RankMerges(document.merges, document.vocabulary);
+  if (!merges.ok()) return Within("model.merges", merges.error());
+  BpeModel bpe(document.vocabulary, std::move(merges.value().table), options);
+
+  BITLOSS_TRY(std::vector<AddedToken> added, ReadAddedTokens(root, document.vocabulary));
+  BITLOSS_TRY(Surroundings around,
+              ReadPostProcessor(FieldOrNull(root, "post_processor"), document.vocabulary));
+  AddedTokens added_tokens(std::move(added), normalizer);
+  TokenizerParts parts{.vocabulary = std::move(document.vocabulary),
+                       .added_tokens = std::move(added_tokens),
+                       .normalizer = std::move(normalizer),
+                       .pre_tokenizer = std::move(plan.pre_tokenizer),
+                       .model = std::move(bpe),
+                       .decoder = std::move(decoder),
+                       .prefix = std::move(around.prefix),
+                       .suffix = std::move(around.suffix),
+                       .surroundings_are_settled = around.from_template};
+  parts.model_description = DescribeBpe(options) + merges.value().pairs;
+  return parts;
+}
+
+Result<std::optional<TokenId>> FindNamed(const Vocabulary& vocabulary, std::string_view key,
+                                         const std::optional<std::string>& token) {
+  if (!token) return std::optional<TokenId>();
+  const auto id = vocabulary.Find(*token);
+  if (!id) return BadInput("{} names '{}', which tokenizer.json does not have", key, *token);
+  return id;
+}
+
+Status CheckListedTokens(const TokenizerConfig& config, const Vocabulary& vocabulary) {
+  for (const auto& token : config.added_tokens) {
+    const auto id = vocabulary.Find(token.content);
+    if (!id || static_cast<uint64_t>(*id) != token.id) {
+      return BadInput("added_tokens_decoder lists '{}' with id {}, tokenizer.json {}",
+                      token.content, token.id,
+                      id ? fmt::format("with id {}", *id) : std::string("not at all"));
+    }
+  }
+  return Ok();
+}
+
+// A template of tokenizer.json says what goes around a text; without one the config does.
+Status ApplyConfig(const TokenizerConfig& config, TokenizerParts& parts) {
+  BITLOSS_DO(CheckListedTokens(config, parts.vocabulary));
+  BITLOSS_TRY(parts.bos, FindNamed(parts.vocabulary, "bos_token", config.bos_token));
+  BITLOSS_TRY(parts.eos, FindNamed(parts.vocabulary, "eos_token", config.eos_token));
+  if (!parts.surroundings_are_settled) {
+    if (config.add_bos_token && parts.bos) parts.prefix = {*parts.bos};
+    if (config.add_eos_token && parts.eos) parts.suffix = {*parts.eos};
+  }
+  parts.chat_template = config.chat_template;
+  return Ok();
+}
+
+}  // namespace
+
+Result<Tokenizer> Tokenizer::FromFolder(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "tokenizer.json";
+  BITLOSS_TRY(const std::string text, ReadFile(path, kMaxFileBytes));
+  auto parts = ReadParts(text);
+  if (!parts.ok()) return Within(path.string(), parts.error());
+  BITLOSS_TRY(const TokenizerConfig config, ReadTokenizerConfig(folder));
+  if (const Status applied = ApplyConfig(config, parts.value()); !applied.ok()) {
+    return Within((folder / "tokenizer_config.json").string(), applied.error());
+  }
+  auto shared = std::make_shared<TokenizerParts>(std::move(parts).value());
+  shared->identity = IdentityOf(*shared);
+  return Tokenizer(std::move(shared));
+}
+
+}  // namespace bitloss
