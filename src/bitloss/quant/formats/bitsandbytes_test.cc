@@ -17,6 +17,13 @@ namespace {
 using nlohmann::json;
 using testing::ElementsAreArray;
 
+// By value: the cases outlive the file that they were read from.
+std::vector<json> Cases(const std::string& file, const char* key) {
+  auto cases = golden::Read(file).at(key).get<std::vector<json>>();
+  EXPECT_FALSE(cases.empty());
+  return cases;
+}
+
 template <class T>
 std::vector<T> PlaneOf(const SharedBytes& plane) {
   std::vector<T> values;
@@ -26,7 +33,7 @@ std::vector<T> PlaneOf(const SharedBytes& plane) {
 
 void ExpectBlock4Golden(const std::string& format_name) {
   const Format format = ParseFormat(format_name).value();
-  for (const json& golden : golden::Read("bnb_4bit.json").at("cases")) {
+  for (const json& golden : Cases("bnb_4bit.json", "cases")) {
     if (golden.at("blocksize") != kBlock4Weights) continue;
     SCOPED_TRACE(golden.at("name"));
     const Matrix weights = golden::MatrixOf(golden, "weights");
@@ -58,7 +65,7 @@ TEST(BitsandbytesTest, DynamicMapIsTheirs) {
 }
 
 TEST(BitsandbytesTest, NestedAbsmaxIsTheirsAboutTheSameOffset) {
-  for (const json& golden : golden::Read("bnb_nested.json").at("cases")) {
+  for (const json& golden : Cases("bnb_nested.json", "cases")) {
     SCOPED_TRACE(golden.at("name"));
     const auto absmax = golden::Array<float>(golden.at("absmax_f32"));
     const float offset = golden::Array<float>(golden.at("offset_f32")).at(0);
@@ -76,7 +83,7 @@ TEST(BitsandbytesTest, NestedAbsmaxIsTheirsAboutTheSameOffset) {
 // mean of their magnitudes.
 TEST(BitsandbytesTest, OffsetOfNf4DqIsTheirMeanUpToItsSummation) {
   const Format format = ParseFormat("nf4_dq").value();
-  for (const json& golden : golden::Read("bnb_nested.json").at("cases")) {
+  for (const json& golden : Cases("bnb_nested.json", "cases")) {
     SCOPED_TRACE(golden.at("name"));
     const auto absmax = golden::Array<float>(golden.at("absmax_f32"));
     Matrix weights(absmax.size(), kBlock4Weights);
@@ -91,7 +98,7 @@ TEST(BitsandbytesTest, OffsetOfNf4DqIsTheirMeanUpToItsSummation) {
 
 TEST(BitsandbytesTest, Int8RowCodesAndScalesAreTheirs) {
   const Format format = ParseFormat("int8_row").value();
-  for (const json& golden : golden::Read("bnb_int8.json").at("weights")) {
+  for (const json& golden : Cases("bnb_int8.json", "weights")) {
     SCOPED_TRACE(golden.at("name"));
     const EncodedMatrix encoded =
         format.encode(format, golden::MatrixOf(golden, "weights")).value();
