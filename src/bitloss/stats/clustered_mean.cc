@@ -176,9 +176,19 @@ std::optional<Interval> BcaInterval(std::span<const double> sorted_resamples, do
   return Interval{end(low), end(high)};
 }
 
+double ExpandedConfidence(double confidence, double clusters) {
+  BITLOSS_CHECK(confidence > 0 && confidence < 1 && clusters > 1);
+  const double t = StudentTQuantile(0.5 + confidence / 2, clusters - 1);
+  return 1 - 2 * NormalCdf(-std::sqrt(clusters / (clusters - 1)) * t);
+}
+
 Estimate ClusteredMean(std::span<const UnitSum> units, ThreadPool& threads,
                        const BootstrapOptions& options) {
-  const std::vector<ClusterSum> clusters = SumByCluster(units);
+  return ClusteredMean(std::span<const ClusterSum>(SumByCluster(units)), threads, options);
+}
+
+Estimate ClusteredMean(std::span<const ClusterSum> clusters, ThreadPool& threads,
+                       const BootstrapOptions& options) {
   Estimate estimate;
   estimate.confidence = options.confidence;
   estimate.num_clusters = clusters.size();
@@ -200,9 +210,12 @@ Estimate ClusteredMean(std::span<const UnitSum> units, ThreadPool& threads,
 
   const std::vector<double> leave_one_out = LeaveOneOut(clusters);
   const double standard_error = JackknifeStandardError(leave_one_out);
-  if (estimate.effective_clusters >= options.min_effective_clusters) {
+  if (estimate.effective_clusters >= std::max(options.min_effective_clusters, 2.0)) {
     const std::vector<double> resamples = BootstrapRatios(clusters, options, threads);
-    estimate.interval = BcaInterval(resamples, estimate.value, leave_one_out, options.confidence);
+    const double expanded = ExpandedConfidence(options.confidence, estimate.effective_clusters);
+    if (expanded < 1) {
+      estimate.interval = BcaInterval(resamples, estimate.value, leave_one_out, expanded);
+    }
     estimate.method = IntervalMethod::kBcaBootstrap;
   }
   if (!estimate.interval) {

@@ -176,6 +176,28 @@ TEST(ClusteredMeanTest, TurnsToTheBootstrapFromThirtyEffectiveClusters) {
   EXPECT_GT(e.interval->high, e.value);
 }
 
+// With two clusters t has one degree of freedom, tan(0.475 pi) = 12.706, and sqrt(2) times that is
+// 17.97 standard deviations; with very many nothing is left to make good.
+TEST(ExpandedConfidenceTest, WidensForFewClustersAndNotForMany) {
+  EXPECT_NEAR(ExpandedConfidence(0.95, 1e9), 0.95, 1e-8);
+  EXPECT_NEAR(ExpandedConfidence(0.95, 2.0), 1.0, 1e-15);
+  // t of 29 degrees: 2.045230; times sqrt(30 / 29) 2.080193; P(|Z| <= that) = 0.962491.
+  EXPECT_NEAR(ExpandedConfidence(0.95, 30), std::erf(2.045229642132703 * std::sqrt(30.0 / 58.0)),
+              1e-13);
+}
+
+TEST(ClusteredMeanTest, AsksTheBootstrapForTheExpandedConfidence) {
+  ThreadPool threads(1);
+  const std::vector<ClusterSum> clusters = SumByCluster(SomeUnits(40));
+  const BootstrapOptions options = {.num_resamples = 2000};
+  const Estimate e = ClusteredMean(clusters, threads, options);
+  const auto expected =
+      BcaInterval(BootstrapRatios(clusters, options, threads), RatioOfSums(clusters),
+                  LeaveOneOut(clusters), ExpandedConfidence(0.95, EffectiveClusters(clusters)));
+  EXPECT_EQ(e.interval->low, expected->low);
+  EXPECT_EQ(e.interval->high, expected->high);
+}
+
 TEST(ClusteredMeanTest, GivesTheSameBitsForAnyNumberOfThreadsAndOrderOfUnits) {
   std::vector<UnitSum> units = SomeUnits(60);
   ThreadPool one(1);
