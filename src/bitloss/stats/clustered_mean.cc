@@ -45,13 +45,14 @@ double ResampledRatio(std::span<const ClusterSum> clusters, const RandomStream& 
                       uint64_t resample) {
   double sum = 0;
   double count = 0;
+  uint64_t bits = 0;
   for (uint64_t draw = 0; draw < clusters.size(); ++draw) {
-    // The high half of a 128-bit product: uniform in [0, clusters.size()) to one part in 2^40.
-    __extension__ using Wide = unsigned __int128;
-    const auto index =
-        static_cast<size_t>(Wide{random.Bits(resample, draw)} * clusters.size() >> 64);
-    sum += clusters[index].sum;
-    count += clusters[index].count;
+    // Two draws of 32 bits from each 64. The high half of the product is uniform over the clusters,
+    // to one part in 2^32 / clusters.
+    bits = draw % 2 == 0 ? random.Bits(resample, draw / 2) : bits >> 32;
+    const ClusterSum& drawn = clusters[(bits & 0xFFFFFFFF) * clusters.size() >> 32];
+    sum += drawn.sum;
+    count += drawn.count;
   }
   return sum / count;
 }
@@ -141,7 +142,7 @@ double JackknifeStandardError(std::span<const double> leave_one_out) {
 
 std::vector<double> BootstrapRatios(std::span<const ClusterSum> clusters,
                                     const BootstrapOptions& options, ThreadPool& threads) {
-  BITLOSS_CHECK(!clusters.empty());
+  BITLOSS_CHECK(!clusters.empty() && clusters.size() < (size_t{1} << 32));
   const RandomStream random(options.seed, "cluster bootstrap");
   std::vector<double> ratios(options.num_resamples);
   const size_t num_parts = (ratios.size() + kResamplesPerPart - 1) / kResamplesPerPart;
