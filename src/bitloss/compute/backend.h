@@ -32,6 +32,9 @@ struct RowRange {
   size_t size() const { return end - begin; }
 };
 
+// Whether the ranges follow each other from row 0 to `num_rows`.
+bool CoverRows(std::span<const RowRange> ranges, size_t num_rows);
+
 // A weight matrix [out][in] in the order that a backend's kernels read. Belongs to the backend that
 // packed it.
 class PackedMatrix {

@@ -108,18 +108,8 @@ class PartOfAttention {
     }
   }
 
-  template <class Use>
-  void ForEachGroup(size_t first_row, const Use& use) const {
-    const size_t num_rows = num_rows_ - first_row;
-    const size_t num_groups = (num_rows + kTileRows - 1) / kTileRows;
-    for (size_t group = 0; group < num_groups; ++group) {
-      use(first_row + FirstOfGroup(group, num_groups, num_rows),
-          first_row + FirstOfGroup(group + 1, num_groups, num_rows));
-    }
-  }
-
   void Score(size_t first_row, size_t first, size_t end) {
-    ForEachGroup(first_row, [&](size_t row, size_t end_row) {
+    ForEachRowGroup(first_row, num_rows_, [&](size_t row, size_t end_row) HWY_ATTR {
       const size_t num_keys = HWY_MIN(end, KeysOfRow(end_row - 1)) - first;
       for (size_t key = 0; key < num_keys; key += kTileWidth) {
         MultiplyTile(end_row - row, queries_ + row * dim_, dim_, key_panels_ + key * dim_,
@@ -178,7 +168,7 @@ class PartOfAttention {
     }
     // A group's rows do not all see the same keys; those that only some see come row by row, so
     // that no row multiplies a value that it may not look at.
-    ForEachGroup(first_row, [&](size_t row, size_t end_row) {
+    ForEachRowGroup(first_row, num_rows_, [&](size_t row, size_t end_row) HWY_ATTR {
       const size_t common = HWY_MIN(end, KeysOfRow(row)) - first;
       for (size_t lane = 0; lane < padded_dim_; lane += kTileWidth) {
         AddValuesOfKeys(row, end_row, 0, common, values + lane, stride, lane);

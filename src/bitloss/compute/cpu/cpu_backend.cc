@@ -3,6 +3,8 @@
 #include "bitloss/base/check.h"
 #include "bitloss/compute/backend.h"
 #include "bitloss/compute/cpu/attention.h"
+#include "bitloss/compute/cpu/int8_matmul.h"
+#include "bitloss/compute/cpu/int8_matrix.h"
 #include "bitloss/compute/cpu/matmul.h"
 #include "bitloss/compute/cpu/panel_matrix.h"
 #include "bitloss/compute/cpu/row_ops.h"
@@ -20,6 +22,7 @@ class CpuBackend final : public Backend {
       : target_(target),
         threads_(threads),
         matmul_(MatMulKernelsFor(target)),
+        int8_(Int8KernelsFor(target)),
         rows_(RowKernelsFor(target)),
         attention_(AttentionKernelsFor(target)) {}
 
@@ -31,18 +34,24 @@ class CpuBackend final : public Backend {
   Result<std::unique_ptr<PackedMatrix>> Pack(const EncodedMatrix& weights,
                                              const Execution& execution) const override {
     if (execution.kind == Execution::Kind::kLlmInt8) {
-      return Unsupported("the CPU backend has no int8 product");
+      BITLOSS_TRY(const Int8Weights int8, UnpackInt8(weights));
+      return std::unique_ptr<PackedMatrix>(std::make_unique<Int8Matrix>(
+          weights.rows, weights.cols, int8, execution.outlier_threshold, threads_));
     }
     return std::unique_ptr<PackedMatrix>(std::make_unique<PanelMatrix>(weights, threads_));
   }
 
   void MatMul(const PackedMatrix& packed, std::span<const float> bias, ConstMatrixView x,
-              std::span<const RowRange>, MatrixView y) const override {
-    const auto& weights = dynamic_cast<const PanelMatrix&>(packed);
-    BITLOSS_CHECK(x.cols == weights.in_features() && y.cols == weights.out_features());
+              std::span<const RowRange> calls, MatrixView y) const override {
+    BITLOSS_CHECK(x.cols == packed.in_features() && y.cols == packed.out_features());
     BITLOSS_CHECK(x.rows == y.rows);
     BITLOSS_CHECK(bias.empty() || bias.size() == y.cols);
-    MultiplyOnThreads(matmul_, weights, bias, x, y, threads_);
+    BITLOSS_CHECK(CoverRows(calls, x.rows));
+    if (const auto* int8 = dynamic_cast<const Int8Matrix*>(&packed)) {
+      MultiplyInt8OnThreads(int8_, *int8, bias, x, calls, y, threads_);
+    } else {
+      MultiplyOnThreads(matmul_, dynamic_cast<const PanelMatrix&>(packed), bias, x, y, threads_);
+    }
   }
 
   void RmsNorm(ConstMatrixView x, std::span<const float> weight, float eps,
@@ -112,6 +121,7 @@ class CpuBackend final : public Backend {
   int64_t target_;
   ThreadPool& threads_;
   MatMulKernels matmul_;
+  Int8Kernels int8_;
   RowKernels rows_;
   AttentionKernels attention_;
 };

@@ -104,47 +104,6 @@ void DecodeOpaqueTile(const PanelMatrix& matrix, size_t panel, size_t first_k, s
   matrix.DecodeOpaqueTile(panel, first_k, end_k, tile);
 }
 
-// All rows of the product times one decoded tile, the k of block [first_k, end_k).
-void MultiplyRowsByTile(const PanelMatrix& matrix, const PanelProduct& product, size_t panel,
-                        size_t first_k, size_t end_k, const float* tile) {
-  const size_t num_rows = product.x.rows;
-  const size_t num_groups = (num_rows + kTileRows - 1) / kTileRows;
-  const size_t num_outputs = matrix.PanelOutputs(panel);
-  const auto begin = first_k == 0 ? TileSums::Begin::kZero : TileSums::Begin::kContinue;
-  const bool adds_bias = product.bias != nullptr && end_k == matrix.in_features();
-
-  for (size_t lane = 0; lane < num_outputs; lane += kTileWidth) {
-    const size_t out = panel * kPanelWidth + lane;
-    const float* bias = adds_bias ? product.bias + out : nullptr;
-    const size_t width = HWY_MIN(kTileWidth, num_outputs - lane);
-    for (size_t group = 0; group < num_groups; ++group) {
-      const size_t row = FirstOfGroup(group, num_groups, num_rows);
-      const size_t count = FirstOfGroup(group + 1, num_groups, num_rows) - row;
-      const float* x = product.x.data + row * product.x.stride + first_k;
-      float* c = product.y.data + row * product.y.stride + out;
-      if (HWY_LIKELY(width == kTileWidth)) {
-        MultiplyTile(count, x, product.x.stride, tile + lane, kPanelWidth, end_k - first_k,
-                     {c, product.y.stride, begin, bias});
-        continue;
-      }
-      // The last panel's outputs that do not exist must not be written: sums go through a copy.
-      HWY_ALIGN float copy[kTileRows * kTileWidth] = {};
-      HWY_ALIGN float padded_bias[kTileWidth] = {};
-      for (size_t r = 0; r < count; ++r) {
-        if (first_k > 0) {
-          CopyFloats(c + r * product.y.stride, width, copy + r * kTileWidth);
-        }
-      }
-      if (adds_bias) CopyFloats(bias, width, padded_bias);
-      MultiplyTile(count, x, product.x.stride, tile + lane, kPanelWidth, end_k - first_k,
-                   {copy, kTileWidth, begin, adds_bias ? padded_bias : nullptr});
-      for (size_t r = 0; r < count; ++r) {
-        CopyFloats(copy + r * kTileWidth, width, c + r * product.y.stride);
-      }
-    }
-  }
-}
-
 using DecodeTileFunction = void (*)(const PanelMatrix&, size_t panel, size_t first_k, size_t end_k,
                                     float* tile);
 
@@ -152,11 +111,20 @@ void MultiplyByTiles(DecodeTileFunction decode_tile, const PanelMatrix& matrix,
                      const PanelProduct& product) {
   HWY_ALIGN float tile[kDepth * kPanelWidth];
   const size_t depth = matrix.in_features();
+  const ConstMatrixView& x = product.x;
+  const MatrixView& y = product.y;
   for (size_t first_k = 0; first_k < depth; first_k += kDepth) {
     const size_t end_k = HWY_MIN(depth, first_k + kDepth);
     for (size_t panel = product.first_panel; panel < product.end_panel; ++panel) {
       decode_tile(matrix, panel, first_k, end_k, tile);
-      MultiplyRowsByTile(matrix, product, panel, first_k, end_k, tile);
+      const size_t out = panel * kPanelWidth;
+      const bool adds_bias = product.bias != nullptr && end_k == depth;
+      MultiplyRows(x.rows, x.data + first_k, x.stride, tile, kPanelWidth, end_k - first_k,
+                   matrix.PanelOutputs(panel),
+                   {.c = y.data + out,
+                    .c_stride = y.stride,
+                    .begin = first_k == 0 ? TileSums::Begin::kZero : TileSums::Begin::kContinue,
+                    .bias = adds_bias ? product.bias + out : nullptr});
     }
   }
 }

@@ -117,9 +117,54 @@ HWY_INLINE void MultiplyTile(size_t num_rows, const float* x, size_t x_stride, c
   }
 }
 
-// Group `group` of `num_groups` nearly equal ones: rows [first, end).
+// The first row of group `group` when rows are cut into nearly equal groups.
 HWY_INLINE size_t FirstOfGroup(size_t group, size_t num_groups, size_t num_rows) {
   return group * num_rows / num_groups;
+}
+
+// Calls use(row, end_row) for groups of at most kTileRows rows.
+template <class Use>
+HWY_INLINE void ForEachRowGroup(size_t first_row, size_t end_row, const Use& use) {
+  const size_t num_rows = end_row - first_row;
+  const size_t num_groups = (num_rows + kTileRows - 1) / kTileRows;
+  for (size_t group = 0; group < num_groups; ++group) {
+    use(first_row + FirstOfGroup(group, num_groups, num_rows),
+        first_row + FirstOfGroup(group + 1, num_groups, num_rows));
+  }
+}
+
+// Any number of rows times a tile [depth][tile_stride] whose first `num_outputs` columns count; the
+// others, up to a multiple of kTileWidth, are read but not used. c and bias are [num_outputs].
+HWY_INLINE void MultiplyRows(size_t num_rows, const float* x, size_t x_stride, const float* tile,
+                             size_t tile_stride, size_t depth, size_t num_outputs,
+                             const TileSums& sums) {
+  for (size_t lane = 0; lane < num_outputs; lane += kTileWidth) {
+    const size_t width = HWY_MIN(kTileWidth, num_outputs - lane);
+    const float* bias = sums.bias == nullptr ? nullptr : sums.bias + lane;
+    ForEachRowGroup(0, num_rows, [&](size_t row, size_t end_row) HWY_ATTR {
+      float* c = sums.c + row * sums.c_stride + lane;
+      const float* x_row = x + row * x_stride;
+      if (HWY_LIKELY(width == kTileWidth)) {
+        MultiplyTile(end_row - row, x_row, x_stride, tile + lane, tile_stride, depth,
+                     {c, sums.c_stride, sums.begin, bias});
+        return;
+      }
+      // Outputs that do not exist must not be written: the sums go through a copy.
+      HWY_ALIGN float copy[kTileRows * kTileWidth] = {};
+      HWY_ALIGN float padded_bias[kTileWidth] = {};
+      if (sums.begin == TileSums::Begin::kContinue) {
+        for (size_t r = 0; r < end_row - row; ++r) {
+          CopyFloats(c + r * sums.c_stride, width, copy + r * kTileWidth);
+        }
+      }
+      if (bias != nullptr) CopyFloats(bias, width, padded_bias);
+      MultiplyTile(end_row - row, x_row, x_stride, tile + lane, tile_stride, depth,
+                   {copy, kTileWidth, sums.begin, bias == nullptr ? nullptr : padded_bias});
+      for (size_t r = 0; r < end_row - row; ++r) {
+        CopyFloats(copy + r * kTileWidth, width, c + r * sums.c_stride);
+      }
+    });
+  }
 }
 
 }  // namespace HWY_NAMESPACE

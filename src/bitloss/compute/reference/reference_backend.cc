@@ -39,15 +39,6 @@ double Dot(std::span<const float> a, std::span<const float> b) {
   return sum;
 }
 
-void CheckCallsCoverRows(std::span<const RowRange> calls, size_t num_rows) {
-  size_t row = 0;
-  for (const RowRange& call : calls) {
-    BITLOSS_CHECK(call.begin == row && call.end >= call.begin);
-    row = call.end;
-  }
-  BITLOSS_CHECK(row == num_rows);
-}
-
 // One head of one query: softmax(q . k / sqrt(head_dim)) v over the first `num_keys` keys.
 void AttendOneHead(std::span<const float> query, ConstMatrixView keys, ConstMatrixView values,
                    size_t num_keys, std::span<float> out) {
@@ -89,7 +80,7 @@ class ReferenceBackend final : public Backend {
     BITLOSS_CHECK(x.cols == matrix.in_features() && y.cols == matrix.out_features());
     BITLOSS_CHECK(x.rows == y.rows);
     BITLOSS_CHECK(bias.empty() || bias.size() == y.cols);
-    CheckCallsCoverRows(calls, x.rows);
+    BITLOSS_CHECK(CoverRows(calls, x.rows));
     if (matrix.execution().kind == Execution::Kind::kLlmInt8) {
       for (const RowRange& call : calls) {
         LlmInt8MatMul(matrix.int8(), matrix.execution().outlier_threshold, bias,

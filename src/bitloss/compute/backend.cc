@@ -1,0 +1,14 @@
+#include "bitloss/compute/backend.h"
+
+namespace bitloss {
+
+bool CoverRows(std::span<const RowRange> ranges, size_t num_rows) {
+  size_t row = 0;
+  for (const RowRange& range : ranges) {
+    if (range.begin != row || range.end < range.begin) return false;
+    row = range.end;
+  }
+  return row == num_rows;
+}
+
+}  // namespace bitloss

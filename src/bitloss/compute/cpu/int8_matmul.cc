@@ -1,0 +1,336 @@
+#include "bitloss/compute/cpu/int8_matmul.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "bitloss/tensor/dtype.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "bitloss/compute/cpu/int8_matmul.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+// After highway.h:
+#if HWY_TARGET != HWY_SCALAR
+#include "bitloss/compute/cpu/int8_tile-inl.h"
+#include "bitloss/compute/cpu/striped_sum-inl.h"
+#include "bitloss/compute/cpu/tile_product-inl.h"
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace bitloss {
+namespace HWY_NAMESPACE {
+namespace {
+
+#if HWY_TARGET == HWY_SCALAR
+
+Int8Kernels Int8KernelsOfTarget() { return {}; }
+
+#else
+
+size_t RowBytes(size_t num_words) { return num_words * kBytesPerWord * kActivationBytes; }
+
+// Calls use(i, values) for the row in whole vectors, the last one filled up with zeros.
+template <class Use>
+HWY_INLINE void ForEachVector(const float* x, size_t size, const Use& use) {
+  size_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) use(i, hn::LoadU(FloatTag(), x + i));
+  if (i < size) use(i, LoadFirst(x + i, size - i));
+}
+
+HWY_INLINE FloatVector ThroughF16(FloatVector x) {
+  const hn::Rebind<hwy::float16_t, FloatTag> half;
+  return hn::PromoteTo(FloatTag(), hn::DemoteTo(half, x));
+}
+
+void MarkOutliers(hn::Mask<FloatTag> outliers, size_t first, uint8_t* is_outlier) {
+  uint8_t bits[8] = {};
+  hn::StoreMaskBits(FloatTag(), outliers, bits);
+  for (size_t j = 0; j < kLanes; ++j) {
+    if ((bits[j / 8] >> (j % 8) & 1) == 0) continue;
+    // Rows of a call share the marks, and all of them write 1.
+    std::atomic_ref<uint8_t>(is_outlier[first + j]).store(1, std::memory_order_relaxed);
+  }
+}
+
+float ScanRow(const float* x, size_t size, float threshold, uint8_t* is_outlier) {
+  const FloatTag d;
+  const FloatVector limit = hn::Set(d, threshold);
+  FloatVector top = hn::Zero(d);
+  FloatVector nan = hn::Zero(d);  // becomes NaN when the row holds one: comparisons lose it
+  ForEachVector(x, size, [&](size_t i, FloatVector values) HWY_ATTR {
+    const FloatVector magnitude = hn::Abs(ThroughF16(values));
+    nan = hn::IfThenElse(hn::IsNaN(magnitude), magnitude, nan);
+    FloatVector ordinary = magnitude;
+    if (threshold > 0) {
+      const auto outliers = hn::Ge(magnitude, limit);
+      if (HWY_UNLIKELY(!hn::AllFalse(d, outliers))) MarkOutliers(outliers, i, is_outlier);
+      ordinary = hn::IfThenZeroElse(outliers, magnitude);
+    }
+    top = hn::IfThenElse(hn::Gt(ordinary, top), ordinary, top);
+  });
+  return hn::GetLane(hn::MaxOfLanes(d, top)) + hn::GetLane(hn::SumOfLanes(d, nan));
+}
+
+// Where the activation k of a row lies among its codes.
+HWY_INLINE size_t PlaceOf(size_t k) {
+  if (kActivationBytes == 1) return k;
+  const size_t j = k % kBytesPerWord;
+  return k - j + (j % 2) * 2 + j / 2;
+}
+
+void QuantizeRow(const float* x, size_t size, float scale,
+                 std::span<const uint32_t> outlier_columns, std::byte* codes) {
+  using Stored = std::conditional_t<kActivationBytes == 1, uint8_t, int16_t>;
+  Stored* HWY_RESTRICT stored = reinterpret_cast<Stored*>(codes);
+  const Int32Tag di;
+  const size_t padded = (size + kBytesPerWord - 1) / kBytesPerWord * kBytesPerWord;
+  ForEachVector(x, size, [&](size_t i, FloatVector values) HWY_ATTR {
+    const FloatVector scaled = hn::Mul(ThroughF16(values), hn::Set(FloatTag(), scale));
+    const FloatVector finite = hn::IfThenElseZero(hn::IsFinite(scaled), scaled);
+    const auto code = hn::Add(hn::NearestInt(finite), hn::Set(di, kActivationOffset));
+    HWY_ALIGN int32_t lanes[kLanes];
+    hn::Store(code, di, lanes);
+    for (size_t j = 0; j < HWY_MIN(kLanes, padded - i); ++j) {
+      stored[PlaceOf(i + j)] = static_cast<Stored>(lanes[j]);
+    }
+  });
+  for (const uint32_t col : outlier_columns) {
+    stored[PlaceOf(col)] = static_cast<Stored>(kActivationOffset);
+  }
+}
+
+// y = (float(acc) * row_scale) * output scale, plus the bias if there is one.
+HWY_INLINE void ScaleSums(const int32_t* HWY_RESTRICT sums, float row_scale,
+                          const int32_t* HWY_RESTRICT offsets, const float* HWY_RESTRICT scales,
+                          const float* bias, size_t num_outputs, float* HWY_RESTRICT y) {
+  const FloatTag d;
+  const Int32Tag di;
+  HWY_ALIGN float out[kPanelWidth];
+  for (size_t i = 0; i < kPanelWidth; i += kLanes) {
+    auto acc = hn::Load(di, sums + i);
+    if (kActivationOffset != 0) {
+      acc = hn::Sub(acc, hn::Mul(hn::LoadU(di, offsets + i), hn::Set(di, kActivationOffset)));
+    }
+    const auto scaled = hn::Mul(hn::ConvertTo(d, acc), hn::Set(d, row_scale));
+    hn::Store(hn::Mul(scaled, hn::LoadU(d, scales + i)), d, out + i);
+  }
+  for (size_t i = 0; i < num_outputs; ++i) y[i] = bias == nullptr ? out[i] : out[i] + bias[i];
+}
+
+void MultiplyIntegers(size_t num_rows, const std::byte* x, size_t row_bytes, const uint32_t* words,
+                      size_t num_words, int32_t* sums) {
+  switch (num_rows) {
+#define BITLOSS_ROWS(n) \
+  case n:               \
+    return MultiplyWords<HWY_MIN(n, kInt8Rows)>(x, row_bytes, words, num_words, sums)
+    BITLOSS_ROWS(1);
+    BITLOSS_ROWS(2);
+    BITLOSS_ROWS(3);
+    BITLOSS_ROWS(4);
+    BITLOSS_ROWS(5);
+    BITLOSS_ROWS(6);
+    BITLOSS_ROWS(7);
+    BITLOSS_ROWS(8);
+    BITLOSS_ROWS(9);
+    BITLOSS_ROWS(10);
+    BITLOSS_ROWS(11);
+    BITLOSS_ROWS(12);
+#undef BITLOSS_ROWS
+    default:
+      HWY_ABORT("a tile has at most 12 rows, not %d", static_cast<int>(num_rows));
+  }
+}
+
+// The integer part of one panel. The bias is added here for rows without outlier columns.
+void MultiplyPanelIntegers(const Int8Matrix& weights, const QuantizedRows& x,
+                           const Int8Product& product, size_t panel) {
+  HWY_ALIGN int32_t sums[kInt8Rows * kPanelWidth];
+  const size_t first_out = panel * kPanelWidth;
+  const size_t num_groups = (product.rows.size() + kInt8Rows - 1) / kInt8Rows;
+  for (size_t group = 0; group < num_groups; ++group) {
+    const size_t row = product.rows.begin + FirstOfGroup(group, num_groups, product.rows.size());
+    const size_t end =
+        product.rows.begin + FirstOfGroup(group + 1, num_groups, product.rows.size());
+    MultiplyIntegers(end - row, x.codes.data() + row * x.row_bytes, x.row_bytes,
+                     weights.PanelWords(panel), weights.num_words(), sums);
+    for (size_t r = row; r < end; ++r) {
+      const bool adds_bias = product.bias != nullptr && !x.has_outliers[r];
+      ScaleSums(sums + (r - row) * kPanelWidth, x.scales[r], weights.PanelSums(panel),
+                weights.PanelScales(panel), adds_bias ? product.bias + first_out : nullptr,
+                weights.PanelOutputs(panel), product.y.data + r * product.y.stride + first_out);
+    }
+  }
+}
+
+// tile[i][32] = q[o][columns[i]] * s[o].
+void DecodeColumns(const Int8Matrix& weights, size_t panel, std::span<const uint32_t> columns,
+                   float* HWY_RESTRICT tile) {
+  const FloatTag d;
+  const Int32Tag di;
+  const int32_t* words = reinterpret_cast<const int32_t*>(weights.PanelWords(panel));
+  const float* scales = weights.PanelScales(panel);
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const int32_t* word = words + columns[i] / kBytesPerWord * kPanelWidth;
+    const int shift = static_cast<int>(24 - 8 * (columns[i] % kBytesPerWord));
+    for (size_t lane = 0; lane < kPanelWidth; lane += kLanes) {
+      const auto code = hn::ShiftRight<24>(hn::ShiftLeftSame(hn::Load(di, word + lane), shift));
+      hn::Store(hn::Mul(hn::ConvertTo(d, code), hn::LoadU(d, scales + lane)), d,
+                tile + i * kPanelWidth + lane);
+    }
+  }
+}
+
+constexpr size_t kColumnsOfTile = 128;
+
+// Adds the outlier columns of the rows of one call that the product covers, then the bias.
+void AddOutlierColumns(const Int8Matrix& weights, const QuantizedRows::Call& call,
+                       const Int8Product& product, size_t panel) {
+  const size_t begin = HWY_MAX(call.rows.begin, product.rows.begin);
+  const size_t end = HWY_MIN(call.rows.end, product.rows.end);
+  if (begin >= end || call.outlier_columns.empty()) return;
+  HWY_ALIGN float tile[kColumnsOfTile * kPanelWidth];
+  const size_t first_out = panel * kPanelWidth;
+  const std::span<const uint32_t> columns = call.outlier_columns;
+  const float* x = call.outliers.data() + (begin - call.rows.begin) * columns.size();
+  for (size_t first = 0; first < columns.size(); first += kColumnsOfTile) {
+    const size_t count = HWY_MIN(kColumnsOfTile, columns.size() - first);
+    DecodeColumns(weights, panel, columns.subspan(first, count), tile);
+    const bool adds_bias = product.bias != nullptr && first + count == columns.size();
+    MultiplyRows(end - begin, x + first, columns.size(), tile, kPanelWidth, count,
+                 weights.PanelOutputs(panel),
+                 {.c = product.y.data + begin * product.y.stride + first_out,
+                  .c_stride = product.y.stride,
+                  .begin = TileSums::Begin::kContinue,
+                  .bias = adds_bias ? product.bias + first_out : nullptr});
+  }
+}
+
+void Multiply(const Int8Matrix& weights, const QuantizedRows& x, const Int8Product& product) {
+  for (size_t panel = product.first_panel; panel < product.end_panel; ++panel) {
+    MultiplyPanelIntegers(weights, x, product, panel);
+    for (const QuantizedRows::Call& call : x.calls) {
+      AddOutlierColumns(weights, call, product, panel);
+    }
+  }
+}
+
+Int8Kernels Int8KernelsOfTarget() {
+  return {.row_bytes = RowBytes,
+          .scan_row = ScanRow,
+          .quantize_row = QuantizeRow,
+          .multiply = Multiply};
+}
+
+#endif  // HWY_TARGET
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace bitloss
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "bitloss/compute/cpu/dispatch.h"
+
+namespace bitloss {
+namespace {
+
+HWY_EXPORT(Int8KernelsOfTarget);
+
+// Rows that one thread scans or quantizes at a time.
+constexpr size_t kRowsOfScan = 16;
+constexpr size_t kMaxRowsOfPart = 512;
+constexpr size_t kMaxPanelsOfPart = 8;
+constexpr size_t kWantedParts = 32;
+
+template <class Work>
+void ForEachRow(size_t num_rows, ThreadPool& threads, const Work& work) {
+  threads.ForEachPart((num_rows + kRowsOfScan - 1) / kRowsOfScan, [&](size_t part, size_t) {
+    const size_t end = std::min(num_rows, (part + 1) * kRowsOfScan);
+    for (size_t row = part * kRowsOfScan; row < end; ++row) work(row);
+  });
+}
+
+// The columns of x that are marked, and what stands in them.
+QuantizedRows::Call TakeOutliers(RowRange rows, ConstMatrixView x,
+                                 std::span<const uint8_t> is_outlier) {
+  QuantizedRows::Call call{.rows = rows, .outlier_columns = {}, .outliers = {}};
+  for (size_t col = 0; col < is_outlier.size(); ++col) {
+    if (is_outlier[col] != 0) call.outlier_columns.push_back(static_cast<uint32_t>(col));
+  }
+  const size_t num_columns = call.outlier_columns.size();
+  call.outliers.Resize(rows.size(), num_columns);
+  for (size_t row = 0; row < rows.size(); ++row) {
+    for (size_t i = 0; i < num_columns; ++i) {
+      call.outliers.Row(row)[i] = x.Row(rows.begin + row)[call.outlier_columns[i]];
+    }
+  }
+  return call;
+}
+
+}  // namespace
+
+Int8Kernels Int8KernelsFor(int64_t target) {
+  return BITLOSS_KERNELS_FOR(target, Int8KernelsOfTarget);
+}
+
+QuantizedRows QuantizeOnThreads(const Int8Kernels& kernels, float threshold, ConstMatrixView x,
+                                std::span<const RowRange> calls, ThreadPool& threads) {
+  threshold = ThroughF16(threshold);
+  const size_t num_words = (x.cols + kBytesPerWord - 1) / kBytesPerWord;
+  QuantizedRows result;
+  result.row_bytes = kernels.row_bytes(num_words);
+  result.codes.resize(x.rows * result.row_bytes);
+  result.scales.resize(x.rows);
+  result.has_outliers.resize(x.rows);
+  result.calls.resize(calls.size());
+
+  std::vector<uint32_t> call_of_row(x.rows);
+  for (size_t call = 0; call < calls.size(); ++call) {
+    std::fill(call_of_row.begin() + static_cast<ptrdiff_t>(calls[call].begin),
+              call_of_row.begin() + static_cast<ptrdiff_t>(calls[call].end),
+              static_cast<uint32_t>(call));
+  }
+  std::vector<uint8_t> is_outlier(calls.size() * x.cols);
+  std::vector<float> absmax(x.rows);
+  ForEachRow(x.rows, threads, [&](size_t row) {
+    absmax[row] = kernels.scan_row(x.Row(row).data(), x.cols, threshold,
+                                   is_outlier.data() + call_of_row[row] * x.cols);
+  });
+  threads.ForEachPart(calls.size(), [&](size_t call, size_t) {
+    result.calls[call] =
+        TakeOutliers(calls[call], x, std::span(is_outlier).subspan(call * x.cols, x.cols));
+  });
+  ForEachRow(x.rows, threads, [&](size_t row) {
+    const std::vector<uint32_t>& columns = result.calls[call_of_row[row]].outlier_columns;
+    kernels.quantize_row(x.Row(row).data(), x.cols, 127.0f / absmax[row], columns,
+                         result.codes.data() + row * result.row_bytes);
+    result.scales[row] = absmax[row] / 127.0f;
+    result.has_outliers[row] = columns.empty() ? 0 : 1;
+  });
+  return result;
+}
+
+void MultiplyInt8OnThreads(const Int8Kernels& kernels, const Int8Matrix& weights,
+                           std::span<const float> bias, ConstMatrixView x,
+                           std::span<const RowRange> calls, MatrixView y, ThreadPool& threads) {
+  const QuantizedRows rows =
+      QuantizeOnThreads(kernels, weights.outlier_threshold(), x, calls, threads);
+  const size_t row_parts = (x.rows + kMaxRowsOfPart - 1) / kMaxRowsOfPart;
+  const size_t num_panels = weights.num_panels();
+  const size_t panels_of_part =
+      std::clamp<size_t>(row_parts * num_panels / kWantedParts, 1, kMaxPanelsOfPart);
+  const size_t panel_parts = (num_panels + panels_of_part - 1) / panels_of_part;
+  threads.ForEachPart(row_parts * panel_parts, [&](size_t part, size_t) {
+    const size_t row_part = part / panel_parts;
+    const size_t first_panel = part % panel_parts * panels_of_part;
+    kernels.multiply(weights, rows,
+                     {.first_panel = first_panel,
+                      .end_panel = std::min(num_panels, first_panel + panels_of_part),
+                      .rows = {row_part * x.rows / row_parts, (row_part + 1) * x.rows / row_parts},
+                      .bias = bias.empty() ? nullptr : bias.data(),
+                      .y = y});
+  });
+}
+
+}  // namespace bitloss
+#endif  // HWY_ONCE

@@ -1,0 +1,141 @@
+// Exact products of bytes: a few rows of activations times one panel of words, in registers.
+//
+// Three ways, the same integers. VNNI multiplies four unsigned bytes by four signed ones: an
+// activation a is stored as a + 128, and 128 times the sum of the weights is taken off at the end.
+// Other x86 multiplies pairs of 16-bit integers: a row's word holds its activations as
+// (a0, a2, a1, a3), because that is how four bytes widen without crossing. Elsewhere 32-bit
+// integers, one by one.
+#if defined(BITLOSS_COMPUTE_CPU_INT8_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef BITLOSS_COMPUTE_CPU_INT8_TILE_INL_H_
+#undef BITLOSS_COMPUTE_CPU_INT8_TILE_INL_H_
+#else
+#define BITLOSS_COMPUTE_CPU_INT8_TILE_INL_H_
+#endif
+
+#include "bitloss/compute/cpu/int8_matrix.h"
+#include "bitloss/compute/cpu/tile_product-inl.h"
+#include "hwy/highway.h"
+
+#if HWY_TARGET == HWY_AVX3_DL
+HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512vnni")
+#else
+HWY_BEFORE_NAMESPACE();
+#endif
+namespace bitloss {
+namespace HWY_NAMESPACE {
+
+using Int32Tag = hn::RebindToSigned<FloatTag>;
+using Int32Vector = hn::Vec<Int32Tag>;
+using Int16Tag = hn::Repartition<int16_t, Int32Tag>;
+
+// One word of four weights as a kernel of this target wants it, and its product with one word of
+// activations at `x`.
+#if HWY_TARGET == HWY_AVX3_DL
+
+constexpr size_t kActivationBytes = 1;
+constexpr int kActivationOffset = 128;
+constexpr size_t kInt8Rows = kTileRows;
+
+struct WeightWord {
+  Int32Vector bytes;
+
+  explicit HWY_INLINE WeightWord(Int32Vector word) : bytes(word) {}
+  HWY_INLINE Int32Vector MultiplyAdd(const std::byte* x, Int32Vector sum) const {
+    int32_t word;
+    std::memcpy(&word, x, sizeof(word));
+    return Int32Vector{_mm512_dpbusd_epi32(sum.raw, hn::Set(Int32Tag(), word).raw, bytes.raw)};
+  }
+};
+
+#elif HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+
+constexpr size_t kActivationBytes = 2;
+constexpr int kActivationOffset = 0;
+constexpr size_t kInt8Rows = HWY_TARGET == HWY_AVX3 ? kTileRows : 4;
+
+struct WeightWord {
+  hn::Vec<Int16Tag> even, odd;
+
+  explicit HWY_INLINE WeightWord(Int32Vector word)
+      : even(hn::ShiftRight<8>(hn::ShiftLeft<8>(hn::BitCast(Int16Tag(), word)))),
+        odd(hn::ShiftRight<8>(hn::BitCast(Int16Tag(), word))) {}
+  HWY_INLINE Int32Vector MultiplyAdd(const std::byte* x, Int32Vector sum) const {
+    int32_t pairs[2];
+    std::memcpy(pairs, x, sizeof(pairs));
+    Int32Vector unused = hn::Zero(Int32Tag());
+    sum = hn::ReorderWidenMulAccumulate(
+        Int32Tag(), hn::BitCast(Int16Tag(), hn::Set(Int32Tag(), pairs[0])), even, sum, unused);
+    return hn::ReorderWidenMulAccumulate(
+        Int32Tag(), hn::BitCast(Int16Tag(), hn::Set(Int32Tag(), pairs[1])), odd, sum, unused);
+  }
+};
+
+#else
+
+constexpr size_t kActivationBytes = 2;
+constexpr int kActivationOffset = 0;
+constexpr size_t kInt8Rows = 2;
+
+struct WeightWord {
+  Int32Vector code[kBytesPerWord];
+
+  explicit HWY_INLINE WeightWord(Int32Vector word)
+      : code{hn::ShiftRight<24>(hn::ShiftLeft<24>(word)),
+             hn::ShiftRight<24>(hn::ShiftLeft<8>(word)),
+             hn::ShiftRight<24>(hn::ShiftLeft<16>(word)), hn::ShiftRight<24>(word)} {}
+  HWY_INLINE Int32Vector MultiplyAdd(const std::byte* x, Int32Vector sum) const {
+    int16_t activations[kBytesPerWord];  // as stored: a0, a2, a1, a3, like `code`
+    std::memcpy(activations, x, sizeof(activations));
+    for (size_t j = 0; j < kBytesPerWord; ++j) {
+      sum = hn::Add(sum, hn::Mul(code[j], hn::Set(Int32Tag(), activations[j])));
+    }
+    return sum;
+  }
+};
+
+#endif
+
+// sums[r][kPanelWidth] = sum_k (activation[r][k] + kActivationOffset) q[o][k].
+template <size_t kRows>
+HWY_NOINLINE void MultiplyWords(const std::byte* HWY_RESTRICT x, size_t row_bytes,
+                                const uint32_t* HWY_RESTRICT words, size_t num_words,
+                                int32_t* HWY_RESTRICT sums) {
+  const Int32Tag d;
+  for (size_t lane = 0; lane < kPanelWidth; lane += kTileWidth) {
+    Int32Vector sum[kRows][kTileVectors];
+#pragma GCC unroll 16
+    for (size_t r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+      for (size_t v = 0; v < kTileVectors; ++v) sum[r][v] = hn::Zero(d);
+    }
+    for (size_t word = 0; word < num_words; ++word) {
+      const int32_t* from = reinterpret_cast<const int32_t*>(words) + word * kPanelWidth + lane;
+      const std::byte* x_word = x + word * kBytesPerWord * kActivationBytes;
+#pragma GCC unroll 4
+      for (size_t v = 0; v < kTileVectors; ++v) {
+        const WeightWord weights(hn::Load(d, from + v * kLanes));
+#pragma GCC unroll 16
+        for (size_t r = 0; r < kRows; ++r) {
+          sum[r][v] = weights.MultiplyAdd(x_word + r * row_bytes, sum[r][v]);
+        }
+      }
+    }
+#pragma GCC unroll 16
+    for (size_t r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+      for (size_t v = 0; v < kTileVectors; ++v) {
+        hn::Store(sum[r][v], d, sums + r * kPanelWidth + lane + v * kLanes);
+      }
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace bitloss
+#if HWY_TARGET == HWY_AVX3_DL
+HWY_POP_ATTRIBUTES
+#else
+HWY_AFTER_NAMESPACE();
+#endif
+
+#endif  // BITLOSS_COMPUTE_CPU_INT8_TILE_INL_H_
