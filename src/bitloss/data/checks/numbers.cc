@@ -207,7 +207,7 @@ std::vector<WrittenNumber> FindNumbers(std::string_view text) {
     const bool negative = SignApplies(text, at) && (c.Take("-") || c.Take(kMinus));
     std::optional<double> value = ReadUnsigned(c);
     if (value) {
-      ReadDenominator(c, *value);
+      if (at == 0 || text[at - 1] != '/') ReadDenominator(c, *value);
     } else {
       value = ReadLatex(c);
     }

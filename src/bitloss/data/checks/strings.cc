@@ -216,7 +216,7 @@ Result<Judge> CompileEndsWith(Fields& fields) {
 Result<Judge> CompileSet(Fields& fields) {
   BITLOSS_TRY(const Search search, ReadSearch(fields));
   BITLOSS_TRY(const std::vector<Alternatives> required,
-              ReadWanted(fields, "required", search.normalization));
+              ReadWanted(fields, "values", search.normalization));
   std::vector<Alternatives> forbidden;
   if (fields.Find("forbidden") != nullptr) {
     BITLOSS_TRY(forbidden, ReadWanted(fields, "forbidden", search.normalization));
