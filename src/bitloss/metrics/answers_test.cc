@@ -1,0 +1,128 @@
+// Tests of what is measured on answers: degeneration.h and similarity.h.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "bitloss/metrics/degeneration.h"
+#include "bitloss/metrics/similarity.h"
+
+namespace bitloss {
+namespace {
+
+using nlohmann::json;
+using Tokens = std::vector<int32_t>;
+
+// Written by tools/golden/similarity.py; it names the programs and their versions.
+const json& Golden() {
+  static const json golden = json::parse(
+      std::ifstream(BITLOSS_SOURCE_DIR "/src/bitloss/metrics/testdata/similarity.json"));
+  return golden;
+}
+
+// 0, 1, ..., size - 1: nothing repeats.
+Tokens Ramp(size_t size) {
+  Tokens tokens(size);
+  std::iota(tokens.begin(), tokens.end(), 0);
+  return tokens;
+}
+
+TEST(ChrFTest, AgreesWithSacrebleu) {
+  for (const json& c : Golden()["chrf2"]) {
+    const double score =
+        ChrF2(c["hypothesis"].get<std::string>(), c["reference"].get<std::string>());
+    EXPECT_NEAR(score, c["score"], 1e-10) << c;
+  }
+}
+
+TEST(ChrFTest, TakesBytesThatAreNotText) {
+  EXPECT_EQ(ChrF2("ab\xff", "ab\xff"), 100.0);
+  EXPECT_LT(ChrF2("ab\xff", "ab\xfe"), 100.0);
+}
+
+TEST(EditDistanceTest, AgreesWithRapidFuzz) {
+  for (const json& c : Golden()["edit_distance"]) {
+    const Tokens a = c["a"];
+    const Tokens b = c["b"];
+    EXPECT_EQ(EditDistance(a, b), c["distance"].get<size_t>());
+    EXPECT_EQ(EditDistance(b, a), c["distance"].get<size_t>());
+  }
+}
+
+TEST(EditDistanceTest, IsAShareOfTheLongerAnswer) {
+  EXPECT_EQ(EditDistanceShare(Tokens{1, 2, 3, 4}, Tokens{1, 2, 9, 4}), 0.25);
+  EXPECT_EQ(EditDistanceShare(Tokens{}, Tokens{1, 2}), 1.0);
+  EXPECT_EQ(EditDistanceShare({}, {}), 0.0);
+}
+
+TEST(FirstDivergenceTest, FindsTheFirstDifferenceOrTheShorterEnd) {
+  EXPECT_EQ(FirstDivergence(Tokens{1, 2, 3}, Tokens{1, 5, 3}), 1u);
+  EXPECT_EQ(FirstDivergence(Tokens{1, 2}, Tokens{1, 2, 3}), 2u);
+  EXPECT_EQ(FirstDivergence(Tokens{1, 2, 3}, Tokens{1, 2}), 2u);
+  EXPECT_EQ(FirstDivergence(Tokens{1, 2}, Tokens{1, 2}), std::nullopt);
+  EXPECT_EQ(FirstDivergence({}, {}), std::nullopt);
+}
+
+// 1 2 1 2 1: bigrams 12 21 12 21, two of four distinct.
+TEST(RepetitionTest, CountsDistinctNgrams) {
+  EXPECT_EQ(RepeatedNgramShare(Tokens{1, 2, 1, 2, 1}, 2), 0.5);
+  EXPECT_EQ(RepeatedNgramShare(Ramp(50), 3), 0.0);
+  EXPECT_EQ(RepeatedNgramShare(Tokens(11, 7), 2), 0.9);
+  EXPECT_EQ(RepeatedNgramShare(Tokens{1, 2}, 3), std::nullopt);
+}
+
+TEST(LoopTest, FindsTheSmallestPeriodAndItsOnset) {
+  Tokens tokens = Ramp(10);
+  for (int i = 0; i < 30; ++i) tokens.push_back(100 + i % 5);
+  const auto loop = FindLoop(tokens);
+  ASSERT_TRUE(loop);
+  EXPECT_EQ(loop->period, 5u);
+  EXPECT_EQ(loop->onset, 10u);
+}
+
+TEST(LoopTest, WantsThreeRoundsAndTwentyFourTokens) {
+  EXPECT_FALSE(FindLoop(Tokens(23, 1)));
+  EXPECT_EQ(FindLoop(Tokens(24, 1))->period, 1u);
+  Tokens two_rounds_and_a_half;
+  for (int i = 0; i < 75; ++i) two_rounds_and_a_half.push_back(i % 30);
+  EXPECT_FALSE(FindLoop(two_rounds_and_a_half));
+  for (int i = 75; i < 90; ++i) two_rounds_and_a_half.push_back(i % 30);
+  EXPECT_EQ(FindLoop(two_rounds_and_a_half)->period, 30u);
+  EXPECT_EQ(FindLoop(two_rounds_and_a_half)->onset, 0u);
+}
+
+TEST(LoopTest, LooksAtTheEndOnlyAndNotBeyondPeriodSixtyFour) {
+  Tokens recovered(40, 1);
+  recovered.push_back(2);
+  EXPECT_FALSE(FindLoop(recovered));
+  Tokens long_period;
+  for (int i = 0; i < 400; ++i) long_period.push_back(i % 65);
+  EXPECT_FALSE(FindLoop(long_period));
+  EXPECT_FALSE(FindLoop({}));
+}
+
+// 1 | 2 | 1 2 1 2 | 3: the third phrase reaches into itself.
+TEST(PhrasesTest, CountsThePhrasesOfTheGreedyParse) {
+  EXPECT_EQ(PhrasesPerToken(Tokens{1, 2, 1, 2, 1, 2, 3}), 4.0 / 7.0);
+  EXPECT_EQ(PhrasesPerToken(Ramp(20)), 1.0);
+  EXPECT_EQ(PhrasesPerToken(Tokens(100, 5)), 0.02);
+  EXPECT_EQ(PhrasesPerToken({}), std::nullopt);
+}
+
+TEST(EndsEarlyTest, ComparesWithAQuarterOfTheBaseline) {
+  EXPECT_TRUE(EndsEarly(4, 4));
+  EXPECT_FALSE(EndsEarly(5, 20));
+  EXPECT_TRUE(EndsEarly(5, 21));
+}
+
+TEST(PromptEchoTest, MeasuresTheLongestCommonRun) {
+  EXPECT_EQ(PromptEcho(Tokens{9, 1, 2, 3, 8}, Tokens{0, 1, 2, 3, 4, 5}), 0.6);
+  EXPECT_EQ(PromptEcho(Tokens{7}, Tokens{1, 2}), 0.0);
+  EXPECT_EQ(PromptEcho({}, Tokens{1}), 0.0);
+}
+
+}  // namespace
+}  // namespace bitloss
