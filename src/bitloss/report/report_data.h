@@ -26,7 +26,7 @@ struct DivergenceSummary {
   double p90 = 0.0;
   double p95 = 0.0;
   double p99 = 0.0;
-  std::optional<double> p999;  // of 20,000 tokens or more
+  std::optional<double> p999 = {};  // of 20,000 tokens or more
   double max = 0.0;
 };
 

@@ -1,0 +1,188 @@
+// report.json: schema bitloss.report/1.
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "bitloss/report/writers.h"
+
+namespace bitloss {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// JSON has no infinity; a number that is not finite is left out and the lane's error says so.
+void Set(Json& json, const char* key, double value) {
+  if (std::isfinite(value)) json[key] = value;
+}
+void Set(Json& json, const char* key, const std::optional<double>& value) {
+  if (value) Set(json, key, *value);
+}
+
+// Adds low, high and what they were made of.
+void SetInterval(Json& json, const Estimate& estimate) {
+  if (estimate.interval) {
+    Set(json, "low", estimate.interval->low);
+    Set(json, "high", estimate.interval->high);
+  }
+  Set(json, "standard_error", estimate.standard_error);
+  json["clusters"] = estimate.num_clusters;
+  Set(json, "effective_clusters", estimate.effective_clusters);
+  json["interval_method"] = Name(estimate.method);
+}
+
+Json EstimateJson(const char* name, const Estimate& estimate) {
+  Json json = Json::object();
+  Set(json, name, estimate.value);
+  SetInterval(json, estimate);
+  return json;
+}
+
+Json DivergenceJson(const DivergenceSummary& kl) {
+  Json json = Json::object();
+  Set(json, "mean", kl.mean.value);
+  Set(json, "median", kl.median);
+  Set(json, "p90", kl.p90);
+  Set(json, "p95", kl.p95);
+  Set(json, "p99", kl.p99);
+  Set(json, "p99_9", kl.p999);
+  Set(json, "max", kl.max);
+  SetInterval(json, kl.mean);
+  return json;
+}
+
+Json TextJson(const ReportData& report, const TextResult& text) {
+  const ProtocolRecord& protocol = report.manifest.protocols[text.protocol];
+  Json json = {{"id", protocol.id},
+               {"text", protocol.text},
+               {"text_hash", protocol.text_hash},
+               {"aggregation", protocol.aggregation},
+               {"unit", text.per_word ? "word" : "token"},
+               {"cluster_kind", protocol.cluster_kind},
+               {"complete", text.complete},
+               {"sequences", text.num_sequences},
+               {"tokens", text.num_tokens},
+               {"predictions", text.num_predictions}};
+  Set(json, "nll", text.nll);
+  Set(json, "perplexity", text.perplexity);
+  Set(json, "byte_perplexity", text.byte_perplexity);
+  Set(json, "bits_per_byte", text.bits_per_byte);
+  if (text.mean_entropy) json["entropy"] = {{"mean", *text.mean_entropy}};
+  if (text.change_percent) {
+    Set(json, "perplexity_change_percent", text.change_percent->value);
+    if (text.change_percent->interval) {
+      Set(json, "perplexity_change_percent_low", text.change_percent->interval->low);
+      Set(json, "perplexity_change_percent_high", text.change_percent->interval->high);
+    }
+  }
+  if (text.delta_nll) json["delta_nll"] = EstimateJson("mean", *text.delta_nll);
+  if (text.kl) json["kl"] = DivergenceJson(*text.kl);
+  if (text.kl_reverse) json["kl_reverse"] = EstimateJson("mean", *text.kl_reverse);
+  if (text.top1_agreement) {
+    Set(json, "top1_agreement", text.top1_agreement->value);
+    if (text.top1_agreement->interval) {
+      Set(json, "top1_agreement_low", text.top1_agreement->interval->low);
+      Set(json, "top1_agreement_high", text.top1_agreement->interval->high);
+    }
+  }
+  return json;
+}
+
+void SetCounts(Json& json, const PromptCounts& counts, bool baseline, Timings timings) {
+  json["prompts"] = counts.num_prompts;
+  json["completed"] = counts.num_completed;
+  json["checked"] = counts.num_checked;
+  if (counts.num_checked > 0) json["passed"] = counts.num_passed;
+  if (!baseline) {
+    if (counts.num_checked > 0) {
+      json["regressions"] = counts.num_regressions;
+      json["recoveries"] = counts.num_recoveries;
+    }
+    json["identical"] = counts.num_identical;
+  }
+  if (timings == Timings::kInclude) Set(json, "mean_seconds", counts.mean_seconds);
+  if (counts.answer_kl) json["answer_kl"] = EstimateJson("mean", *counts.answer_kl);
+  if (counts.answer_top1_agreement) {
+    Set(json, "answer_top1_agreement", counts.answer_top1_agreement->value);
+  }
+}
+
+Json PromptIds(const ReportData& report, const SuiteResult& suite, Outcome outcome) {
+  Json ids = Json::array();
+  for (const AnswerResult& answer : suite.answers) {
+    if (answer.outcome != outcome) continue;
+    ids.push_back(report.prompts[suite.suite][answer.answer.prompt].id);
+  }
+  return ids;
+}
+
+Json SuiteJson(const ReportData& report, const SuiteResult& suite, bool baseline, Timings timings) {
+  const SuiteRecord& record = report.manifest.suites[suite.suite];
+  Json json = {{"id", record.id}, {"hash", record.hash}, {"complete", suite.complete}};
+  SetCounts(json, suite.counts, baseline, timings);
+  if (!baseline && suite.counts.num_checked > 0) {
+    json["regressed_prompts"] = PromptIds(report, suite, Outcome::kRegression);
+    json["recovered_prompts"] = PromptIds(report, suite, Outcome::kRecovery);
+  }
+  json["categories"] = Json::array();
+  for (const CategoryResult& category : suite.categories) {
+    Json one = {{"name", category.name}};
+    SetCounts(one, category.counts, baseline, timings);
+    json["categories"].push_back(std::move(one));
+  }
+  return json;
+}
+
+Json LaneJson(const ReportData& report, const LaneResult& lane, Timings timings) {
+  const LaneRecord& record = lane.record;
+  Json json = {
+      {"scheme", record.scheme}, {"baseline", record.baseline}, {"definition", record.definition}};
+  if (record.control) json["control"] = true;
+  if (lane.error) json["error"] = *lane.error;
+  json["size"] = {{"weight_bytes", record.weight_bytes},
+                  {"bits_per_weight", record.bits_per_weight}};
+  Set(json["size"], "quantized_bits_per_weight", record.quantized_bits_per_weight);
+  if (record.group_size) json["group_size"] = *record.group_size;
+  if (!record.notes.empty()) json["notes"] = record.notes;
+  json["coverage"] = Json::parse(record.coverage);
+  json["calibration"] = Json::parse(record.calibration);
+  json["protocols"] = Json::array();
+  for (const TextResult& text : lane.texts) json["protocols"].push_back(TextJson(report, text));
+  json["suites"] = Json::array();
+  for (const SuiteResult& suite : lane.suites) {
+    json["suites"].push_back(SuiteJson(report, suite, record.baseline, timings));
+  }
+  if (timings == Timings::kOmit) return json;
+  Json speed = Json::object();
+  Set(speed, "prefill_tokens_per_second", lane.prefill_tokens_per_second);
+  Set(speed, "decode_tokens_per_second", lane.decode_tokens_per_second);
+  Set(speed, "quantize_seconds", lane.quantize_seconds);
+  if (!speed.empty()) json["speed"] = std::move(speed);
+  if (lane.peak_memory_bytes) json["peak_memory_bytes"] = *lane.peak_memory_bytes;
+  return json;
+}
+
+}  // namespace
+
+std::string WriteJson(const ReportData& report, Timings timings) {
+  const Manifest& manifest = report.manifest;
+  Json json = {{"schema", "bitloss.report/1"},
+               {"bitloss_version", manifest.bitloss_version},
+               {"complete", report.complete},
+               {"model",
+                {{"name", manifest.model.name},
+                 {"architecture", manifest.model.architecture},
+                 {"parameters", manifest.model.num_parameters},
+                 {"identity", manifest.model.identity},
+                 {"tokenizer_identity", manifest.tokenizer_identity}}},
+               {"seed", manifest.seed},
+               {"options", Json::parse(manifest.options)}};
+  json["lanes"] = Json::array();
+  for (const LaneResult& lane : report.lanes) {
+    json["lanes"].push_back(LaneJson(report, lane, timings));
+  }
+  if (timings == Timings::kInclude && !report.machine.empty()) {
+    for (const MachineNote& note : report.machine) json["machine"][note.key] = note.value;
+  }
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace bitloss

@@ -1,0 +1,176 @@
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "bitloss/base/sum.h"
+#include "bitloss/report/report_data.h"
+#include "bitloss/report/suite_results.h"
+#include "bitloss/report/text_results.h"
+
+namespace bitloss {
+namespace {
+
+Result<LaneUnits> ReadUnits(const Store& store, size_t lane, const ProtocolScores& scores) {
+  LaneUnits units;
+  for (const TextUnit& unit : scores.units) {
+    BITLOSS_TRY(std::optional<TokenScores> one, store.TextScores(lane, scores.protocol, unit.unit));
+    units.push_back(std::move(one));
+  }
+  return units;
+}
+
+// How often the lanes were found different from the baseline, and how often they were compared.
+struct Guard {
+  uint64_t num_compared = 0;
+  uint64_t num_different = 0;
+  uint64_t num_infinite_losses = 0;
+
+  void Look(const TokenScores& scores) {
+    num_compared += scores.kl.size();
+    for (const double kl : scores.kl) num_different += kl != 0.0 ? 1 : 0;
+    for (const double nll : scores.nll) num_infinite_losses += std::isfinite(nll) ? 0 : 1;
+  }
+  std::optional<std::string> Judge(const LaneRecord& lane) const {
+    if (num_infinite_losses > 0) {
+      return fmt::format("{} scored tokens have a loss that is not finite", num_infinite_losses);
+    }
+    if (!lane.baseline && !lane.control && num_compared > 0 && num_different == 0) {
+      return fmt::format(
+          "quantization did not engage: all {} divergences from the baseline are exactly zero",
+          num_compared);
+    }
+    return std::nullopt;
+  }
+};
+
+Status AddTexts(const Store& store, size_t protocol, std::vector<Guard>& guards,
+                ThreadPool& threads, ReportData& report) {
+  ProtocolScores scores;
+  scores.protocol = protocol;
+  scores.num_units = report.manifest.protocols[protocol].num_units;
+  BITLOSS_TRY(scores.units, store.TextUnits(protocol));
+  BITLOSS_TRY(scores.baseline, ReadUnits(store, 0, scores));
+  for (size_t i = 0; i < report.lanes.size(); ++i) {
+    LaneResult& lane = report.lanes[i];
+    LaneUnits units;
+    if (lane.record.lane != 0) {
+      BITLOSS_TRY(units, ReadUnits(store, lane.record.lane, scores));
+    }
+    const LaneUnits& ours = lane.record.lane == 0 ? scores.baseline : units;
+    for (const auto& unit : ours) {
+      if (unit) guards[i].Look(*unit);
+    }
+    const std::optional<TextResult> result = MeasureText(scores, ours, threads);
+    report.complete = report.complete && result && result->complete;
+    if (result) lane.texts.push_back(*result);
+  }
+  return Ok();
+}
+
+// Seconds of the answers of one lane and suite, by prompt.
+std::map<size_t, double> AnswerSeconds(std::span<const Timing> timings, size_t lane, size_t suite) {
+  const std::string prefix = fmt::format("{}/", suite);
+  std::map<size_t, double> seconds;
+  for (const Timing& timing : timings) {
+    if (timing.lane != lane || timing.kind != TimingKind::kAnswer) continue;
+    if (!timing.key.starts_with(prefix)) continue;
+    size_t prompt = 0;
+    const char* end = timing.key.data() + timing.key.size();
+    const auto parsed = std::from_chars(timing.key.data() + prefix.size(), end, prompt);
+    if (parsed.ec == std::errc() && parsed.ptr == end) seconds[prompt] = timing.seconds;
+  }
+  return seconds;
+}
+
+Result<LaneAnswers> ReadAnswers(const Store& store, size_t lane, size_t suite,
+                                std::span<const Timing> timings) {
+  LaneAnswers answers;
+  BITLOSS_TRY(answers.answers, store.Answers(lane, suite));
+  BITLOSS_TRY(answers.scores, store.AllAnswerScores(lane, suite));
+  answers.seconds = AnswerSeconds(timings, lane, suite);
+  return answers;
+}
+
+Status AddSuites(const Store& store, size_t suite, std::span<const Timing> timings,
+                 std::vector<Guard>& guards, ThreadPool& threads, ReportData& report) {
+  BITLOSS_TRY(const LaneAnswers baseline, ReadAnswers(store, 0, suite, timings));
+  for (size_t i = 0; i < report.lanes.size(); ++i) {
+    LaneResult& lane = report.lanes[i];
+    LaneAnswers answers;
+    if (lane.record.lane != 0) {
+      BITLOSS_TRY(answers, ReadAnswers(store, lane.record.lane, suite, timings));
+    }
+    const LaneAnswers& ours = lane.record.lane == 0 ? baseline : answers;
+    for (const AnswerScores& scores : ours.scores) guards[i].Look(scores.scores);
+    std::optional<SuiteResult> result =
+        MeasureSuite(suite, report.prompts[suite], baseline, ours, threads);
+    report.complete = report.complete && result && result->complete;
+    if (result) lane.suites.push_back(std::move(*result));
+  }
+  return Ok();
+}
+
+std::optional<double> TokensPerSecond(std::span<const Timing> timings, size_t lane,
+                                      TimingKind kind) {
+  Sum seconds;
+  uint64_t num_tokens = 0;
+  for (const Timing& timing : timings) {
+    if (timing.lane != lane || timing.kind != kind) continue;
+    seconds.Add(timing.seconds);
+    num_tokens += timing.num_tokens;
+  }
+  if (num_tokens == 0 || !(seconds.Total() > 0)) return std::nullopt;
+  return static_cast<double>(num_tokens) / seconds.Total();
+}
+
+Status AddSpeed(const Store& store, std::span<const Timing> timings, LaneResult& lane) {
+  const size_t index = lane.record.lane;
+  lane.prefill_tokens_per_second = TokensPerSecond(timings, index, TimingKind::kPrefill);
+  lane.decode_tokens_per_second = TokensPerSecond(timings, index, TimingKind::kDecode);
+  Sum quantize;
+  for (const Timing& timing : timings) {
+    if (timing.lane != index || timing.kind != TimingKind::kQuantize) continue;
+    quantize.Add(timing.seconds);
+    lane.quantize_seconds = quantize.Total();
+  }
+  BITLOSS_TRY(lane.peak_memory_bytes, store.PeakMemory(index));
+  return Ok();
+}
+
+}  // namespace
+
+bool ReportData::HasErrors() const {
+  return std::ranges::any_of(lanes, [](const LaneResult& lane) { return lane.error.has_value(); });
+}
+
+Result<ReportData> MakeReport(const Store& store, ThreadPool& threads) {
+  ReportData report;
+  report.manifest = store.manifest();
+  report.complete = true;
+  BITLOSS_TRY(const std::vector<LaneRecord> lanes, store.Lanes());
+  if (lanes.empty() || !lanes[0].baseline) {
+    return BadInput("study '{}' holds no baseline lane; run it again", store.folder().string());
+  }
+  for (const LaneRecord& lane : lanes) report.lanes.emplace_back().record = lane;
+  for (size_t suite = 0; suite < report.manifest.suites.size(); ++suite) {
+    BITLOSS_TRY(std::vector<PromptRecord> prompts, store.Prompts(suite));
+    report.prompts.push_back(std::move(prompts));
+  }
+  BITLOSS_TRY(report.machine, store.MachineNotes());
+
+  BITLOSS_TRY(const std::vector<Timing> timings, store.Timings());
+  std::vector<Guard> guards(lanes.size());
+  for (size_t protocol = 0; protocol < report.manifest.protocols.size(); ++protocol) {
+    BITLOSS_DO(AddTexts(store, protocol, guards, threads, report));
+  }
+  for (size_t suite = 0; suite < report.manifest.suites.size(); ++suite) {
+    BITLOSS_DO(AddSuites(store, suite, timings, guards, threads, report));
+  }
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    BITLOSS_DO(AddSpeed(store, timings, report.lanes[i]));
+    report.lanes[i].error = guards[i].Judge(lanes[i]);
+  }
+  return report;
+}
+
+}  // namespace bitloss

@@ -1,0 +1,49 @@
+#include "bitloss/report/numbers.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace bitloss {
+
+std::string FormatCount(uint64_t count) {
+  if (count < 1000) return fmt::format("{}", count);
+  return fmt::format("{},{:03}", FormatCount(count / 1000), count % 1000);
+}
+
+std::string FormatPerplexity(double value) {
+  return value < 1000 ? fmt::format("{:.4f}", value) : fmt::format("{:.1f}", value);
+}
+
+std::string FormatDivergence(double nats) {
+  const double size = std::abs(nats);
+  if (size == 0) return "0";
+  if (size < 0.001) return fmt::format("{:.1e}", nats);
+  // Three digits: 0.00123, 0.0123, 0.123, 1.23.
+  const int decimals = size < 0.01 ? 5 : size < 0.1 ? 4 : size < 1 ? 3 : 2;
+  return fmt::format("{:.{}f}", nats, decimals);
+}
+
+std::string FormatSignedPercent(double value) {
+  return std::abs(value) < 1000 ? fmt::format("{:+.2f}", value) : fmt::format("{:+.0f}", value);
+}
+
+std::string FormatShare(double share) { return fmt::format("{:.2f}", 100 * share); }
+
+std::string FormatMegabytes(uint64_t bytes) {
+  const double megabytes = static_cast<double>(bytes) / 1e6;
+  return fmt::format("{:.{}f}", megabytes, megabytes < 100 ? 2 : 1);
+}
+
+std::string FormatBits(double bits_per_weight) { return fmt::format("{:.2f}", bits_per_weight); }
+
+std::string FormatSeconds(double seconds) {
+  return fmt::format("{:.{}f}", seconds, seconds < 10 ? 3 : 1);
+}
+
+std::string FormatRate(double per_second) {
+  return per_second < 100 ? fmt::format("{:.1f}", per_second)
+                          : FormatCount(static_cast<uint64_t>(std::llround(per_second)));
+}
+
+}  // namespace bitloss

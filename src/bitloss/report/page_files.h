@@ -1,0 +1,16 @@
+// The files of page/ and the JSON schema, as they are in the source tree, inside the program.
+#ifndef BITLOSS_REPORT_PAGE_FILES_H_
+#define BITLOSS_REPORT_PAGE_FILES_H_
+
+#include <string_view>
+
+namespace bitloss {
+
+std::string_view PageSkeleton();  // page.html, with {{names}} to be filled
+std::string_view PageStyle();     // style.css
+std::string_view PageScript();    // script.js
+std::string_view ReportJsonSchemaFile();
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_REPORT_PAGE_FILES_H_

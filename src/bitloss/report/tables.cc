@@ -1,0 +1,260 @@
+#include "bitloss/report/tables.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "bitloss/base/check.h"
+#include "bitloss/report/numbers.h"
+
+namespace bitloss {
+namespace {
+
+Cell EstimateCell(const std::optional<Estimate>& estimate, std::string (*format)(double)) {
+  if (!estimate) return {};
+  return {format(estimate->value), FormatInterval(*estimate, format)};
+}
+
+Cell SizeCell(const LaneRecord& lane) {
+  Cell cell{FormatBits(lane.bits_per_weight), ""};
+  if (lane.quantized_bits_per_weight) {
+    cell.note = "layers " + FormatBits(*lane.quantized_bits_per_weight);
+  }
+  return cell;
+}
+
+std::vector<Cell> LaneCells(const LaneRecord& lane) {
+  return {{lane.scheme, ""}, SizeCell(lane), {FormatMegabytes(lane.weight_bytes), ""}};
+}
+
+const std::vector<Column> kLaneColumns = {
+    {"Lane", "", Align::kLeft}, {"Bits/weight", "", Align::kRight}, {"Size", "MB", Align::kRight}};
+
+void Append(std::vector<Cell>& row, std::vector<Cell> cells) {
+  row.insert(row.end(), std::make_move_iterator(cells.begin()),
+             std::make_move_iterator(cells.end()));
+}
+
+std::vector<Cell> TextCells(const TextResult& text) {
+  std::vector<Cell> cells = {{FormatPerplexity(text.perplexity), ""},
+                             EstimateCell(text.change_percent, FormatSignedPercent)};
+  if (text.kl) {
+    Append(cells,
+           {EstimateCell(text.kl->mean, FormatDivergence), {FormatDivergence(text.kl->p99), ""}});
+  } else {
+    Append(cells, {{}, {}});
+  }
+  cells.push_back({text.top1_agreement ? FormatShare(text.top1_agreement->value) : "", ""});
+  return cells;
+}
+
+std::string CountOf(uint64_t part, uint64_t whole) { return fmt::format("{}/{}", part, whole); }
+
+std::vector<Cell> SuiteCells(const PromptCounts& counts, bool baseline, Timings timings) {
+  const auto against_baseline = [&](uint64_t count) {
+    return Cell{baseline ? "" : std::to_string(count), ""};
+  };
+  const bool checked = counts.num_checked > 0;
+  std::vector<Cell> cells = {{checked ? CountOf(counts.num_passed, counts.num_checked) : "", ""},
+                             checked ? against_baseline(counts.num_regressions) : Cell{},
+                             checked ? against_baseline(counts.num_recoveries) : Cell{},
+                             against_baseline(counts.num_identical),
+                             EstimateCell(counts.answer_kl, FormatDivergence),
+                             {counts.num_completed == counts.num_prompts
+                                  ? ""
+                                  : CountOf(counts.num_completed, counts.num_prompts),
+                              ""}};
+  const bool timed = timings == Timings::kInclude && counts.mean_seconds;
+  cells.push_back({timed ? FormatSeconds(*counts.mean_seconds) : "", ""});
+  return cells;
+}
+
+}  // namespace
+
+void Table::DropEmptyColumns() {
+  for (size_t column = columns.size(); column-- > 0;) {
+    const bool empty = std::ranges::all_of(
+        rows, [&](const std::vector<Cell>& row) { return row[column].value.empty(); });
+    if (!empty) continue;
+    const auto at = static_cast<std::ptrdiff_t>(column);
+    columns.erase(columns.begin() + at);
+    for (std::vector<Cell>& row : rows) row.erase(row.begin() + at);
+  }
+}
+
+const TextResult* FindText(const LaneResult& lane, size_t protocol) {
+  const auto found = std::ranges::find(lane.texts, protocol, &TextResult::protocol);
+  return found == lane.texts.end() ? nullptr : &*found;
+}
+
+const SuiteResult* FindSuite(const LaneResult& lane, size_t suite) {
+  const auto found = std::ranges::find(lane.suites, suite, &SuiteResult::suite);
+  return found == lane.suites.end() ? nullptr : &*found;
+}
+
+Table TextTable(const ReportData& report, size_t protocol) {
+  Table table{kLaneColumns, {}};
+  const bool per_word = std::ranges::any_of(report.lanes, [&](const LaneResult& lane) {
+    const TextResult* text = FindText(lane, protocol);
+    return text != nullptr && text->per_word;
+  });
+  table.columns.push_back({"Perplexity", per_word ? "per word" : "", Align::kRight});
+  table.columns.push_back({"Change", "%", Align::kRight});
+  table.columns.push_back({"KL mean", "nats/token", Align::kRight});
+  table.columns.push_back({"KL p99", "nats/token", Align::kRight});
+  table.columns.push_back({"Same top-1", "%", Align::kRight});
+  for (const LaneResult& lane : report.lanes) {
+    std::vector<Cell> row = LaneCells(lane.record);
+    const TextResult* text = FindText(lane, protocol);
+    Append(row, text != nullptr ? TextCells(*text) : std::vector<Cell>(5));
+    table.rows.push_back(std::move(row));
+  }
+  table.DropEmptyColumns();
+  return table;
+}
+
+Table SuiteTable(const ReportData& report, size_t suite, Timings timings) {
+  Table table{kLaneColumns, {}};
+  for (const char* name : {"Passed", "Lost", "Regained", "Identical"}) {
+    table.columns.push_back({name, "", Align::kRight});
+  }
+  table.columns.push_back({"Answer KL", "nats/token", Align::kRight});
+  table.columns.push_back({"Completed", "", Align::kRight});
+  table.columns.push_back({"Answer time", "s", Align::kRight});
+  for (const LaneResult& lane : report.lanes) {
+    std::vector<Cell> row = LaneCells(lane.record);
+    const SuiteResult* result = FindSuite(lane, suite);
+    Append(row, result != nullptr ? SuiteCells(result->counts, lane.record.baseline, timings)
+                                  : std::vector<Cell>(7));
+    table.rows.push_back(std::move(row));
+  }
+  table.DropEmptyColumns();
+  return table;
+}
+
+Table CategoryTable(const ReportData& report, size_t suite) {
+  Table table{{{"Category", "", Align::kLeft}}, {}};
+  std::vector<const SuiteResult*> results;
+  for (const LaneResult& lane : report.lanes) {
+    const SuiteResult* result = FindSuite(lane, suite);
+    if (result == nullptr) continue;
+    results.push_back(result);
+    table.columns.push_back({lane.record.scheme, "", Align::kRight});
+  }
+  if (results.empty()) return {};
+  for (size_t c = 0; c < results[0]->categories.size(); ++c) {
+    std::vector<Cell> row = {{results[0]->categories[c].name, ""}};
+    for (const SuiteResult* result : results) {
+      const PromptCounts& counts = result->categories[c].counts;
+      Cell cell{counts.num_checked > 0 ? CountOf(counts.num_passed, counts.num_checked)
+                                       : CountOf(counts.num_completed, counts.num_prompts),
+                ""};
+      if (counts.answer_kl) cell.note = "KL " + FormatDivergence(counts.answer_kl->value);
+      row.push_back(std::move(cell));
+    }
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+Table CoverageTable(const ReportData& report) {
+  Table table{{{"Lane", "", Align::kLeft},
+               {"Part of the model", "", Align::kLeft},
+               {"Format", "", Align::kLeft},
+               {"Weights", "", Align::kRight},
+               {"Size", "MB", Align::kRight},
+               {"Bits/weight", "", Align::kRight}},
+              {}};
+  for (const LaneResult& lane : report.lanes) {
+    const auto coverage = nlohmann::json::parse(lane.record.coverage, nullptr, false);
+    if (!coverage.is_object() || !coverage.contains("parts")) continue;
+    for (const auto& part : coverage["parts"]) {
+      if (!part.is_object()) continue;
+      const uint64_t weights = part.value("weights", uint64_t{0});
+      const uint64_t bytes = part.value("bytes", uint64_t{0});
+      const double bits = 8.0 * static_cast<double>(bytes) / static_cast<double>(weights);
+      table.rows.push_back({{lane.record.scheme, ""},
+                            {part.value("tensors", ""), ""},
+                            {part.value("format", ""), ""},
+                            {FormatCount(weights), ""},
+                            {FormatMegabytes(bytes), ""},
+                            {weights > 0 ? FormatBits(bits) : "", ""}});
+    }
+  }
+  return table;
+}
+
+Table SpeedTable(const ReportData& report) {
+  Table table{{{"Lane", "", Align::kLeft},
+               {"Reading", "tokens/s", Align::kRight},
+               {"Writing", "tokens/s", Align::kRight},
+               {"Quantizing", "s", Align::kRight},
+               {"Peak memory", "MB", Align::kRight}},
+              {}};
+  const auto rate = [](const std::optional<double>& value) {
+    return Cell{value ? FormatRate(*value) : "", ""};
+  };
+  for (const LaneResult& lane : report.lanes) {
+    table.rows.push_back(
+        {{lane.record.scheme, ""},
+         rate(lane.prefill_tokens_per_second),
+         rate(lane.decode_tokens_per_second),
+         {lane.quantize_seconds ? FormatSeconds(*lane.quantize_seconds) : "", ""},
+         {lane.peak_memory_bytes ? FormatMegabytes(*lane.peak_memory_bytes) : "", ""}});
+  }
+  table.DropEmptyColumns();
+  return table;
+}
+
+Table Joined(const Table& left, const Table& right) {
+  BITLOSS_CHECK(left.rows.size() == right.rows.size());
+  const auto skip = static_cast<std::ptrdiff_t>(kLaneColumns.size());
+  Table joined = left;
+  joined.columns.insert(joined.columns.end(), right.columns.begin() + skip, right.columns.end());
+  for (size_t i = 0; i < joined.rows.size(); ++i) {
+    joined.rows[i].insert(joined.rows[i].end(), right.rows[i].begin() + skip, right.rows[i].end());
+  }
+  return joined;
+}
+
+std::string ProtocolTitle(const ReportData& report, size_t protocol) {
+  const ProtocolRecord& record = report.manifest.protocols[protocol];
+  return fmt::format("{}, {}", record.text, record.id);
+}
+
+std::string ProtocolCaption(const ReportData& report, size_t protocol) {
+  const ProtocolRecord& record = report.manifest.protocols[protocol];
+  std::string caption;
+  if (const TextResult* text = FindText(report.lanes[0], protocol)) {
+    caption =
+        fmt::format("{} sequences, {} tokens, {} predictions", FormatCount(text->num_sequences),
+                    FormatCount(text->num_tokens), FormatCount(text->num_predictions));
+  }
+  for (const LaneResult& lane : report.lanes) {
+    const TextResult* text = FindText(lane, protocol);
+    if (text == nullptr || !text->delta_nll) continue;
+    const Estimate& delta = *text->delta_nll;
+    caption +=
+        delta.interval
+            ? fmt::format("; intervals: 95 %, paired, over {} {}{} ({:.1f} effective)",
+                          delta.num_clusters, record.cluster_kind,
+                          record.cluster_kind.ends_with('s') ? "" : "s", delta.effective_clusters)
+            : fmt::format("; no intervals: the text is one {}", record.cluster_kind);
+    break;
+  }
+  return caption;
+}
+
+std::vector<std::string> Warnings(const ReportData& report) {
+  std::vector<std::string> warnings;
+  for (const LaneResult& lane : report.lanes) {
+    if (lane.error) warnings.push_back(fmt::format("{}: {}", lane.record.scheme, *lane.error));
+  }
+  if (!report.complete) {
+    warnings.push_back("this study is not complete: the same command goes on from here");
+  }
+  return warnings;
+}
+
+}  // namespace bitloss

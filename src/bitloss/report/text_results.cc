@@ -1,0 +1,233 @@
+#include "bitloss/report/text_results.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <numbers>
+
+#include "bitloss/base/check.h"
+#include "bitloss/base/sum.h"
+#include "bitloss/stats/clustered_mean.h"
+
+namespace bitloss {
+namespace {
+
+// Fewer values than this do not have a 99.9th percentile worth printing.
+constexpr size_t kMinValuesForP999 = 20'000;
+
+// How a unit enters its protocol's mean: sum_u scale * (sum of losses) / sum_u denominator.
+struct UnitShare {
+  double scale = 0.0;
+  double denominator = 0.0;
+};
+
+UnitShare ShareOf(const TextUnit& unit, bool per_word) {
+  if (unit.num_scored == 0) return {};
+  if (per_word) return {1.0, static_cast<double>(unit.num_words.value_or(0))};
+  return {unit.weight / unit.num_scored, unit.weight};
+}
+
+// The sum of finite values; infinite as soon as one is.
+double TotalOf(std::span<const double> values) {
+  Sum sum;
+  for (const double value : values) {
+    if (!std::isfinite(value)) return std::numeric_limits<double>::infinity();
+    sum.Add(value);
+  }
+  return sum.Total();
+}
+
+// Adds numbers of which some may be infinite.
+class Total {
+ public:
+  void Add(double value) {
+    if (std::isfinite(value)) {
+      finite_.Add(value);
+    } else {
+      infinite_ = true;
+    }
+  }
+  double value() const {
+    return infinite_ ? std::numeric_limits<double>::infinity() : finite_.Total();
+  }
+
+ private:
+  Sum finite_;
+  bool infinite_ = false;
+};
+
+void AddLosses(const ProtocolScores& scores, const LaneUnits& lane, TextResult& result) {
+  Total weighted;
+  Total plain;
+  Sum denominator;
+  uint64_t num_bytes = 0;
+  for (size_t u = 0; u < lane.size(); ++u) {
+    const TextUnit& unit = scores.units[u];
+    if (!lane[u] || lane[u]->nll.empty()) continue;
+    const double total = TotalOf(lane[u]->nll);
+    const UnitShare share = ShareOf(unit, result.per_word);
+    weighted.Add(share.scale * total);
+    plain.Add(total);
+    denominator.Add(share.denominator);
+    num_bytes += unit.num_bytes.value_or(0);
+  }
+  result.nll = weighted.value() / denominator.Total();
+  result.perplexity = std::exp(result.nll);
+  if (num_bytes > 0) {
+    const double nats_per_byte = plain.value() / static_cast<double>(num_bytes);
+    result.byte_perplexity = std::exp(nats_per_byte);
+    result.bits_per_byte = nats_per_byte / std::numbers::ln2;
+  }
+}
+
+void AddEntropy(const LaneUnits& lane, TextResult& result) {
+  Sum sum;
+  uint64_t count = 0;
+  for (const auto& unit : lane) {
+    if (!unit) continue;
+    for (const double entropy : unit->entropy) sum.Add(entropy);
+    count += unit->entropy.size();
+  }
+  if (count > 0) result.mean_entropy = sum.Total() / static_cast<double>(count);
+}
+
+// Calls visit(unit, cluster, begin, end) for each run of scored tokens of the units that both have.
+template <class Visit>
+void ForEachSharedRun(const ProtocolScores& scores, const LaneUnits& lane, const Visit& visit) {
+  for (size_t u = 0; u < lane.size(); ++u) {
+    if (!lane[u] || !scores.baseline[u]) continue;
+    size_t begin = 0;
+    for (const ClusterRun& run : scores.units[u].clusters) {
+      visit(u, run.cluster, begin, begin + run.num_scored);
+      begin += run.num_scored;
+    }
+  }
+}
+
+// The difference of the two protocols' nll, with the protocol's own weights, so that
+// exp(delta) is exactly the ratio of the perplexities.
+std::optional<Estimate> MeasureDelta(const ProtocolScores& scores, const LaneUnits& lane,
+                                     bool per_word, ThreadPool& threads) {
+  struct Sums {
+    Sum sum;
+    Sum count;
+  };
+  std::map<uint32_t, Sums> by_cluster;
+  ForEachSharedRun(scores, lane, [&](size_t u, uint32_t cluster, size_t begin, size_t end) {
+    const std::vector<double>& ours = lane[u]->nll;
+    const std::vector<double>& base = scores.baseline[u]->nll;
+    if (ours.empty() || base.empty()) return;
+    const TextUnit& unit = scores.units[u];
+    const UnitShare share = ShareOf(unit, per_word);
+    Sums& sums = by_cluster[cluster];
+    for (size_t t = begin; t < end; ++t) sums.sum.Add(share.scale * (ours[t] - base[t]));
+    sums.count.Add(share.denominator * static_cast<double>(end - begin) / unit.num_scored);
+  });
+  std::vector<ClusterSum> clusters;
+  for (const auto& [cluster, sums] : by_cluster) {
+    if (sums.count.Total() > 0) clusters.push_back({sums.sum.Total(), sums.count.Total()});
+  }
+  if (clusters.empty()) return std::nullopt;
+  return ClusteredMean(std::span<const ClusterSum>(clusters), threads);
+}
+
+Estimate ToPercent(const Estimate& delta) {
+  Estimate percent = PerplexityRatio(delta);
+  // expm1: a change of 1e-9 keeps its digits.
+  percent.value = 100 * std::expm1(delta.value);
+  if (percent.standard_error) *percent.standard_error *= 100;
+  if (delta.interval) {
+    percent.interval =
+        Interval{100 * std::expm1(delta.interval->low), 100 * std::expm1(delta.interval->high)};
+  }
+  return percent;
+}
+
+// One array of every shared unit: all values, and their sums by run.
+struct Gathered {
+  std::vector<double> values;
+  std::vector<UnitSum> runs;
+};
+
+template <class Array>
+Gathered Gather(const ProtocolScores& scores, const LaneUnits& lane, Array TokenScores::*array) {
+  Gathered gathered;
+  ForEachSharedRun(scores, lane, [&](size_t u, uint32_t cluster, size_t begin, size_t end) {
+    const Array& values = (*lane[u]).*array;
+    if (values.empty()) return;
+    Sum sum;
+    for (size_t t = begin; t < end; ++t) {
+      gathered.values.push_back(static_cast<double>(values[t]));
+      sum.Add(gathered.values.back());
+    }
+    gathered.runs.push_back({cluster, sum.Total(), end - begin});
+  });
+  return gathered;
+}
+
+double Percentile(std::span<const double> sorted, double fraction) {
+  const double rank = fraction * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<size_t>(rank);
+  if (below + 1 >= sorted.size()) return sorted.back();
+  const double part = rank - static_cast<double>(below);
+  return sorted[below] + part * (sorted[below + 1] - sorted[below]);
+}
+
+void AddComparison(const ProtocolScores& scores, const LaneUnits& lane, ThreadPool& threads,
+                   TextResult& result) {
+  result.delta_nll = MeasureDelta(scores, lane, result.per_word, threads);
+  if (result.delta_nll) result.change_percent = ToPercent(*result.delta_nll);
+  if (Gathered kl = Gather(scores, lane, &TokenScores::kl); !kl.values.empty()) {
+    result.kl = SummarizeDivergence(std::move(kl.values), kl.runs, threads);
+  }
+  if (const auto reverse = Gather(scores, lane, &TokenScores::kl_reverse);
+      !reverse.values.empty()) {
+    result.kl_reverse = ClusteredMean(reverse.runs, threads);
+  }
+  if (const auto agrees = Gather(scores, lane, &TokenScores::top1_agrees); !agrees.values.empty()) {
+    result.top1_agreement = ClusteredMean(agrees.runs, threads);
+  }
+}
+
+}  // namespace
+
+bool ProtocolScores::per_word() const {
+  return std::ranges::any_of(units,
+                             [](const TextUnit& unit) { return unit.num_words.has_value(); });
+}
+
+std::optional<TextResult> MeasureText(const ProtocolScores& scores, const LaneUnits& lane,
+                                      ThreadPool& threads) {
+  BITLOSS_CHECK(lane.size() == scores.units.size());
+  TextResult result;
+  result.protocol = scores.protocol;
+  result.per_word = scores.per_word();
+  for (size_t u = 0; u < lane.size(); ++u) {
+    if (!lane[u]) continue;
+    result.num_sequences += 1;
+    result.num_tokens += scores.units[u].num_tokens;
+    result.num_predictions += scores.units[u].num_scored;
+  }
+  if (result.num_predictions == 0) return std::nullopt;
+  result.complete = result.num_sequences == scores.num_units;
+  AddLosses(scores, lane, result);
+  AddEntropy(lane, result);
+  if (&lane != &scores.baseline) AddComparison(scores, lane, threads, result);
+  return result;
+}
+
+DivergenceSummary SummarizeDivergence(std::vector<double> values, std::span<const UnitSum> units,
+                                      ThreadPool& threads) {
+  std::ranges::sort(values);
+  DivergenceSummary summary{.mean = ClusteredMean(units, threads),
+                            .median = Percentile(values, 0.5),
+                            .p90 = Percentile(values, 0.9),
+                            .p95 = Percentile(values, 0.95),
+                            .p99 = Percentile(values, 0.99),
+                            .max = values.back()};
+  if (values.size() >= kMinValuesForP999) summary.p999 = Percentile(values, 0.999);
+  return summary;
+}
+
+}  // namespace bitloss

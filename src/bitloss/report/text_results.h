@@ -1,0 +1,43 @@
+// From per-token scores to one lane's numbers under one protocol.
+#ifndef BITLOSS_REPORT_TEXT_RESULTS_H_
+#define BITLOSS_REPORT_TEXT_RESULTS_H_
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "bitloss/base/threads.h"
+#include "bitloss/report/report_data.h"
+#include "bitloss/stats/clustered_mean.h"
+#include "bitloss/store/records.h"
+
+namespace bitloss {
+
+// What one lane measured, by place in ProtocolScores::units; none: not measured (yet).
+using LaneUnits = std::vector<std::optional<TokenScores>>;
+
+struct ProtocolScores {
+  size_t protocol = 0;
+  uint64_t num_units = 0;  // to be measured
+  std::vector<TextUnit> units;
+  LaneUnits baseline;  // as many as `units`
+
+  // Losses are counted per word of the text (rolling-doc) if its units say how many words they
+  // have.
+  bool per_word() const;
+};
+
+// None if the lane has no unit. Comparisons are over the units that the baseline has too; with
+// lane == baseline (the same object) there are none.
+// Requires: as many entries in `lane` as there are units.
+std::optional<TextResult> MeasureText(const ProtocolScores& scores, const LaneUnits& lane,
+                                      ThreadPool& threads);
+
+// Quantiles of `values`, which are sorted in place, and the clustered mean from `units`.
+// Requires: neither is empty.
+DivergenceSummary SummarizeDivergence(std::vector<double> values, std::span<const UnitSum> units,
+                                      ThreadPool& threads);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_REPORT_TEXT_RESULTS_H_
