@@ -20,28 +20,30 @@ import torch
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "src" / "bitloss" / "quant" / "testdata"
-HEX = "Arrays are hexadecimal raw little-endian bytes, row-major; the key's suffix names the element."
+HEX = ("Arrays are hexadecimal raw little-endian bytes, row-major; the key's suffix names the "
+       "element.")
 
 FORMAT_4BIT = HEX + """ weights_f16 or weights_f32: the matrix of `shape`. Blocks of `blocksize` run
-over the flattened matrix, whatever its row length. nf4 and fp4: codes_u8 holds two codes a byte, the
-first in the high nibble; an odd count is filled up with the code of 0; absmax_f32, one a block;
-decoded_f32 (small cases) = level * absmax in float32. How this backend computes: v = w * (1 / absmax)
-in full blocks but w / absmax in a last block that is not full; v clamped to [-1, 1]; the code of the
-nearest level, a tie to the lower level (so a negative FP4 tie goes away from zero). A full block of
-zeros has absmax 0 and codes 7 (NF4) or 0 (FP4); the CUDA backend writes NF4 code 0 there. A last,
-not full block of zeros has absmax 1e-38 here (decoded values are 0 either way). FP4 has two zeros:
-this backend gives code 0 to v in (-0.0026, 0] and code 8 (decoded -0) to v in (0, 0.0026]; the CUDA
-backend gives code 8 to the negative ones, and there FP4 ties go toward zero on both sides."""
+over the flattened matrix, whatever its row length. nf4 and fp4: codes_u8 holds two codes a byte,
+the first in the high nibble; an odd count is filled up with the code of 0; absmax_f32, one a block;
+decoded_f32 (small cases) = level * absmax in float32. How this backend computes: v = w * (1 /
+absmax) in full blocks but w / absmax in a last block that is not full; v clamped to [-1, 1]; the
+code of the nearest level, a tie to the lower level (so a negative FP4 tie goes away from zero). A
+full block of zeros has absmax 0 and codes 7 (NF4) or 0 (FP4); the CUDA backend writes NF4 code 0
+there. A last, not full block of zeros has absmax 1e-38 here (decoded values are 0 either way). FP4
+has two zeros: this backend gives code 0 to v in (-0.0026, 0] and code 8 (decoded -0) to v in (0,
+0.0026]; the CUDA backend gives code 8 to the negative ones, and there FP4 ties go toward zero on
+both sides."""
 
 FORMAT_NESTED = HEX + """ map_f32: the 256 ascending values of the signed dynamic map. Each case:
 quantize_4bit(..., 'nf4', blocksize 64, compress_statistics) of a matrix [n, 64] whose row b is
 absmax_f32[b] followed by 63 zeros, so that these are its block maxima. offset_f32 = mean(absmax) (a
-float32 sum in torch's order: the last bit may differ elsewhere); c = absmax - offset; absmax2_f32[k]
-= max |c| over 256 consecutive blocks; v = c * (1 / absmax2). q8_u8: what the CPU library stored: the
-entry nearest to lookup point i = int((v + 1) * 0.5 * 65535 + 0.5), that is to i / 65535 * 2 - 1.
-q8_nearest_u8: the entry nearest to v itself, a tie to the lower (torch.bucketize on the midpoints;
-what the CUDA backend aims at). They differ at a few places only. restored_f32 = map[q8_u8] * absmax2
-+ offset as dequantize_blockwise gives it."""
+float32 sum in torch's order: the last bit may differ elsewhere); c = absmax - offset;
+absmax2_f32[k] = max |c| over 256 consecutive blocks; v = c * (1 / absmax2). q8_u8: what the CPU
+library stored: the entry nearest to lookup point i = int((v + 1) * 0.5 * 65535 + 0.5), that is to i
+/ 65535 * 2 - 1. q8_nearest_u8: the entry nearest to v itself, a tie to the lower (torch.bucketize
+on the midpoints; what the CUDA backend aims at). They differ at a few places only. restored_f32 =
+map[q8_u8] * absmax2 + offset as dequantize_blockwise gives it."""
 
 FORMAT_INT8 = HEX + """ weights[]: cb_i8 and scb_f32 = int8_vectorwise_quant(weights_f16): scb =
 absmax of the row, cb = rne(w * (127 / scb)), a row of zeros gives codes 0. products[]: x_f32
@@ -49,10 +51,10 @@ absmax of the row, cb = rne(w * (127 / scb)), a row of zeros gives codes 0. prod
 outlier columns are those with an element |x16| >= threshold in any row; sca_f32 = row maxima over
 the elements that are not outliers; ca_i8 = rne(x16 * (127 / sca)), 0 at outlier elements and, if
 there is more than one row, in outlier columns; acc_i32 = ca * cb^T exact; out_f32 = acc * (sca *
-scb) * 6.200124e-05 [+ bias] + x[:, columns] * (cb[:, columns] * scb / 127)^T in float32. The constant
-is this backend's: 1/16129 = 6.2000124e-05 is meant (and the CUDA backend has 6.200012e-05), so a
-right implementation differs from out_f32 by 1.8e-5 of the first term; out_exact_f64 has the same
-terms with 1/16129 in float64."""
+scb) * 6.200124e-05 [+ bias] + x[:, columns] * (cb[:, columns] * scb / 127)^T in float32. The
+constant is this backend's: 1/16129 = 6.2000124e-05 is meant (and the CUDA backend has
+6.200012e-05), so a right implementation differs from out_f32 by 1.8e-5 of the first term;
+out_exact_f64 has the same terms with 1/16129 in float64."""
 
 
 def hexed(tensor):
