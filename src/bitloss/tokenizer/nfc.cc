@@ -2,6 +2,8 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
+#include <array>
 #include <vector>
 
 #include "bitloss/base/check.h"
@@ -14,6 +16,31 @@ namespace {
 constexpr uint16_t kSecondOfPair = 0x8000;
 constexpr uint16_t kNone = UINT16_MAX;
 
+struct CodePoints {
+  char32_t first;
+  char32_t last;
+};
+
+// What Unicode 10 to 14 added to normalization (U+0EBA got its class in 12): marks that move, and
+// the parts of U+11938. The tokenizers that models were trained with normalize by Unicode 9, where
+// these are characters like any other. Ascending.
+constexpr std::array<CodePoints, 35> kYounger = {
+    {{0x7FD, 0x7FD},     {0x898, 0x89F},     {0x8CA, 0x8D3},     {0x9FE, 0x9FE},
+     {0xC3C, 0xC3C},     {0xD3B, 0xD3C},     {0xEBA, 0xEBA},     {0x1715, 0x1715},
+     {0x1ABF, 0x1ACE},   {0x1DF6, 0x1DFA},   {0xA82C, 0xA82C},   {0x10D24, 0x10D27},
+     {0x10EAB, 0x10EAC}, {0x10F46, 0x10F50}, {0x10F82, 0x10F85}, {0x11070, 0x11070},
+     {0x1133B, 0x1133B}, {0x1145E, 0x1145E}, {0x11839, 0x1183A}, {0x11930, 0x11930},
+     {0x11935, 0x11935}, {0x11938, 0x11938}, {0x1193D, 0x1193E}, {0x11943, 0x11943},
+     {0x119E0, 0x119E0}, {0x11A34, 0x11A34}, {0x11A47, 0x11A47}, {0x11A99, 0x11A99},
+     {0x11D42, 0x11D42}, {0x11D44, 0x11D45}, {0x11D97, 0x11D97}, {0x16FF0, 0x16FF1},
+     {0x1E130, 0x1E136}, {0x1E2AE, 0x1E2AE}, {0x1E2EC, 0x1E2EF}}};
+
+bool IsYounger(char32_t c) {
+  const auto range = std::partition_point(kYounger.begin(), kYounger.end(),
+                                          [&](const CodePoints& r) { return r.last < c; });
+  return range != kYounger.end() && range->first <= c;
+}
+
 bool IsVowelOrFinalJamo(char32_t c) { return c >= 0x1161 && c <= 0x11FF; }
 
 // A character before which text can be cut: whatever is on either side, NFC of the whole is NFC of
@@ -24,7 +51,7 @@ bool IsSafe(char32_t c) {
   const utf8proc_property_t& p = *utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
   const bool decomposes = p.decomp_seqindex != kNone && p.decomp_type == 0;
   const bool joins_left = p.comb_index != kNone && (p.comb_index & kSecondOfPair) != 0;
-  return p.combining_class == 0 && !decomposes && !joins_left;
+  return (p.combining_class == 0 && !decomposes && !joins_left) || IsYounger(c);
 }
 
 void AppendNfc(std::string_view text, std::string& out) {
@@ -63,6 +90,14 @@ size_t FindSafe(std::string_view text, size_t from) {
   return from;
 }
 
+// Where the text that the unsafe character at `bad` may change begins: at the character before it,
+// which it may join, unless that one is younger and utf8proc would see more in it.
+size_t SegmentStart(std::string_view text, size_t done, size_t bad) {
+  if (bad == done) return bad;
+  const size_t before = LastCharacterStart(text, bad);
+  return IsYounger(FirstCharacter(text.substr(before))) ? bad : before;
+}
+
 }  // namespace
 
 std::string_view ToNfc(std::string_view text, std::string& storage) {
@@ -72,7 +107,7 @@ std::string_view ToNfc(std::string_view text, std::string& storage) {
   storage.reserve(text.size() + 16);
   size_t done = 0;
   while (bad < text.size()) {
-    const size_t begin = bad == done ? done : LastCharacterStart(text, bad);
+    const size_t begin = SegmentStart(text, done, bad);
     const size_t end = FindSafe(text, bad);
     storage += text.substr(done, begin - done);
     AppendNfc(text.substr(begin, end - begin), storage);

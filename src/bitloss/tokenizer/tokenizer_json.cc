@@ -92,18 +92,26 @@ Result<AddedToken> ReadAddedToken(const Json& value, const std::string& where) {
   return token;
 }
 
-// Adds to `vocabulary` those that the model does not have.
+// Adds to `vocabulary` those that the model does not have. `tokenizers` does not believe their ids
+// but counts on, so a file that says anything else means two things, and is refused.
 Result<std::vector<AddedToken>> ReadAddedTokens(const JsonFields& root, Vocabulary& vocabulary) {
   std::vector<AddedToken> tokens;
   if (root.Find("added_tokens") == nullptr) return tokens;
   BITLOSS_TRY(const Json* list, root.Array("added_tokens"));
+  size_t next_id = vocabulary.num_tokens();
   for (size_t i = 0; i < list->size(); ++i) {
     const std::string where = fmt::format("added_tokens[{}]", i);
     BITLOSS_TRY(AddedToken token, ReadAddedToken((*list)[i], where));
+    const auto id = static_cast<size_t>(token.id);
     if (vocabulary.Find(token.content) != token.id) {
-      const Status added = vocabulary.Add(token.content, static_cast<uint64_t>(token.id));
+      const Status added = vocabulary.Add(token.content, id);
       if (!added.ok()) return Within(where, added.error());
+      if (id != next_id) {
+        return BadInput("{}: '{}' has id {}, but the next free one is {}", where, token.content, id,
+                        next_id);
+      }
     }
+    next_id = std::max(next_id, id + 1);
     tokens.push_back(std::move(token));
   }
   return tokens;

@@ -1,0 +1,119 @@
+#include "bitloss/tokenizer/pattern.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "bitloss/tokenizer/characters.h"
+#include "bitloss/tokenizer/nfc.h"
+
+namespace bitloss {
+namespace {
+
+using ::testing::HasSubstr;
+
+bool Matches(const Pattern& pattern, char32_t c) {
+  std::string text;
+  AppendUtf8(c, text);
+  Pattern::Scratch scratch;
+  const auto found = pattern.Find(text, 0, scratch);
+  return found.ok() && found.value().has_value();
+}
+
+std::string Refusal(std::string_view source) {
+  const auto pattern = Pattern::Compile(source);
+  return pattern.ok() ? "accepted" : pattern.error().message;
+}
+
+TEST(Pattern, ReadsSpaceAsUnicodesWhiteSpace) {
+  const Pattern space = Pattern::Compile(R"(\s)").value();
+  const Pattern not_space = Pattern::Compile(R"([^\s])").value();
+  for (char32_t c = 0; c < 0x10000; ++c) {
+    if (c >= 0xD800 && c < 0xE000) continue;
+    ASSERT_EQ(Matches(space, c), IsWhiteSpace(c)) << static_cast<uint32_t>(c);
+    ASSERT_EQ(Matches(not_space, c), !IsWhiteSpace(c)) << static_cast<uint32_t>(c);
+  }
+}
+
+TEST(Pattern, ReadsNumbersAndLettersByCategory) {
+  const Pattern number = Pattern::Compile(R"(\p{N})").value();
+  const Pattern digit = Pattern::Compile(R"(\d)").value();
+  EXPECT_TRUE(Matches(number, U'½'));
+  EXPECT_TRUE(Matches(number, U'Ⅳ'));
+  EXPECT_FALSE(Matches(digit, U'½'));
+  EXPECT_TRUE(Matches(digit, U'٣'));
+  EXPECT_FALSE(Matches(Pattern::Compile(R"(\p{L})").value(), 0x301));
+}
+
+TEST(Pattern, IgnoresCaseAsUnicodeDoes) {
+  EXPECT_TRUE(Matches(Pattern::Compile("(?i:s)").value(), 0x17F));  // long s
+}
+
+TEST(Pattern, RefusesByNameWhatTheEnginesReadDifferently) {
+  EXPECT_THAT(Refusal(R"(a\bc)"), HasSubstr(R"('\b' at byte 1)"));
+  EXPECT_THAT(Refusal(R"(\h)"), HasSubstr(R"('\h')"));
+  EXPECT_THAT(Refusal(R"(\w+)"), HasSubstr(R"('\w')"));
+  EXPECT_THAT(Refusal("^a"), HasSubstr("'^'"));
+  EXPECT_THAT(Refusal("a$"), HasSubstr("'$'"));
+  EXPECT_THAT(Refusal("(?x: a)"), HasSubstr("'(?x'"));
+  EXPECT_THAT(Refusal("[a&&b]"), HasSubstr("'&&'"));
+  EXPECT_THAT(Refusal("[[:alpha:]]"), HasSubstr("'['"));
+  EXPECT_THAT(Refusal(R"(\p{Script=Han})"), HasSubstr(R"('\p{Script=Han}')"));
+  EXPECT_THAT(Refusal("a{,3}"), HasSubstr("'{'"));
+  EXPECT_THAT(Refusal("a{2}+"), HasSubstr("'{'"));
+  EXPECT_THAT(Refusal("a*"), HasSubstr("can match nothing"));
+  EXPECT_THAT(Refusal("(a"), HasSubstr("no regular expression"));
+  EXPECT_THAT(Refusal("[a"), HasSubstr("no regular expression"));
+  EXPECT_THAT(Refusal("a\\"), HasSubstr("backslash"));
+  EXPECT_THAT(Refusal(std::string(100, '(') + "a" + std::string(100, ')')),
+              HasSubstr("no regular expression"));
+}
+
+TEST(Pattern, TakesLiteralsAsTheyAre) {
+  Pattern::Scratch scratch;
+  const auto found = Pattern::CompileLiteral("a.(b").value().Find("xa.(b", 0, scratch);
+  ASSERT_TRUE(found.ok() && found.value());
+  EXPECT_EQ(found.value()->begin, 1u);
+  EXPECT_EQ(found.value()->end, 5u);
+}
+
+TEST(Characters, KnowsWordCharacters) {
+  for (const char32_t c : {U'a', U'é', U'世', U'7', U'_', U'\x301', U'\x200D', U'Ⓐ'}) {
+    EXPECT_TRUE(IsWordCharacter(c)) << static_cast<uint32_t>(c);
+  }
+  for (const char32_t c : {U' ', U'-', U'½', U'🦙', U'\x2060'}) {
+    EXPECT_FALSE(IsWordCharacter(c)) << static_cast<uint32_t>(c);
+  }
+}
+
+// Unicode 15, table 3-8 and the examples around it.
+TEST(Characters, ReplacesMaximalPartsOfBrokenUtf8) {
+  const std::string r = "\xEF\xBF\xBD";
+  EXPECT_EQ(ReplaceInvalidUtf8("a\xC0\xAF\xE0\x80\xBF\xF0\x81\x82\x41"),
+            "a" + r + r + r + r + r + r + r + r + "A");
+  EXPECT_EQ(ReplaceInvalidUtf8("\xED\xA0\x80\xED\xBF\xBF\xED\xAF\x41"),
+            r + r + r + r + r + r + r + r + "A");
+  EXPECT_EQ(ReplaceInvalidUtf8("\xE1\x80\xE2\xF0\x91\x92\xF1\xBF\x41"), r + r + r + r + "A");
+  EXPECT_EQ(ReplaceInvalidUtf8("ok \xE2\x82"), "ok " + r);
+  EXPECT_EQ(ReplaceInvalidUtf8("\xE2\x82\xAC"), "\xE2\x82\xAC");
+}
+
+// From Unicode's NormalizationTest.txt, parts 0 to 2: source and its NFC.
+TEST(Nfc, ComposesReordersAndExcludes) {
+  const auto nfc = [](std::string_view text) {
+    std::string storage;
+    return std::string(ToNfc(text, storage));
+  };
+  EXPECT_EQ(nfc("plain"), "plain");
+  EXPECT_EQ(nfc("e\u0301"), "é");
+  EXPECT_EQ(nfc("\u1E0A\u0323"), "\u1E0C\u0307");
+  EXPECT_EQ(nfc("D\u0307\u0323"), "\u1E0C\u0307");
+  EXPECT_EQ(nfc("\u0958"), "\u0915\u093C");          // composition exclusion
+  EXPECT_EQ(nfc("\u212B \u2126"), "\u00C5 \u03A9");  // singletons
+  EXPECT_EQ(nfc("\u1100\u1161\u11A8"), "\uAC01");    // Hangul
+  EXPECT_EQ(nfc("\uAC00\u11A8x"), "\uAC01x");
+  EXPECT_EQ(nfc("a\u0315\u0300\u05AE\u0300b"), "\u00E0\u05AE\u0300\u0315b");
+  EXPECT_EQ(nfc("\u0301"), "\u0301");
+}
+
+}  // namespace
+}  // namespace bitloss

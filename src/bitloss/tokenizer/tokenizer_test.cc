@@ -1,0 +1,309 @@
+#include "bitloss/tokenizer/tokenizer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "bitloss/base/file.h"
+
+namespace bitloss {
+namespace {
+
+using AddTokens = Tokenizer::AddTokens;
+using Special = Tokenizer::Special;
+using SpecialOut = Tokenizer::SpecialOut;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Json = nlohmann::json;
+
+// A folder of its own for each test, gone afterwards.
+class TokenizerTest : public ::testing::Test {
+ protected:
+  TokenizerTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "tokenizer-XXXXXX").string();
+    EXPECT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  ~TokenizerTest() override { std::filesystem::remove_all(folder_); }
+
+  void Write(const std::string& name, const std::string& text) {
+    std::ofstream(folder_ / name, std::ios::binary) << text;
+  }
+  Result<Tokenizer> Read(const std::string& tokenizer_json) {
+    Write("tokenizer.json", tokenizer_json);
+    return Tokenizer::FromFolder(folder_);
+  }
+  Tokenizer Good(const Json& definition) {
+    auto tokenizer = Read(definition.dump());
+    EXPECT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+    return tokenizer.value();
+  }
+  // The message with which `tokenizer_json` is refused: one line.
+  std::string Refusal(const std::string& tokenizer_json) {
+    const auto tokenizer = Read(tokenizer_json);
+    if (tokenizer.ok()) return "accepted";
+    EXPECT_THAT(tokenizer.error().message, AllOf(HasSubstr("tokenizer"), Not(HasSubstr("\n"))));
+    return tokenizer.error().message;
+  }
+
+  std::filesystem::path folder_;
+};
+
+// Letters a to d, "ab" and "abc", all bytes of ASCII text that tests use.
+Json SmallBytes() {
+  return Json::parse(R"json({
+    "version": "1.0", "added_tokens": [
+      {"id": 9, "content": "<|end|>", "special": true, "normalized": false, "single_word": false,
+       "lstrip": false, "rstrip": false}],
+    "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true,
+                      "use_regex": true},
+    "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true,
+                "use_regex": true},
+    "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "c": 2, "d": 3, "ab": 4, "abc": 5,
+                                       "\u0120": 6, "\u0120a": 7, "\u00c3": 8},
+              "merges": ["a b", "ab c", ["\u0120", "a"]]}})json");
+}
+
+TEST_F(TokenizerTest, EncodesAndDecodesWhatPythonsTokenizersDoes) {
+  const auto text =
+      ReadFile(BITLOSS_SOURCE_DIR "/src/bitloss/tokenizer/testdata/small_tokenizers.json");
+  ASSERT_TRUE(text.ok());
+  for (const Json& entry : Json::parse(text.value())) {
+    SCOPED_TRACE(entry["title"]);
+    auto tokenizer = entry.contains("folder")
+                         ? Tokenizer::FromFolder(std::filesystem::path(BITLOSS_SOURCE_DIR) /
+                                                 entry["folder"].get<std::string>())
+                         : Read(entry["tokenizer"].dump());
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+    for (const Json& result : entry["results"]) {
+      const std::string input = result["text"];
+      const auto ids = [&](Special special, AddTokens add) {
+        return tokenizer.value().Encode(input, special, add).value();
+      };
+      const auto with_model = ids(Special::kParse, AddTokens::kModel);
+      EXPECT_EQ(Json(ids(Special::kParse, AddTokens::kNone)), result["ids"]) << input;
+      EXPECT_EQ(Json(with_model), result["ids_with_model_tokens"]) << input;
+      EXPECT_EQ(Json(ids(Special::kAsText, AddTokens::kNone)), result["ids_special_as_text"])
+          << input;
+      EXPECT_EQ(tokenizer.value().Decode(with_model, SpecialOut::kKeep), result["decoded"])
+          << input;
+      EXPECT_EQ(tokenizer.value().Decode(with_model, SpecialOut::kSkip),
+                result["decoded_without_special"])
+          << input;
+    }
+  }
+}
+
+TEST_F(TokenizerTest, KnowsTheTokensOfBitlossTiny) {
+  const auto read = Tokenizer::FromFolder(BITLOSS_SOURCE_DIR "/models/bitloss-tiny");
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  const Tokenizer& tokenizer = read.value();
+  EXPECT_EQ(tokenizer.num_tokens(), 2043u);
+  EXPECT_EQ(tokenizer.bos(), std::nullopt);
+  EXPECT_EQ(tokenizer.eos(), 2042);
+  EXPECT_FALSE(tokenizer.adds_bos());
+  EXPECT_EQ(tokenizer.Find("<|im_end|>"), 2042);
+  EXPECT_EQ(tokenizer.Find("<|no_such_token|>"), std::nullopt);
+  EXPECT_EQ(tokenizer.Spelling(2042), "<|im_end|>");
+  EXPECT_EQ(tokenizer.Spelling(2047), "");
+  EXPECT_THAT(tokenizer.chat_template(), HasSubstr("You are a helpful assistant."));
+  EXPECT_EQ(tokenizer.identity().size(), 64u);
+}
+
+TEST_F(TokenizerTest, DecodesWhatIsNoTokenAsNothingAndBrokenBytesAsReplacements) {
+  const Tokenizer tokenizer = Good(SmallBytes());
+  const std::vector<TokenId> ids = {0, -1, 100, 8, 1, 9};
+  EXPECT_EQ(tokenizer.Decode(ids, SpecialOut::kKeep),
+            "a\xEF\xBF\xBD"
+            "b<|end|>");
+  EXPECT_EQ(tokenizer.Decode(ids, SpecialOut::kSkip),
+            "a\xEF\xBF\xBD"
+            "b");
+  EXPECT_EQ(tokenizer.Decode({}, SpecialOut::kKeep), "");
+}
+
+TEST_F(TokenizerTest, NamesTheByteThatIsNotUtf8) {
+  const auto ids = Good(SmallBytes()).Encode("abc\xFFz", Special::kParse, AddTokens::kNone);
+  ASSERT_FALSE(ids.ok());
+  EXPECT_THAT(ids.error().message, AllOf(HasSubstr("byte 3"), HasSubstr("0xFF")));
+}
+
+TEST_F(TokenizerTest, GivesTheSameIdsToAllThreads) {
+  const Tokenizer tokenizer = Good(SmallBytes());
+  const std::string text = "abc ab a abcabc dab <|end|> abc";
+  const auto expected = tokenizer.Encode(text, Special::kParse, AddTokens::kNone).value();
+  const Tokenizer fresh = Good(SmallBytes());  // nothing asked yet
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int j = 0; j < 100; ++j) {
+        EXPECT_EQ(fresh.Encode(text, Special::kParse, AddTokens::kNone).value(), expected);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST_F(TokenizerTest, HasOneIdentityHoweverTheFileIsWritten) {
+  const std::string identity = Good(SmallBytes()).identity();
+  Json other = SmallBytes();
+  other["model"]["merges"] = Json::parse(R"([["a", "b"], ["ab", "c"], ["\u0120", "a"]])");
+  EXPECT_EQ(Good(other).identity(), identity);
+  other["model"]["merges"] = Json::parse(R"(["ab c", "a b", "\u0120 a"])");
+  EXPECT_NE(Good(other).identity(), identity);
+  other = SmallBytes();
+  other["normalizer"] = {{"type", "NFC"}};
+  EXPECT_NE(Good(other).identity(), identity);
+}
+
+TEST_F(TokenizerTest, ReadsBosEosAndTemplateFromTheConfig) {
+  Write("tokenizer_config.json",
+        R"({"bos_token": {"content": "a"}, "eos_token": "<|end|>", "add_bos_token": true,
+            "chat_template": [{"name": "tool_use", "template": "x"},
+                              {"name": "default", "template": "y"}]})");
+  const Tokenizer tokenizer = Good(SmallBytes());
+  EXPECT_EQ(tokenizer.bos(), 0);
+  EXPECT_EQ(tokenizer.eos(), 9);
+  EXPECT_TRUE(tokenizer.adds_bos());
+  EXPECT_THAT(tokenizer.Encode("b", Special::kParse, AddTokens::kModel).value(), ElementsAre(0, 1));
+  EXPECT_THAT(tokenizer.Encode("b", Special::kParse, AddTokens::kNone).value(), ElementsAre(1));
+  EXPECT_EQ(tokenizer.chat_template(), "y");
+  Write("chat_template.jinja", "z");
+  EXPECT_EQ(Good(SmallBytes()).chat_template(), "z");
+}
+
+TEST_F(TokenizerTest, RefusesAConfigThatDoesNotFit) {
+  Write("tokenizer_config.json", R"({"eos_token": "<|other|>"})");
+  EXPECT_THAT(Refusal(SmallBytes().dump()), HasSubstr("eos_token names '<|other|>'"));
+  Write("tokenizer_config.json", R"({"added_tokens_decoder": {"10": {"content": "<|more|>"}}})");
+  EXPECT_THAT(Refusal(SmallBytes().dump()), HasSubstr("'<|more|>' with id 10"));
+  Write("tokenizer_config.json", R"({"eos_token": )");
+  EXPECT_THAT(Refusal(SmallBytes().dump()), HasSubstr("not JSON at byte"));
+}
+
+TEST_F(TokenizerTest, RefusesAFolderWithoutATokenizer) {
+  const auto tokenizer = Tokenizer::FromFolder(folder_);
+  ASSERT_FALSE(tokenizer.ok());
+  EXPECT_EQ(tokenizer.error().kind, ErrorKind::kNotFound);
+}
+
+TEST_F(TokenizerTest, RefusesTruncatedFilesAtEveryByte) {
+  const std::string whole = SmallBytes().dump();
+  for (size_t size = 0; size < whole.size(); ++size) {
+    ASSERT_FALSE(Read(whole.substr(0, size)).ok()) << size;
+  }
+  EXPECT_TRUE(Read(whole).ok());
+}
+
+TEST_F(TokenizerTest, RefusesDeepNesting) {
+  const std::string deep(1'000'000, '[');
+  EXPECT_THAT(Refusal(deep), HasSubstr("nested more than 64 deep"));
+  EXPECT_THAT(Refusal(R"({"model":)" + deep), HasSubstr("nested more than 64 deep"));
+}
+
+TEST_F(TokenizerTest, RefusesIdsThatAreOutOfRangeOrTaken) {
+  const auto with_vocab = [](const std::string& vocab) {
+    return R"({"model": {"type": "BPE", "vocab": )" + vocab + R"(, "merges": []}})";
+  };
+  EXPECT_THAT(Refusal(with_vocab(R"({"a": 2147483648})")), HasSubstr("'a' has id 2147483648"));
+  EXPECT_THAT(Refusal(with_vocab(R"({"a": -1})")), HasSubstr("id of token 'a'"));
+  EXPECT_THAT(Refusal(with_vocab(R"({"a": 1.5})")), HasSubstr("id of token 'a'"));
+  EXPECT_THAT(Refusal(with_vocab(R"({"a": "1"})")), HasSubstr("id of token 'a'"));
+  EXPECT_THAT(Refusal(with_vocab(R"({"a": {}})")), HasSubstr("id of token 'a'"));
+  EXPECT_THAT(Refusal(with_vocab(R"({"a": 99999999999999999999999})")), HasSubstr("token 'a'"));
+  EXPECT_THAT(Refusal(with_vocab(R"({"a": 1, "b": 1})")), HasSubstr("id 1 is given to 'a' and"));
+  EXPECT_THAT(Refusal(with_vocab(R"({"a": 1, "a": 2})")), HasSubstr("'a' is listed twice"));
+  EXPECT_THAT(Refusal(with_vocab("{}")), HasSubstr("model.vocab is missing or empty"));
+  EXPECT_THAT(Refusal(with_vocab("[]")), HasSubstr("model.vocab is not an object"));
+  Json added = SmallBytes();
+  added["added_tokens"][0]["id"] = 4;
+  EXPECT_THAT(Refusal(added.dump()), HasSubstr("id 4 is given to 'ab' and to '<|end|>'"));
+  added["added_tokens"][0]["id"] = 10;
+  EXPECT_THAT(Refusal(added.dump()), HasSubstr("'<|end|>' has id 10, but the next free one is 9"));
+  added["added_tokens"][0]["id"] = 4294967296;
+  EXPECT_THAT(Refusal(added.dump()), HasSubstr("added_tokens[0].id: 4294967296"));
+  added["added_tokens"][0] = {{"id", 9}, {"content", ""}};
+  EXPECT_THAT(Refusal(added.dump()), HasSubstr("added_tokens[0].content is empty"));
+}
+
+TEST_F(TokenizerTest, RefusesMergesOfUnknownTokensAndMergesThatAreNone) {
+  const auto with_merges = [](const char* merges) {
+    Json definition = SmallBytes();
+    definition["model"]["merges"] = Json::parse(merges);
+    return definition.dump();
+  };
+  EXPECT_THAT(Refusal(with_merges(R"(["a b", "x y"])")), HasSubstr("merge 1 needs the token 'x'"));
+  EXPECT_THAT(Refusal(with_merges(R"(["b a"])")), HasSubstr("merge 0 needs the token 'ba'"));
+  EXPECT_THAT(Refusal(with_merges(R"(["ab"])")), HasSubstr("entry 0 is not two tokens"));
+  EXPECT_THAT(Refusal(with_merges(R"(["a b c"])")), HasSubstr("entry 0 is not two tokens"));
+  EXPECT_THAT(Refusal(with_merges(R"([["a", "b", "c"]])")), HasSubstr("is not two tokens"));
+  EXPECT_THAT(Refusal(with_merges(R"([["a"]])")), HasSubstr("is not two tokens"));
+  EXPECT_THAT(Refusal(with_merges(R"([1])")), HasSubstr("is not two tokens"));
+  EXPECT_THAT(Refusal(with_merges(R"("a b")")), HasSubstr("model.merges is not an array"));
+}
+
+TEST_F(TokenizerTest, RefusesByNameWhatIsNotImplemented) {
+  const auto with = [](const char* pointer, const Json& value) {
+    Json definition = SmallBytes();
+    definition[Json::json_pointer(pointer)] = value;
+    return definition.dump();
+  };
+  EXPECT_THAT(Refusal(with("/model/type", "Unigram")), HasSubstr("model.type: 'Unigram'"));
+  EXPECT_THAT(Refusal(with("/model/dropout", 0.1)), HasSubstr("model.dropout"));
+  EXPECT_THAT(Refusal(with("/model/end_of_word_suffix", "</w>")), HasSubstr("end_of_word_suffix"));
+  EXPECT_THAT(Refusal(with("/model/unk_token", "?")), HasSubstr("model.unk_token: '?'"));
+  EXPECT_THAT(Refusal(with("/model/novelty", 1)), HasSubstr("model.novelty"));
+  EXPECT_THAT(Refusal(with("/truncation", {{"max_length", 5}})), HasSubstr("truncation"));
+  EXPECT_THAT(Refusal(with("/normalizer", {{"type", "Lowercase"}})), HasSubstr("'Lowercase'"));
+  EXPECT_THAT(Refusal(with("/pre_tokenizer", {{"type", "Whitespace"}})), HasSubstr("'Whitespace'"));
+  EXPECT_THAT(Refusal(with("/post_processor", {{"type", "BertProcessing"}})),
+              HasSubstr("'BertProcessing'"));
+  EXPECT_THAT(Refusal(with("/decoder", {{"type", "WordPiece"}})), HasSubstr("'WordPiece'"));
+  EXPECT_THAT(Refusal(with("/added_tokens/0/colour", "red")), HasSubstr("added_tokens[0].colour"));
+  EXPECT_THAT(Refusal(with("/pre_tokenizer", Json::parse(R"({"type": "Sequence", "pretokenizers": [
+      {"type": "Digits", "individual_digits": true}, {"type": "Split", "invert": false,
+       "pattern": {"Regex": "\\bx"}, "behavior": "Isolated"}]})"))),
+              HasSubstr("pre_tokenizer.pretokenizers[1].pattern: '\\b' at byte 0"));
+  EXPECT_THAT(Refusal(with("/normalizer", Json::parse(R"({"type": "Replace", "content": "",
+      "pattern": {"Regex": " +"}})"))),
+              HasSubstr("normalizer.pattern.Regex"));
+}
+
+TEST_F(TokenizerTest, RefusesATemplateThatNamesTokensThatAreNone) {
+  Json definition = SmallBytes();
+  definition["post_processor"] = Json::parse(R"({"type": "TemplateProcessing",
+      "single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}], "pair": [],
+      "special_tokens": {"<s>": {"id": "<s>", "ids": [77], "tokens": ["<s>"]}}})");
+  EXPECT_THAT(Refusal(definition.dump()), HasSubstr("no token has id 77"));
+}
+
+TEST_F(TokenizerTest, GivesUpOnAPatternThatBacktracksWithoutEnd) {
+  Json definition = SmallBytes();
+  definition["pre_tokenizer"] = Json::parse(R"({"type": "Sequence", "pretokenizers": [
+      {"type": "Split", "pattern": {"Regex": "(?:a+)+[bd]"}, "behavior": "Isolated", "invert": false},
+      {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}]})");
+  const Tokenizer tokenizer = Good(definition);
+  const auto ids = tokenizer.Encode(std::string(64, 'a') + "c", Special::kParse, AddTokens::kNone);
+  ASSERT_FALSE(ids.ok());
+  EXPECT_THAT(ids.error().message, HasSubstr("gave up at byte 0"));
+}
+
+TEST_F(TokenizerTest, EncodesLongRunsOfOneCharacter) {
+  const auto read = Tokenizer::FromFolder(BITLOSS_SOURCE_DIR "/models/bitloss-tiny");
+  ASSERT_TRUE(read.ok());
+  for (const char* unit : {" ", "a", "\n", "1", "="}) {
+    std::string text;
+    for (int i = 0; i < 200'000; ++i) text += unit;
+    const auto ids = read.value().Encode(text, Special::kParse, AddTokens::kModel);
+    ASSERT_TRUE(ids.ok()) << ids.error().message;
+    EXPECT_EQ(read.value().Decode(ids.value(), SpecialOut::kKeep), text);
+  }
+}
+
+}  // namespace
+}  // namespace bitloss
