@@ -47,7 +47,9 @@ struct RopeConfig {
 
 // All sizes are > 0, num_heads is a multiple of num_kv_heads, head_dim is even.
 struct ModelConfig {
-  std::string name;  // for people: "SmolLM2-135M-Instruct"
+  // For people: the name of the folder (in a hub cache, of the model) or of the GGUF file, whose
+  // own general.name is often that of a training run.
+  std::string name;
   Architecture architecture = Architecture::kLlama;
   size_t hidden_size = 0;
   size_t intermediate_size = 0;

@@ -131,14 +131,6 @@ Result<RopeConfig> ReadRope(const Checkpoint& checkpoint, const ArchitectureMeta
   return rope;
 }
 
-Result<std::string> NameOf(const Checkpoint& checkpoint, const GgufMetadata& metadata) {
-  if (metadata.Has("general.name")) {
-    BITLOSS_TRY(const std::string name, metadata.GetString("general.name"));
-    if (!name.empty() && IsPrintable(name)) return name;
-  }
-  return checkpoint.path().stem().string();
-}
-
 Result<ModelConfig> Read(const Checkpoint& checkpoint) {
   const GgufMetadata& general = checkpoint.gguf()->metadata();
   BITLOSS_TRY(const std::string architecture, general.GetString("general.architecture"));
@@ -147,7 +139,7 @@ Result<ModelConfig> Read(const Checkpoint& checkpoint) {
   const ArchitectureMetadata metadata(general, architecture);
   ModelConfig model;
   model.architecture = *known;
-  BITLOSS_TRY(model.name, NameOf(checkpoint, general));
+  model.name = checkpoint.path().stem().string();
   BITLOSS_TRY(model.hidden_size, metadata.GetSize("embedding_length", kMaxWidth));
   BITLOSS_TRY(model.intermediate_size, metadata.GetSize("feed_forward_length", kMaxWidth));
   BITLOSS_TRY(model.num_layers, metadata.GetSize("block_count", kMaxLayers));

@@ -247,7 +247,7 @@ TEST(GenerationConfigTest, PrefersGenerationConfigAndTakesOneIdOrAList) {
 
 Gguf SmallGguf(const std::string& architecture = "llama") {
   Gguf gguf;
-  gguf.Text("general.architecture", architecture).Text("general.name", "Small");
+  gguf.Text("general.architecture", architecture);
   gguf.Uint(architecture + ".embedding_length", 64);
   gguf.Uint(architecture + ".feed_forward_length", 172);
   gguf.Uint(architecture + ".block_count", 5);
@@ -271,7 +271,7 @@ TEST(GgufConfigTest, ReadsMetadataAndAsksTheTensorsForTheRest) {
   gguf.Uint("llama.attention.head_count_kv", 4).Float("llama.rope.freq_base", 100000.0f);
   const auto checkpoint = Checkpoint::Open(folder.Write("m.gguf", gguf.Build())).value();
   const ModelConfig config = ReadModelConfig(*checkpoint).value();
-  EXPECT_EQ(config.name, "Small");
+  EXPECT_EQ(config.name, "m");
   EXPECT_EQ(config.hidden_size, 64u);
   EXPECT_EQ(config.intermediate_size, 172u);
   EXPECT_EQ(config.num_layers, 5u);
