@@ -85,7 +85,7 @@ std::string Line(double x1, double y1, double x2, double y2, const char* css_cla
 std::string DrawAxes(const Frame& frame, const Chart& chart) {
   std::string svg;
   const double bottom = frame.height - kBottom;
-  const bool dense = frame.log_max - frame.log_min < 2.5;
+  const bool dense = frame.log_max - frame.log_min < 3.2;
   for (int decade = static_cast<int>(std::floor(frame.log_min)); decade <= frame.log_max;
        ++decade) {
     for (const double factor : {1.0, 2.0, 5.0}) {
@@ -156,7 +156,7 @@ std::string DrawPoint(const Frame& frame, const ChartPoint& point) {
     svg += Line(x, high, x, low, "bar") + Line(x - 5, high, x + 5, high, "bar");
     if (point.interval->low > 0) svg += Line(x - 5, low, x + 5, low, "bar");
   }
-  svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"6\" class=\"dot\"/>", x,
+  svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4.5\" class=\"dot\"/>", x,
                      frame.Y(point.divergence));
   return svg + fmt::format("<title>{}</title></g>\n", EscapeHtml(title));
 }

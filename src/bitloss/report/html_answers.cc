@@ -27,35 +27,32 @@ std::string Chip(const char* css_class, std::string_view text) {
   return fmt::format("<span class=\"chip {}\">{}</span>", css_class, EscapeHtml(text));
 }
 
-std::string StatusChip(const AnswerResult& answer) {
-  const std::string_view status = Status(answer);
-  if (status == "same") return Chip("same", "same as the baseline");
-  return Chip(Status(answer), status);
-}
-
 std::string CheckChip(const AnswerResult& answer) {
   if (!answer.completed()) return Chip("failed", "error");
   if (!answer.answer.check) return {};
   return answer.passed() ? Chip("passed", "passed") : Chip("failed", "not passed");
 }
 
+// The words in marks, the white space after them outside.
+std::string Mark(const DiffPiece& piece, const char* css_class) {
+  std::string title;
+  if (!piece.missing.empty()) {
+    title =
+        fmt::format(" title=\"baseline: {}\"", EscapeHtml(Shortened(piece.missing, kMaxMissing)));
+  }
+  if (piece.text.empty()) return fmt::format("<span class=\"gap\"{}>[...]</span> ", title);
+  const size_t end = piece.text.find_last_not_of(" \t\r\n\v\f") + 1;
+  return fmt::format("<mark{}{}>{}</mark>{}", css_class, title,
+                     EscapeHtml(std::string_view(piece.text).substr(0, end)),
+                     EscapeHtml(std::string_view(piece.text).substr(end)));
+}
+
 std::string MarkedText(std::string_view baseline, std::string_view text) {
   std::string html;
   bool first = true;
   for (const DiffPiece& piece : DiffWords(baseline, text)) {
-    if (!piece.differs) {
-      html += EscapeHtml(piece.text);
-      continue;
-    }
-    std::string title;
-    if (!piece.missing.empty()) {
-      title =
-          fmt::format(" title=\"baseline: {}\"", EscapeHtml(Shortened(piece.missing, kMaxMissing)));
-    }
-    html += piece.text.empty() ? fmt::format("<span class=\"gap\"{}>[...]</span> ", title)
-                               : fmt::format("<mark{}{}>{}</mark>", first ? " class=\"first\"" : "",
-                                             title, EscapeHtml(piece.text));
-    first = false;
+    html += piece.differs ? Mark(piece, first ? " class=\"first\"" : "") : EscapeHtml(piece.text);
+    first = first && !piece.differs;
   }
   return html;
 }
@@ -89,20 +86,28 @@ std::string MetaLine(const AnswerResult& result) {
 
 std::string AnswerBox(const LaneRecord& lane, const AnswerResult& result,
                       const AnswerResult* baseline) {
-  const bool is_baseline = lane.baseline;
+  const std::string status = lane.baseline ? "" : Chip(Status(result), Status(result));
   std::string html = fmt::format("<section class=\"answer{}\" data-lane=\"{}\"><h4>{} {}{}</h4>",
-                                 is_baseline ? " base" : "", lane.lane, EscapeHtml(lane.scheme),
-                                 CheckChip(result), is_baseline ? "" : StatusChip(result));
+                                 lane.baseline ? " base" : "", lane.lane, EscapeHtml(lane.scheme),
+                                 CheckChip(result), status);
   if (!result.completed()) {
     html += fmt::format("<p class=\"error\">{}</p>", EscapeHtml(result.answer.error));
-  } else if (is_baseline || baseline == nullptr) {
+  } else {
+    const std::string& text = result.answer.text;
     html +=
-        fmt::format("<div class=\"text\" dir=\"auto\">{}</div>", EscapeHtml(result.answer.text));
-  } else if (!result.identical) {
-    html += fmt::format("<div class=\"text\" dir=\"auto\">{}</div>",
-                        MarkedText(baseline->answer.text, result.answer.text));
+        fmt::format("<div class=\"text\" dir=\"auto\">{}</div>",
+                    lane.baseline || baseline == nullptr ? EscapeHtml(text)
+                                                         : MarkedText(baseline->answer.text, text));
   }
   return html + FailedChecks(result) + MetaLine(result) + "</section>\n";
+}
+
+// A lane that answered as the baseline did, in a few words.
+std::string SameAnswer(const LaneRecord& lane, const AnswerResult& result) {
+  const std::string kl =
+      result.mean_kl ? fmt::format(" (KL {})", FormatDivergence(*result.mean_kl)) : "";
+  return fmt::format("<span class=\"same\" data-lane=\"{}\">{}{}</span> ", lane.lane,
+                     EscapeHtml(lane.scheme), kl);
 }
 
 const AnswerResult* FindAnswer(const SuiteResult& suite, size_t prompt) {
@@ -114,6 +119,7 @@ const AnswerResult* FindAnswer(const SuiteResult& suite, size_t prompt) {
 struct PromptHtml {
   std::string chips;
   std::string boxes;
+  std::string same;
   std::string statuses;  // "1:same 2:lost"
   bool open = false;
 };
@@ -126,7 +132,11 @@ PromptHtml AllLanes(const ReportData& report, size_t suite, size_t prompt) {
     const SuiteResult* result = FindSuite(lane, suite);
     const AnswerResult* answer = result ? FindAnswer(*result, prompt) : nullptr;
     if (answer == nullptr) continue;
-    html.boxes += AnswerBox(lane.record, *answer, baseline);
+    if (answer->identical) {
+      html.same += SameAnswer(lane.record, *answer);
+    } else {
+      html.boxes += AnswerBox(lane.record, *answer, baseline);
+    }
     if (lane.record.baseline) continue;
     const char* status = Status(*answer);
     html.chips += fmt::format("<span class=\"chip {}\" title=\"{}\" data-lane=\"{}\">{}</span>",
@@ -172,15 +182,19 @@ std::string HtmlAnswers(const ReportData& report, size_t suite) {
   // One suite can be filtered: the controls have ids.
   std::string html = suite == 0 ? Filters(report, *baseline) : "";
   for (const PromptRecord& prompt : report.prompts[suite]) {
-    const PromptHtml lanes = AllLanes(report, suite, prompt.prompt);
+    PromptHtml lanes = AllLanes(report, suite, prompt.prompt);
+    if (!lanes.same.empty()) {
+      lanes.same = "<p class=\"same-answers\">Same answer: " + lanes.same + "</p>\n";
+    }
     html += fmt::format(
         "<details class=\"prompt\" data-category=\"{}\" data-lanes=\"{}\"{}>\n"
         "<summary><code>{}</code> <span class=\"question-line\">{}</span> "
         "<span class=\"chips\">{}</span></summary>\n"
-        "<p class=\"question\" dir=\"auto\">{}</p>\n<div class=\"answers\">{}</div>\n</details>\n",
+        "<p class=\"question\" dir=\"auto\">{}</p>\n<div "
+        "class=\"answers\">{}</div>\n{}</details>\n",
         EscapeHtml(prompt.category), lanes.statuses, lanes.open ? " open" : "",
         EscapeHtml(prompt.id), EscapeHtml(Shortened(prompt.text, kMaxQuestionLine)), lanes.chips,
-        EscapeHtml(prompt.text), lanes.boxes);
+        EscapeHtml(prompt.text), lanes.boxes, lanes.same);
   }
   return html;
 }

@@ -29,7 +29,7 @@ std::string Header(const ReportData& report) {
                             manifest.protocols[p].id);
   }
   for (const SuiteRecord& suite : manifest.suites) {
-    measured += fmt::format("{}the {} prompts of {}", measured.empty() ? "" : ", ",
+    measured += fmt::format("{}the {} prompts of {}", measured.empty() ? "" : " and ",
                             suite.num_prompts, suite.id);
   }
   const std::string compared =
@@ -103,7 +103,7 @@ constexpr const char* kHowToRead =
     "<dt>Passed, lost, regained</dt><dd>Prompts whose machine checks pass; those that the baseline "
     "passes and the lane does not; those that only the lane passes.</dd>\n"
     "<dt>Answer KL</dt><dd>KL on the tokens of the baseline's own answers.</dd>\n"
-    "<dt>[low, high]</dt><dd>95 % intervals, from articles or prompts as wholes, not from single "
+    "<dt>[low, high]</dt><dd>95% intervals, from articles or prompts as wholes, not from single "
     "tokens.</dd>\n"
     "<dt>Size, bits/weight</dt><dd>All weights as stored, scales and unquantized parts included; "
     "\"layers\": the quantized tensors alone. 1 MB is 1,000,000 bytes.</dd>\n</dl></details>\n";
@@ -159,7 +159,7 @@ std::string SizeAgainstDamage(const ReportData& report) {
   if (chart.points.empty()) return {};
   return "<section id=\"chart\"><h2>Size against damage</h2>\n<figure>\n" +
          DrawChart(chart, 900, 400, "chart-wide") + DrawChart(chart, 370, 340, "chart-narrow") +
-         "<figcaption>Lower is closer to the baseline, further left is smaller. Bars are 95 % "
+         "<figcaption>Lower is closer to the baseline, further left is smaller. Bars are 95% "
          "intervals; where they overlap, the order of two lanes is not shown. The vertical axis "
          "is logarithmic.</figcaption>\n</figure></section>\n";
 }
@@ -167,7 +167,9 @@ std::string SizeAgainstDamage(const ReportData& report) {
 std::string Categories(const ReportData& report) {
   std::string html;
   for (size_t s = 0; s < report.manifest.suites.size(); ++s) {
-    html += fmt::format("<h3>{}</h3>\n", EscapeHtml(report.manifest.suites[s].id));
+    if (report.manifest.suites.size() > 1) {
+      html += fmt::format("<h3>{}</h3>\n", EscapeHtml(report.manifest.suites[s].id));
+    }
     html += HtmlTable(CategoryTable(report, s), FirstRow::kPlain);
   }
   if (html.empty()) return html;

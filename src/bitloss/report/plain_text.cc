@@ -37,11 +37,13 @@ std::string RenderLine(const std::vector<std::string>& cells, const Table& table
 }
 
 std::string Render(const Table& table) {
-  std::vector<std::string> header;
+  std::vector<std::string> names;
+  std::vector<std::string> units;
   std::vector<size_t> widths;
   for (const Column& column : table.columns) {
-    header.push_back(column.unit.empty() ? column.name : column.name + " " + column.unit);
-    widths.push_back(Width(header.back()));
+    names.push_back(column.name);
+    units.push_back(column.unit);
+    widths.push_back(std::max(Width(column.name), Width(column.unit)));
   }
   std::vector<std::vector<std::string>> rows;
   for (const std::vector<Cell>& row : table.rows) {
@@ -51,7 +53,7 @@ std::string Render(const Table& table) {
       widths[i] = std::max(widths[i], Width(cells.back()));
     }
   }
-  std::string text = RenderLine(header, table, widths);
+  std::string text = RenderLine(names, table, widths) + RenderLine(units, table, widths);
   for (const auto& row : rows) text += RenderLine(row, table, widths);
   return text;
 }
@@ -75,8 +77,8 @@ std::string TerminalTable(const ReportData& report) {
   for (size_t s = 0; s < report.manifest.suites.size(); ++s) {
     const SuiteRecord& suite = report.manifest.suites[s];
     Table table = WithoutSizeNotes(SuiteTable(report, s, Timings::kInclude));
-    text += fmt::format("\n{}\n{} prompts; Lost and Regained: against the baseline's answers\n{}",
-                        suite.id, FormatCount(suite.num_prompts), Render(table));
+    text += fmt::format("\n{}\n{} prompts; lost and regained: against the baseline\n{}", suite.id,
+                        FormatCount(suite.num_prompts), Render(table));
   }
   for (const LaneResult& lane : report.lanes) {
     for (const std::string& note : lane.record.notes) {

@@ -2,7 +2,7 @@
 //
 // Conventions. Losses and divergences are in nats per scored token, unless the protocol counts per
 // word (TextResult::per_word). Percentiles interpolate at rank f (n - 1) of the sorted values.
-// Intervals are 95 %, two-sided, from clusters (articles of a text, prompts of a suite), never from
+// Intervals are 95%, two-sided, from clusters (articles of a text, prompts of a suite), never from
 // single tokens. What was not measured is absent, never zero. docs/report.md explains every field.
 #ifndef BITLOSS_REPORT_REPORT_DATA_H_
 #define BITLOSS_REPORT_REPORT_DATA_H_

@@ -31,6 +31,8 @@ std::vector<Cell> LaneCells(const LaneRecord& lane) {
 const std::vector<Column> kLaneColumns = {
     {"Lane", "", Align::kLeft}, {"Bits/weight", "", Align::kRight}, {"Size", "MB", Align::kRight}};
 
+constexpr const char* kCompleted = "Completed";
+
 void Append(std::vector<Cell>& row, std::vector<Cell> cells) {
   row.insert(row.end(), std::make_move_iterator(cells.begin()),
              std::make_move_iterator(cells.end()));
@@ -51,23 +53,37 @@ std::vector<Cell> TextCells(const TextResult& text) {
 
 std::string CountOf(uint64_t part, uint64_t whole) { return fmt::format("{}/{}", part, whole); }
 
+Cell PassedCell(const PromptCounts& counts, bool baseline) {
+  if (counts.num_checked == 0) return {};
+  Cell cell{CountOf(counts.num_passed, counts.num_checked), ""};
+  if (!baseline) {
+    cell.note = fmt::format("lost {}, regained {}", counts.num_regressions, counts.num_recoveries);
+  }
+  return cell;
+}
+
 std::vector<Cell> SuiteCells(const PromptCounts& counts, bool baseline, Timings timings) {
-  const auto against_baseline = [&](uint64_t count) {
-    return Cell{baseline ? "" : std::to_string(count), ""};
-  };
-  const bool checked = counts.num_checked > 0;
-  std::vector<Cell> cells = {{checked ? CountOf(counts.num_passed, counts.num_checked) : "", ""},
-                             checked ? against_baseline(counts.num_regressions) : Cell{},
-                             checked ? against_baseline(counts.num_recoveries) : Cell{},
-                             against_baseline(counts.num_identical),
-                             EstimateCell(counts.answer_kl, FormatDivergence),
-                             {counts.num_completed == counts.num_prompts
-                                  ? ""
-                                  : CountOf(counts.num_completed, counts.num_prompts),
-                              ""}};
   const bool timed = timings == Timings::kInclude && counts.mean_seconds;
-  cells.push_back({timed ? FormatSeconds(*counts.mean_seconds) : "", ""});
-  return cells;
+  return {PassedCell(counts, baseline),
+          {baseline ? "" : CountOf(counts.num_identical, counts.num_prompts), ""},
+          EstimateCell(counts.answer_kl, FormatDivergence),
+          {CountOf(counts.num_completed, counts.num_prompts), ""},
+          {timed ? FormatSeconds(*counts.mean_seconds) : "", ""}};
+}
+
+// The rule; a column that says so would be noise.
+bool EverythingCompleted(const ReportData& report, size_t suite) {
+  return std::ranges::all_of(report.lanes, [&](const LaneResult& lane) {
+    const SuiteResult* result = FindSuite(lane, suite);
+    return result == nullptr || result->counts.num_completed == result->counts.num_prompts;
+  });
+}
+
+void ClearColumn(Table& table, std::string_view name) {
+  for (size_t column = 0; column < table.columns.size(); ++column) {
+    if (table.columns[column].name != name) continue;
+    for (std::vector<Cell>& row : table.rows) row[column] = {};
+  }
 }
 
 }  // namespace
@@ -116,19 +132,19 @@ Table TextTable(const ReportData& report, size_t protocol) {
 
 Table SuiteTable(const ReportData& report, size_t suite, Timings timings) {
   Table table{kLaneColumns, {}};
-  for (const char* name : {"Passed", "Lost", "Regained", "Identical"}) {
-    table.columns.push_back({name, "", Align::kRight});
-  }
+  table.columns.push_back({"Passed", "", Align::kRight});
+  table.columns.push_back({"Identical", "", Align::kRight});
   table.columns.push_back({"Answer KL", "nats/token", Align::kRight});
-  table.columns.push_back({"Completed", "", Align::kRight});
+  table.columns.push_back({kCompleted, "", Align::kRight});
   table.columns.push_back({"Answer time", "s", Align::kRight});
   for (const LaneResult& lane : report.lanes) {
     std::vector<Cell> row = LaneCells(lane.record);
     const SuiteResult* result = FindSuite(lane, suite);
     Append(row, result != nullptr ? SuiteCells(result->counts, lane.record.baseline, timings)
-                                  : std::vector<Cell>(7));
+                                  : std::vector<Cell>(5));
     table.rows.push_back(std::move(row));
   }
+  if (EverythingCompleted(report, suite)) ClearColumn(table, kCompleted);
   table.DropEmptyColumns();
   return table;
 }
@@ -237,7 +253,7 @@ std::string ProtocolCaption(const ReportData& report, size_t protocol) {
     const Estimate& delta = *text->delta_nll;
     caption +=
         delta.interval
-            ? fmt::format("; intervals: 95 %, paired, over {} {}{} ({:.1f} effective)",
+            ? fmt::format("; 95% intervals, paired, over {} {}{} ({:.1f} effective)",
                           delta.num_clusters, record.cluster_kind,
                           record.cluster_kind.ends_with('s') ? "" : "s", delta.effective_clusters)
             : fmt::format("; no intervals: the text is one {}", record.cluster_kind);

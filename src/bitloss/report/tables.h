@@ -51,8 +51,8 @@ Table Joined(const Table& left, const Table& right);
 // "wikitext2, lines-512-seed": how a protocol's table is called.
 std::string ProtocolTitle(const ReportData& report, size_t protocol);
 
-// "500 sequences, 63,398 tokens, 62,898 predictions; intervals: 95 %, over 12 articles (7.7
-// effective)".
+// "500 sequences, 63,398 tokens, 62,898 predictions; 95% intervals, paired, over 12
+// articles (7.7 effective)".
 std::string ProtocolCaption(const ReportData& report, size_t protocol);
 
 // What a reader must know before the numbers: lanes with errors, a study that is not complete.

@@ -5,16 +5,13 @@
 namespace bitloss {
 namespace {
 
-// A scheme as a file name: "int3_group:64+awq" keeps its letters, digits and "._-+"; anything else
-// ("/" above all) becomes "_".
+// A scheme as a file name: as it is ("int3_group:64+awq"), but for what would lead elsewhere.
 std::string FileName(const std::string& scheme) {
-  std::string name;
-  for (const char c : scheme) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("._-+").find(c) != std::string_view::npos;
-    name += plain ? c : '_';
+  std::string name = scheme;
+  for (char& c : name) {
+    if (c == '/' || static_cast<unsigned char>(c) < 0x20) c = '_';
   }
-  return name;
+  return name.starts_with('.') ? "_" + name : name;
 }
 
 }  // namespace
