@@ -34,7 +34,7 @@ Result<Suite> OpenSuite(std::string_view name_or_path) {
   return suite;
 }
 
-Result<std::filesystem::path> FindBitlossTiny() {
+Result<std::filesystem::path> EmbeddedModelFolder() {
   const std::array<std::filesystem::path, 2> places = {InstalledModel(),
                                                        BITLOSS_SOURCE_MODELS "/bitloss-tiny"};
   for (const std::filesystem::path& place : places) {

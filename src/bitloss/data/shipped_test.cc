@@ -5,7 +5,7 @@
 #include <map>
 
 #include "bitloss/base/file.h"
-#include "bitloss/data/assess.h"
+#include "bitloss/data/check_answer.h"
 #include "bitloss/data/embedded.h"
 #include "bitloss/data/text.h"
 
@@ -20,17 +20,17 @@ Suite Open(std::string_view name) {
   return std::move(suite).value();
 }
 
-bool HasContentCheck(const Prompt& prompt) {
+bool HasContentCheck(const SuitePrompt& prompt) {
   for (const Check& check : prompt.checks) {
     if (check.required && check.type->kind == CheckKind::kContent) return true;
   }
   return false;
 }
 
-std::string Explain(const Prompt& prompt, std::string_view answer) {
+std::string Explain(const SuitePrompt& prompt, std::string_view answer) {
   std::string out = prompt.id + " on \"" + std::string(answer) + "\":";
-  const std::optional<Assessment> assessment = Assess(prompt, answer);
-  for (const CheckOutcome& check : assessment->checks) {
+  const PromptResult result = CheckAnswer(prompt, answer);
+  for (const CheckOutcome& check : result.checks) {
     out += " " + check.id + (check.passed ? "+" : "-") + " (" + check.evidence + ")";
   }
   return out;
@@ -46,14 +46,14 @@ TEST_P(ShippedSuite, HasTwelveCategoriesOfEight) {
   EXPECT_EQ(suite.categories[0].name, "Code Generation");
   EXPECT_EQ(suite.categories[11].name, "Domain Knowledge (Science)");
   std::map<size_t, size_t> prompts;
-  for (const Prompt& prompt : suite.prompts) ++prompts[prompt.category];
+  for (const SuitePrompt& prompt : suite.prompts) ++prompts[prompt.category];
   for (size_t i = 0; i < 12; ++i) EXPECT_EQ(prompts[i], 8u) << suite.categories[i].name;
 }
 
 TEST_P(ShippedSuite, ChecksEveryPromptAndTheContentOfTwoThirds) {
   const Suite suite = Open(GetParam());
   size_t with_content = 0;
-  for (const Prompt& prompt : suite.prompts) {
+  for (const SuitePrompt& prompt : suite.prompts) {
     EXPECT_FALSE(prompt.checks.empty()) << prompt.id;
     with_content += HasContentCheck(prompt) ? 1 : 0;
   }
@@ -62,20 +62,20 @@ TEST_P(ShippedSuite, ChecksEveryPromptAndTheContentOfTwoThirds) {
 
 TEST_P(ShippedSuite, PassesItsReferencesInFull) {
   const Suite suite = Open(GetParam());
-  for (const Prompt& prompt : suite.prompts) {
+  for (const SuitePrompt& prompt : suite.prompts) {
     ASSERT_FALSE(prompt.references.empty()) << prompt.id;
     for (const std::string& reference : prompt.references) {
-      EXPECT_TRUE(Assess(prompt, reference)->passed) << Explain(prompt, reference);
-      EXPECT_EQ(Assess(prompt, reference)->score, 1.0) << Explain(prompt, reference);
+      EXPECT_TRUE(CheckAnswer(prompt, reference).passed) << Explain(prompt, reference);
+      EXPECT_EQ(CheckAnswer(prompt, reference).score, 1.0) << Explain(prompt, reference);
     }
   }
 }
 
 TEST_P(ShippedSuite, FailsAnEmptyAnswerAndItsOwnQuestion) {
   const Suite suite = Open(GetParam());
-  for (const Prompt& prompt : suite.prompts) {
-    EXPECT_FALSE(Assess(prompt, "")->passed) << prompt.id;
-    EXPECT_FALSE(Assess(prompt, "I do not know.")->passed) << prompt.id;
+  for (const SuitePrompt& prompt : suite.prompts) {
+    EXPECT_FALSE(CheckAnswer(prompt, "").passed) << prompt.id;
+    EXPECT_FALSE(CheckAnswer(prompt, "I do not know.").passed) << prompt.id;
   }
 }
 
@@ -93,13 +93,13 @@ TEST(Core96, FailsEveryContentCheckOnAWrongAnswer) {
   const Result<Json> json = ParseStrictJson(bytes.value());
   ASSERT_TRUE(json.ok());
   for (size_t i = 0; i < suite.prompts.size(); ++i) {
-    const Prompt& prompt = suite.prompts[i];
+    const SuitePrompt& prompt = suite.prompts[i];
     for (const Json& wrong : json.value()["prompts"][i]["x-wrong"]) {
-      const Assessment assessment = *Assess(prompt, wrong.get<std::string>());
-      EXPECT_FALSE(assessment.passed) << Explain(prompt, wrong.get<std::string>());
+      const PromptResult result = CheckAnswer(prompt, wrong.get<std::string>());
+      EXPECT_FALSE(result.passed) << Explain(prompt, wrong.get<std::string>());
       for (size_t c = 0; c < prompt.checks.size(); ++c) {
         if (prompt.checks[c].type->kind != CheckKind::kContent) continue;
-        EXPECT_FALSE(assessment.checks[c].passed) << Explain(prompt, wrong.get<std::string>());
+        EXPECT_FALSE(result.checks[c].passed) << Explain(prompt, wrong.get<std::string>());
       }
     }
   }
@@ -109,8 +109,8 @@ TEST(Core96, DoesNotGiveItsAnswersAway) {
   // What is asked for must not pass by being repeated: a model that only echoes fails most prompts.
   size_t echoes_that_pass = 0;
   const Suite suite = Open("core96");
-  for (const Prompt& prompt : suite.prompts) {
-    echoes_that_pass += Assess(prompt, prompt.text)->passed ? 1 : 0;
+  for (const SuitePrompt& prompt : suite.prompts) {
+    echoes_that_pass += CheckAnswer(prompt, prompt.prompt).passed ? 1 : 0;
   }
   EXPECT_LE(echoes_that_pass, 20u);
 }
@@ -124,7 +124,7 @@ TEST(OpenSuite, TakesAFileWhenTheNameIsNotEmbedded) {
 }
 
 TEST(BitlossTiny, IsFoundWithItsTexts) {
-  const Result<std::filesystem::path> folder = FindBitlossTiny();
+  const Result<std::filesystem::path> folder = EmbeddedModelFolder();
   ASSERT_TRUE(folder.ok()) << folder.error().message;
   EXPECT_TRUE(std::filesystem::exists(folder.value() / "model.safetensors"));
   const Result<Text> text = LoadText(folder.value() / "eval.txt");

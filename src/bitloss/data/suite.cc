@@ -99,11 +99,11 @@ Result<size_t> ReadCategoryOf(Fields& fields, const Suite& suite) {
 
 Status ReadPrompt(Fields& fields, const Defaults& defaults, std::set<std::string>& ids,
                   Suite& suite) {
-  Prompt prompt;
+  SuitePrompt prompt;
   BITLOSS_DO(TakeId(fields, ids, prompt.id));
   BITLOSS_TRY(prompt.category, ReadCategoryOf(fields, suite));
-  BITLOSS_TRY(prompt.text, fields.String("prompt"));
-  if (prompt.text.empty()) return fields.Bad("prompt", "must not be empty");
+  BITLOSS_TRY(prompt.prompt, fields.String("prompt"));
+  if (prompt.prompt.empty()) return fields.Bad("prompt", "must not be empty");
   BITLOSS_TRY(prompt.lang, fields.StringOr("lang", prompt.lang));
   BITLOSS_TRY(prompt.tags, fields.StringsOr("tags", {}));
   BITLOSS_TRY(prompt.max_new_tokens, ReadMaxNewTokens(fields, defaults.max_new_tokens));
@@ -194,10 +194,10 @@ Result<Suite> ReadPlainMap(const Json& json, std::string_view name) {
     suite.categories.push_back({.id = id, .name = category, .super = ""});
     for (size_t i = 0; i < texts.size(); ++i) {
       if (texts[i].empty()) return fields.Bad(category, "an empty prompt");
-      Prompt prompt;
+      SuitePrompt prompt;
       prompt.id = fmt::format("{}-{:03}", id, i + 1);
       prompt.category = index;
-      prompt.text = texts[i];
+      prompt.prompt = texts[i];
       prompt.max_new_tokens = kDefaultMaxNewTokens;
       suite.prompts.push_back(std::move(prompt));
     }

@@ -40,10 +40,10 @@ struct Check {
   bool negate = false;   // passes where the type would not
 };
 
-struct Prompt {
+struct SuitePrompt {
   std::string id;
   size_t category = 0;  // index into Suite::categories
-  std::string text;
+  std::string prompt;
   std::string lang = "en";
   std::vector<std::string> tags;
   size_t max_new_tokens = 0;
@@ -68,7 +68,12 @@ struct Suite {
   PromptTemplate prompt_template = PromptTemplate::kChat;
   std::string system = "default";    // "default": the chat template's own; "none"; else the message
   std::vector<Category> categories;  // in the order of the file
-  std::vector<Prompt> prompts;       // in the order of the file
+  std::vector<SuitePrompt> prompts;  // in the order of the file
+
+  // The category's name as people read it.
+  const std::string& CategoryName(const SuitePrompt& prompt) const {
+    return categories[prompt.category].name;
+  }
 };
 
 // New tokens of an answer where the suite says nothing.

@@ -70,7 +70,7 @@ TEST(Suite, ReadsAPlainMapInTheOrderOfTheFile) {
   ASSERT_EQ(suite.prompts.size(), 3u);
   EXPECT_EQ(suite.categories[0].name, "Question Answering");
   EXPECT_EQ(suite.prompts[1].id, "question-answering-002");
-  EXPECT_EQ(suite.prompts[1].text, "When?");
+  EXPECT_EQ(suite.prompts[1].prompt, "When?");
   EXPECT_EQ(suite.prompts[2].category, 1u);
   EXPECT_EQ(suite.prompts[0].max_new_tokens, 100u);
   EXPECT_TRUE(suite.prompts[0].checks.empty());

@@ -1,7 +1,9 @@
-#include "bitloss/data/assess.h"
+#include "bitloss/data/check_answer.h"
 
 #include <algorithm>
+#include <optional>
 
+#include "bitloss/base/check.h"
 #include "bitloss/data/checks/answer_text.h"
 
 namespace bitloss {
@@ -52,29 +54,37 @@ std::optional<std::string_view> Select(std::string_view answer, const Check& che
   return check.scope == Scope::kFirstLine ? lines.front() : lines.back();
 }
 
-CheckOutcome Ask(const Check& check, const Prompt& prompt, std::string_view answer) {
+CheckOutcome Ask(const Check& check, const SuitePrompt& prompt, std::string_view answer) {
   const std::optional<std::string_view> scoped = Select(answer, check);
   if (!scoped) return {.id = check.id, .passed = false, .evidence = "nothing to look at"};
-  const Verdict verdict = check.judge({.scoped = *scoped, .prompt = prompt.text});
+  const Verdict verdict = check.judge({.scoped = *scoped, .prompt = prompt.prompt});
   return {.id = check.id, .passed = verdict.passed != check.negate, .evidence = verdict.evidence};
 }
 
 }  // namespace
 
-std::optional<Assessment> Assess(const Prompt& prompt, std::string_view answer) {
-  if (prompt.checks.empty()) return std::nullopt;
-  Assessment assessment{.passed = true, .score = 0.0, .checks = {}};
+PromptResult CheckAnswer(const SuitePrompt& prompt, std::string_view answer) {
+  BITLOSS_CHECK(!prompt.checks.empty());
+  PromptResult result{.passed = true, .score = 0.0, .checks = {}};
   double total = 0.0;
   double earned = 0.0;
   for (const Check& check : prompt.checks) {
-    assessment.checks.push_back(Ask(check, prompt, Bounded(answer)));
-    const bool passed = assessment.checks.back().passed;
-    if (check.required && !passed) assessment.passed = false;
+    result.checks.push_back(Ask(check, prompt, Bounded(answer)));
+    const bool passed = result.checks.back().passed;
+    if (check.required && !passed) result.passed = false;
     total += check.weight;
     if (passed) earned += check.weight;
   }
-  assessment.score = total > 0.0 ? earned / total : (assessment.passed ? 1.0 : 0.0);
-  return assessment;
+  result.score = total > 0.0 ? earned / total : (result.passed ? 1.0 : 0.0);
+  return result;
+}
+
+std::string EvidenceJson(const PromptResult& result) {
+  Json json = Json::array();
+  for (const CheckOutcome& check : result.checks) {
+    json.push_back({{"id", check.id}, {"passed", check.passed}, {"evidence", check.evidence}});
+  }
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace bitloss
