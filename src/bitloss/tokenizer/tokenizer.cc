@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bitloss/base/text.h"
+#include "bitloss/tokenizer/one_line.h"
 #include "bitloss/tokenizer/tokenizer_parts.h"
 
 namespace bitloss {
@@ -77,7 +78,7 @@ Result<std::vector<TokenId>> Tokenizer::Encode(std::string_view utf8, Special sp
   Encoding encoding(*parts_, special == Special::kParse ? AddedTokens::Control::kRecognize
                                                         : AddedTokens::Control::kIgnore);
   if (add_tokens == AddTokens::kModel) encoding.AddTokens(parts_->prefix);
-  BITLOSS_DO(encoding.AddText(utf8));
+  if (const Status added = encoding.AddText(utf8); !added.ok()) return OnOneLine(added.error());
   if (add_tokens == AddTokens::kModel) encoding.AddTokens(parts_->suffix);
   return encoding.TakeIds();
 }

@@ -3,10 +3,12 @@
 #include <array>
 #include <cmath>
 
+#include "bitloss/base/text.h"
 #include "bitloss/checkpoint/gguf.h"
 #include "bitloss/tokenizer/identity.h"
 #include "bitloss/tokenizer/json_document.h"
 #include "bitloss/tokenizer/merges.h"
+#include "bitloss/tokenizer/one_line.h"
 #include "bitloss/tokenizer/tokenizer.h"
 #include "bitloss/tokenizer/tokenizer_parts.h"
 
@@ -65,6 +67,11 @@ class Keys {
   Status Read() {
     BITLOSS_TRY(tokens, metadata_.GetStrings("tokenizer.ggml.tokens"));
     if (tokens.empty()) return BadInput("tokenizer.ggml.tokens is empty");
+    for (size_t id = 0; id < tokens.size(); ++id) {
+      if (FindInvalidUtf8(tokens[id])) {
+        return BadInput("tokenizer.ggml.tokens: entry {} is not valid UTF-8", id);
+      }
+    }
     types.assign(tokens.size(), kNormal);
     if (metadata_.Has("tokenizer.ggml.token_type")) {
       BITLOSS_TRY(types, metadata_.GetInts("tokenizer.ggml.token_type"));
@@ -270,10 +277,10 @@ Result<TokenizerParts> ReadParts(const GgufMetadata& metadata) {
 }  // namespace
 
 Result<Tokenizer> Tokenizer::FromGguf(const GgufFile& file) {
-  BITLOSS_TRY(TokenizerParts parts, ReadParts(file.metadata()));
-  auto shared = std::make_shared<TokenizerParts>(std::move(parts));
-  shared->identity = IdentityOf(*shared);
-  return Tokenizer(std::move(shared));
+  auto parts = ReadParts(file.metadata());
+  if (!parts.ok()) return OnOneLine(parts.error());
+  parts.value().identity = IdentityOf(parts.value());
+  return Tokenizer(std::make_shared<TokenizerParts>(std::move(parts).value()));
 }
 
 }  // namespace bitloss

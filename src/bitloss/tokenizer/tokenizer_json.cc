@@ -6,6 +6,7 @@
 #include "bitloss/tokenizer/json_document.h"
 #include "bitloss/tokenizer/json_fields.h"
 #include "bitloss/tokenizer/merges.h"
+#include "bitloss/tokenizer/one_line.h"
 #include "bitloss/tokenizer/tokenizer.h"
 #include "bitloss/tokenizer/tokenizer_config.h"
 #include "bitloss/tokenizer/tokenizer_parts.h"
@@ -190,9 +191,7 @@ Status ApplyConfig(const TokenizerConfig& config, TokenizerParts& parts) {
   return Ok();
 }
 
-}  // namespace
-
-Result<Tokenizer> Tokenizer::FromFolder(const std::filesystem::path& folder) {
+Result<TokenizerParts> ReadFolder(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "tokenizer.json";
   BITLOSS_TRY(const std::string text, ReadFile(path, kMaxFileBytes));
   auto parts = ReadParts(text);
@@ -201,9 +200,16 @@ Result<Tokenizer> Tokenizer::FromFolder(const std::filesystem::path& folder) {
   if (const Status applied = ApplyConfig(config, parts.value()); !applied.ok()) {
     return Within((folder / "tokenizer_config.json").string(), applied.error());
   }
-  auto shared = std::make_shared<TokenizerParts>(std::move(parts).value());
-  shared->identity = IdentityOf(*shared);
-  return Tokenizer(std::move(shared));
+  return parts;
+}
+
+}  // namespace
+
+Result<Tokenizer> Tokenizer::FromFolder(const std::filesystem::path& folder) {
+  auto parts = ReadFolder(folder);
+  if (!parts.ok()) return OnOneLine(parts.error());
+  parts.value().identity = IdentityOf(parts.value());
+  return Tokenizer(std::make_shared<TokenizerParts>(std::move(parts).value()));
 }
 
 }  // namespace bitloss

@@ -231,6 +231,13 @@ TEST_F(TokenizerTest, RefusesIdsThatAreOutOfRangeOrTaken) {
   EXPECT_THAT(Refusal(added.dump()), HasSubstr("added_tokens[0].content is empty"));
 }
 
+TEST_F(TokenizerTest, KeepsMessagesOnOneLineWhateverTheyQuote) {
+  const std::string long_token(100'000, 'x');
+  EXPECT_THAT(Refusal(R"({"model": {"vocab": {"\n\u001b[31m": 1, "b": 1}}})"),
+              HasSubstr(R"(id 1 is given to '\x0A\x1B[31m')"));
+  EXPECT_LT(Refusal(R"({"model": {"vocab": {")" + long_token + R"(": 1, "b": 1}}})").size(), 700u);
+}
+
 TEST_F(TokenizerTest, RefusesMergesOfUnknownTokensAndMergesThatAreNone) {
   const auto with_merges = [](const char* merges) {
     Json definition = SmallBytes();
