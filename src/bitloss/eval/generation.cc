@@ -100,9 +100,9 @@ class Generation {
     std::vector<size_t> capacities;
     for (const GenerationPrompt& prompt : prompts) {
       BITLOSS_CHECK(!prompt.tokens.empty() && prompt.max_new_tokens > 0 &&
-                    prompt.tokens.size() < config.max_position_embeddings);
+                    prompt.tokens.size() < config.max_positions);
       capacities.push_back(std::min(prompt.tokens.size() + prompt.max_new_tokens,
-                                    size_t{config.max_position_embeddings}));
+                                    size_t{config.max_positions}));
     }
     return capacities;
   }

@@ -61,7 +61,7 @@ using GenerationStep = std::function<void(size_t num_tokens)>;
 
 // A prompt's answer does not depend on the others in the batch. An answer stops where the model's
 // positions end. kBadInput if a logit is NaN or infinite.
-// Requires: every prompt has tokens, fewer than max_position_embeddings, and max_new_tokens > 0.
+// Requires: every prompt has tokens, fewer than max_positions, and max_new_tokens > 0.
 Result<GenerationSpeed> Generate(Transformer& transformer, const LaneWeights& lane,
                                  std::span<const GenerationPrompt> prompts,
                                  const GenerationOptions& options, const AnswerDone& done,

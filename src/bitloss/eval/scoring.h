@@ -49,13 +49,14 @@ class Scorer {
   // lanes[0] is the baseline. Requires: `transformer` and the lanes outlive the scorer.
   Scorer(Transformer& transformer, std::vector<NamedLane> lanes);
 
-  // Called after each lane's pass over a group, with the tokens that went through it and the
-  // seconds that it took.
-  using LaneDone = std::function<void(size_t lane, size_t num_tokens, double seconds)>;
+  struct GroupScores {
+    std::vector<std::vector<LaneScores>> sequences;  // [sequence][lane]
+    size_t num_tokens = 0;                           // that went through each lane
+    std::vector<double> lane_seconds;                // blocks, head and metrics of each lane
+  };
 
-  // [sequence][lane]. kBadInput if a lane's logits are not finite, naming lane and token.
-  Result<std::vector<std::vector<LaneScores>>> Score(std::span<const ScoredSequence> group,
-                                                     const LaneDone& lane_done = {});
+  // kBadInput if a lane's logits are not finite, naming the lane.
+  Result<GroupScores> Score(std::span<const ScoredSequence> group);
 
  private:
   // Rows whose logits exist at once: enough to keep the multipliers busy, few enough that a tile of

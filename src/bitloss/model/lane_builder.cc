@@ -61,10 +61,30 @@ Result<SharedParts> ReadSharedParts(const ModelSource& source, const Backend& ba
   return parts;
 }
 
-// Bytes of what the scheme leaves alone: 2 for each weight, 4 in the stored-precision lane.
-uint64_t OtherBytes(const ModelSource& source, Precision precision) {
-  const uint64_t others = source.num_parameters() - source.num_linear_parameters();
-  return others * (precision == Precision::kFp16 ? 2 : 4);
+// Gives a lane its embedding, final norm and head, and counts their bytes: 2 for each weight that
+// the scheme leaves alone, 4 in the stored-precision lane, and the head's own if the scheme asks
+// for one.
+Status FinishLane(const ModelSource& source, const Backend& backend, const Scheme& scheme,
+                  const SharedParts& parts, LaneWeights& lane) {
+  const Precision precision = PrecisionOf(scheme.format);
+  const uint64_t bytes_per_weight = precision == Precision::kFp16 ? 2 : 4;
+  uint64_t num_others = source.num_parameters() - source.num_linear_parameters();
+  lane.embedding = parts.embedding;
+  lane.final_norm = parts.final_norm;
+  lane.head = parts.head;
+  if (scheme.head_format.name != F16Format().name && scheme.head_format.name != F32Format().name) {
+    BITLOSS_TRY(const EncodedMatrix table, source.tied_head()
+                                               ? Result<EncodedMatrix>(parts.embedding)
+                                               : source.Head(precision));
+    BITLOSS_TRY(const EncodedMatrix head,
+                scheme.head_format.encode(scheme.head_format, Decode(table)));
+    BITLOSS_TRY(lane.head, backend.Pack(head, Execution{}));
+    if (source.tied_head()) lane.embedding = head;
+    num_others -= uint64_t{head.rows} * head.cols;
+    lane.size.other_bytes = head.num_bytes();
+  }
+  lane.size.other_bytes += num_others * bytes_per_weight;
+  return Ok();
 }
 
 double SecondsSince(std::chrono::steady_clock::time_point start) {
@@ -86,12 +106,7 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
     if (!shared.contains(precision)) {
       BITLOSS_TRY(shared[precision], ReadSharedParts(source, backend, precision));
     }
-    const SharedParts& parts = shared[precision];
-    LaneWeights& lane = lanes[i].weights;
-    lane.embedding = parts.embedding;
-    lane.final_norm = parts.final_norm;
-    lane.head = parts.head;
-    lane.size.other_bytes = OtherBytes(source, precision);
+    BITLOSS_DO(FinishLane(source, backend, schemes[i], shared[precision], lanes[i].weights));
   }
 
   std::optional<CalibrationChain> chain;

@@ -22,7 +22,7 @@ void Transformer::Hidden(const LaneWeights& lane, const Batch& batch, KvCache* c
       cache->Advance(batch.slots()[s], batch.sequences()[s].size());
     }
   }
-  backend_.RmsNorm(hidden, lane.final_norm, config_.rms_norm_eps, hidden);
+  backend_.RmsNorm(hidden, lane.final_norm, static_cast<float>(config_.rms_norm_eps), hidden);
 }
 
 void Transformer::LmHead(const LaneWeights& lane, ConstMatrixView hidden, MatrixView logits) const {
@@ -42,11 +42,11 @@ void Transformer::Embed(const LaneWeights& lane, const Batch& batch, Matrix& x) 
 void Transformer::Layer(const LayerWeights& weights, size_t layer, const Batch& batch,
                         KvCache* cache, MatrixView x) {
   scratch_.normed.Resize(x.rows, x.cols);
-  backend_.RmsNorm(x, weights.input_norm, config_.rms_norm_eps, scratch_.normed);
+  backend_.RmsNorm(x, weights.input_norm, static_cast<float>(config_.rms_norm_eps), scratch_.normed);
   SelfAttention(weights, layer, batch, cache, scratch_.normed, scratch_.delta);
   backend_.Add(scratch_.delta, x);
 
-  backend_.RmsNorm(x, weights.post_attention_norm, config_.rms_norm_eps, scratch_.normed);
+  backend_.RmsNorm(x, weights.post_attention_norm, static_cast<float>(config_.rms_norm_eps), scratch_.normed);
   FeedForward(weights, batch, scratch_.normed, scratch_.delta);
   backend_.Add(scratch_.delta, x);
 }

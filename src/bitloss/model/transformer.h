@@ -30,7 +30,7 @@ class Transformer {
   // x_{l+1} = h + FeedForward(norm(h)), h = x_l + Attention(norm(x_l)), from x_0 =
   // embedding[tokens]; `hidden` [tokens][hidden_size] receives norm(x_L), which LmHead turns into
   // logits. With a cache, the batch's sequences continue its slots. Requires: token ids <
-  // vocab_size, positions < max_position_embeddings.
+  // vocab_size, positions < max_positions.
   void Hidden(const LaneWeights& lane, const Batch& batch, KvCache* cache, Matrix& hidden);
 
   // logits [rows][vocab_size] of rows of `hidden`.

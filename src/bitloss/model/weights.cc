@@ -40,16 +40,6 @@ Status RoundAllToF16(const std::string& name, std::span<float> values) {
   return Ok();
 }
 
-Status CheckFinite(const std::string& name, std::span<const float> values) {
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (!std::isfinite(values[i])) {
-      return BadInput("tensor '{}': element {} is {}; the checkpoint is damaged", name, i,
-                      values[i]);
-    }
-  }
-  return Ok();
-}
-
 }  // namespace
 
 std::string_view ModuleName(Linear linear) {
@@ -119,7 +109,8 @@ Result<ModelSource> ModelSource::Open(std::shared_ptr<const Checkpoint> checkpoi
 
 Status ModelSource::CheckShape(const std::string& name, std::span<const uint64_t> expected) const {
   if (!checkpoint_->Has(name)) return BadInput("tensor '{}' is missing", name);
-  BITLOSS_TRY(const std::vector<uint64_t> shape, checkpoint_->Shape(name));
+  BITLOSS_TRY(const TensorInfo info, checkpoint_->Info(name));
+  const std::vector<uint64_t>& shape = info.shape;
   if (!std::ranges::equal(shape, expected)) {
     return BadInput("tensor '{}' has shape [{}], but the configuration says [{}]", name,
                     fmt::join(shape, ", "), fmt::join(expected, ", "));
@@ -149,8 +140,7 @@ uint64_t ModelSource::num_parameters() const {
 Result<Matrix> ModelSource::ReadMatrix(const std::string& name, size_t rows, size_t cols,
                                        Precision precision) const {
   Matrix matrix(rows, cols);
-  BITLOSS_DO(checkpoint_->ReadRows(name, 0, rows, matrix.flat()));
-  BITLOSS_DO(CheckFinite(name, matrix.flat()));
+  BITLOSS_DO(ReadFiniteRows(*checkpoint_, name, 0, rows, matrix.flat()));
   if (precision == Precision::kFp16) BITLOSS_DO(RoundAllToF16(name, matrix.flat()));
   return matrix;
 }

@@ -23,6 +23,9 @@ std::string Definition(const Scheme& scheme, const Calibration& calibration) {
   if (scheme.execution.kind == Execution::Kind::kLlmInt8) {
     definition += fmt::format("@llm.int8({})", scheme.execution.outlier_threshold);
   }
+  if (scheme.head_format.name != F16Format().name) {
+    definition += fmt::format("+head={}", scheme.head_format.name);
+  }
   return definition;
 }
 
@@ -73,7 +76,7 @@ Result<Calibration> ReadCalibration(const ModelFiles& model, const StudyOptions&
   Calibration calibration;
   std::filesystem::path path = options.calibration;
   if (path.empty()) {
-    BITLOSS_TRY(const std::filesystem::path folder, EmbeddedModelFolder());
+    BITLOSS_TRY(const std::filesystem::path folder, FindBitlossTiny());
     path = folder / "calibration.txt";
     calibration.text_name = "bitloss-tiny/calibration.txt";
   } else {
@@ -86,8 +89,7 @@ Result<Calibration> ReadCalibration(const ModelFiles& model, const StudyOptions&
   if (!encoded.ok()) return Within(path.string(), encoded.error());
   const std::vector<TokenId>& ids = encoded.value();
 
-  const size_t length =
-      std::min(kCalibrationSequence, size_t{model.source.config().max_position_embeddings});
+  const size_t length = std::min(kCalibrationSequence, size_t{model.source.config().max_positions});
   const size_t wanted = std::max<size_t>(1, options.calibration_tokens / length);
   for (size_t begin = 0; begin + length <= ids.size() && calibration.sequences.size() < wanted;
        begin += length) {

@@ -1,0 +1,100 @@
+#include "bitloss/cli/commands.h"
+#include "bitloss/eval/generation.h"
+#include "bitloss/model/lane_builder.h"
+#include "bitloss/study/lanes.h"
+#include "bitloss/study/model_files.h"
+
+namespace bitloss {
+namespace {
+
+struct Options {
+  std::string model;
+  std::string prompt;
+  std::string scheme = "fp16";
+  bool raw = false;
+  bool sample = false;
+  size_t max_new_tokens = 100;
+  StudyOptions study;
+};
+
+Result<std::vector<TokenId>> EncodePrompt(const ModelFiles& model, const Options& options) {
+  if (options.raw || model.tokenizer.chat_template().empty()) {
+    return model.tokenizer.Encode(options.prompt, Tokenizer::Special::kParse,
+                                  Tokenizer::AddTokens::kModel);
+  }
+  BITLOSS_TRY(const ChatTemplate chat,
+              ChooseChatTemplate(model.tokenizer, options.study.chat_template));
+  const ChatMessage message{"user", options.prompt};
+  BITLOSS_TRY(const std::string text,
+              chat.Render({&message, 1}, ChatTemplate::GenerationPrompt::kAdd));
+  return model.tokenizer.Encode(text, Tokenizer::Special::kParse, Tokenizer::AddTokens::kNone);
+}
+
+Result<int> GenerateAnswer(const Options& options) {
+  BITLOSS_TRY(const ModelFiles model, OpenModel(options.model));
+  BITLOSS_TRY(const std::vector<TokenId> tokens, EncodePrompt(model, options));
+  const size_t max_positions = model.source.config().max_positions;
+  if (tokens.empty() || tokens.size() >= max_positions) {
+    return BadInput("the prompt has {} tokens; the model takes 1 to {}", tokens.size(),
+                    max_positions - 1);
+  }
+  BITLOSS_TRY(const Calibration calibration, ReadCalibration(model, options.study));
+  StudyOptions study = options.study;
+  study.schemes = {options.scheme};
+  BITLOSS_TRY(std::vector<LanePlan> plans, PlanLanes(model, study, calibration, {}));
+  const std::vector<Scheme> schemes = {plans.back().scheme};
+
+  ThreadPool threads(options.study.num_threads);
+  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeCpuBackend(threads));
+  Transformer transformer(model.source.config(), *backend);
+  BITLOSS_TRY(const std::vector<BuiltLane> lanes,
+              BuildLanes(model.source, transformer, schemes,
+                         {.calibration = calibration.sequences, .layer_done = {}}));
+
+  GenerationOptions generation;
+  generation.end_tokens = model.end_tokens;
+  generation.num_top_positions = 0;
+  if (options.sample) generation.sampling = Sampling{.seed = options.study.seed};
+  const GenerationPrompt prompt{tokens, options.max_new_tokens, "generate"};
+  const AnswerDone done = [&](size_t, const Generated& answer) -> Status {
+    fmt::print("{}\n", model.tokenizer.Decode(answer.tokens, Tokenizer::SpecialOut::kSkip));
+    return Ok();
+  };
+  BITLOSS_TRY(const GenerationSpeed speed,
+              Generate(transformer, lanes[0].weights, {&prompt, 1}, generation, done));
+  if (speed.decode_tokens > 0) {
+    fmt::print(stderr, "{} prompt tokens in {:.2f} s, {} tokens at {:.1f} tokens/s\n",
+               speed.prefill_tokens, speed.prefill_seconds, speed.decode_tokens,
+               static_cast<double>(speed.decode_tokens) / speed.decode_seconds);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void AddGenerateCommand(CLI::App& app, Action& action) {
+  auto options = std::make_shared<Options>();
+  options->study.num_threads = DefaultNumThreads();
+  CLI::App* command = app.add_subcommand("generate", "Answer one prompt, to try a lane by hand");
+  command->add_option("MODEL", options->model, "As in 'bitloss run'")->required();
+  command->add_option("PROMPT", options->prompt, "What a user would type")->required();
+  command->add_option("--scheme", options->scheme, "Which form of the model answers")
+      ->capture_default_str();
+  command->add_flag("--raw", options->raw, "Without the chat template");
+  command->add_flag("--sample", options->sample, "Sample at temperature 0.7 instead of greedily");
+  command->add_option("--max-new-tokens", options->max_new_tokens, "Cut the answer here")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--chat-template", options->study.chat_template,
+                      "Instead of the model's own chat template: chatml");
+  command->add_option("--calibration", options->study.calibration,
+                      "UTF-8 text for schemes that calibrate");
+  command->add_option("--threads", options->study.num_threads, "No answer depends on it")
+      ->check(CLI::Range(size_t{1}, size_t{1024}))
+      ->capture_default_str();
+  command->add_option("--seed", options->study.seed, "Of the dice")->capture_default_str();
+  command->callback(
+      [options, &action] { action = [options] { return GenerateAnswer(*options); }; });
+}
+
+}  // namespace bitloss

@@ -1,0 +1,90 @@
+#include "bitloss/cli/commands.h"
+#include "bitloss/cli/progress.h"
+#include "bitloss/data/protocol.h"
+#include "bitloss/report/report_data.h"
+#include "bitloss/report/writers.h"
+#include "bitloss/study/run.h"
+
+namespace bitloss {
+namespace {
+
+Result<int> Run(const StudyOptions& options) {
+  {
+    ProgressPrinter printer;
+    BITLOSS_DO(RunStudy(options, [&](const Progress& progress) { printer(progress); }));
+  }
+  BITLOSS_TRY(const Store store, Store::OpenForReading(options.out));
+  ThreadPool threads(options.num_threads);
+  BITLOSS_TRY(const ReportData report, MakeReport(store, threads));
+  BITLOSS_DO(WriteReportFiles(report, options.out));
+  fmt::print("{}\nreport: {}\n", TerminalTable(report), (options.out / "report.html").string());
+  for (const LaneResult& lane : report.lanes) {
+    if (lane.error) return BadInput("lane '{}': {}", lane.record.scheme, *lane.error);
+  }
+  return 0;
+}
+
+std::string ProtocolList() {
+  std::vector<std::string_view> ids;
+  for (const Protocol& protocol : Protocols()) ids.push_back(protocol.id);
+  return fmt::format("{}", fmt::join(ids, ", "));
+}
+
+}  // namespace
+
+void AddRunCommand(CLI::App& app, Action& action) {
+  auto options = std::make_shared<StudyOptions>();
+  auto sample = std::make_shared<bool>(false);
+  options->num_threads = DefaultNumThreads();
+  CLI::App* command = app.add_subcommand(
+      "run", "Evaluate every lane beside the FP16 baseline; go on where an earlier run stopped");
+  command->add_option("MODEL", options->model,
+                      "Folder in Hugging Face layout, .gguf file, or hub name in the local cache; "
+                      "without one, the small model that ships with bitloss");
+  command
+      ->add_option("--schemes", options->schemes,
+                   "Quantized forms, separated by commas; 'bitloss schemes' lists them")
+      ->delimiter(',')
+      ->capture_default_str();
+  command->add_option("--text", options->texts, "UTF-8 file to evaluate on; may be repeated");
+  command
+      ->add_option("--protocol", options->protocols,
+                   "How text becomes scored tokens; may be repeated: " + ProtocolList())
+      ->delimiter(',')
+      ->capture_default_str();
+  command
+      ->add_option("--max-samples", options->max_samples,
+                   "Keep the first N sequences of every protocol")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--suite", options->suite, "Prompts: core96, tiny96, none or a JSON file");
+  command->add_option("--max-new-tokens", options->max_new_tokens, "Cut answers here")
+      ->check(CLI::PositiveNumber);
+  command->add_flag(
+      "--sample", *sample,
+      "Sample at temperature 0.7 with the same dice in every lane, instead of greedily");
+  command->add_option("--chat-template", options->chat_template,
+                      "Instead of the model's own chat template: chatml");
+  command->add_option(
+      "--calibration", options->calibration,
+      "UTF-8 text for schemes that calibrate; by default one that ships with bitloss");
+  command->add_option("--calibration-tokens", options->calibration_tokens, "How much of it")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--int8-threshold", options->int8_threshold,
+                   "Activations from here on are outliers of LLM.int8; 0: none are")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--out", options->out, "The study's folder")->capture_default_str();
+  command->add_option("--threads", options->num_threads, "No number depends on it")
+      ->check(CLI::Range(size_t{1}, size_t{1024}))
+      ->capture_default_str();
+  command->add_option("--seed", options->seed, "Of everything that is drawn")
+      ->capture_default_str();
+  command->callback([options, sample, &action] {
+    if (*sample) options->temperature = 0.7;
+    action = [options] { return Run(*options); };
+  });
+}
+
+}  // namespace bitloss

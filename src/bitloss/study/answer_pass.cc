@@ -1,0 +1,174 @@
+#include "bitloss/study/answer_pass.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "bitloss/data/assess.h"
+#include "bitloss/study/memory.h"
+
+namespace bitloss {
+namespace {
+
+constexpr size_t kGroupTokens = 2048;
+
+std::vector<size_t> LaneNumbers(std::span<const StudyLane> lanes) {
+  std::vector<size_t> numbers;
+  for (const StudyLane& lane : lanes) numbers.push_back(lane.lane);
+  return numbers;
+}
+
+std::vector<TopLogits> ToTopLogits(std::span<const std::vector<ScoredToken>> positions) {
+  std::vector<TopLogits> records;
+  for (const std::vector<ScoredToken>& position : positions) {
+    TopLogits& record = records.emplace_back();
+    for (const ScoredToken& token : position) {
+      record.ids.push_back(token.id);
+      record.logits.push_back(token.logit);
+    }
+  }
+  return records;
+}
+
+std::string EvidenceJson(const Assessment& assessment) {
+  nlohmann::ordered_json checks = nlohmann::ordered_json::array();
+  for (const CheckOutcome& check : assessment.checks) {
+    checks.push_back({{"id", check.id}, {"passed", check.passed}, {"evidence", check.evidence}});
+  }
+  // A model's bytes may be cut in the middle of a character.
+  return checks.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+Answer ToAnswer(Generated generated, const Prompt& prompt, const Tokenizer& tokenizer) {
+  Answer answer;
+  answer.text = tokenizer.Decode(generated.tokens, Tokenizer::SpecialOut::kSkip);
+  answer.finish = generated.finish == Finish::kEndToken ? FinishReason::kEos : FinishReason::kLimit;
+  answer.top_logits = ToTopLogits(generated.top_logits);
+  answer.token_ids = std::move(generated.tokens);
+  if (const auto assessment = Assess(prompt, answer.text)) {
+    answer.check = CheckResult{assessment->passed, assessment->score, EvidenceJson(*assessment)};
+  }
+  return answer;
+}
+
+// One lane's answers to the prompts that it lacks.
+Status AnswerLane(Transformer& transformer, const StudyLane& lane, const StudySuite& suite,
+                  size_t suite_index, std::span<const size_t> pending, const AnswerOptions& options,
+                  Store& store, const ProgressSink& progress) {
+  if (pending.empty()) return Ok();
+  std::vector<GenerationPrompt> prompts;
+  uint64_t most_tokens = 0;
+  for (const size_t prompt : pending) {
+    prompts.push_back(suite.prompts[prompt]);
+    most_tokens += prompts.back().max_new_tokens;
+  }
+  // An answer that ends early saves the tokens that it could have had.
+  uint64_t saved_tokens = 0;
+  uint64_t num_tokens = 0;
+  Progress state{fmt::format("{} answers, {}", suite.suite.id, lane.named.name), 0, most_tokens,
+                 "tokens at most"};
+  progress(state);
+
+  const AnswerDone done = [&](size_t index, Generated generated) -> Status {
+    const size_t prompt = pending[index];
+    saved_tokens += prompts[index].max_new_tokens - generated.tokens.size();
+    const Timing timing{lane.lane, TimingKind::kAnswer, AnswerTimingKey(suite_index, prompt),
+                        generated.seconds, generated.tokens.size()};
+    Answer answer = ToAnswer(std::move(generated), suite.suite.prompts[prompt], options.tokenizer);
+    answer.lane = lane.lane;
+    answer.suite = suite_index;
+    answer.prompt = prompt;
+    BITLOSS_DO(store.PutAnswers({&answer, 1}));
+    return store.PutTimings({&timing, 1});
+  };
+  const GenerationStep step = [&](size_t tokens) {
+    num_tokens = tokens;
+    state.done = std::min(most_tokens, num_tokens + saved_tokens);
+    progress(state);
+  };
+  BITLOSS_TRY(const GenerationSpeed speed,
+              Generate(transformer, *lane.named.weights, prompts, options.generation, done, step));
+  const Timing decode{lane.lane, TimingKind::kDecode, fmt::format("{}", suite_index),
+                      speed.decode_seconds, speed.decode_tokens};
+  BITLOSS_DO(store.PutTimings({&decode, 1}));
+  return store.PutPeakMemory(lane.lane, PeakResidentBytes());
+}
+
+}  // namespace
+
+bool PendingAnswers::empty() const {
+  return unscored.empty() &&
+         std::ranges::all_of(prompts, [](const auto& lane) { return lane.empty(); });
+}
+
+Result<PendingAnswers> FindPendingAnswers(const Store& store, size_t suite, size_t num_prompts,
+                                          std::span<const size_t> lanes) {
+  PendingAnswers pending;
+  pending.prompts.resize(lanes.size());
+  for (size_t prompt = 0; prompt < num_prompts; ++prompt) {
+    bool scored = true;
+    for (size_t i = 0; i < lanes.size(); ++i) {
+      BITLOSS_TRY(const bool has_answer, store.HasAnswer(lanes[i], suite, prompt));
+      if (!has_answer) pending.prompts[i].push_back(prompt);
+      BITLOSS_TRY(const bool has_scores, store.HasAnswerScores(lanes[i], suite, prompt));
+      scored &= has_scores;
+    }
+    if (!scored) pending.unscored.push_back(prompt);
+  }
+  return pending;
+}
+
+Status RunAnswerPass(Transformer& transformer, std::span<const StudyLane> lanes,
+                     const StudySuite& suite, size_t suite_index, const AnswerOptions& options,
+                     Store& store, const ProgressSink& progress) {
+  BITLOSS_TRY(const PendingAnswers pending,
+              FindPendingAnswers(store, suite_index, suite.prompts.size(), LaneNumbers(lanes)));
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    BITLOSS_DO(AnswerLane(transformer, lanes[i], suite, suite_index, pending.prompts[i], options,
+                          store, progress));
+  }
+  return Ok();
+}
+
+Status RunAnswerScoring(Transformer& transformer, std::span<const StudyLane> lanes,
+                        const StudySuite& suite, size_t suite_index, Store& store,
+                        const ProgressSink& progress) {
+  BITLOSS_TRY(const PendingAnswers pending,
+              FindPendingAnswers(store, suite_index, suite.prompts.size(), LaneNumbers(lanes)));
+  BITLOSS_TRY(const std::vector<Answer> answers, store.Answers(0, suite_index));
+  BITLOSS_CHECK(answers.size() == suite.prompts.size());
+
+  std::vector<std::vector<int32_t>> tokens;
+  std::vector<ScoredSequence> sequences;
+  for (const size_t prompt : pending.unscored) {
+    std::vector<int32_t> sequence = suite.prompts[prompt].tokens;
+    sequence.insert(sequence.end(), answers[prompt].token_ids.begin(),
+                    answers[prompt].token_ids.end());
+    tokens.push_back(std::move(sequence));
+    sequences.push_back({tokens.back(), suite.prompts[prompt].tokens.size()});
+  }
+
+  std::vector<NamedLane> named;
+  for (const StudyLane& lane : lanes) named.push_back(lane.named);
+  Scorer scorer(transformer, std::move(named));
+  Progress state{fmt::format("{} answers, every lane on the baseline's", suite.suite.id),
+                 suite.prompts.size() - pending.unscored.size(), suite.prompts.size(), "prompts"};
+  for (const auto& [begin, end] : GroupByTokens(sequences, kGroupTokens)) {
+    progress(state);
+    BITLOSS_TRY(Scorer::GroupScores group,
+                scorer.Score(std::span(sequences).subspan(begin, end - begin)));
+    std::vector<AnswerScores> records;
+    for (size_t i = begin; i < end; ++i) {
+      for (size_t lane = 0; lane < lanes.size(); ++lane) {
+        records.push_back(
+            {suite_index, pending.unscored[i],
+             ToRecord(lanes[lane].lane, std::move(group.sequences[i - begin][lane]))});
+      }
+    }
+    BITLOSS_DO(store.PutAnswerScores(records));
+    state.done += end - begin;
+  }
+  progress(state);
+  return Ok();
+}
+
+}  // namespace bitloss

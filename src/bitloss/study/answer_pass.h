@@ -1,0 +1,44 @@
+#ifndef BITLOSS_STUDY_ANSWER_PASS_H_
+#define BITLOSS_STUDY_ANSWER_PASS_H_
+
+#include <span>
+
+#include "bitloss/base/result.h"
+#include "bitloss/eval/generation.h"
+#include "bitloss/store/store.h"
+#include "bitloss/study/progress.h"
+#include "bitloss/study/prompts.h"
+#include "bitloss/study/text_pass.h"
+
+namespace bitloss {
+
+// What is still to do for suite number `suite`.
+struct PendingAnswers {
+  std::vector<std::vector<size_t>> prompts;  // [lane of the span][...]: without an answer
+  std::vector<size_t> unscored;              // prompts that some lane has not scored
+
+  bool empty() const;
+};
+Result<PendingAnswers> FindPendingAnswers(const Store& store, size_t suite, size_t num_prompts,
+                                          std::span<const size_t> lanes);
+
+struct AnswerOptions {
+  GenerationOptions generation;
+  const Tokenizer& tokenizer;  // turns ids into the text that is checked
+};
+
+// Every lane answers the prompts that it has not answered yet, all as one batch; a finished answer
+// is checked and stored at once.
+Status RunAnswerPass(Transformer& transformer, std::span<const StudyLane> lanes,
+                     const StudySuite& suite, size_t suite_index, const AnswerOptions& options,
+                     Store& store, const ProgressSink& progress);
+
+// Every lane is scored, teacher-forced, on the baseline's own answers. Requires: the baseline has
+// answered every prompt.
+Status RunAnswerScoring(Transformer& transformer, std::span<const StudyLane> lanes,
+                        const StudySuite& suite, size_t suite_index, Store& store,
+                        const ProgressSink& progress);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_STUDY_ANSWER_PASS_H_

@@ -1,0 +1,13 @@
+#ifndef BITLOSS_STUDY_MEMORY_H_
+#define BITLOSS_STUDY_MEMORY_H_
+
+#include <cstdint>
+
+namespace bitloss {
+
+// The most memory that this process has had resident so far, in bytes.
+uint64_t PeakResidentBytes();
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_STUDY_MEMORY_H_

@@ -1,0 +1,100 @@
+#include "bitloss/study/model_files.h"
+
+#include <cstdlib>
+
+#include "bitloss/base/file.h"
+#include "bitloss/checkpoint/checkpoint.h"
+#include "bitloss/model/config.h"
+
+namespace bitloss {
+namespace {
+
+namespace fs = std::filesystem;
+
+// $HF_HUB_CACHE, $HF_HOME/hub, or ~/.cache/huggingface/hub: where hub downloads lie.
+std::optional<fs::path> HubCache() {
+  if (const char* cache = std::getenv("HF_HUB_CACHE")) return fs::path(cache);
+  if (const char* home = std::getenv("HF_HOME")) return fs::path(home) / "hub";
+  if (const char* home = std::getenv("HOME")) return fs::path(home) / ".cache/huggingface/hub";
+  return std::nullopt;
+}
+
+// models--org--name/snapshots/<revision of refs/main>.
+Result<fs::path> FindInHubCache(const std::string& model) {
+  const std::optional<fs::path> cache = HubCache();
+  if (!cache) return NotFound("no model '{}'", model);
+  std::string folder = "models--" + model;
+  if (const size_t slash = folder.find('/'); slash != std::string::npos) {
+    folder.replace(slash, 1, "--");
+  }
+  const auto revision = ReadFile(*cache / folder / "refs" / "main", 256);
+  if (!revision.ok()) {
+    return NotFound(
+        "no model '{}': there is no such folder or file, and none in the hub cache '{}'", model,
+        cache->string());
+  }
+  return *cache / folder / "snapshots" / revision.value();
+}
+
+std::string NameOf(const std::string& model, const fs::path& path) {
+  const bool from_hub = !fs::exists(model);
+  if (from_hub) return model;
+  const fs::path canonical = fs::weakly_canonical(path);
+  return fs::is_directory(canonical) ? canonical.filename().string() : canonical.stem().string();
+}
+
+Status CheckTokenizerFits(const Tokenizer& tokenizer, const ModelConfig& config) {
+  if (tokenizer.num_tokens() > config.vocab_size) {
+    return BadInput(
+        "the tokenizer has {} tokens, but the model only {} rows: they do not belong "
+        "together",
+        tokenizer.num_tokens(), config.vocab_size);
+  }
+  return Ok();
+}
+
+}  // namespace
+
+Result<fs::path> FindModel(const std::string& model) {
+  if (fs::exists(model)) return fs::path(model);
+  const bool is_hub_name = model.find('/') != std::string::npos && model.front() != '/' &&
+                           model.front() != '.' && model.find('/') == model.rfind('/');
+  if (is_hub_name) return FindInHubCache(model);
+  return NotFound("no model '{}': there is no such folder or file", model);
+}
+
+Result<Tokenizer> OpenTokenizer(const std::string& model) {
+  BITLOSS_TRY(const fs::path path, FindModel(model));
+  if (fs::is_directory(path)) return Tokenizer::FromFolder(path);
+  BITLOSS_TRY(const GgufFile file, GgufFile::Open(path));
+  return Tokenizer::FromGguf(file);
+}
+
+Result<ModelFiles> OpenModel(const std::string& model) {
+  BITLOSS_TRY(const fs::path path, FindModel(model));
+  BITLOSS_TRY(std::unique_ptr<Checkpoint> opened, Checkpoint::Open(path));
+  const std::shared_ptr<const Checkpoint> checkpoint = std::move(opened);
+  BITLOSS_TRY(const ModelConfig config, ReadModelConfig(*checkpoint));
+  BITLOSS_TRY(const Tokenizer tokenizer, checkpoint->gguf() != nullptr
+                                             ? Tokenizer::FromGguf(*checkpoint->gguf())
+                                             : Tokenizer::FromFolder(path));
+  BITLOSS_DO(CheckTokenizerFits(tokenizer, config));
+  BITLOSS_TRY(const ModelSource source, ModelSource::Open(checkpoint, config));
+  BITLOSS_TRY(const GenerationConfig generation, ReadGenerationConfig(*checkpoint, config));
+  return ModelFiles{path,
+                    NameOf(model, path),
+                    source,
+                    tokenizer,
+                    {generation.eos_ids.begin(), generation.eos_ids.end()}};
+}
+
+Result<ChatTemplate> ChooseChatTemplate(const Tokenizer& tokenizer,
+                                        const std::string& override_name) {
+  if (override_name == "chatml") return ChatTemplate::ChatMl();
+  if (!override_name.empty()) {
+    return BadInput("unknown chat template '{}'; there is 'chatml'", override_name);
+  }
+  return ChatTemplate::Recognize(tokenizer.chat_template());
+}
+
+}  // namespace bitloss

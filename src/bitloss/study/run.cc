@@ -1,0 +1,188 @@
+#include "bitloss/study/run.h"
+
+#include <array>
+#include <chrono>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "bitloss/data/embedded.h"
+#include "bitloss/study/answer_pass.h"
+#include "bitloss/study/lanes.h"
+#include "bitloss/study/memory.h"
+#include "bitloss/study/model_files.h"
+#include "bitloss/study/prompts.h"
+#include "bitloss/study/text_pass.h"
+#include "bitloss/study/texts.h"
+
+namespace bitloss {
+namespace {
+
+// Everything that a study measures, before anything is computed.
+struct Plan {
+  ModelFiles model;
+  std::vector<StudyText> texts;  // one for each text and protocol
+  std::vector<StudySuite> suites;
+  Calibration calibration;
+  Manifest manifest;
+};
+
+std::string OptionsJson(const StudyOptions& options) {
+  nlohmann::ordered_json json;
+  json["decoding"] = options.temperature ? "sampled" : "greedy";
+  if (options.temperature) json["temperature"] = *options.temperature;
+  if (options.max_new_tokens) json["max_new_tokens"] = *options.max_new_tokens;
+  if (!options.chat_template.empty()) json["chat_template"] = options.chat_template;
+  return json.dump();
+}
+
+Result<Manifest> MakeManifest(const Plan& plan, const StudyOptions& options) {
+  const ModelSource& source = plan.model.source;
+  Manifest manifest;
+  manifest.bitloss_version = BITLOSS_VERSION;
+  manifest.model.name = plan.model.name;
+  manifest.model.architecture = std::string(Name(source.config().architecture));
+  manifest.model.num_parameters = source.num_parameters();
+  BITLOSS_TRY(manifest.model.identity, source.checkpoint().Identity());
+  manifest.tokenizer_identity = plan.model.tokenizer.identity();
+  for (const StudyText& text : plan.texts) manifest.protocols.push_back(text.record);
+  for (const StudySuite& suite : plan.suites) {
+    manifest.suites.push_back({suite.suite.id, suite.suite.sha256, suite.prompts.size()});
+  }
+  manifest.seed = options.seed;
+  manifest.options = OptionsJson(options);
+  return manifest;
+}
+
+Result<Plan> MakePlan(const StudyOptions& options) {
+  std::string model = options.model;
+  if (model.empty()) {
+    BITLOSS_TRY(const std::filesystem::path folder, FindBitlossTiny());
+    model = folder.string();
+  }
+  BITLOSS_TRY(ModelFiles files, OpenModel(model));
+  Plan plan{std::move(files), {}, {}, {}, {}};
+  BITLOSS_TRY(plan.texts, LoadTexts(plan.model, options));
+  BITLOSS_TRY(plan.suites, LoadSuites(plan.model, options));
+  BITLOSS_TRY(plan.calibration, ReadCalibration(plan.model, options));
+  BITLOSS_TRY(plan.manifest, MakeManifest(plan, options));
+  return plan;
+}
+
+// Whether some lane still lacks a number.
+Result<bool> HasWork(const Store& store, const Plan& plan, std::span<const size_t> lanes) {
+  for (size_t p = 0; p < plan.texts.size(); ++p) {
+    BITLOSS_TRY(const bool complete,
+                TextIsComplete(store, p, plan.texts[p].windows.sequences.size(), lanes));
+    if (!complete) return true;
+  }
+  for (size_t s = 0; s < plan.suites.size(); ++s) {
+    BITLOSS_TRY(const PendingAnswers pending,
+                FindPendingAnswers(store, s, plan.suites[s].prompts.size(), lanes));
+    if (!pending.empty()) return true;
+  }
+  return false;
+}
+
+Status PutPrompts(const Plan& plan, Store& store) {
+  for (size_t s = 0; s < plan.suites.size(); ++s) {
+    std::vector<PromptRecord> records;
+    for (const Prompt& prompt : plan.suites[s].suite.prompts) {
+      records.push_back({records.size(), prompt.id,
+                         plan.suites[s].suite.categories[prompt.category].name, prompt.text});
+    }
+    BITLOSS_DO(store.PutPrompts(s, records));
+  }
+  return Ok();
+}
+
+// Makes the lanes and stores what they cost.
+Result<std::vector<BuiltLane>> BuildStudyLanes(const Plan& plan, std::vector<LanePlan>& lanes,
+                                               Transformer& transformer, Store& store,
+                                               const ProgressSink& progress) {
+  std::vector<Scheme> schemes;
+  for (const LanePlan& lane : lanes) schemes.push_back(lane.scheme);
+  Progress state{"quantize", 0, plan.model.source.config().num_layers, "layers"};
+  progress(state);
+  LaneBuilderOptions options;
+  options.calibration = plan.calibration.sequences;
+  options.layer_done = [&](size_t done) {
+    state.done = done;
+    progress(state);
+  };
+  BITLOSS_TRY(std::vector<BuiltLane> built,
+              BuildLanes(plan.model.source, transformer, schemes, options));
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    DescribeBuiltLane(plan.model.source, built[i].weights, lanes[i]);
+    BITLOSS_DO(store.PutLane(lanes[i].record));
+    const Timing timing{lanes[i].record.lane, TimingKind::kQuantize, "", built[i].seconds, 0};
+    BITLOSS_DO(store.PutTimings({&timing, 1}));
+  }
+  return built;
+}
+
+std::string UtcNow() {
+  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  std::array<char, 32> text;
+  const size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return {text.data(), length};
+}
+
+Status PutMachineNotes(const Backend& backend, const StudyOptions& options, Store& store) {
+  const std::vector<MachineNote> notes = {{"backend", backend.Describe()},
+                                          {"threads", fmt::format("{}", options.num_threads)},
+                                          {"timestamp", UtcNow()}};
+  return store.PutMachineNotes(notes);
+}
+
+AnswerOptions MakeAnswerOptions(const Plan& plan, const StudyOptions& options) {
+  AnswerOptions answers{{}, plan.model.tokenizer};
+  answers.generation.end_tokens = plan.model.end_tokens;
+  if (options.temperature) {
+    answers.generation.sampling =
+        Sampling{.temperature = *options.temperature, .seed = options.seed, .sample = 0};
+  }
+  return answers;
+}
+
+}  // namespace
+
+Status RunStudy(const StudyOptions& options, const ProgressSink& progress) {
+  BITLOSS_TRY(const Plan plan, MakePlan(options));
+  BITLOSS_TRY(Store store, Store::OpenOrCreate(options.out, plan.manifest));
+  BITLOSS_TRY(const std::vector<LaneRecord> existing, store.Lanes());
+  BITLOSS_TRY(std::vector<LanePlan> lane_plans,
+              PlanLanes(plan.model, options, plan.calibration, existing));
+  std::vector<size_t> lane_numbers;
+  for (const LanePlan& lane : lane_plans) lane_numbers.push_back(lane.record.lane);
+  BITLOSS_DO(PutPrompts(plan, store));
+  BITLOSS_TRY(const bool has_work, HasWork(store, plan, lane_numbers));
+  if (!has_work) return Ok();
+
+  ThreadPool threads(options.num_threads);
+  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeCpuBackend(threads));
+  Transformer transformer(plan.model.source.config(), *backend);
+  BITLOSS_DO(PutMachineNotes(*backend, options, store));
+  BITLOSS_TRY(const std::vector<BuiltLane> built,
+              BuildStudyLanes(plan, lane_plans, transformer, store, progress));
+  std::vector<StudyLane> lanes;
+  for (size_t i = 0; i < built.size(); ++i) {
+    lanes.push_back({lane_numbers[i], {lane_plans[i].record.scheme, &built[i].weights}});
+  }
+
+  for (size_t p = 0; p < plan.texts.size(); ++p) {
+    BITLOSS_DO(RunTextPass(transformer, lanes, plan.texts[p].windows, p, store, progress));
+  }
+  const AnswerOptions answers = MakeAnswerOptions(plan, options);
+  for (size_t s = 0; s < plan.suites.size(); ++s) {
+    BITLOSS_DO(RunAnswerPass(transformer, lanes, plan.suites[s], s, answers, store, progress));
+    BITLOSS_DO(RunAnswerScoring(transformer, lanes, plan.suites[s], s, store, progress));
+  }
+  for (const size_t lane : lane_numbers) {
+    BITLOSS_DO(store.PutPeakMemory(lane, PeakResidentBytes()));
+  }
+  return Ok();
+}
+
+}  // namespace bitloss

@@ -1,0 +1,69 @@
+#include "bitloss/study/texts.h"
+
+#include "bitloss/data/embedded.h"
+
+namespace bitloss {
+namespace {
+
+TextEncoder MakeEncoder(const ModelFiles& model) {
+  TextEncoder encoder;
+  encoder.encode = [&model](std::string_view text) {
+    return model.tokenizer.Encode(text, Tokenizer::Special::kParse, Tokenizer::AddTokens::kNone);
+  };
+  encoder.num_bytes = [&model](TokenId id) {
+    return model.tokenizer.Decode({&id, 1}, Tokenizer::SpecialOut::kKeep).size();
+  };
+  encoder.bos = model.tokenizer.bos();
+  encoder.eos = model.tokenizer.eos();
+  encoder.adds_bos = model.tokenizer.adds_bos();
+  encoder.max_positions = model.source.config().max_positions;
+  return encoder;
+}
+
+Result<std::vector<Text>> ReadTexts(const StudyOptions& options) {
+  std::vector<Text> texts;
+  if (options.texts.empty()) {
+    BITLOSS_TRY(const std::filesystem::path folder, FindBitlossTiny());
+    BITLOSS_TRY(Text text, LoadText(folder / "eval.txt"));
+    text.name = "bitloss-tiny/eval.txt";
+    texts.push_back(std::move(text));
+  }
+  for (const std::filesystem::path& path : options.texts) {
+    BITLOSS_TRY(Text text, LoadText(path));
+    texts.push_back(std::move(text));
+  }
+  return texts;
+}
+
+std::string DescribeAggregation(const Protocol& protocol, const Windows& windows) {
+  std::string sentence(protocol.summary);
+  if (!windows.note.empty()) sentence += "; " + windows.note;
+  return sentence;
+}
+
+}  // namespace
+
+Result<std::vector<StudyText>> LoadTexts(const ModelFiles& model, const StudyOptions& options) {
+  BITLOSS_TRY(const std::vector<Text> texts, ReadTexts(options));
+  const TextEncoder encoder = MakeEncoder(model);
+  std::vector<StudyText> cut;
+  for (const Text& text : texts) {
+    for (const std::string& id : options.protocols) {
+      BITLOSS_TRY(const Protocol* protocol, FindProtocol(id));
+      auto windows = CutIntoWindows(*protocol, text, encoder, options.max_samples);
+      if (!windows.ok()) return Within(text.name, windows.error());
+      StudyText& study_text = cut.emplace_back();
+      study_text.windows = std::move(windows).value();
+      study_text.record = {
+          .id = id,
+          .text = text.name,
+          .text_hash = text.sha256,
+          .aggregation = DescribeAggregation(*protocol, study_text.windows),
+          .cluster_kind = std::string(ClusterKindName(study_text.windows.cluster_kind)),
+          .num_units = study_text.windows.sequences.size()};
+    }
+  }
+  return cut;
+}
+
+}  // namespace bitloss
