@@ -98,8 +98,8 @@ class PartOfAttention {
     AddValues(row, first, end);
   }
 
-  // key_panels_[panel][d][32 keys]. Keys beyond the end of a panel repeat the last one; their
-  // scores are not used.
+  // key_panels_[panel][d][kTileWidth keys]. Keys beyond the end of a panel repeat the last one;
+  // their scores are not used.
   void TransposeKeys(size_t first, size_t end) {
     const size_t stride = part_.sequence->keys.stride;
     for (size_t key = first; key < end; key += kTileWidth) {

@@ -3,6 +3,7 @@
 #include "bitloss/base/check.h"
 #include "bitloss/compute/backend.h"
 #include "bitloss/compute/cpu/attention.h"
+#include "bitloss/compute/cpu/instruction_sets.h"
 #include "bitloss/compute/cpu/int8_matmul.h"
 #include "bitloss/compute/cpu/int8_matrix.h"
 #include "bitloss/compute/cpu/matmul.h"
@@ -128,31 +129,10 @@ class CpuBackend final : public Backend {
 
 }  // namespace
 
-std::vector<std::string> CpuInstructionSets() {
-  std::vector<std::string> names;
-  for (int64_t targets = hwy::SupportedTargets(); targets != 0; targets &= targets - 1) {
-    const int64_t target = targets & -targets;
-    if (MatMulKernelsFor(target).multiply_panels != nullptr) {
-      names.emplace_back(hwy::TargetName(target));
-    }
-  }
-  return names;
-}
-
 Result<std::unique_ptr<Backend>> MakeCpuBackend(ThreadPool& threads,
                                                 std::string_view instruction_set) {
-  for (int64_t targets = hwy::SupportedTargets(); targets != 0; targets &= targets - 1) {
-    const int64_t target = targets & -targets;
-    if (MatMulKernelsFor(target).multiply_panels == nullptr) continue;
-    if (!instruction_set.empty() && instruction_set != hwy::TargetName(target)) continue;
-    return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(target, threads));
-  }
-  const std::vector<std::string> known = CpuInstructionSets();
-  if (known.empty()) {
-    return Unsupported("this processor has no fused multiply-add (AVX2 with FMA, or better)");
-  }
-  return Unsupported("instruction set '{}' is not one that this processor and this build share: {}",
-                     instruction_set, fmt::join(known, ", "));
+  BITLOSS_TRY(const int64_t target, ChooseCpuTarget(instruction_set));
+  return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(target, threads));
 }
 
 }  // namespace bitloss

@@ -129,15 +129,9 @@ void MultiplyIntegers(size_t num_rows, const std::byte* x, size_t row_bytes, con
     BITLOSS_ROWS(4);
     BITLOSS_ROWS(5);
     BITLOSS_ROWS(6);
-    BITLOSS_ROWS(7);
-    BITLOSS_ROWS(8);
-    BITLOSS_ROWS(9);
-    BITLOSS_ROWS(10);
-    BITLOSS_ROWS(11);
-    BITLOSS_ROWS(12);
 #undef BITLOSS_ROWS
     default:
-      HWY_ABORT("a tile has at most 12 rows, not %d", static_cast<int>(num_rows));
+      HWY_ABORT("a tile has at most 6 rows, not %d", static_cast<int>(num_rows));
   }
 }
 
@@ -162,7 +156,7 @@ void MultiplyPanelIntegers(const Int8Matrix& weights, const QuantizedRows& x,
   }
 }
 
-// tile[i][32] = q[o][columns[i]] * s[o].
+// tile[i][kPanelWidth] = q[o][columns[i]] * s[o].
 void DecodeColumns(const Int8Matrix& weights, size_t panel, std::span<const uint32_t> columns,
                    float* HWY_RESTRICT tile) {
   const FloatTag d;

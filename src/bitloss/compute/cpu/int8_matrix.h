@@ -1,7 +1,7 @@
-// Weights of an int8 product, in panels of 32 outputs (llm_int8.h says what they mean):
+// Weights of an int8 product, in panels of 64 outputs (llm_int8.h says what they mean):
 //
-//   words   uint32 [ceil(in / 4)][32]; byte j of word w is the code of k = 4 w + j, 0 beyond `in`
-//   scales  float [32], sums  int32 [32]: sum_k q[o][k]
+//   words   uint32 [ceil(in / 4)][64]; byte j of word w is the code of k = 4 w + j, 0 beyond `in`
+//   scales  float [64], sums  int32 [64]: sum_k q[o][k]
 //
 // Outputs beyond the matrix have codes, scales and sums of 0.
 #ifndef BITLOSS_COMPUTE_CPU_INT8_MATRIX_H_

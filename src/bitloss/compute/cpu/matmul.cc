@@ -25,63 +25,71 @@ MatMulKernels MatMulKernelsOfTarget() { return {}; }
 
 // k is cut into blocks of this size, so that a decoded tile and the rows' part of x stay in the
 // first-level cache. A multiple of kCodesPerWord. Sums pass from block to block through y, exactly.
-constexpr size_t kDepth = 256;
+constexpr size_t kDepth = 128;
 
 // Rows that are multiplied while the weights are decoded, without a tile in between.
 constexpr size_t kDirectRows = HWY_MAX_BYTES == 64 ? 4 : 2;
-constexpr size_t kPanelVectors = kPanelWidth / kLanes;
+// Vectors that are multiplied, or decoded, side by side.
+constexpr size_t kDirectVectors = 4;
+constexpr size_t kDirectWidth = kDirectVectors * kLanes;
 
-// Writes [kPanelWidth] sums of a row to the outputs that exist.
-HWY_INLINE void StorePanelRow(const float* HWY_RESTRICT sums, size_t num_outputs,
-                              const float* HWY_RESTRICT bias, float* HWY_RESTRICT y) {
+// Writes a row's sums to the outputs that exist.
+HWY_INLINE void StoreSums(const float* HWY_RESTRICT sums, size_t num_outputs,
+                          const float* HWY_RESTRICT bias, float* HWY_RESTRICT y) {
   for (size_t i = 0; i < num_outputs; ++i) y[i] = bias == nullptr ? sums[i] : sums[i] + bias[i];
 }
 
 template <size_t kRows, class Decoder>
-void MultiplyDirectRows(const PanelMatrix& matrix, const PanelProduct& product) {
+void MultiplyDirectRows(const PanelMatrix& matrix, const PanelProduct& product, size_t panel,
+                        size_t lane) {
   const FloatTag d;
   const float* HWY_RESTRICT x = product.x.data;
   const size_t x_stride = product.x.stride;
-  for (size_t panel = product.first_panel; panel < product.end_panel; ++panel) {
-    FloatVector sum[kRows][kPanelVectors];
-    for (size_t r = 0; r < kRows; ++r) {
-      for (size_t v = 0; v < kPanelVectors; ++v) sum[r][v] = hn::Zero(d);
-    }
-    const auto use = [&](size_t k, const FloatVector(&weights)[kPanelVectors]) HWY_ATTR {
+  FloatVector sum[kRows][kDirectVectors];
+  for (size_t r = 0; r < kRows; ++r) {
+    for (size_t v = 0; v < kDirectVectors; ++v) sum[r][v] = hn::Zero(d);
+  }
+  const auto use = [&](size_t k, const FloatVector(&weights)[kDirectVectors]) HWY_ATTR {
 #pragma GCC unroll 4
-      for (size_t r = 0; r < kRows; ++r) {
-        const FloatVector x_rk = hn::Set(d, x[r * x_stride + k]);
-#pragma GCC unroll 8
-        for (size_t v = 0; v < kPanelVectors; ++v) {
-          sum[r][v] = hn::MulAdd(x_rk, weights[v], sum[r][v]);
-        }
-      }
-    };
-    const Decoder decoder(matrix, panel);
-    decoder.template ForEachK<kPanelVectors>(0, 0, matrix.in_features(), use);
     for (size_t r = 0; r < kRows; ++r) {
-      HWY_ALIGN float sums[kPanelWidth];
-      for (size_t v = 0; v < kPanelVectors; ++v) hn::Store(sum[r][v], d, sums + v * kLanes);
-      const size_t first = panel * kPanelWidth;
-      StorePanelRow(sums, matrix.PanelOutputs(panel),
-                    product.bias == nullptr ? nullptr : product.bias + first,
-                    product.y.data + r * product.y.stride + first);
+      const FloatVector x_rk = hn::Set(d, x[r * x_stride + k]);
+#pragma GCC unroll 4
+      for (size_t v = 0; v < kDirectVectors; ++v) {
+        sum[r][v] = hn::MulAdd(x_rk, weights[v], sum[r][v]);
+      }
     }
+  };
+  const Decoder decoder(matrix, panel);
+  decoder.template ForEachK<kDirectVectors>(lane, 0, matrix.in_features(), use);
+  const size_t out = panel * kPanelWidth + lane;
+  const size_t num_outputs = HWY_MIN(kDirectWidth, matrix.PanelOutputs(panel) - lane);
+  for (size_t r = 0; r < kRows; ++r) {
+    HWY_ALIGN float sums[kDirectWidth];
+    for (size_t v = 0; v < kDirectVectors; ++v) hn::Store(sum[r][v], d, sums + v * kLanes);
+    StoreSums(sums, num_outputs, product.bias == nullptr ? nullptr : product.bias + out,
+              product.y.data + r * product.y.stride + out);
   }
 }
 
-// Any number of rows, one after the other.
 template <class Decoder>
 void MultiplyDirect(const PanelMatrix& matrix, const PanelProduct& product) {
-  switch (product.x.rows) {
-    case 1:
-      return MultiplyDirectRows<1, Decoder>(matrix, product);
-    case 2:
-      return MultiplyDirectRows<2, Decoder>(matrix, product);
-    case 3:
-      return MultiplyDirectRows<HWY_MIN(3, kDirectRows), Decoder>(matrix, product);
-    default:
-      return MultiplyDirectRows<HWY_MIN(4, kDirectRows), Decoder>(matrix, product);
+  for (size_t panel = product.first_panel; panel < product.end_panel; ++panel) {
+    for (size_t lane = 0; lane < matrix.PanelOutputs(panel); lane += kDirectWidth) {
+      switch (product.x.rows) {
+        case 1:
+          MultiplyDirectRows<1, Decoder>(matrix, product, panel, lane);
+          break;
+        case 2:
+          MultiplyDirectRows<2, Decoder>(matrix, product, panel, lane);
+          break;
+        case 3:
+          MultiplyDirectRows<HWY_MIN(3, kDirectRows), Decoder>(matrix, product, panel, lane);
+          break;
+        default:
+          MultiplyDirectRows<HWY_MIN(4, kDirectRows), Decoder>(matrix, product, panel, lane);
+          break;
+      }
+    }
   }
 }
 
@@ -90,13 +98,15 @@ void DecodeTile(const PanelMatrix& matrix, size_t panel, size_t first_k, size_t 
                 float* HWY_RESTRICT tile) {
   const FloatTag d;
   const Decoder decoder(matrix, panel);
-  const auto use = [&](size_t k, const FloatVector(&weights)[kPanelVectors]) HWY_ATTR {
-#pragma GCC unroll 8
-    for (size_t v = 0; v < kPanelVectors; ++v) {
-      hn::Store(weights[v], d, tile + (k - first_k) * kPanelWidth + v * kLanes);
-    }
-  };
-  decoder.template ForEachK<kPanelVectors>(0, first_k, end_k, use);
+  for (size_t lane = 0; lane < kPanelWidth; lane += kDirectWidth) {
+    const auto use = [&](size_t k, const FloatVector(&weights)[kDirectVectors]) HWY_ATTR {
+#pragma GCC unroll 4
+      for (size_t v = 0; v < kDirectVectors; ++v) {
+        hn::Store(weights[v], d, tile + (k - first_k) * kPanelWidth + lane + v * kLanes);
+      }
+    };
+    decoder.template ForEachK<kDirectVectors>(lane, first_k, end_k, use);
+  }
 }
 
 void DecodeOpaqueTile(const PanelMatrix& matrix, size_t panel, size_t first_k, size_t end_k,

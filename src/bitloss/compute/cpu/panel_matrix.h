@@ -1,15 +1,15 @@
-// A weight matrix cut into panels of 32 outputs, each in ascending k: the order in which a product
+// A weight matrix cut into panels of 64 outputs, each in ascending k: the order in which a product
 // that accumulates over k and is vectorised across outputs reads it.
 //
-// Panel p holds outputs [32 p, 32 p + 32); outputs beyond the matrix are zeros. Its weights:
+// Panel p holds outputs [64 p, 64 p + 64); outputs beyond the matrix are zeros. Its weights:
 //
-//   kF32      float    [k][32]
-//   kF16      float16  [k][32]
-//   kCodes4   uint32   [ceil(k / 8)][32]; bits [4 j, 4 j + 4) of word w are the code of k = 8 w + j
-//   kCodes8   uint8    [k][32]
+//   kF32      float    [k][64]
+//   kF16      float16  [k][64]
+//   kCodes4   uint32   [ceil(k / 8)][64]; bits [4 j, 4 j + 4) of word w are the code of k = 8 w + j
+//   kCodes8   uint8    [k][64]
 //   kOpaque   nothing: rows are decoded by the format itself, one tile at a time
 //
-// and for codes, scales [group][32] and zeros [group][32] of float. Codes of less than 4 bits are
+// and for codes, scales [group][64] and zeros [group][64] of float. Codes of less than 4 bits are
 // widened to 4, those of 5 to 7 to 8.
 #ifndef BITLOSS_COMPUTE_CPU_PANEL_MATRIX_H_
 #define BITLOSS_COMPUTE_CPU_PANEL_MATRIX_H_
@@ -26,7 +26,7 @@
 
 namespace bitloss {
 
-inline constexpr size_t kPanelWidth = 32;
+inline constexpr size_t kPanelWidth = 64;
 inline constexpr size_t kCodesPerWord = 8;
 
 class PanelMatrix final : public PackedMatrix {
@@ -42,7 +42,7 @@ class PanelMatrix final : public PackedMatrix {
 
   Layout layout() const { return layout_; }
   size_t num_panels() const { return (rows_ + kPanelWidth - 1) / kPanelWidth; }
-  // Outputs of a panel that exist, 1..32.
+  // Outputs of a panel that exist, 1..64.
   size_t PanelOutputs(size_t panel) const {
     return panel + 1 < num_panels() ? kPanelWidth : rows_ - panel * kPanelWidth;
   }
@@ -62,7 +62,7 @@ class PanelMatrix final : public PackedMatrix {
     return zeros_.data() + panel * num_groups_ * kPanelWidth;
   }
 
-  // kOpaque: tile[k - first_k][32] for k in [first_k, end_k).
+  // kOpaque: tile[k - first_k][64] for k in [first_k, end_k).
   void DecodeOpaqueTile(size_t panel, size_t first_k, size_t end_k, float* tile) const;
 
  private:

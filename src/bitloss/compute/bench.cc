@@ -1,0 +1,140 @@
+#include "bitloss/compute/bench.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+
+#include "bitloss/base/random.h"
+#include "bitloss/compute/cpu/aligned_bytes.h"
+#include "bitloss/compute/cpu/instruction_sets.h"
+#include "bitloss/compute/cpu/limit_kernels.h"
+#include "bitloss/tensor/dtype.h"
+
+namespace bitloss {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// The shortest of the runs that fit into `seconds`; at least three.
+template <class Work>
+double BestSeconds(double seconds, const Work& work) {
+  double best = 1e30;
+  const Clock::time_point begin = Clock::now();
+  for (int run = 0; run < 3 || SecondsSince(begin) < seconds; ++run) {
+    const Clock::time_point start = Clock::now();
+    work();
+    best = std::min(best, SecondsSince(start));
+  }
+  return best;
+}
+
+// What all threads together do per second, in 10^9, when each of them calls work(sink).
+template <class Work>
+double BestRate(ThreadPool& threads, const Work& work) {
+  double done = 0;
+  std::vector<float> sinks(threads.num_threads() * 16);  // one cache line each
+  const double seconds = BestSeconds(0.25, [&] {
+    std::vector<double> amounts(threads.num_threads());
+    std::atomic<size_t> arrived = 0;
+    threads.ForEachPart(threads.num_threads(), [&](size_t part, size_t) {
+      // Wait for the others: a thread that took two parts would count the other's idle time.
+      arrived.fetch_add(1);
+      while (arrived.load() < threads.num_threads()) {
+      }
+      amounts[part] = work(part, &sinks[part * 16]);
+    });
+    done = 0;
+    for (const double amount : amounts) done += amount;
+  });
+  return done / seconds * 1e-9;
+}
+
+Matrix RandomActivations(size_t rows, size_t cols) {
+  const RandomStream random(0, "bench");
+  Matrix matrix(rows, cols);
+  for (size_t i = 0; i < rows * cols; ++i) {
+    // Sixteen bits of one draw at a time: the numbers only have to differ.
+    const uint64_t bits = random.Bits(i / 4) >> (i % 4 * 16) & 0xFFFF;
+    matrix.flat()[i] = static_cast<float>(bits) / 32768.0f - 1.0f;
+  }
+  return matrix;
+}
+
+Matrix RandomWeights(size_t rows, size_t cols) {
+  Matrix matrix = RandomActivations(rows, cols);
+  for (float& weight : matrix.flat()) weight = ThroughF16(weight);
+  return matrix;
+}
+
+}  // namespace
+
+Result<MachineLimits> MeasureMachineLimits(ThreadPool& threads, std::string_view instruction_set) {
+  BITLOSS_TRY(const int64_t target, ChooseCpuTarget(instruction_set));
+  const LimitKernels kernels = LimitKernelsFor(target);
+  MachineLimits limits;
+  limits.fma_gflops =
+      BestRate(threads, [&](size_t, float* sink) { return kernels.multiply_add(200'000, sink); });
+  if (kernels.multiply_bytes != nullptr) {
+    limits.byte_gops = BestRate(
+        threads, [&](size_t, float* sink) { return kernels.multiply_bytes(200'000, sink); });
+  }
+  // Far more than a cache holds, each thread its own.
+  constexpr size_t kFloats = size_t{64} << 20;
+  std::vector<AlignedBytes> memory(threads.num_threads());
+  for (AlignedBytes& bytes : memory) bytes = AlignedBytes(kFloats * sizeof(float));
+  limits.read_gigabytes = BestRate(threads, [&](size_t part, float* sink) {
+    return kernels.read(reinterpret_cast<const float*>(memory[part].data()), kFloats, sink);
+  });
+  return limits;
+}
+
+Result<std::vector<MatMulRecord>> BenchmarkMatMul(const Backend& backend,
+                                                  const MachineLimits& limits,
+                                                  std::string_view scheme_text, size_t in,
+                                                  size_t out, std::span<const size_t> tokens,
+                                                  double seconds) {
+  const size_t widths[] = {in};
+  BITLOSS_TRY(Scheme scheme, ParseScheme(scheme_text));
+  BITLOSS_TRY(scheme, ResolveForWidths(std::move(scheme), widths));
+  BITLOSS_TRY(const EncodedMatrix encoded,
+              scheme.format.encode(scheme.format, RandomWeights(out, in)));
+  BITLOSS_TRY(const std::unique_ptr<PackedMatrix> packed, backend.Pack(encoded, scheme.execution));
+  std::vector<MatMulRecord> records;
+  for (const size_t num_tokens : tokens) {
+    const Matrix x = RandomActivations(num_tokens, in);
+    Matrix y(num_tokens, out);
+    const RowRange call = {0, num_tokens};
+    MatMulRecord record{.scheme = std::string(scheme_text),
+                        .shape = {num_tokens, in, out},
+                        .weight_bytes = packed->num_bytes()};
+    record.seconds = BestSeconds(seconds, [&] { backend.MatMul(*packed, {}, x, {&call, 1}, y); });
+    record.gflops = 2e-9 * static_cast<double>(num_tokens * in * out) / record.seconds;
+    record.gigabytes = 1e-9 * static_cast<double>(record.weight_bytes) / record.seconds;
+    record.share_of_fma = record.gflops / limits.fma_gflops;
+    record.share_of_read = record.gigabytes / limits.read_gigabytes;
+    records.push_back(std::move(record));
+  }
+  return records;
+}
+
+AttentionRecord BenchmarkAttention(const Backend& backend, const MachineLimits& limits,
+                                   const AttentionShape& shape, size_t tokens, double seconds) {
+  const Matrix q = RandomActivations(tokens, shape.num_heads * shape.head_dim);
+  const Matrix k = RandomActivations(tokens, shape.num_kv_heads * shape.head_dim);
+  const Matrix v = RandomActivations(tokens, shape.num_kv_heads * shape.head_dim);
+  Matrix out(tokens, q.cols());
+  const AttentionSequence sequence = {
+      .rows = {0, tokens}, .first_position = 0, .keys = k.view(), .values = v.view()};
+  AttentionRecord record{.shape = shape, .tokens = tokens};
+  record.seconds = BestSeconds(seconds, [&] { backend.Attention(shape, q, {&sequence, 1}, out); });
+  const double visible_keys = 0.5 * static_cast<double>(tokens) * static_cast<double>(tokens + 1);
+  record.gflops = 4e-9 * visible_keys * static_cast<double>(q.cols()) / record.seconds;
+  record.share_of_fma = record.gflops / limits.fma_gflops;
+  return record;
+}
+
+}  // namespace bitloss
