@@ -109,6 +109,16 @@ TEST(BitsandbytesTest, Int8RowCodesAndScalesAreTheirs) {
   }
 }
 
+// bitsandbytes 0.50.2 on a CPU: int8_vectorwise_quant(tensor([[0.2467041015625,
+// 0.12335205078125]]).half()) has codes 127 and 63. The product is 63.5 in exact arithmetic.
+TEST(BitsandbytesTest, Int8RowRoundsHalfOfTheAbsmaxAsTorchDivides) {
+  Matrix weights(1, 2);
+  std::ranges::copy(std::array{0.2467041015625f, 0.12335205078125f}, weights.data());
+  const Format format = ParseFormat("int8_row").value();
+  const EncodedMatrix encoded = format.encode(format, weights).value();
+  EXPECT_THAT(PlaneOf<int8_t>(encoded.codes), testing::ElementsAre(127, 63));
+}
+
 // By hand, from the definition: absmax 0.1 in a block of six.
 TEST(BitsandbytesTest, Nf4WorkedExample) {
   Matrix weights(1, 6);

@@ -24,7 +24,7 @@ void EncodeRow(std::span<const float> row, float scb, std::span<int8_t> codes) {
     std::ranges::fill(codes, int8_t{0});
     return;
   }
-  const float factor = kMaxCode / scb;
+  const float factor = kMaxCode * (1.0f / scb);  // as torch divides a number by a tensor
   for (size_t i = 0; i < row.size(); ++i) {
     codes[i] = static_cast<int8_t>(RoundToEven(row[i] * factor));
   }

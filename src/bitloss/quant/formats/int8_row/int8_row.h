@@ -1,9 +1,11 @@
 // int8_row: the weights of LLM.int8 (bitsandbytes load_in_8bit): one scale for a row.
 //
 //   scales  float32 SCB[row] = max |w| of the row (not divided by 127)
-//   codes   int8 CB[row][col] = w * (127 / SCB) to nearest, ties to even, in [-127, 127]; quotient
-//           and product are float32, as bitsandbytes' CPU path has them (a CUDA division is
-//           approximate: its codes may differ by one where the product is next to a tie)
+//   codes   int8 CB[row][col] = w * (127 * (1 / SCB)) to nearest, ties to even, in [-127, 127];
+//           all three operations are float32. bitsandbytes writes 127 / SCB, and on a CPU torch
+//           divides like this, so that codes are equal bit for bit; it decides weights of exactly
+//           half the absmax. (A CUDA division is approximate: its codes may differ by one where
+//           the product is next to a tie.)
 //
 // 8 bits per weight and 32 per row. Decoded value: float(CB) * (SCB / 127), both float32 operations
 // rounded once; this is the only place that says so. (bitsandbytes has CB * SCB * 7.8740157e-3,
