@@ -1,7 +1,9 @@
 // One row for each lane x (protocol, suite, category), full precision.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "bitloss/report/writers.h"
 
@@ -49,20 +51,23 @@ class Row {
   bool first_ = true;
 };
 
-constexpr const char* kLaneHeader =
+constexpr std::string_view kLaneHeader =
     "scheme,kind,name,text,weight_bytes,bits_per_weight,quantized_bits_per_weight";
-constexpr const char* kTextHeader =
+constexpr std::string_view kTextHeader =
     ",sequences,tokens,predictions,nll,perplexity"
     ",perplexity_change_percent,perplexity_change_percent_low,perplexity_change_percent_high"
     ",delta_nll,delta_nll_low,delta_nll_high,clusters,effective_clusters"
     ",kl_mean,kl_low,kl_high,kl_median,kl_p90,kl_p95,kl_p99,kl_max"
     ",kl_reverse,kl_reverse_low,kl_reverse_high"
     ",top1_agreement,top1_agreement_low,top1_agreement_high";
-constexpr size_t kNumTextFields = 28;
-constexpr const char* kSuiteHeader =
+constexpr std::string_view kSuiteHeader =
     ",prompts,completed,checked,passed,regressions,recoveries,identical"
     ",answer_kl,answer_kl_low,answer_kl_high,answer_top1_agreement,mean_seconds";
-constexpr size_t kNumSuiteFields = 12;
+
+// Every field of these two begins with a comma.
+constexpr size_t NumFields(std::string_view header) {
+  return static_cast<size_t>(std::ranges::count(header, ','));
+}
 
 Row BeginRow(const LaneRecord& lane, const char* kind, const std::string& name,
              const std::string& text) {
@@ -90,13 +95,13 @@ std::string TextRow(const ReportData& report, const LaneResult& lane, const Text
     row.Empty(8);
   }
   row.Value(text.kl_reverse).Value(text.top1_agreement);
-  return row.Empty(kNumSuiteFields).Line();
+  return row.Empty(NumFields(kSuiteHeader)).Line();
 }
 
 std::string CountsRow(const LaneRecord& lane, const char* kind, const std::string& name,
                       const std::string& suite, const PromptCounts& counts, Timings timings) {
   Row row = BeginRow(lane, kind, name, suite);
-  row.Empty(kNumTextFields);
+  row.Empty(NumFields(kTextHeader));
   row.Count(counts.num_prompts).Count(counts.num_completed).Count(counts.num_checked);
   const bool checked = counts.num_checked > 0;
   const auto count_if = [&](bool measured, uint64_t count) {
@@ -116,7 +121,7 @@ std::string CountsRow(const LaneRecord& lane, const char* kind, const std::strin
 }  // namespace
 
 std::string WriteCsv(const ReportData& report, Timings timings) {
-  std::string csv = std::string(kLaneHeader) + kTextHeader + kSuiteHeader + "\r\n";
+  std::string csv = fmt::format("{}{}{}\r\n", kLaneHeader, kTextHeader, kSuiteHeader);
   for (const LaneResult& lane : report.lanes) {
     for (const TextResult& text : lane.texts) csv += TextRow(report, lane, text);
     for (const SuiteResult& suite : lane.suites) {

@@ -78,8 +78,9 @@ struct LaneRecord {
   std::optional<double> quantized_bits_per_weight = {};
   std::optional<uint64_t> group_size = {};
   std::vector<std::string> notes = {};  // sentences for the reader: "group size 64: ..."
-  // JSON object texts. Coverage: which kinds of tensors are quantized, how many weights and bytes
-  // of each. Calibration: text, hash, sequences, tokens; "{}" for a fit that uses none.
+  // JSON object texts. Coverage: {"parts": [{"tensors": "decoder linears", "format": "nf4:64",
+  // "weights": 106168320, "bytes": 59719680}, ...]}, every weight in one part. Calibration: text,
+  // hash, sequences, tokens; "{}" for a fit that uses none.
   std::string coverage = "{}";
   std::string calibration = "{}";
   bool operator==(const LaneRecord&) const = default;
@@ -142,7 +143,8 @@ enum class FinishReason { kEos = 0, kLimit = 1, kError = 2 };  // on disk: never
 struct CheckResult {
   bool passed = false;          // every required check passed
   double score = 0.0;           // weighted share of checks passed, in [0, 1]
-  std::string evidence = "[]";  // JSON array text: per check what was found and where
+  std::string evidence = "[]";  // JSON array text: [{"id": "value", "passed": false, "evidence":
+                                // "found 35"}, ...], one for each check
   bool operator==(const CheckResult&) const = default;
 };
 

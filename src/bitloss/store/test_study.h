@@ -64,7 +64,7 @@ inline LaneRecord SmallLane(size_t lane) {
           .quantized_bits_per_weight = 4.5,
           .group_size = 64,
           .notes = {"block 64"},
-          .coverage = R"({"linear":{"weights":900}})"};
+          .coverage = R"({"parts": [{"tensors": "linears", "format": "nf4:64", "weights": 900}]})"};
 }
 
 // Unit `unit` of protocol 0: 4 + unit scored tokens in two clusters.

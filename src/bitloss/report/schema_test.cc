@@ -1,0 +1,109 @@
+// report.json follows report.schema.json, and the schema does not accept just anything.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rapidjson/document.h>
+#include <rapidjson/error/en.h>
+#include <rapidjson/schema.h>
+#include <rapidjson/stringbuffer.h>
+
+#include <nlohmann/json.hpp>
+
+#include "bitloss/report/test_report.h"
+#include "bitloss/report/writers.h"
+
+namespace bitloss {
+namespace {
+
+// Where `json` breaks the schema; empty if it does not.
+std::string Violation(const std::string& json) {
+  rapidjson::Document schema_text;
+  schema_text.Parse(ReportJsonSchema().data(), ReportJsonSchema().size());
+  EXPECT_FALSE(schema_text.HasParseError())
+      << rapidjson::GetParseError_En(schema_text.GetParseError());
+  const rapidjson::SchemaDocument schema(schema_text);
+  rapidjson::Document document;
+  document.Parse(json.data(), json.size());
+  EXPECT_FALSE(document.HasParseError());
+  rapidjson::SchemaValidator validator(schema);
+  if (document.Accept(validator)) return {};
+  rapidjson::StringBuffer pointer;
+  validator.GetInvalidDocumentPointer().StringifyUriFragment(pointer);
+  return std::string(pointer.GetString()) + " " + validator.GetInvalidSchemaKeyword();
+}
+
+// Keys of `value` that `schema` does not describe, as JSON pointers.
+void FindUndescribed(const nlohmann::json& root, nlohmann::json schema, const nlohmann::json& value,
+                     const std::string& path, std::vector<std::string>& found) {
+  if (schema.contains("$ref")) {
+    const std::string pointer = schema["$ref"].get<std::string>().substr(1);
+    schema = root.at(nlohmann::json::json_pointer(pointer));
+  }
+  if (value.is_array() && schema.contains("items")) {
+    for (const auto& item : value) FindUndescribed(root, schema["items"], item, path + "/*", found);
+  }
+  if (!value.is_object() || schema.contains("additionalProperties")) return;
+  if (!schema.contains("properties") || schema["properties"].empty()) return;
+  for (const auto& [key, member] : value.items()) {
+    if (!schema["properties"].contains(key)) {
+      found.push_back(path + "/" + key);
+    } else {
+      FindUndescribed(root, schema["properties"][key], member, path + "/" + key, found);
+    }
+  }
+}
+
+std::vector<SmallStudy> Studies() {
+  std::vector<SmallStudy> studies(4);
+  studies[1].manifest.protocols[0].num_units = 9;  // not complete
+  studies[1].scores[1].pop_back();
+  studies[2].manifest.suites.clear();  // text alone
+  studies[2].prompts.clear();
+  studies[2].answers.clear();
+  studies[2].answer_scores.clear();
+  studies[2].units[0].num_words = 4;
+  studies[2].units[0].num_bytes = 20;
+  studies[3].manifest.protocols.clear();  // prompts alone, without checks; one error
+  studies[3].units.clear();
+  studies[3].scores.clear();
+  for (Answer& answer : studies[3].answers) answer.check.reset();
+  studies[3].answers[2].finish = FinishReason::kError;
+  studies[3].lanes[1].control = true;
+  return studies;
+}
+
+TEST(SchemaTest, ReportsFollowTheSchema) {
+  for (const SmallStudy& study : Studies()) {
+    const ReportData report = ReportOf(study);
+    EXPECT_EQ(Violation(WriteJson(report, Timings::kInclude)), "");
+    EXPECT_EQ(Violation(WriteJson(report, Timings::kOmit)), "");
+  }
+}
+
+TEST(SchemaTest, EveryFieldThatIsWrittenIsDescribed) {
+  const auto schema = nlohmann::json::parse(ReportJsonSchema());
+  for (const SmallStudy& study : Studies()) {
+    std::vector<std::string> undescribed;
+    FindUndescribed(schema, schema, nlohmann::json::parse(WriteJson(ReportOf(study))), "",
+                    undescribed);
+    EXPECT_THAT(undescribed, testing::IsEmpty());
+  }
+}
+
+TEST(SchemaTest, TheSchemaRefusesWhatIsNotAReport) {
+  const auto good = nlohmann::json::parse(WriteJson(ReportOf(SmallStudy())));
+  auto broken = good;
+  broken["schema"] = "bitloss.report/2";
+  EXPECT_EQ(Violation(broken.dump()), "#/schema enum");
+  broken = good;
+  broken["lanes"][1]["protocols"][0]["kl"]["mean"] = nullptr;
+  EXPECT_EQ(Violation(broken.dump()), "#/lanes/1/protocols/0/kl/mean type");
+  broken = good;
+  broken["lanes"][1]["suites"][0].erase("prompts");
+  EXPECT_EQ(Violation(broken.dump()), "#/lanes/1/suites/0 required");
+  broken = good;
+  broken["lanes"] = nlohmann::json::array();
+  EXPECT_EQ(Violation(broken.dump()), "#/lanes minItems");
+}
+
+}  // namespace
+}  // namespace bitloss
