@@ -1,9 +1,8 @@
 #include "bitloss/study/answer_pass.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "bitloss/data/assess.h"
+#include "bitloss/data/check_answer.h"
 #include "bitloss/study/memory.h"
 
 namespace bitloss {
@@ -29,23 +28,15 @@ std::vector<TopLogits> ToTopLogits(std::span<const std::vector<ScoredToken>> pos
   return records;
 }
 
-std::string EvidenceJson(const Assessment& assessment) {
-  nlohmann::ordered_json checks = nlohmann::ordered_json::array();
-  for (const CheckOutcome& check : assessment.checks) {
-    checks.push_back({{"id", check.id}, {"passed", check.passed}, {"evidence", check.evidence}});
-  }
-  // A model's bytes may be cut in the middle of a character.
-  return checks.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
-
-Answer ToAnswer(Generated generated, const Prompt& prompt, const Tokenizer& tokenizer) {
+Answer ToAnswer(Generated generated, const SuitePrompt& prompt, const Tokenizer& tokenizer) {
   Answer answer;
   answer.text = tokenizer.Decode(generated.tokens, Tokenizer::SpecialOut::kSkip);
   answer.finish = generated.finish == Finish::kEndToken ? FinishReason::kEos : FinishReason::kLimit;
   answer.top_logits = ToTopLogits(generated.top_logits);
   answer.token_ids = std::move(generated.tokens);
-  if (const auto assessment = Assess(prompt, answer.text)) {
-    answer.check = CheckResult{assessment->passed, assessment->score, EvidenceJson(*assessment)};
+  if (!prompt.checks.empty()) {
+    const PromptResult result = CheckAnswer(prompt, answer.text);
+    answer.check = CheckResult{result.passed, result.score, EvidenceJson(result)};
   }
   return answer;
 }

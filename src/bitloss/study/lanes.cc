@@ -76,7 +76,7 @@ Result<Calibration> ReadCalibration(const ModelFiles& model, const StudyOptions&
   Calibration calibration;
   std::filesystem::path path = options.calibration;
   if (path.empty()) {
-    BITLOSS_TRY(const std::filesystem::path folder, FindBitlossTiny());
+    BITLOSS_TRY(const std::filesystem::path folder, EmbeddedModelFolder());
     path = folder / "calibration.txt";
     calibration.text_name = "bitloss-tiny/calibration.txt";
   } else {

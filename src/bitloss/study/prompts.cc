@@ -19,15 +19,16 @@ Result<std::optional<ChatTemplate>> TemplateOf(const ModelFiles& model, const Su
 
 Result<std::vector<TokenId>> EncodePrompt(const Tokenizer& tokenizer, const Suite& suite,
                                           const std::optional<ChatTemplate>& chat,
-                                          const Prompt& prompt) {
+                                          const SuitePrompt& prompt) {
   if (!chat) {
-    return tokenizer.Encode(prompt.text, Tokenizer::Special::kParse, Tokenizer::AddTokens::kModel);
+    return tokenizer.Encode(prompt.prompt, Tokenizer::Special::kParse,
+                            Tokenizer::AddTokens::kModel);
   }
   std::vector<ChatMessage> messages;
   if (suite.system != "default" && suite.system != "none") {
     messages.push_back({"system", suite.system});
   }
-  messages.push_back({"user", prompt.text});
+  messages.push_back({"user", prompt.prompt});
   BITLOSS_TRY(const std::string text, chat->Render(messages, ChatTemplate::GenerationPrompt::kAdd));
   return tokenizer.Encode(text, Tokenizer::Special::kParse, Tokenizer::AddTokens::kNone);
 }
@@ -36,7 +37,7 @@ Result<StudySuite> Render(const ModelFiles& model, Suite suite, const StudyOptio
   BITLOSS_TRY(const std::optional<ChatTemplate> chat, TemplateOf(model, suite, options));
   StudySuite rendered;
   const size_t max_positions = model.source.config().max_positions;
-  for (const Prompt& prompt : suite.prompts) {
+  for (const SuitePrompt& prompt : suite.prompts) {
     auto tokens = EncodePrompt(model.tokenizer, suite, chat, prompt);
     const std::string where = fmt::format("suite '{}', prompt '{}'", suite.id, prompt.id);
     if (!tokens.ok()) return Within(where, tokens.error());

@@ -56,7 +56,7 @@ Result<Manifest> MakeManifest(const Plan& plan, const StudyOptions& options) {
 Result<Plan> MakePlan(const StudyOptions& options) {
   std::string model = options.model;
   if (model.empty()) {
-    BITLOSS_TRY(const std::filesystem::path folder, FindBitlossTiny());
+    BITLOSS_TRY(const std::filesystem::path folder, EmbeddedModelFolder());
     model = folder.string();
   }
   BITLOSS_TRY(ModelFiles files, OpenModel(model));
@@ -86,9 +86,9 @@ Result<bool> HasWork(const Store& store, const Plan& plan, std::span<const size_
 Status PutPrompts(const Plan& plan, Store& store) {
   for (size_t s = 0; s < plan.suites.size(); ++s) {
     std::vector<PromptRecord> records;
-    for (const Prompt& prompt : plan.suites[s].suite.prompts) {
-      records.push_back({records.size(), prompt.id,
-                         plan.suites[s].suite.categories[prompt.category].name, prompt.text});
+    for (const SuitePrompt& prompt : plan.suites[s].suite.prompts) {
+      records.push_back(
+          {records.size(), prompt.id, plan.suites[s].suite.CategoryName(prompt), prompt.prompt});
     }
     BITLOSS_DO(store.PutPrompts(s, records));
   }

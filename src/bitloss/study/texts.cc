@@ -23,7 +23,7 @@ TextEncoder MakeEncoder(const ModelFiles& model) {
 Result<std::vector<Text>> ReadTexts(const StudyOptions& options) {
   std::vector<Text> texts;
   if (options.texts.empty()) {
-    BITLOSS_TRY(const std::filesystem::path folder, FindBitlossTiny());
+    BITLOSS_TRY(const std::filesystem::path folder, EmbeddedModelFolder());
     BITLOSS_TRY(Text text, LoadText(folder / "eval.txt"));
     text.name = "bitloss-tiny/eval.txt";
     texts.push_back(std::move(text));

@@ -130,7 +130,8 @@ void BpeModel::StartFromCharacters(std::string_view piece, std::vector<TokenId>&
     if (options_.byte_fallback == BpeOptions::ByteFallback::kOn) {
       const size_t before = ids.size();
       for (const char byte : character) ids.push_back(byte_tokens_[static_cast<uint8_t>(byte)]);
-      if (std::find(ids.begin() + before, ids.end(), -1) == ids.end()) continue;
+      if (std::find(ids.begin() + static_cast<ptrdiff_t>(before), ids.end(), -1) == ids.end())
+        continue;
       ids.resize(before);
     }
     if (!options_.unknown) continue;

@@ -15,7 +15,7 @@ namespace {
 constexpr uint32_t kMatchLimit = 20'000'000;
 constexpr uint32_t kHeapLimitKib = 64 * 1024;
 // Longer patterns, and groups within groups, are no pre-tokenizer's.
-constexpr size_t kMaxPatternBytes = 16 * 1024;
+constexpr size_t kMaxPatternBytes = size_t{16} * 1024;
 constexpr uint32_t kMaxParentheses = 64;
 
 PCRE2_SPTR Subject(std::string_view text) { return reinterpret_cast<PCRE2_SPTR>(text.data()); }
