@@ -57,6 +57,16 @@ struct Format {
   // The same values as codes, scales and zero points, for kernels to repack; null for formats that
   // have no codes (f16, f32).
   GroupedCodes (*unpack)(const EncodedMatrix& matrix) = nullptr;
+
+  // The same as encode where weights of some columns matter more: importance [in] is each input's
+  // mean square, or what an importance matrix says; none of them negative. Null for formats
+  // that do not define it.
+  Result<EncodedMatrix> (*encode_weighted)(const Format& format, ConstMatrixView weights,
+                                           std::span<const float> importance) = nullptr;
+
+  // The format that rows of `cols` weights are stored in where this one's blocks do not divide
+  // them, and so the format of what encode returns; null: always this one.
+  const Format& (*stored_as)(const Format& format, size_t cols) = nullptr;
 };
 
 // One weight matrix [rows = out features][cols = in features] in one format. What each plane holds

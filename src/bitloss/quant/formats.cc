@@ -6,6 +6,7 @@
 #include "bitloss/quant/formats/f16/f16.h"
 #include "bitloss/quant/formats/f32/f32.h"
 #include "bitloss/quant/formats/fp4/fp4.h"
+#include "bitloss/quant/formats/ggml/ggml_format.h"
 #include "bitloss/quant/formats/int8_row/int8_row.h"
 #include "bitloss/quant/formats/int_group/int_group.h"
 #include "bitloss/quant/formats/nf4/nf4.h"
@@ -25,13 +26,24 @@ std::vector<std::string_view> Split(std::string_view text, char separator) {
   }
 }
 
+// Whether it is a type that GGUF files may hold and that is decoded, but not encoded.
+bool OnlyReadFromFiles(std::string_view name) {
+  return std::ranges::any_of(GgmlTypes(), [&](const GgmlType& type) {
+    return type.unpack != nullptr && type.encode == nullptr && GgmlFormat(type).name == name;
+  });
+}
+
 }  // namespace
 
 std::span<const FormatFamily> FormatFamilies() {
-  static const std::vector<FormatFamily> kFamilies = {
-      F16Family(), F32Family(),       Int8RowFamily(),   Nf4Family(),       Nf4DqFamily(),
-      Fp4Family(), Int4GroupFamily(), Int3GroupFamily(), Int2GroupFamily(),
-  };
+  static const std::vector<FormatFamily> kFamilies = [] {
+    std::vector<FormatFamily> families = {
+        F16Family(), F32Family(),       Int8RowFamily(),   Nf4Family(),       Nf4DqFamily(),
+        Fp4Family(), Int4GroupFamily(), Int3GroupFamily(), Int2GroupFamily(),
+    };
+    std::ranges::copy(GgmlFamilies(), std::back_inserter(families));
+    return families;
+  }();
   return kFamilies;
 }
 
@@ -40,6 +52,10 @@ Result<Format> ParseFormat(std::string_view text) {
   const auto families = FormatFamilies();
   const auto family = std::ranges::find(families, parts[0], &FormatFamily::name);
   if (family == families.end()) {
+    if (OnlyReadFromFiles(text)) {
+      return Unsupported("format '{}' is only read from GGUF files; a lane cannot be made of it",
+                         text);
+    }
     std::vector<std::string_view> known;
     for (const FormatFamily& f : families) known.push_back(f.name);
     return Unsupported("unknown format '{}'; known are {}", parts[0],

@@ -1,6 +1,7 @@
 #include "bitloss/study/lanes.h"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "bitloss/base/file.h"
@@ -44,6 +45,17 @@ std::vector<size_t> QuantizedWidths(const ModelConfig& config) {
   return widths;
 }
 
+// Widths whose rows the format stores as another one, and which.
+std::map<size_t, std::string> StoredOtherwise(const Format& format, const ModelConfig& config) {
+  std::map<size_t, std::string> others;
+  if (format.stored_as == nullptr) return others;
+  for (const size_t width : QuantizedWidths(config)) {
+    const Format& stored = format.stored_as(format, width);
+    if (stored.name != format.name) others[width] = stored.name;
+  }
+  return others;
+}
+
 Result<LanePlan> PlanLane(const std::string& text, const ModelFiles& model,
                           const StudyOptions& options, const Calibration& calibration) {
   BITLOSS_TRY(Scheme parsed, ParseScheme(text, {.int8_threshold = options.int8_threshold}));
@@ -59,6 +71,10 @@ Result<LanePlan> PlanLane(const std::string& text, const ModelFiles& model,
     plan.record.notes.push_back(
         fmt::format("group size {}: the largest of 128, 64, 32 that divides every quantized width",
                     scheme.format.group_size));
+  }
+  for (const auto& [width, format] : StoredOtherwise(scheme.format, model.source.config())) {
+    plan.record.notes.push_back(
+        fmt::format("rows of {} weights are stored as {}, as llama.cpp does", width, format));
   }
   if (Calibrates(scheme)) plan.record.calibration = CalibrationJson(calibration);
   return plan;

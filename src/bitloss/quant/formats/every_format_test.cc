@@ -58,7 +58,7 @@ TEST_P(EveryFormat, IsFoundByItsOwnName) {
 
 TEST_P(EveryFormat, UnpacksToTheValuesThatItDecodes) {
   if (format_.unpack == nullptr) return;  // f16, f32: no codes
-  for (const size_t cols : {size_t{128}, size_t{384}}) {
+  for (const size_t cols : {size_t{256}, size_t{768}}) {
     const EncodedMatrix encoded = Encode(GaussianMatrix(5, cols, 1));
     const GroupedCodes grouped = format_.unpack(encoded);
     const Matrix decoded = Decode(encoded);
@@ -99,7 +99,7 @@ TEST_P(EveryFormat, DecodesAnyPartOfARowAsInTheWhole) {
 }
 
 TEST_P(EveryFormat, CostsWhatItSays) {
-  for (const auto& [rows, cols] : {std::pair{1, 128}, {7, 384}, {64, 768}}) {
+  for (const auto& [rows, cols] : {std::pair{1, 256}, {7, 768}, {64, 768}}) {
     EXPECT_EQ(Encode(GaussianMatrix(rows, cols, 4)).num_bytes(),
               format_.num_bytes(format_, rows, cols));
   }
@@ -107,16 +107,16 @@ TEST_P(EveryFormat, CostsWhatItSays) {
 
 TEST_P(EveryFormat, EncodesSlicesOfRowsAsTheWholeIfItSaysSo) {
   if (format_.row_coding != RowCoding::kIndependent) return;
-  const Matrix weights = GaussianMatrix(6, 128, 5);
+  const Matrix weights = GaussianMatrix(6, 256, 5);
   const Matrix whole = Decode(Encode(weights));
   const Matrix slice = Decode(Encode(weights.view().Rows(2, 5)));
-  EXPECT_THAT(slice.flat(), ElementsAreArray(whole.flat().subspan(2 * 128, 3 * 128)));
+  EXPECT_THAT(slice.flat(), ElementsAreArray(whole.flat().subspan(2 * 256, 3 * 256)));
 }
 
 TEST_P(EveryFormat, ReadsAViewWhoseRowsAreApart) {
-  const Matrix wide = GaussianMatrix(4, 384, 6);
-  const ConstMatrixView part = wide.view().Cols(128, 256);
-  Matrix dense(4, 128);
+  const Matrix wide = GaussianMatrix(4, 768, 6);
+  const ConstMatrixView part = wide.view().Cols(128, 384);
+  Matrix dense(4, 256);
   for (size_t row = 0; row < 4; ++row) std::ranges::copy(part.Row(row), dense.Row(row).begin());
   const Matrix from_part = Decode(Encode(part));
   EXPECT_THAT(from_part.flat(), ElementsAreArray(Decode(Encode(dense)).flat()));
@@ -126,9 +126,11 @@ TEST_P(EveryFormat, ReadsAViewWhoseRowsAreApart) {
 // nearly always meet. The scale comes back: true where each group's decoded extremes are the ends
 // of its grid, as symmetric grids and absmax always have it; an asymmetric group whose rounded
 // scale is a little too large may not reach its last code. And one scale is not made of others:
-// double quantization has a new mean the second time.
+// double quantization has a new mean the second time. Encoders that search a scale (K-quants, IQ4)
+// may find another that fits as well.
 TEST_P(EveryFormat, EncodesItsOwnOutputWithoutFurtherLoss) {
-  if (format_.name == "nf4_dq") return;
+  const bool searches = format_.name.ends_with("_k") || format_.name.starts_with("iq4");
+  if (format_.name == "nf4_dq" || searches) return;
   const bool ends_needed = format_.symmetry == Symmetry::kAsymmetric;
   const Matrix once = Decode(Encode(GaussianMatrix(16, 256, 7)));
   const Matrix twice = Decode(Encode(once));
@@ -168,7 +170,7 @@ TEST_P(EveryFormat, ErrsByNoMoreThanItsStep) {
 }
 
 TEST_P(EveryFormat, KeepsZerosZero) {
-  Matrix zeros(3, 128);
+  Matrix zeros(3, 256);
   zeros.Fill(0.0f);
   const EncodedMatrix encoded = Encode(zeros);
   const Matrix decoded = Decode(encoded);
@@ -177,7 +179,7 @@ TEST_P(EveryFormat, KeepsZerosZero) {
 
 TEST_P(EveryFormat, KeepsEqualWeightsNearlyEqualToThemselves) {
   for (const float value : {0.375f, -0.375f}) {
-    Matrix equal(2, 128);
+    Matrix equal(2, 256);
     equal.Fill(value);
     const Matrix decoded = Decode(Encode(equal));
     for (const float w : decoded.flat()) ASSERT_NEAR(w, value, 0.375 * 0x1p-11) << value;
@@ -187,7 +189,7 @@ TEST_P(EveryFormat, KeepsEqualWeightsNearlyEqualToThemselves) {
 TEST_P(EveryFormat, RefusesWeightsThatAreNotFiniteAndSaysWhere) {
   for (const float bad :
        {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
-    Matrix weights = GaussianMatrix(4, 128, 9);
+    Matrix weights = GaussianMatrix(4, 256, 9);
     weights.Row(2)[77] = bad;
     const auto encoded = format_.encode(format_, weights);
     ASSERT_FALSE(encoded.ok());
@@ -197,9 +199,9 @@ TEST_P(EveryFormat, RefusesWeightsThatAreNotFiniteAndSaysWhere) {
 }
 
 TEST_P(EveryFormat, TakesASingleRow) {
-  const Matrix weights = GaussianMatrix(1, 128, 10);
+  const Matrix weights = GaussianMatrix(1, 256, 10);
   EXPECT_EQ(Encode(weights).rows, 1u);
-  EXPECT_EQ(Decode(Encode(weights)).cols(), 128u);
+  EXPECT_EQ(Decode(Encode(weights)).cols(), 256u);
 }
 
 // From the layouts in the formats' headers, for 64 rows of 768.
@@ -216,6 +218,13 @@ TEST(FormatTest, BitsPerWeightAreThoseOfTheLayout) {
       {"int3_group:64:sym", 3.25},
       {"int3_group:64:asym", 3.0 + 16.0 / 64 + 40.0 / 768},  // 12 zero points of 3 bits: 5 bytes
       {"int2_group:64:asym", 2.0 + 16.0 / 64 + 2.0 / 64},
+      {"q4_0", 4.5},
+      {"q8_0", 8.5},
+      {"q2_k", 2.625},
+      {"q3_k", 3.4375},
+      {"q4_k", 4.5},
+      {"q6_k", 6.5625},
+      {"iq4_xs", 4.25},
   };
   for (const auto& [name, bits] : kExpected) {
     const Format format = ParseFormat(name).value();

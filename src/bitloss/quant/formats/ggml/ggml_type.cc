@@ -6,22 +6,67 @@
 #include <string>
 
 #include "bitloss/base/check.h"
+#include "bitloss/quant/formats/ggml/float_blocks.h"
 #include "bitloss/quant/formats/ggml/k_blocks.h"
 #include "bitloss/quant/formats/ggml/legacy_blocks.h"
+#include "bitloss/quant/formats/ggml/ternary_blocks.h"
 
 namespace bitloss {
 namespace {
 
 // Blocks in a file are not aligned: each is copied out before it is looked at.
-template <class Block, size_t kElements>
-void DecodeBlocks(std::span<const std::byte> blocks, std::span<float> out) {
-  const size_t num_blocks = out.size() / kElements;
-  BITLOSS_DCHECK(blocks.size() == num_blocks * sizeof(Block));
-  for (size_t i = 0; i < num_blocks; ++i) {
-    Block block;
-    std::memcpy(&block, blocks.data() + i * sizeof(Block), sizeof(Block));
-    Decode(block, std::span<float, kElements>(out.subspan(i * kElements, kElements)));
+template <class Block>
+void UnpackBlock(const std::byte* bytes, BlockCodes& out) {
+  Block block;
+  std::memcpy(&block, bytes, sizeof(Block));
+  Unpack(block, out);
+}
+
+// The formulas of GroupedCodes::Kind. (Not fused: where a product is exact it makes no difference,
+// and products of codes with these scales are.)
+void DecodeCodes(const GgmlCoding& coding, const BlockCodes& block, std::span<float> out) {
+  for (size_t first = 0; first < out.size(); first += coding.group_size) {
+    const size_t group = first / coding.group_size;
+    const float scale = block.scales[group];
+    const std::span<float> values = out.subspan(first, coding.group_size);
+    const uint8_t* codes = block.codes.data() + first;
+    for (size_t i = 0; i < values.size(); ++i) {
+      switch (coding.kind) {
+        case GroupedCodes::Kind::kTable:
+          values[i] = coding.table[codes[i]] * scale;
+          break;
+        case GroupedCodes::Kind::kZeroPoint:
+          values[i] = (static_cast<float>(codes[i]) - block.zeros[group]) * scale;
+          break;
+        case GroupedCodes::Kind::kOffset:
+          values[i] = static_cast<float>(codes[i]) * scale + block.zeros[group];
+          break;
+      }
+    }
   }
+}
+
+template <class Block>
+void DecodeBlocks(std::span<const std::byte> blocks, std::span<float> out) {
+  const size_t num_blocks = out.size() / Block::kWeights;
+  BITLOSS_DCHECK(blocks.size() == num_blocks * sizeof(Block));
+  BlockCodes codes;
+  for (size_t i = 0; i < num_blocks; ++i) {
+    UnpackBlock<Block>(blocks.data() + i * sizeof(Block), codes);
+    DecodeCodes(Block::kCoding, codes, out.subspan(i * Block::kWeights, Block::kWeights));
+  }
+}
+
+template <class Block>
+void EncodeBlock(std::span<const float> weights, const GgmlImportance& importance, size_t first,
+                 std::byte* bytes) {
+  GgmlImportance of_block = importance;
+  if (!importance.of_weights.empty()) {
+    of_block.of_weights = importance.of_weights.subspan(first, Block::kWeights);
+  }
+  Block block;
+  Encode(weights.first<Block::kWeights>(), of_block, block);
+  std::memcpy(bytes, &block, sizeof(Block));
 }
 
 void DecodeF32(std::span<const std::byte> bytes, std::span<float> out) {
@@ -40,48 +85,57 @@ void DecodeHalves(std::span<const std::byte> bytes, std::span<float> out) {
 }
 
 template <class Block>
-constexpr GgmlType Legacy(uint32_t id, std::string_view name) {
-  return {id, name, kLegacyBlock, sizeof(Block), std::nullopt, DecodeBlocks<Block, kLegacyBlock>};
+constexpr GgmlType DecodeOnly(uint32_t id, std::string_view name) {
+  return {.id = id,
+          .name = name,
+          .elements_per_block = Block::kWeights,
+          .bytes_per_block = sizeof(Block),
+          .plain = std::nullopt,
+          .decode = DecodeBlocks<Block>,
+          .coding = &Block::kCoding,
+          .unpack = UnpackBlock<Block>};
 }
 
 template <class Block>
-constexpr GgmlType KQuant(uint32_t id, std::string_view name) {
-  return {id, name, kKBlock, sizeof(Block), std::nullopt, DecodeBlocks<Block, kKBlock>};
+constexpr GgmlType Blocks(uint32_t id, std::string_view name) {
+  GgmlType type = DecodeOnly<Block>(id, name);
+  type.encode = EncodeBlock<Block>;
+  return type;
 }
 
 constexpr GgmlType SizeOnly(uint32_t id, std::string_view name, size_t elements, size_t bytes) {
-  return {id, name, elements, bytes, std::nullopt, nullptr};
+  return {id, name, elements, bytes, std::nullopt, nullptr, nullptr, nullptr, nullptr};
 }
 
 constexpr GgmlType Plain(uint32_t id, std::string_view name, DType dtype,
                          void (*decode)(std::span<const std::byte>, std::span<float>) = nullptr) {
-  return {id, name, 1, BytesPerElement(dtype), dtype, decode};
+  return {id, name, 1, BytesPerElement(dtype), dtype, decode, nullptr, nullptr, nullptr};
 }
 
 // Ids and sizes: ggml.h and ggml-common.h. Missing ids are retired and appear in no valid file.
 constexpr std::array kTypes = {
     Plain(0, "F32", DType::kF32, DecodeF32),
     Plain(1, "F16", DType::kF16, DecodeHalves<F16>),
-    Legacy<BlockQ4_0>(2, "Q4_0"),
-    Legacy<BlockQ4_1>(3, "Q4_1"),
-    Legacy<BlockQ5_0>(6, "Q5_0"),
-    Legacy<BlockQ5_1>(7, "Q5_1"),
-    Legacy<BlockQ8_0>(8, "Q8_0"),
+    Blocks<BlockQ4_0>(2, "Q4_0"),
+    Blocks<BlockQ4_1>(3, "Q4_1"),
+    Blocks<BlockQ5_0>(6, "Q5_0"),
+    Blocks<BlockQ5_1>(7, "Q5_1"),
+    Blocks<BlockQ8_0>(8, "Q8_0"),
     SizeOnly(9, "Q8_1", 32, 36),
-    SizeOnly(10, "Q2_K", 256, 84),
-    SizeOnly(11, "Q3_K", 256, 110),
-    KQuant<BlockQ4_K>(12, "Q4_K"),
-    KQuant<BlockQ5_K>(13, "Q5_K"),
-    KQuant<BlockQ6_K>(14, "Q6_K"),
+    Blocks<BlockQ2_K>(10, "Q2_K"),
+    Blocks<BlockQ3_K>(11, "Q3_K"),
+    Blocks<BlockQ4_K>(12, "Q4_K"),
+    Blocks<BlockQ5_K>(13, "Q5_K"),
+    Blocks<BlockQ6_K>(14, "Q6_K"),
     SizeOnly(15, "Q8_K", 256, 292),
     SizeOnly(16, "IQ2_XXS", 256, 66),
     SizeOnly(17, "IQ2_XS", 256, 74),
     SizeOnly(18, "IQ3_XXS", 256, 98),
     SizeOnly(19, "IQ1_S", 256, 50),
-    SizeOnly(20, "IQ4_NL", 32, 18),
+    Blocks<BlockIQ4_NL>(20, "IQ4_NL"),
     SizeOnly(21, "IQ3_S", 256, 110),
     SizeOnly(22, "IQ2_S", 256, 82),
-    SizeOnly(23, "IQ4_XS", 256, 136),
+    Blocks<BlockIQ4_XS>(23, "IQ4_XS"),
     Plain(24, "I8", DType::kI8),
     Plain(25, "I16", DType::kI16),
     Plain(26, "I32", DType::kI32),
@@ -89,10 +143,10 @@ constexpr std::array kTypes = {
     Plain(28, "F64", DType::kF64),
     SizeOnly(29, "IQ1_M", 256, 56),
     Plain(30, "BF16", DType::kBF16, DecodeHalves<BF16>),
-    SizeOnly(34, "TQ1_0", 256, 54),
-    SizeOnly(35, "TQ2_0", 256, 66),
-    SizeOnly(39, "MXFP4", 32, 17),
-    SizeOnly(40, "NVFP4", 64, 36),
+    DecodeOnly<BlockTQ1_0>(34, "TQ1_0"),
+    DecodeOnly<BlockTQ2_0>(35, "TQ2_0"),
+    Blocks<BlockMXFP4>(39, "MXFP4"),
+    DecodeOnly<BlockNVFP4>(40, "NVFP4"),
     SizeOnly(41, "Q1_0", 128, 18),
     SizeOnly(42, "Q2_0", 64, 18),
 };

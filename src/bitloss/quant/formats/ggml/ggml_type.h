@@ -1,5 +1,6 @@
 // The element types of GGUF files: how many bytes a block takes and, for those that bitloss can
-// read, what its bits mean. One file beside this for each family of block formats.
+// read, what its bits mean. One file beside this for each family of block formats; as formats of
+// lanes they are in ggml_format.h.
 //
 // Decoders compute in float32 as the reference does, operation by operation (no fused
 // multiply-add), so their results are equal to gguf-py's `dequantize` bit for bit.
@@ -13,6 +14,7 @@
 #include <string_view>
 
 #include "bitloss/base/result.h"
+#include "bitloss/quant/formats/ggml/block_codes.h"
 #include "bitloss/tensor/dtype.h"
 
 namespace bitloss {
@@ -26,6 +28,14 @@ struct GgmlType {
   // Whole blocks to floats; null if bitloss does not decode the type.
   // Requires: sizes that match, a whole number of blocks.
   void (*decode)(std::span<const std::byte> blocks, std::span<float> out);
+
+  // Of block types that are decoded; null for others.
+  const GgmlCoding* coding = nullptr;
+  void (*unpack)(const std::byte* block, BlockCodes& out) = nullptr;
+  // One block; null for types that are only decoded. importance.of_weights is of the whole row;
+  // `first` is where the block's weights begin in it.
+  void (*encode)(std::span<const float> weights, const GgmlImportance& importance, size_t first,
+                 std::byte* block) = nullptr;
 };
 
 // Every type that a file may hold today, ordered by id.

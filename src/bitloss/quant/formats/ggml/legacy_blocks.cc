@@ -1,51 +1,237 @@
 #include "bitloss/quant/formats/ggml/legacy_blocks.h"
 
+#include <algorithm>
+#include <cmath>
+
+#include "bitloss/quant/formats/ggml/code_search.h"
+
 namespace bitloss {
 namespace {
 
 constexpr size_t kHalf = kLegacyBlock / 2;
 
-int FourBits(const std::array<uint8_t, kHalf>& qs, size_t e) {
-  return e < kHalf ? qs[e] & 0xF : qs[e - kHalf] >> 4;
+using Codes = std::array<uint8_t, kLegacyBlock>;
+
+void UnpackHalves(const std::array<uint8_t, kHalf>& qs, BlockCodes& out) {
+  for (size_t j = 0; j < kHalf; ++j) {
+    out.codes[j] = qs[j] & 0xF;
+    out.codes[j + kHalf] = qs[j] >> 4;
+  }
 }
 
-int FifthBit(const std::array<uint8_t, 4>& qh, size_t e) { return (qh[e / 8] >> (e % 8) & 1) << 4; }
+void AddFifthBits(const std::array<uint8_t, 4>& qh, BlockCodes& out) {
+  for (size_t e = 0; e < kLegacyBlock; ++e) {
+    out.codes[e] |= static_cast<uint8_t>((qh[e / 8] >> (e % 8) & 1) << 4);
+  }
+}
+
+void PackHalves(const Codes& codes, std::array<uint8_t, kHalf>& qs) {
+  for (size_t j = 0; j < kHalf; ++j) {
+    qs[j] = static_cast<uint8_t>((codes[j] & 0xF) | (codes[j + kHalf] & 0xF) << 4);
+  }
+}
+
+void PackFifthBits(const Codes& codes, std::array<uint8_t, 4>& qh) {
+  qh = {};
+  for (size_t e = 0; e < kLegacyBlock; ++e) {
+    qh[e / 8] |= static_cast<uint8_t>((codes[e] >> 4 & 1) << (e % 8));
+  }
+}
+
+float Inverse(float d) { return d == 0.0f ? 0.0f : 1.0f / d; }
+
+float SignedExtreme(LegacyWeights weights) {
+  return *std::ranges::max_element(weights, {}, [](float w) { return std::abs(w); });
+}
+
+// Importances as the search wants them: of_weights * sqrt(s + w^2).
+std::array<float, kLegacyBlock> Weighted(LegacyWeights weights, std::span<const float> importance,
+                                         float mean_square) {
+  std::array<float, kLegacyBlock> weighted;
+  for (size_t i = 0; i < kLegacyBlock; ++i) {
+    weighted[i] = importance[i] * std::sqrt(mean_square + weights[i] * weights[i]);
+  }
+  return weighted;
+}
+
+// Q4_0 (half 8) and Q5_0 (half 16).
+F16 EncodeSymmetric(LegacyWeights weights, const GgmlImportance& importance, int half,
+                    Codes& codes) {
+  if (!importance.of_weights.empty()) {
+    const auto weighted = Weighted(weights, importance.of_weights, importance.row_mean_square);
+    return RoundToF16(SearchSymmetric(half, weights, weighted, codes));
+  }
+  const float d = SignedExtreme(weights) / static_cast<float>(-half);
+  const float inverse = Inverse(d);
+  const float shift = static_cast<float>(half) + 0.5f;
+  for (size_t i = 0; i < kLegacyBlock; ++i) {
+    const int whole = static_cast<int>(weights[i] * inverse + shift);
+    codes[i] = static_cast<uint8_t>(std::clamp(whole, 0, 2 * half - 1));
+  }
+  return RoundToF16(d);
+}
+
+// Q4_1 (max_code 15) and Q5_1 (31).
+struct ScaleAndMin {
+  F16 d;
+  F16 m;
+};
+ScaleAndMin EncodeAsymmetric(LegacyWeights weights, const GgmlImportance& importance, int max_code,
+                             Codes& codes) {
+  if (!importance.of_weights.empty()) {
+    const auto weighted = Weighted(weights, importance.of_weights, importance.row_mean_square);
+    const AsymmetricSearch search = {max_code, -0.9f, 0.05f, 36, AsymmetricSearch::Error::kSquared};
+    const AsymmetricScale found = SearchAsymmetric(search, weights, weighted, codes);
+    return {RoundToF16(found.scale), RoundToF16(-found.min)};
+  }
+  const auto [low, high] = std::ranges::minmax(weights);
+  const float d = (high - low) / static_cast<float>(max_code);
+  const float inverse = Inverse(d);
+  for (size_t i = 0; i < kLegacyBlock; ++i) {
+    const int whole = static_cast<int>((weights[i] - low) * inverse + 0.5f);
+    codes[i] = static_cast<uint8_t>(std::min(whole, max_code));
+  }
+  return {RoundToF16(d), RoundToF16(low)};
+}
+
+// How well levels chosen with an inverse scale fit: sum w q x and sum w q^2.
+struct LevelFit {
+  float qx = 0.0f;
+  float q2 = 0.0f;
+};
+LevelFit FitLevels(LegacyWeights x, std::span<const float, kLegacyBlock> importance,
+                   float inverse) {
+  LevelFit fit;
+  for (size_t i = 0; i < kLegacyBlock; ++i) {
+    const float q = kIq4Levels[NearestIq4Level(inverse * x[i])];
+    fit.qx += importance[i] * q * x[i];
+    fit.q2 += importance[i] * q * q;
+  }
+  return fit;
+}
 
 }  // namespace
 
-void Decode(const BlockQ4_0& block, std::span<float, kLegacyBlock> out) {
-  const float d = ToFloat(block.d);
-  for (size_t e = 0; e < kLegacyBlock; ++e) {
-    out[e] = d * static_cast<float>(FourBits(block.qs, e) - 8);
-  }
+void Unpack(const BlockQ4_0& block, BlockCodes& out) {
+  UnpackHalves(block.qs, out);
+  out.scales[0] = ToFloat(block.d);
+  out.zeros[0] = 8.0f;
 }
 
-void Decode(const BlockQ4_1& block, std::span<float, kLegacyBlock> out) {
-  const float d = ToFloat(block.d);
-  const float m = ToFloat(block.m);
-  for (size_t e = 0; e < kLegacyBlock; ++e) {
-    out[e] = d * static_cast<float>(FourBits(block.qs, e)) + m;
-  }
+void Unpack(const BlockQ4_1& block, BlockCodes& out) {
+  UnpackHalves(block.qs, out);
+  out.scales[0] = ToFloat(block.d);
+  out.zeros[0] = ToFloat(block.m);
 }
 
-void Decode(const BlockQ5_0& block, std::span<float, kLegacyBlock> out) {
-  const float d = ToFloat(block.d);
-  for (size_t e = 0; e < kLegacyBlock; ++e) {
-    out[e] = d * static_cast<float>((FourBits(block.qs, e) | FifthBit(block.qh, e)) - 16);
-  }
+void Unpack(const BlockQ5_0& block, BlockCodes& out) {
+  UnpackHalves(block.qs, out);
+  AddFifthBits(block.qh, out);
+  out.scales[0] = ToFloat(block.d);
+  out.zeros[0] = 16.0f;
 }
 
-void Decode(const BlockQ5_1& block, std::span<float, kLegacyBlock> out) {
-  const float d = ToFloat(block.d);
-  const float m = ToFloat(block.m);
-  for (size_t e = 0; e < kLegacyBlock; ++e) {
-    out[e] = d * static_cast<float>(FourBits(block.qs, e) | FifthBit(block.qh, e)) + m;
-  }
+void Unpack(const BlockQ5_1& block, BlockCodes& out) {
+  UnpackHalves(block.qs, out);
+  AddFifthBits(block.qh, out);
+  out.scales[0] = ToFloat(block.d);
+  out.zeros[0] = ToFloat(block.m);
 }
 
-void Decode(const BlockQ8_0& block, std::span<float, kLegacyBlock> out) {
-  const float d = ToFloat(block.d);
-  for (size_t e = 0; e < kLegacyBlock; ++e) out[e] = d * static_cast<float>(block.qs[e]);
+void Unpack(const BlockQ8_0& block, BlockCodes& out) {
+  for (size_t e = 0; e < kLegacyBlock; ++e) {
+    out.codes[e] = static_cast<uint8_t>(block.qs[e] + 128);
+  }
+  out.scales[0] = ToFloat(block.d);
+  out.zeros[0] = 128.0f;
+}
+
+void Unpack(const BlockIQ4_NL& block, BlockCodes& out) {
+  UnpackHalves(block.qs, out);
+  out.scales[0] = ToFloat(block.d);
+}
+
+void Encode(LegacyWeights weights, const GgmlImportance& importance, BlockQ4_0& block) {
+  Codes codes;
+  block.d = EncodeSymmetric(weights, importance, 8, codes);
+  PackHalves(codes, block.qs);
+}
+
+void Encode(LegacyWeights weights, const GgmlImportance& importance, BlockQ4_1& block) {
+  Codes codes;
+  const ScaleAndMin found = EncodeAsymmetric(weights, importance, 15, codes);
+  block.d = found.d;
+  block.m = found.m;
+  PackHalves(codes, block.qs);
+}
+
+void Encode(LegacyWeights weights, const GgmlImportance& importance, BlockQ5_0& block) {
+  Codes codes;
+  block.d = EncodeSymmetric(weights, importance, 16, codes);
+  PackHalves(codes, block.qs);
+  PackFifthBits(codes, block.qh);
+}
+
+void Encode(LegacyWeights weights, const GgmlImportance& importance, BlockQ5_1& block) {
+  Codes codes;
+  const ScaleAndMin found = EncodeAsymmetric(weights, importance, 31, codes);
+  block.d = found.d;
+  block.m = found.m;
+  PackHalves(codes, block.qs);
+  PackFifthBits(codes, block.qh);
+}
+
+void Encode(LegacyWeights weights, const GgmlImportance&, BlockQ8_0& block) {
+  const float d = std::abs(SignedExtreme(weights)) / 127.0f;
+  const float inverse = Inverse(d);
+  for (size_t i = 0; i < kLegacyBlock; ++i) {
+    block.qs[i] = static_cast<int8_t>(std::round(weights[i] * inverse));
+  }
+  block.d = RoundToF16(d);
+}
+
+uint8_t NearestIq4Level(float x) {
+  if (x <= kIq4Levels.front()) return 0;
+  if (x >= kIq4Levels.back()) return kIq4Levels.size() - 1;
+  const auto above = std::ranges::upper_bound(kIq4Levels, x);
+  const auto upper = static_cast<size_t>(above - kIq4Levels.begin());
+  return static_cast<uint8_t>(x - kIq4Levels[upper - 1] < kIq4Levels[upper] - x ? upper - 1
+                                                                                : upper);
+}
+
+float SearchIq4Scale(LegacyWeights weights, std::span<const float, kLegacyBlock> importance) {
+  constexpr int kTries = 7;
+  const float extreme = SignedExtreme(weights);
+  if (std::abs(extreme) < kGgmlNoScale) return 0.0f;
+  const float start = -extreme / kIq4Levels[0];
+  LevelFit fit = FitLevels(weights, importance, 1 / start);
+  float d = fit.q2 > 0 ? fit.qx / fit.q2 : 0.0f;
+  float best = d * fit.qx;
+  for (int k = -kTries; k <= kTries; ++k) {
+    fit = FitLevels(weights, importance, (static_cast<float>(k) + kIq4Levels[0]) / extreme);
+    if (!(fit.q2 > 0 && fit.qx * fit.qx > best * fit.q2)) continue;
+    d = fit.qx / fit.q2;
+    best = d * fit.qx;
+  }
+  return d;
+}
+
+void Encode(LegacyWeights weights, const GgmlImportance& importance, BlockIQ4_NL& block) {
+  std::array<float, kLegacyBlock> squares;
+  float sum = 0.0f;
+  for (size_t i = 0; i < kLegacyBlock; ++i) {
+    squares[i] = weights[i] * weights[i];
+    sum += squares[i];
+  }
+  const float d = SearchIq4Scale(
+      weights, importance.of_weights.empty()
+                   ? squares
+                   : Weighted(weights, importance.of_weights, sum * (2.0f / kLegacyBlock)));
+  const float inverse = Inverse(d);
+  Codes codes;
+  for (size_t i = 0; i < kLegacyBlock; ++i) codes[i] = NearestIq4Level(inverse * weights[i]);
+  PackHalves(codes, block.qs);
+  block.d = RoundToF16(d);
 }
 
 }  // namespace bitloss

@@ -1,0 +1,218 @@
+#include "bitloss/quant/formats/ggml/ggml_format.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <string>
+
+#include "bitloss/quant/formats/no_parameters.h"
+#include "bitloss/quant/formats/planes.h"
+
+namespace bitloss {
+namespace {
+
+// What llama.cpp stores where a row is not a whole number of blocks.
+struct Fallback {
+  std::string_view type;
+  std::string_view stored_as;
+};
+constexpr std::array kFallbacks = {
+    Fallback{"Q2_K", "IQ4_NL"}, Fallback{"Q3_K", "IQ4_NL"}, Fallback{"IQ4_XS", "IQ4_NL"},
+    Fallback{"Q4_K", "Q5_0"},   Fallback{"Q5_K", "Q5_1"},   Fallback{"Q6_K", "Q8_0"},
+};
+
+std::string FormatName(const GgmlType& type) {
+  // "mxfp4" alone is the OCP format, whose encoder rounds differently.
+  if (type.name == "MXFP4" || type.name == "NVFP4") {
+    return type.name == "MXFP4" ? "mxfp4_gguf" : "nvfp4_gguf";
+  }
+  std::string name(type.name);
+  std::ranges::transform(name, name.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; });
+  return name;
+}
+
+const GgmlType& TypeOf(const Format& format) { return *GgmlTypeOf(format); }
+
+const Format& StoredAs(const Format& format, size_t cols) {
+  const GgmlType& type = TypeOf(format);
+  if (cols % type.elements_per_block == 0) return format;
+  const auto fallback = std::ranges::find(kFallbacks, type.name, &Fallback::type);
+  return fallback == kFallbacks.end() ? format : GgmlFormat(*FindGgmlType(fallback->stored_as));
+}
+
+Status Supports(const Format& format, size_t /*rows*/, size_t cols) {
+  const GgmlType& type = TypeOf(StoredAs(format, cols));
+  if (cols % type.elements_per_block == 0) return Ok();
+  return Unsupported("{}: rows of {} weights do not divide into blocks of {}", format.name, cols,
+                     type.elements_per_block);
+}
+
+size_t NumBytes(const Format& format, size_t rows, size_t cols) {
+  return rows * GgmlRowBytes(TypeOf(StoredAs(format, cols)), cols);
+}
+
+Status CheckWithinF16(ConstMatrixView weights) {
+  BITLOSS_DO(CheckFinite(weights));
+  for (size_t row = 0; row < weights.rows; ++row) {
+    const std::span<const float> values = weights.Row(row);
+    const auto beyond = std::ranges::find_if(values, [](float w) { return std::abs(w) > kMaxF16; });
+    if (beyond == values.end()) continue;
+    return BadInput("the weight at row {}, column {} is {}, beyond the range of FP16 scales", row,
+                    beyond - values.begin(), *beyond);
+  }
+  return Ok();
+}
+
+float MeanSquare(std::span<const float> row) {
+  float sum = 0.0f;
+  for (const float w : row) sum += w * w;
+  return sum / static_cast<float>(row.size());
+}
+
+Result<EncodedMatrix> EncodeWeighted(const Format& format, ConstMatrixView weights,
+                                     std::span<const float> importance) {
+  const Format& stored = StoredAs(format, weights.cols);
+  const GgmlType& type = TypeOf(stored);
+  if (type.encode == nullptr) {
+    return Unsupported("{} is only read from files, not made: its encoder is not in bitloss",
+                       format.name);
+  }
+  BITLOSS_DO(CheckWithinF16(weights));
+  std::vector<std::byte> bytes(stored.num_bytes(stored, weights.rows, weights.cols));
+  std::byte* block = bytes.data();
+  for (size_t row = 0; row < weights.rows; ++row) {
+    const std::span<const float> values = weights.Row(row);
+    const GgmlImportance of_row = {importance, importance.empty() ? 0.0f : MeanSquare(values)};
+    for (size_t first = 0; first < values.size(); first += type.elements_per_block) {
+      type.encode(values.subspan(first, type.elements_per_block), of_row, first, block);
+      block += type.bytes_per_block;
+    }
+  }
+  return EncodedMatrix{.format = stored,
+                       .rows = weights.rows,
+                       .cols = weights.cols,
+                       .codes = OwnPlane(std::move(bytes))};
+}
+
+Result<EncodedMatrix> EncodePlain(const Format& format, ConstMatrixView weights) {
+  return EncodeWeighted(format, weights, {});
+}
+
+void DecodeRow(const EncodedMatrix& matrix, size_t row, size_t first_col, std::span<float> out) {
+  const GgmlType& type = TypeOf(matrix.format);
+  const size_t block = type.elements_per_block;
+  const std::byte* bytes = matrix.codes.data() + row * GgmlRowBytes(type, matrix.cols);
+  std::array<float, kMaxGgmlBlock> values;
+  for (size_t i = 0; i < out.size();) {
+    const size_t col = first_col + i;
+    const size_t count = std::min(block - col % block, out.size() - i);
+    type.decode({bytes + col / block * type.bytes_per_block, type.bytes_per_block},
+                std::span(values).first(block));
+    std::copy_n(values.begin() + static_cast<ptrdiff_t>(col % block), count,
+                out.begin() + static_cast<ptrdiff_t>(i));
+    i += count;
+  }
+}
+
+GroupedCodes UnpackMatrix(const EncodedMatrix& matrix) {
+  const GgmlType& type = TypeOf(matrix.format);
+  const GgmlCoding& coding = *type.coding;
+  const size_t num_blocks = matrix.rows * matrix.cols / type.elements_per_block;
+  const size_t groups_per_block = type.elements_per_block / coding.group_size;
+  GroupedCodes grouped{.kind = coding.kind,
+                       .bits = coding.bits,
+                       .group_size = coding.group_size,
+                       .codes = std::vector<uint8_t>(matrix.rows * matrix.cols),
+                       .scales = std::vector<float>(num_blocks * groups_per_block)};
+  if (coding.kind != GroupedCodes::Kind::kTable) grouped.zeros.resize(grouped.scales.size());
+  std::ranges::copy(coding.table, grouped.table.begin());
+  BlockCodes block;
+  for (size_t i = 0; i < num_blocks; ++i) {
+    type.unpack(matrix.codes.data() + i * type.bytes_per_block, block);
+    std::copy_n(block.codes.begin(), type.elements_per_block,
+                grouped.codes.data() + i * type.elements_per_block);
+    std::copy_n(block.scales.begin(), groups_per_block,
+                grouped.scales.data() + i * groups_per_block);
+    if (grouped.zeros.empty()) continue;
+    std::copy_n(block.zeros.begin(), groups_per_block, grouped.zeros.data() + i * groups_per_block);
+  }
+  return grouped;
+}
+
+Format MakeFormat(const GgmlType& type) {
+  return {.name = FormatName(type),
+          .bits = type.coding->bits,
+          .group_size = type.coding->group_size,
+          .symmetry = type.coding->kind == GroupedCodes::Kind::kOffset ? Symmetry::kAsymmetric
+                                                                       : Symmetry::kSymmetric,
+          .row_coding = RowCoding::kIndependent,
+          .supports = Supports,
+          .num_bytes = NumBytes,
+          .encode = EncodePlain,
+          .decode = DecodeRow,
+          .unpack = UnpackMatrix,
+          .encode_weighted = EncodeWeighted,
+          .stored_as = StoredAs};
+}
+
+const std::map<std::string, std::pair<const GgmlType*, Format>, std::less<>>& AllFormats() {
+  static const auto kFormats = [] {
+    std::map<std::string, std::pair<const GgmlType*, Format>, std::less<>> formats;
+    for (const GgmlType& type : GgmlTypes()) {
+      if (type.unpack != nullptr) {
+        Format format = MakeFormat(type);
+        formats.emplace(format.name, std::pair{&type, format});
+      }
+    }
+    return formats;
+  }();
+  return kFormats;
+}
+
+struct Listed {
+  std::string_view type;
+  std::string_view summary;
+};
+constexpr std::array kListed = {
+    Listed{"Q2_K", "2-bit GGUF super-blocks, 4-bit scales and mins for 16 weights"},
+    Listed{"Q3_K", "3-bit GGUF super-blocks, 6-bit scales for 16 weights"},
+    Listed{"IQ4_XS", "4-bit GGUF super-blocks of 16 uneven levels, 6-bit scales for 32 weights"},
+    Listed{"IQ4_NL", "4-bit GGUF blocks of 16 uneven levels, an FP16 scale for 32 weights"},
+    Listed{"MXFP4", "4-bit floats in GGUF, a power of two for 32 weights, rounded as ggml does"},
+    Listed{"Q4_0", "4-bit GGUF blocks, an FP16 scale for 32 weights"},
+    Listed{"Q4_1", "4-bit GGUF blocks, an FP16 scale and minimum for 32 weights"},
+    Listed{"Q4_K", "4-bit GGUF super-blocks, 6-bit scales and mins for 32 weights"},
+    Listed{"Q5_0", "5-bit GGUF blocks, an FP16 scale for 32 weights"},
+    Listed{"Q5_1", "5-bit GGUF blocks, an FP16 scale and minimum for 32 weights"},
+    Listed{"Q5_K", "5-bit GGUF super-blocks, 6-bit scales and mins for 32 weights"},
+    Listed{"Q6_K", "6-bit GGUF super-blocks, 8-bit scales for 16 weights"},
+    Listed{"Q8_0", "8-bit GGUF blocks, an FP16 scale for 32 weights"},
+};
+
+template <size_t... kIndices>
+std::vector<FormatFamily> MakeFamilies(std::index_sequence<kIndices...>) {
+  return {FormatFamily{.name = GgmlFormat(*FindGgmlType(kListed[kIndices].type)).name,
+                       .summary = kListed[kIndices].summary,
+                       .source = "ggml ggml-quants.c; gguf-py quants.py",
+                       .make = [](std::span<const std::string_view> parameters) {
+                         return WithoutParameters(GgmlFormat(*FindGgmlType(kListed[kIndices].type)),
+                                                  parameters);
+                       }}...};
+}
+
+}  // namespace
+
+const Format& GgmlFormat(const GgmlType& type) { return AllFormats().at(FormatName(type)).second; }
+
+const GgmlType* GgmlTypeOf(const Format& format) {
+  const auto found = AllFormats().find(format.name);
+  return found == AllFormats().end() ? nullptr : found->second.first;
+}
+
+std::vector<FormatFamily> GgmlFamilies() {
+  return MakeFamilies(std::make_index_sequence<kListed.size()>());
+}
+
+}  // namespace bitloss

@@ -1,0 +1,36 @@
+// The block types of GGUF files as formats of lanes: q4_0, q4_1, q5_0, q5_1, q8_0, q2_k to q6_k,
+// iq4_nl, iq4_xs, mxfp4_gguf. What the bits mean and how they are chosen: legacy_blocks.h,
+// k_blocks.h, float_blocks.h.
+//
+//   codes   the blocks as a file holds them: [rows][cols / block] of bytes_per_block bytes
+//
+// Rows that 256 does not divide are stored as llama.cpp's quantize tool stores them: q2_k, q3_k and
+// iq4_xs as iq4_nl, q4_k as q5_0, q5_k as q5_1, q6_k as q8_0 (Format::stored_as). kUnsupported for
+// rows that 32 does not divide either. kBadInput for NaN, infinity and weights beyond FP16, whose
+// scales could be beyond it too.
+//
+// (Source: ggml-quants.c; llama.cpp llama-quant.cpp, tensor_type_fallback.)
+#ifndef BITLOSS_QUANT_FORMATS_GGML_GGML_FORMAT_H_
+#define BITLOSS_QUANT_FORMATS_GGML_GGML_FORMAT_H_
+
+#include <vector>
+
+#include "bitloss/quant/format.h"
+#include "bitloss/quant/formats/ggml/ggml_type.h"
+
+namespace bitloss {
+
+// The format of a type with blocks that can be decoded; its codes may be a view of a file. The
+// encoders of a type that is only decoded return kUnsupported.
+// Requires: type.unpack != nullptr; a type of GgmlTypes().
+const Format& GgmlFormat(const GgmlType& type);
+
+// The type of a format made by GgmlFormat; null for others.
+const GgmlType* GgmlTypeOf(const Format& format);
+
+// One for each type that can be encoded, ordered by bits.
+std::vector<FormatFamily> GgmlFamilies();
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_QUANT_FORMATS_GGML_GGML_FORMAT_H_
