@@ -1,0 +1,90 @@
+#include "bitloss/eval/scoring.h"
+
+#include <gmock/gmock.h>
+
+#include "bitloss/model/test_model.h"
+
+namespace bitloss {
+namespace {
+
+using nlohmann::json;
+using testing::Each;
+using testing::ElementsAreArray;
+using testing::SizeIs;
+
+class ScoringTest : public testing::Test {
+ protected:
+  ScoringTest() {
+    const json golden =
+        ReadTestJson(BITLOSS_SOURCE_DIR "/src/bitloss/model/testdata/tiny_forward.json");
+    for (const json& text : golden.at("texts")) {
+      tokens_.push_back(text.at("ids").get<std::vector<int32_t>>());
+      expected_nll_.push_back(text.at("nll").get<std::vector<double>>());
+    }
+    for (const auto& tokens : tokens_) sequences_.push_back({tokens, 1});
+  }
+
+  Scorer::GroupScores Score(std::vector<NamedLane> lanes, std::span<const ScoredSequence> group) {
+    Scorer scorer(model_.transformer(), std::move(lanes));
+    return Must(scorer.Score(group));
+  }
+
+  std::vector<std::vector<int32_t>> tokens_;
+  std::vector<std::vector<double>> expected_nll_;
+  std::vector<ScoredSequence> sequences_;
+  TestModel model_{TestModel::TinyFolder(), 2};
+  const LaneWeights fp16_ = model_.Lane("fp16");
+  const LaneWeights nf4_ = model_.Lane("nf4");
+};
+
+TEST_F(ScoringTest, GivesTheBaselineTransformersLosses) {
+  const auto scores = Score({{"fp16", &fp16_}}, sequences_);
+  for (size_t s = 0; s < sequences_.size(); ++s) {
+    const std::vector<double>& nll = scores.sequences[s][0].nll;
+    ASSERT_THAT(nll, SizeIs(expected_nll_[s].size()));
+    for (size_t i = 0; i < nll.size(); ++i) EXPECT_NEAR(nll[i], expected_nll_[s][i], 2e-4);
+  }
+}
+
+TEST_F(ScoringTest, ScoresASequenceAloneAsInAGroup) {
+  const std::vector<NamedLane> lanes = {{"fp16", &fp16_}, {"nf4", &nf4_}};
+  const auto together = Score(lanes, sequences_);
+  for (size_t s = 0; s < sequences_.size(); ++s) {
+    const auto alone = Score(lanes, {&sequences_[s], 1});
+    for (size_t lane = 0; lane < lanes.size(); ++lane) {
+      const LaneScores& in_group = together.sequences[s][lane];
+      EXPECT_THAT(alone.sequences[0][lane].nll, ElementsAreArray(in_group.nll));
+      EXPECT_THAT(alone.sequences[0][lane].kl, ElementsAreArray(in_group.kl));
+    }
+  }
+}
+
+TEST_F(ScoringTest, FindsNoDistanceBetweenTheBaselineAndItself) {
+  const auto scores = Score({{"fp16", &fp16_}, {"again", &fp16_}}, sequences_);
+  for (const auto& lanes : scores.sequences) {
+    EXPECT_THAT(lanes[1].kl, Each(0.0));
+    EXPECT_THAT(lanes[1].kl_reverse, Each(0.0));
+    EXPECT_THAT(lanes[1].top1_agrees, Each(1));
+    EXPECT_THAT(lanes[1].nll, ElementsAreArray(lanes[0].nll));
+  }
+}
+
+TEST_F(ScoringTest, ScoresOnlyTheTokensThatAreAskedFor) {
+  const std::vector<ScoredSequence> tail = {{tokens_[0], 40}};
+  const auto all = Score({{"fp16", &fp16_}}, {&sequences_[0], 1});
+  const auto part = Score({{"fp16", &fp16_}}, tail);
+  const std::vector<double>& whole = all.sequences[0][0].nll;
+  const std::vector<double> expected(whole.begin() + 39, whole.end());
+  EXPECT_THAT(part.sequences[0][0].nll, ElementsAreArray(expected));
+}
+
+TEST(GroupByTokens, CutsWhereAGroupIsLargeEnough) {
+  const std::vector<int32_t> tokens(10);
+  const std::vector<ScoredSequence> sequences(5, ScoredSequence{tokens, 1});
+  EXPECT_THAT(GroupByTokens(sequences, 20),
+              ElementsAreArray({std::pair<size_t, size_t>{0, 2}, {2, 4}, {4, 5}}));
+  EXPECT_THAT(GroupByTokens({}, 20), testing::IsEmpty());
+}
+
+}  // namespace
+}  // namespace bitloss

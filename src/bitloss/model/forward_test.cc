@@ -1,0 +1,105 @@
+// The forward pass against transformers (testdata/tiny_forward.json says how it was made).
+#include <gmock/gmock.h>
+
+#include "bitloss/metrics/divergence.h"
+#include "bitloss/metrics/top_k.h"
+#include "bitloss/model/test_model.h"
+
+namespace bitloss {
+namespace {
+
+using nlohmann::json;
+
+json Golden() {
+  return ReadTestJson(BITLOSS_SOURCE_DIR "/src/bitloss/model/testdata/tiny_forward.json");
+}
+
+// Two float32 implementations by transformers itself (eager and SDPA attention) differ by `noise`;
+// ours sums in another order again.
+double LogitTolerance(const json& golden) { return 3.0 * golden.at("float32_noise").get<double>(); }
+
+TEST(Forward, GivesTransformersLossOfEveryToken) {
+  const json golden = Golden();
+  TestModel model(TestModel::TinyFolder());
+  const LaneWeights lane = model.Lane("fp16");
+  for (const json& text : golden.at("texts")) {
+    SCOPED_TRACE(text.at("name").get<std::string>());
+    const auto ids = text.at("ids").get<std::vector<int32_t>>();
+    const Matrix logits = model.Logits(lane, ids);
+    for (size_t i = 0; i + 1 < ids.size(); ++i) {
+      const RowSummary summary = Must(Summarize(logits.Row(i)));
+      const double nll = -LogProb(logits.Row(i), summary, static_cast<size_t>(ids[i + 1]));
+      EXPECT_NEAR(nll, text.at("nll")[i].get<double>(), 2 * LogitTolerance(golden)) << i;
+    }
+  }
+}
+
+TEST(Forward, GivesTransformersLargestLogitsAtEveryPosition) {
+  const json golden = Golden();
+  TestModel model(TestModel::TinyFolder());
+  const LaneWeights lane = model.Lane("fp16");
+  for (const json& text : golden.at("texts")) {
+    SCOPED_TRACE(text.at("name").get<std::string>());
+    const auto ids = text.at("ids").get<std::vector<int32_t>>();
+    const Matrix logits = model.Logits(lane, ids);
+    for (size_t i = 0; i < ids.size(); ++i) {
+      for (const json& entry : text.at("top5")[i]) {
+        EXPECT_NEAR(logits.Row(i)[entry[0].get<size_t>()], entry[1].get<double>(),
+                    LogitTolerance(golden))
+            << i;
+      }
+    }
+    if (!text.contains("last_logits")) continue;
+    const auto last = text.at("last_logits").get<std::vector<double>>();
+    ASSERT_EQ(last.size(), logits.cols());
+    for (size_t v = 0; v < last.size(); ++v) {
+      EXPECT_NEAR(logits.Row(ids.size() - 1)[v], last[v], LogitTolerance(golden)) << v;
+    }
+  }
+}
+
+TEST(Forward, HasTheSameBitsForAnyBatchAndThreadCount) {
+  const json golden = Golden();
+  TestModel alone(TestModel::TinyFolder(), 1);
+  TestModel threaded(TestModel::TinyFolder(), 3);
+  const LaneWeights lane_alone = alone.Lane("int4_group:64");
+  const LaneWeights lane_threaded = threaded.Lane("int4_group:64");
+
+  Batch batch;
+  for (const json& text : golden.at("texts")) batch.Add(text.at("ids").get<std::vector<int32_t>>());
+  Matrix hidden;
+  threaded.transformer().Hidden(lane_threaded, batch, nullptr, hidden);
+  for (size_t s = 0; s < batch.sequences().size(); ++s) {
+    const RowRange rows = batch.sequences()[s];
+    Batch single;
+    single.Add(batch.tokens().subspan(rows.begin, rows.size()));
+    Matrix hidden_alone;
+    alone.transformer().Hidden(lane_alone, single, nullptr, hidden_alone);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      ASSERT_THAT(hidden.Row(rows.begin + i), testing::ElementsAreArray(hidden_alone.Row(i)))
+          << "sequence " << s << ", token " << i;
+    }
+  }
+}
+
+TEST(Forward, HasTheSameBitsTokenByTokenThroughACache) {
+  const json golden = Golden();
+  TestModel model(TestModel::TinyFolder());
+  const LaneWeights lane = model.Lane("nf4");
+  const auto ids = golden.at("texts")[0].at("ids").get<std::vector<int32_t>>();
+  const Matrix at_once = model.Logits(lane, ids);
+
+  const std::vector<size_t> capacities = {ids.size()};
+  KvCache cache(model.source().config(), capacities);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    Batch step;
+    step.Continue({&ids[i], 1}, cache, 0);
+    Matrix hidden, logits(1, model.source().config().vocab_size);
+    model.transformer().Hidden(lane, step, &cache, hidden);
+    model.transformer().LmHead(lane, hidden.view(), logits.view());
+    ASSERT_THAT(logits.Row(0), testing::ElementsAreArray(at_once.Row(i))) << i;
+  }
+}
+
+}  // namespace
+}  // namespace bitloss

@@ -1,0 +1,75 @@
+// For tests: a model of a folder, ready to run.
+#ifndef BITLOSS_MODEL_TEST_MODEL_H_
+#define BITLOSS_MODEL_TEST_MODEL_H_
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "bitloss/base/file.h"
+#include "bitloss/model/lane_builder.h"
+#include "bitloss/quant/scheme.h"
+
+namespace bitloss {
+
+// Fails the test, loudly, where a product would return the error.
+template <typename T>
+T Must(Result<T> result) {
+  BITLOSS_CHECK(result.ok());
+  return std::move(result).value();
+}
+
+class TestModel {
+ public:
+  explicit TestModel(const std::filesystem::path& folder, size_t num_threads = 1)
+      : source_(Open(folder)),
+        threads_(num_threads),
+        backend_(Must(MakeCpuBackend(threads_))),
+        transformer_(source_.config(), *backend_) {}
+
+  static std::filesystem::path TinyFolder() { return BITLOSS_SOURCE_DIR "/models/bitloss-tiny"; }
+
+  // The model in a form that needs no calibration.
+  LaneWeights Lane(const std::string& scheme) {
+    const std::vector<Scheme> schemes = {Must(ParseScheme(scheme))};
+    return std::move(Must(BuildLanes(source_, transformer_, schemes, {}))[0].weights);
+  }
+
+  // The logits of every position of a sequence, [tokens][vocab_size].
+  Matrix Logits(const LaneWeights& lane, std::span<const int32_t> tokens) {
+    Batch batch;
+    batch.Add(tokens);
+    Matrix hidden;
+    transformer_.Hidden(lane, batch, nullptr, hidden);
+    Matrix logits(tokens.size(), source_.config().vocab_size);
+    transformer_.LmHead(lane, hidden.view(), logits.view());
+    return logits;
+  }
+
+  Transformer& transformer() { return transformer_; }
+  const ModelSource& source() const { return source_; }
+
+ private:
+  static ModelSource Open(const std::filesystem::path& folder) {
+    auto checkpoint = Must(Checkpoint::Open(folder));
+    const ModelConfig config = Must(ReadModelConfig(*checkpoint));
+    return Must(ModelSource::Open(std::move(checkpoint), config));
+  }
+
+  ModelSource source_;
+  ThreadPool threads_;
+  std::unique_ptr<Backend> backend_;
+  Transformer transformer_;
+};
+
+inline nlohmann::json ReadTestJson(const std::filesystem::path& path) {
+  return nlohmann::json::parse(Must(ReadFile(path)));
+}
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_MODEL_TEST_MODEL_H_
