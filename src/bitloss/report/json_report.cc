@@ -49,6 +49,43 @@ Json DivergenceJson(const DivergenceSummary& kl) {
   return json;
 }
 
+Json ClustersJson(const TextResult& text) {
+  Json clusters = Json::array();
+  for (const ClusterScores& cluster : text.clusters) {
+    Json one = {{"cluster", cluster.cluster}};
+    Set(one, "delta_nll_sum", cluster.delta_nll_sum);
+    Set(one, "delta_nll_weight", cluster.delta_nll_weight);
+    Set(one, "kl_sum", cluster.kl_sum);
+    Set(one, "tokens", cluster.kl_tokens);
+    Set(one, "top1_agreements", cluster.top1_agreements);
+    clusters.push_back(std::move(one));
+  }
+  return clusters;
+}
+
+Json FindingJson(const ReportData& report, const Finding& finding) {
+  Json json = {{"measure", Name(finding.measure)}};
+  if (finding.measure == Measure::kAnswers) {
+    json["suite"] = report.manifest.suites[finding.place].id;
+  } else {
+    json["protocol"] = report.manifest.protocols[finding.place].id;
+    json["text"] = report.manifest.protocols[finding.place].text;
+  }
+  json["verdict"] = Name(finding.verdict);
+  json["margin"] = finding.margin;
+  Set(json, "value", finding.value);
+  if (finding.interval) {
+    Set(json, "low", finding.interval->low);
+    Set(json, "high", finding.interval->high);
+    json["confidence"] = report.confirmatory.confidence;
+  }
+  Set(json, "upper_bound", finding.upper_bound);
+  Set(json, "p", finding.p);
+  Set(json, "p_holm", finding.p_holm);
+  json["sentence"] = finding.sentence;
+  return json;
+}
+
 Json TextJson(const ReportData& report, const TextResult& text) {
   const ProtocolRecord& protocol = report.manifest.protocols[text.protocol];
   Json json = {{"id", protocol.id},
@@ -58,6 +95,7 @@ Json TextJson(const ReportData& report, const TextResult& text) {
                {"unit", text.per_word ? "word" : "token"},
                {"cluster_kind", protocol.cluster_kind},
                {"complete", text.complete},
+               {"tokens_hash", text.tokens_hash},
                {"sequences", text.num_sequences},
                {"tokens", text.num_tokens},
                {"predictions", text.num_predictions}};
@@ -83,6 +121,13 @@ Json TextJson(const ReportData& report, const TextResult& text) {
       Set(json, "top1_agreement_high", text.top1_agreement->interval->high);
     }
   }
+  if (text.floor) {
+    json["noise_floor"] = {{"control", report.lanes[text.floor->lane].record.scheme},
+                           {"kl", text.floor->kl},
+                           {"top1_agreement", text.floor->top1_agreement}};
+  }
+  if (text.label) json["label"] = Name(*text.label);
+  if (!text.clusters.empty()) json["clusters"] = ClustersJson(text);
   return json;
 }
 
@@ -95,6 +140,9 @@ void SetCounts(Json& json, const PromptCounts& counts, bool baseline, Timings ti
     if (counts.num_checked > 0) {
       json["regressions"] = counts.num_regressions;
       json["recoveries"] = counts.num_recoveries;
+      json["compared"] = counts.num_compared;
+      json["baseline_passed"] = counts.num_baseline_passed;
+      if (!counts.CanShowRegressions()) json["can_show_regressions"] = false;
     }
     json["identical"] = counts.num_identical;
   }
@@ -150,6 +198,9 @@ Json LaneJson(const ReportData& report, const LaneResult& lane, Timings timings)
   for (const SuiteResult& suite : lane.suites) {
     json["suites"].push_back(SuiteJson(report, suite, record.baseline, timings));
   }
+  for (const Finding& finding : lane.findings) {
+    json["verdicts"].push_back(FindingJson(report, finding));
+  }
   if (timings == Timings::kOmit) return json;
   Json speed = Json::object();
   Set(speed, "prefill_tokens_per_second", lane.prefill_tokens_per_second);
@@ -175,6 +226,11 @@ std::string WriteJson(const ReportData& report, Timings timings) {
                  {"tokenizer_identity", manifest.tokenizer_identity}}},
                {"seed", manifest.seed},
                {"options", Json::parse(manifest.options)}};
+  if (report.confirmatory.num_tests > 0) {
+    json["confirmatory"] = {{"tests", report.confirmatory.num_tests},
+                            {"alpha", report.confirmatory.alpha},
+                            {"confidence", report.confirmatory.confidence}};
+  }
   json["lanes"] = Json::array();
   for (const LaneResult& lane : report.lanes) {
     json["lanes"].push_back(LaneJson(report, lane, timings));

@@ -6,6 +6,7 @@
 #include "bitloss/report/report_data.h"
 #include "bitloss/report/suite_results.h"
 #include "bitloss/report/text_results.h"
+#include "bitloss/report/verdicts.h"
 
 namespace bitloss {
 namespace {
@@ -170,6 +171,8 @@ Result<ReportData> MakeReport(const Store& store, ThreadPool& threads) {
     BITLOSS_DO(AddSpeed(store, timings, report.lanes[i]));
     report.lanes[i].error = guards[i].Judge(lanes[i]);
   }
+  AddNoiseFloors(report);
+  AddFindings(report, threads);
   return report;
 }
 

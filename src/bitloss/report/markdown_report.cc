@@ -5,6 +5,7 @@
 
 #include "bitloss/report/numbers.h"
 #include "bitloss/report/tables.h"
+#include "bitloss/report/verdicts.h"
 #include "bitloss/report/writers.h"
 
 namespace bitloss {
@@ -62,6 +63,11 @@ std::string RegressedPrompts(const ReportData& report, size_t suite) {
   return text.empty() ? text : text + "\n";
 }
 
+std::string VerdictParagraph(const ReportData& report) {
+  const std::string caption = VerdictCaption(report);
+  return caption.empty() ? caption : Escaped(caption) + ".\n\n";
+}
+
 std::string Provenance(const ReportData& report, Timings timings) {
   const Manifest& manifest = report.manifest;
   std::string text = "## Provenance\n\n";
@@ -92,6 +98,9 @@ std::string WriteMarkdown(const ReportData& report, Timings timings) {
                   FormatCount(model.num_parameters), Escaped(report.lanes[0].record.scheme));
   for (const std::string& warning : Warnings(report)) {
     text += fmt::format("> **Warning:** {}\n\n", Escaped(warning));
+  }
+  if (const std::string verdicts = Render(VerdictTable(report)); !verdicts.empty()) {
+    text += "## Verdicts\n\n" + VerdictParagraph(report) + verdicts;
   }
   for (size_t p = 0; p < report.manifest.protocols.size(); ++p) {
     text += fmt::format("## {}\n\n{}.\n\n{}", Escaped(ProtocolTitle(report, p)),

@@ -5,6 +5,7 @@
 
 #include "bitloss/report/numbers.h"
 #include "bitloss/report/tables.h"
+#include "bitloss/report/verdicts.h"
 #include "bitloss/report/writers.h"
 
 namespace bitloss {
@@ -64,6 +65,18 @@ Table WithoutSizeNotes(Table table) {
   return table;
 }
 
+// A line for what was tested and found, one for what the data say.
+std::string RenderVerdicts(const ReportData& report) {
+  std::string text;
+  for (const std::vector<Cell>& row : VerdictTable(report).rows) {
+    text +=
+        fmt::format("{}, {}: {}\n  {}\n", row[0].value, row[1].value, row[2].value, row[3].value);
+  }
+  if (text.empty()) return text;
+  const std::string caption = VerdictCaption(report);
+  return "\nVerdicts\n" + (caption.empty() ? caption : caption + "\n") + text;
+}
+
 }  // namespace
 
 std::string TerminalTable(const ReportData& report) {
@@ -80,6 +93,7 @@ std::string TerminalTable(const ReportData& report) {
     text += fmt::format("\n{}\n{} prompts; lost and regained: against the baseline\n{}", suite.id,
                         FormatCount(suite.num_prompts), Render(table));
   }
+  text += RenderVerdicts(report);
   for (const LaneResult& lane : report.lanes) {
     for (const std::string& note : lane.record.notes) {
       text += fmt::format("\n{}: {}\n", lane.record.scheme, note);

@@ -9,15 +9,29 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bitloss/base/result.h"
 #include "bitloss/base/threads.h"
 #include "bitloss/stats/estimate.h"
+#include "bitloss/stats/verdict.h"
 #include "bitloss/store/records.h"
 #include "bitloss/store/store.h"
 
 namespace bitloss {
+
+// A name for how far a lane is from the baseline, by mean KL and top-1 agreement together. Names,
+// not judgements: nobody has validated such bands against what users see.
+enum class DivergenceLabel {
+  kIndistinguishable,  // KL at most 3 times the noise floor
+  kNearLossless,       // <= 0.01 and >= 95 %; ranking lanes in here is not supported
+  kModerate,           // <= 0.1 and >= 85 %
+  kHeavy,              // <= 0.5 and >= 65 %
+  kBroken,             // beyond
+};
+std::string_view Name(DivergenceLabel label);
+DivergenceLabel LabelOf(double mean_kl, double top1_agreement, double floor_kl);
 
 // KL divergences of many tokens.
 struct DivergenceSummary {
@@ -30,6 +44,25 @@ struct DivergenceSummary {
   double max = 0.0;
 };
 
+// The sums over one cluster (article) of a text: what every estimate is made of, for whoever wants
+// to make it again.
+struct ClusterScores {
+  uint32_t cluster = 0;
+  double delta_nll_sum = 0.0;     // weighted as the protocol weighs
+  double delta_nll_weight = 0.0;  // delta_nll = sum of sums / sum of weights
+  double kl_sum = 0.0;
+  double kl_tokens = 0.0;
+  double top1_agreements = 0.0;  // of kl_tokens
+};
+
+// What an A/A control, the baseline under another legitimate arithmetic, differs from it by: what
+// lies at or below this is no quantizer's doing.
+struct NoiseFloor {
+  size_t lane = 0;  // of ReportData::lanes
+  double kl = 0.0;  // mean
+  double top1_agreement = 0.0;
+};
+
 // One lane under one protocol.
 struct TextResult {
   size_t protocol = 0;  // in Manifest::protocols
@@ -37,6 +70,8 @@ struct TextResult {
   uint64_t num_tokens = 0;
   uint64_t num_predictions = 0;
   bool complete = false;  // every unit of the protocol
+  // SHA-256 over the token ids of its units: lanes with the same one were asked the same thing.
+  std::string tokens_hash;
   // perplexity = exp(nll); nll = sum_u weight * mean / sum_u weight (records.h), or, of a protocol
   // that counts words, the sum of all losses / words.
   double nll = 0.0;
@@ -52,6 +87,10 @@ struct TextResult {
   std::optional<DivergenceSummary> kl;
   std::optional<Estimate> kl_reverse;
   std::optional<Estimate> top1_agreement;
+  std::vector<ClusterScores> clusters;  // by rising cluster
+  // Of a lane that is neither baseline nor control, where the study has a control.
+  std::optional<NoiseFloor> floor;
+  std::optional<DivergenceLabel> label;
 };
 
 enum class Outcome {
@@ -67,6 +106,7 @@ struct AnswerResult {
   Answer answer;
   std::optional<double> seconds;
   std::optional<double> mean_kl;  // on the baseline's own answer, teacher-forced
+  uint64_t num_kl_tokens = 0;     // of that answer
   Outcome outcome = Outcome::kUnchecked;
   bool identical = false;  // the same tokens as the baseline's answer
   bool passed() const { return answer.check && answer.check->passed; }
@@ -83,6 +123,10 @@ struct PromptCounts {
   uint64_t num_regressions = 0;
   uint64_t num_recoveries = 0;
   uint64_t num_identical = 0;
+  uint64_t num_compared = 0;         // checked in both: what regressions are counted among
+  uint64_t num_baseline_passed = 0;  // among those
+  // Where the baseline passes less than 30% a lane has little left to lose.
+  bool CanShowRegressions() const;
   std::optional<double> mean_seconds;
   // Mean over the tokens of the baseline's answers, clustered by prompt.
   std::optional<Estimate> answer_kl;
@@ -102,8 +146,39 @@ struct SuiteResult {
   std::vector<AnswerResult> answers;       // by prompt
 };
 
+// What is tested to confirm, for each lane: these and no more, named before the data are seen.
+enum class Measure {
+  kLoss,        // delta_nll under a protocol
+  kDivergence,  // mean KL above the noise floor under a protocol
+  kAnswers,     // share of a suite's prompts passed by the baseline, minus that of the lane
+};
+std::string_view Name(Measure measure);  // "loss", "divergence", "answers"
+
+// One verdict with everything that it rests on. Effects are harm where they are positive.
+struct Finding {
+  Measure measure = Measure::kLoss;
+  size_t place = 0;  // which protocol, or suite
+  Verdict verdict = Verdict::kNotMeasured;
+  double margin = 0.0;
+  std::string sentence = {};  // what may be said, or why nothing
+  // Absent of what was not measured.
+  std::optional<double> value = {};
+  std::optional<Interval> interval = {};   // at ReportData::confirmatory.confidence
+  std::optional<double> upper_bound = {};  // one-sided, 95%
+  std::optional<double> p = {};            // of no effect; two-sided
+  std::optional<double> p_holm = {};       // adjusted over the confirmatory tests
+};
+
+// The family of all findings that were measured, over all lanes.
+struct ConfirmatoryFamily {
+  size_t num_tests = 0;
+  double alpha = 0.05;
+  double confidence = 0.95;  // of each interval: 1 - alpha / num_tests (Bonferroni)
+};
+
 struct LaneResult {
   LaneRecord record;
+  std::vector<Finding> findings;    // empty of the baseline and of controls
   std::vector<TextResult> texts;    // by protocol; those with at least one unit
   std::vector<SuiteResult> suites;  // by suite; those with at least one answer
   std::optional<double> prefill_tokens_per_second;
@@ -119,6 +194,7 @@ struct ReportData {
   Manifest manifest;
   bool complete = false;  // every lane has every unit and every answer
   std::vector<LaneResult> lanes;
+  ConfirmatoryFamily confirmatory;
   std::vector<std::vector<PromptRecord>> prompts;  // by suite
   std::vector<MachineNote> machine;
 

@@ -53,7 +53,7 @@ void FindUndescribed(const nlohmann::json& root, nlohmann::json schema, const nl
 }
 
 std::vector<SmallStudy> Studies() {
-  std::vector<SmallStudy> studies(4);
+  std::vector<SmallStudy> studies(5);
   studies[1].manifest.protocols[0].num_units = 9;  // not complete
   studies[1].scores[1].pop_back();
   studies[2].manifest.suites.clear();  // text alone
@@ -68,6 +68,13 @@ std::vector<SmallStudy> Studies() {
   for (Answer& answer : studies[3].answers) answer.check.reset();
   studies[3].answers[2].finish = FinishReason::kError;
   studies[3].lanes[1].control = true;
+  // A control beside a lane that is judged, and a baseline that passes nothing.
+  studies[4].lanes.push_back(SmallLane(2));
+  studies[4].lanes[2].control = true;
+  studies[4].scores[0].push_back(SmallScores(2, 0));
+  studies[4].scores[1].push_back(SmallScores(2, 1));
+  studies[4].answers[0].check->passed = false;
+  studies[4].answers[1].check->passed = false;
   return studies;
 }
 

@@ -49,6 +49,7 @@ AnswerResult MeasureAnswer(const Answer& ours, const LaneAnswers& baseline,
   if (const TokenScores* scores = FindScores(lane, ours.prompt); scores && !scores->kl.empty()) {
     const UnitSum sum = SumOf(ours.prompt, scores->kl);
     result.mean_kl = sum.sum / static_cast<double>(sum.count);
+    result.num_kl_tokens = sum.count;
   }
   return result;
 }
@@ -58,6 +59,10 @@ void CountOutcome(const AnswerResult& answer, PromptCounts& counts) {
   const bool checked = answer.answer.check || answer.outcome != Outcome::kUnchecked;
   counts.num_checked += checked ? 1 : 0;
   counts.num_passed += answer.passed() ? 1 : 0;
+  const bool was_passed =
+      answer.outcome == Outcome::kBothPass || answer.outcome == Outcome::kRegression;
+  counts.num_compared += answer.outcome != Outcome::kUnchecked ? 1 : 0;
+  counts.num_baseline_passed += was_passed ? 1 : 0;
   counts.num_regressions += answer.outcome == Outcome::kRegression ? 1 : 0;
   counts.num_recoveries += answer.outcome == Outcome::kRecovery ? 1 : 0;
   counts.num_identical += answer.identical ? 1 : 0;
@@ -107,7 +112,15 @@ std::vector<std::string> CategoriesInOrder(std::span<const PromptRecord> prompts
   return names;
 }
 
+// The least share of prompts that the baseline must pass for regressions to be able to show.
+constexpr double kLeastBaselinePassShare = 0.3;
+
 }  // namespace
+
+bool PromptCounts::CanShowRegressions() const {
+  return static_cast<double>(num_baseline_passed) >=
+         kLeastBaselinePassShare * static_cast<double>(num_compared);
+}
 
 std::optional<SuiteResult> MeasureSuite(size_t suite, std::span<const PromptRecord> prompts,
                                         const LaneAnswers& baseline, const LaneAnswers& lane,

@@ -48,6 +48,9 @@ std::vector<Cell> TextCells(const TextResult& text) {
     Append(cells, {{}, {}});
   }
   cells.push_back({text.top1_agreement ? FormatShare(text.top1_agreement->value) : "", ""});
+  // Only beside the noise floor does a divergence mean anything.
+  cells.push_back({text.label ? std::string(Name(*text.label)) : "",
+                   text.floor ? "floor " + FormatDivergence(text.floor->kl) : ""});
   return cells;
 }
 
@@ -120,10 +123,11 @@ Table TextTable(const ReportData& report, size_t protocol) {
   table.columns.push_back({"KL mean", "nats/token", Align::kRight});
   table.columns.push_back({"KL p99", "nats/token", Align::kRight});
   table.columns.push_back({"Same top-1", "%", Align::kRight});
+  table.columns.push_back({"Label", "", Align::kLeft});
   for (const LaneResult& lane : report.lanes) {
     std::vector<Cell> row = LaneCells(lane.record);
     const TextResult* text = FindText(lane, protocol);
-    Append(row, text != nullptr ? TextCells(*text) : std::vector<Cell>(5));
+    Append(row, text != nullptr ? TextCells(*text) : std::vector<Cell>(6));
     table.rows.push_back(std::move(row));
   }
   table.DropEmptyColumns();
@@ -166,7 +170,8 @@ Table CategoryTable(const ReportData& report, size_t suite) {
       Cell cell{counts.num_checked > 0 ? CountOf(counts.num_passed, counts.num_checked)
                                        : CountOf(counts.num_completed, counts.num_prompts),
                 ""};
-      if (counts.answer_kl) cell.note = "KL " + FormatDivergence(counts.answer_kl->value);
+      if (!counts.CanShowRegressions()) cell.note = "the baseline passes too few to lose any; ";
+      if (counts.answer_kl) cell.note += "KL " + FormatDivergence(counts.answer_kl->value);
       row.push_back(std::move(cell));
     }
     table.rows.push_back(std::move(row));

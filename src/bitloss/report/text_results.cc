@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "bitloss/base/check.h"
+#include "bitloss/base/hash.h"
 #include "bitloss/base/sum.h"
 #include "bitloss/stats/clustered_mean.h"
 
@@ -105,31 +106,42 @@ void ForEachSharedRun(const ProtocolScores& scores, const LaneUnits& lane, const
   }
 }
 
-// The difference of the two protocols' nll, with the protocol's own weights, so that
-// exp(delta) is exactly the ratio of the perplexities.
-std::optional<Estimate> MeasureDelta(const ProtocolScores& scores, const LaneUnits& lane,
-                                     bool per_word, ThreadPool& threads) {
+// Every cluster's sums of what the two lanes share. The difference of losses has the protocol's own
+// weights, so that exp(delta_nll) is exactly the ratio of the perplexities.
+std::vector<ClusterScores> SumClusters(const ProtocolScores& scores, const LaneUnits& lane,
+                                       bool per_word) {
   struct Sums {
-    Sum sum;
-    Sum count;
+    Sum delta;
+    Sum weight;
+    Sum kl;
+    uint64_t num_kl = 0;
+    uint64_t num_agreements = 0;
   };
   std::map<uint32_t, Sums> by_cluster;
   ForEachSharedRun(scores, lane, [&](size_t u, uint32_t cluster, size_t begin, size_t end) {
     const std::vector<double>& ours = lane[u]->nll;
     const std::vector<double>& base = scores.baseline[u]->nll;
-    if (ours.empty() || base.empty()) return;
-    const TextUnit& unit = scores.units[u];
-    const UnitShare share = ShareOf(unit, per_word);
+    const std::vector<double>& kl = lane[u]->kl;
     Sums& sums = by_cluster[cluster];
-    for (size_t t = begin; t < end; ++t) sums.sum.Add(share.scale * (ours[t] - base[t]));
-    sums.count.Add(share.denominator * static_cast<double>(end - begin) / unit.num_scored);
+    if (!ours.empty() && !base.empty()) {
+      const TextUnit& unit = scores.units[u];
+      const UnitShare share = ShareOf(unit, per_word);
+      for (size_t t = begin; t < end; ++t) sums.delta.Add(share.scale * (ours[t] - base[t]));
+      sums.weight.Add(share.denominator * static_cast<double>(end - begin) / unit.num_scored);
+    }
+    if (kl.empty()) return;
+    for (size_t t = begin; t < end; ++t) sums.kl.Add(kl[t]);
+    sums.num_kl += end - begin;
+    const std::vector<uint8_t>& agrees = lane[u]->top1_agrees;
+    for (size_t t = begin; t < end && t < agrees.size(); ++t) sums.num_agreements += agrees[t];
   });
-  std::vector<ClusterSum> clusters;
+  std::vector<ClusterScores> clusters;
   for (const auto& [cluster, sums] : by_cluster) {
-    if (sums.count.Total() > 0) clusters.push_back({sums.sum.Total(), sums.count.Total()});
+    clusters.push_back({cluster, sums.delta.Total(), sums.weight.Total(), sums.kl.Total(),
+                        static_cast<double>(sums.num_kl),
+                        static_cast<double>(sums.num_agreements)});
   }
-  if (clusters.empty()) return std::nullopt;
-  return ClusteredMean(std::span<const ClusterSum>(clusters), threads);
+  return clusters;
 }
 
 Estimate ToPercent(const Estimate& delta) {
@@ -176,7 +188,10 @@ double Percentile(std::span<const double> sorted, double fraction) {
 
 void AddComparison(const ProtocolScores& scores, const LaneUnits& lane, ThreadPool& threads,
                    TextResult& result) {
-  result.delta_nll = MeasureDelta(scores, lane, result.per_word, threads);
+  result.clusters = SumClusters(scores, lane, result.per_word);
+  if (const std::vector<ClusterSum> clusters = DeltaClusters(result); !clusters.empty()) {
+    result.delta_nll = ClusteredMean(std::span<const ClusterSum>(clusters), threads);
+  }
   if (result.delta_nll) result.change_percent = ToPercent(*result.delta_nll);
   if (Gathered kl = Gather(scores, lane, &TokenScores::kl); !kl.values.empty()) {
     result.kl = SummarizeDivergence(std::move(kl.values), kl.runs, threads);
@@ -197,20 +212,46 @@ bool ProtocolScores::per_word() const {
                              [](const TextUnit& unit) { return unit.num_words.has_value(); });
 }
 
+std::vector<ClusterSum> DeltaClusters(const TextResult& text) {
+  std::vector<ClusterSum> clusters;
+  for (const ClusterScores& cluster : text.clusters) {
+    if (cluster.delta_nll_weight > 0) {
+      clusters.push_back({cluster.delta_nll_sum, cluster.delta_nll_weight});
+    }
+  }
+  return clusters;
+}
+
+std::optional<std::vector<ClusterSum>> KlAboveFloor(const TextResult& text,
+                                                    const TextResult& control) {
+  if (text.clusters.size() != control.clusters.size()) return std::nullopt;
+  std::vector<ClusterSum> clusters;
+  for (size_t i = 0; i < text.clusters.size(); ++i) {
+    const ClusterScores& ours = text.clusters[i];
+    const ClusterScores& floor = control.clusters[i];
+    if (ours.cluster != floor.cluster || ours.kl_tokens != floor.kl_tokens) return std::nullopt;
+    if (ours.kl_tokens > 0) clusters.push_back({ours.kl_sum - floor.kl_sum, ours.kl_tokens});
+  }
+  return clusters;
+}
+
 std::optional<TextResult> MeasureText(const ProtocolScores& scores, const LaneUnits& lane,
                                       ThreadPool& threads) {
   BITLOSS_CHECK(lane.size() == scores.units.size());
   TextResult result;
   result.protocol = scores.protocol;
   result.per_word = scores.per_word();
+  std::string token_hashes;
   for (size_t u = 0; u < lane.size(); ++u) {
     if (!lane[u]) continue;
+    token_hashes += scores.units[u].token_hash + "\n";
     result.num_sequences += 1;
     result.num_tokens += scores.units[u].num_tokens;
     result.num_predictions += scores.units[u].num_scored;
   }
   if (result.num_predictions == 0) return std::nullopt;
   result.complete = result.num_sequences == scores.num_units;
+  result.tokens_hash = Sha256Hex(token_hashes);
   AddLosses(scores, lane, result);
   AddEntropy(lane, result);
   if (&lane != &scores.baseline) AddComparison(scores, lane, threads, result);

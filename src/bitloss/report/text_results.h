@@ -33,6 +33,14 @@ struct ProtocolScores {
 std::optional<TextResult> MeasureText(const ProtocolScores& scores, const LaneUnits& lane,
                                       ThreadPool& threads);
 
+// The clusters of delta_nll, with its weights; those of none are left out.
+std::vector<ClusterSum> DeltaClusters(const TextResult& text);
+
+// The clusters of the lane's KL minus the control's, token for token. None if the two were not
+// measured on the same tokens.
+std::optional<std::vector<ClusterSum>> KlAboveFloor(const TextResult& text,
+                                                    const TextResult& control);
+
 // Quantiles of `values`, which are sorted in place, and the clustered mean from `units`.
 // Requires: neither is empty.
 DivergenceSummary SummarizeDivergence(std::vector<double> values, std::span<const UnitSum> units,

@@ -1,0 +1,322 @@
+#include "bitloss/report/verdicts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "bitloss/report/numbers.h"
+#include "bitloss/report/text_results.h"
+#include "bitloss/stats/distributions.h"
+#include "bitloss/stats/multiplicity.h"
+#include "bitloss/stats/paired_outcomes.h"
+
+namespace bitloss {
+namespace {
+
+// Two-sided coverage whose upper end is a one-sided 95% bound.
+constexpr double kTwoSidedOfBound = 0.90;
+
+bool IsTested(const LaneResult& lane) { return !lane.record.baseline && !lane.record.control; }
+
+// A finding with what its interval is made of, until the size of the family is known.
+struct Candidate {
+  Finding* finding = nullptr;
+  std::vector<ClusterSum> clusters = {};  // of a text
+  PairedTable table = {};                 // of a suite
+  std::string unit = {};                  // of the effect
+  std::string cluster_kind = {};
+};
+
+std::optional<Candidate> NotMeasured(Finding& finding, std::string reason) {
+  finding.sentence = std::move(reason);
+  return std::nullopt;
+}
+
+// Two-sided, of no effect, by the jackknife's t.
+double PValue(const Estimate& estimate) {
+  if (*estimate.standard_error == 0) return estimate.value == 0 ? 1.0 : 0.0;
+  const double t = -std::abs(estimate.value) / *estimate.standard_error;
+  return std::min(1.0, 2 * StudentTCdf(t, estimate.effective_clusters - 1));
+}
+
+PairedTable TableOf(const SuiteResult& suite) {
+  PairedTable table;
+  for (const AnswerResult& answer : suite.answers) {
+    table.both += answer.outcome == Outcome::kBothPass ? 1 : 0;
+    table.base_only += answer.outcome == Outcome::kRegression ? 1 : 0;
+    table.lane_only += answer.outcome == Outcome::kRecovery ? 1 : 0;
+    table.neither += answer.outcome == Outcome::kNeitherPasses ? 1 : 0;
+  }
+  return table;
+}
+
+// An interval is needed to say anything.
+std::optional<Candidate> FromClusters(const ReportData& report, const TextResult& text,
+                                      std::vector<ClusterSum> clusters, const Estimate& estimate,
+                                      Finding& finding) {
+  const std::string& cluster_kind = report.manifest.protocols[text.protocol].cluster_kind;
+  if (!estimate.interval) {
+    return NotMeasured(finding, fmt::format("one {} gives no interval", cluster_kind));
+  }
+  finding.value = estimate.value;
+  finding.p = PValue(estimate);
+  return Candidate{.finding = &finding,
+                   .clusters = std::move(clusters),
+                   .unit = text.per_word ? "nats/word" : "nats/token",
+                   .cluster_kind = cluster_kind};
+}
+
+std::optional<Candidate> LossCandidate(const ReportData& report, const TextResult& text,
+                                       Finding& finding) {
+  if (!text.delta_nll) return NotMeasured(finding, "no token was scored in both lanes");
+  return FromClusters(report, text, DeltaClusters(text), *text.delta_nll, finding);
+}
+
+std::optional<Candidate> DivergenceCandidate(const ReportData& report, const TextResult& text,
+                                             Finding& finding, ThreadPool& threads) {
+  if (!text.floor) {
+    return NotMeasured(finding,
+                       "no A/A control says how large the noise is; add the scheme control-bf16");
+  }
+  const LaneResult& control = report.lanes[text.floor->lane];
+  const std::optional<std::vector<ClusterSum>> clusters =
+      KlAboveFloor(text, *FindText(control, text.protocol));
+  if (!clusters) return NotMeasured(finding, "the control was not measured on the same tokens");
+  const Estimate above = ClusteredMean(std::span<const ClusterSum>(*clusters), threads);
+  if (above.interval && above.interval->low <= 0) {
+    return NotMeasured(finding,
+                       fmt::format("a KL of {} nats/token is not above the noise floor of "
+                                   "{} ({})",
+                                   FormatDivergence(text.kl->mean.value),
+                                   FormatDivergence(text.floor->kl), control.record.scheme));
+  }
+  return FromClusters(report, text, *clusters, above, finding);
+}
+
+std::optional<Candidate> AnswersCandidate(const SuiteResult& suite, Finding& finding) {
+  const PairedTable table = TableOf(suite);
+  if (table.Total() == 0) return NotMeasured(finding, "no prompt has a check in both lanes");
+  if (!suite.counts.CanShowRegressions()) {
+    return NotMeasured(
+        finding, fmt::format("the baseline passes {} of {} prompts: too few for a loss to show",
+                             suite.counts.num_baseline_passed, suite.counts.num_compared));
+  }
+  finding.value = -NetChange(table);
+  finding.p = TestMcNemar(table).exact;
+  return Candidate{.finding = &finding, .table = table, .unit = "points", .cluster_kind = "prompt"};
+}
+
+Interval HarmInterval(const Candidate& candidate, double confidence, ThreadPool& threads) {
+  if (candidate.clusters.empty()) {
+    const Interval change = TangoInterval(candidate.table, confidence);
+    return {-change.high, -change.low};
+  }
+  const Estimate estimate = ClusteredMean(std::span<const ClusterSum>(candidate.clusters), threads,
+                                          {.confidence = confidence});
+  return estimate.interval.value_or(
+      Interval{-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity()});
+}
+
+// Shares are told in points.
+std::string Number(const Candidate& candidate, double value) {
+  return candidate.finding->measure == Measure::kAnswers ? fmt::format("{:.1f}", 100 * value)
+                                                         : FormatDivergence(value);
+}
+
+std::string Amount(const Candidate& candidate, double value) {
+  return Number(candidate, value) + " " + candidate.unit;
+}
+
+std::string_view Effect(Measure measure) {
+  switch (measure) {
+    case Measure::kLoss:
+      return "raises the loss by";
+    case Measure::kDivergence:
+      return "moves the distributions by a KL above the noise floor of";
+    case Measure::kAnswers:
+      return "lowers the share of prompts passed by";
+  }
+  return "";
+}
+
+std::string Sentence(const Candidate& candidate) {
+  const Finding& finding = *candidate.finding;
+  const Interval& interval = *finding.interval;
+  const size_t count =
+      candidate.clusters.empty() ? candidate.table.Total() : candidate.clusters.size();
+  const std::string sample = fmt::format("{} {}{}", count, candidate.cluster_kind,
+                                         candidate.cluster_kind.ends_with('s') ? "" : "s");
+  const std::string effect =
+      fmt::format("{} {} [{}, {}], {}", Effect(finding.measure), Amount(candidate, *finding.value),
+                  Number(candidate, interval.low), Number(candidate, interval.high), sample);
+  const std::string margin = Amount(candidate, finding.margin);
+  if (finding.verdict == Verdict::kHarm) {
+    return fmt::format("{}: larger than the margin of {}", effect, margin);
+  }
+  if (finding.verdict == Verdict::kSmallHarm) {
+    return fmt::format("{}: a detectable change, smaller than the margin of {}", effect, margin);
+  }
+  if (finding.verdict == Verdict::kEquivalent) {
+    return fmt::format("no loss larger than {} is compatible with these data (bound {}, {})",
+                       margin, Number(candidate, *finding.upper_bound), sample);
+  }
+  if (interval.low > 0) {
+    return fmt::format("{}: whether it is larger than the margin of {} is not resolved", effect,
+                       margin);
+  }
+  return fmt::format("the data allow anything from a gain of {} to a loss of {} ({})",
+                     Number(candidate, -interval.low), Amount(candidate, interval.high), sample);
+}
+
+// One place for each finding of a lane, before anything points to them.
+void ListFindings(LaneResult& lane) {
+  for (const TextResult& text : lane.texts) {
+    lane.findings.push_back(
+        {.measure = Measure::kLoss, .place = text.protocol, .margin = kLossMargin});
+    lane.findings.push_back(
+        {.measure = Measure::kDivergence, .place = text.protocol, .margin = kDivergenceMargin});
+  }
+  for (const SuiteResult& suite : lane.suites) {
+    lane.findings.push_back(
+        {.measure = Measure::kAnswers, .place = suite.suite, .margin = kAnswersMargin});
+  }
+}
+
+// None: the finding's sentence says why.
+std::optional<Candidate> MakeCandidate(const ReportData& report, const LaneResult& lane,
+                                       Finding& finding, ThreadPool& threads) {
+  if (lane.error) return NotMeasured(finding, *lane.error);
+  switch (finding.measure) {
+    case Measure::kLoss:
+      return LossCandidate(report, *FindText(lane, finding.place), finding);
+    case Measure::kDivergence:
+      return DivergenceCandidate(report, *FindText(lane, finding.place), finding, threads);
+    case Measure::kAnswers:
+      break;
+  }
+  return AnswersCandidate(*FindSuite(lane, finding.place), finding);
+}
+
+void AdjustPValues(std::span<const Candidate> candidates) {
+  std::vector<double> p_values;
+  for (const Candidate& candidate : candidates) p_values.push_back(*candidate.finding->p);
+  const std::vector<double> adjusted = HolmAdjusted(p_values);
+  for (size_t i = 0; i < candidates.size(); ++i) candidates[i].finding->p_holm = adjusted[i];
+}
+
+}  // namespace
+
+std::string_view Name(DivergenceLabel label) {
+  switch (label) {
+    case DivergenceLabel::kIndistinguishable:
+      return "indistinguishable";
+    case DivergenceLabel::kNearLossless:
+      return "near-lossless";
+    case DivergenceLabel::kModerate:
+      return "moderate";
+    case DivergenceLabel::kHeavy:
+      return "heavy";
+    case DivergenceLabel::kBroken:
+      return "broken";
+  }
+  return "";
+}
+
+std::string_view Name(Measure measure) {
+  switch (measure) {
+    case Measure::kLoss:
+      return "loss";
+    case Measure::kDivergence:
+      return "divergence";
+    case Measure::kAnswers:
+      return "answers";
+  }
+  return "";
+}
+
+DivergenceLabel LabelOf(double mean_kl, double top1_agreement, double floor_kl) {
+  if (mean_kl <= 3 * floor_kl) return DivergenceLabel::kIndistinguishable;
+  if (mean_kl <= 0.01 && top1_agreement >= 0.95) return DivergenceLabel::kNearLossless;
+  if (mean_kl <= 0.1 && top1_agreement >= 0.85) return DivergenceLabel::kModerate;
+  if (mean_kl <= 0.5 && top1_agreement >= 0.65) return DivergenceLabel::kHeavy;
+  return DivergenceLabel::kBroken;
+}
+
+void AddNoiseFloors(ReportData& report) {
+  for (size_t protocol = 0; protocol < report.manifest.protocols.size(); ++protocol) {
+    std::optional<NoiseFloor> floor;
+    for (size_t i = 0; i < report.lanes.size(); ++i) {
+      const TextResult* text = FindText(report.lanes[i], protocol);
+      if (!report.lanes[i].record.control || text == nullptr || !text->kl) continue;
+      if (!text->top1_agreement) continue;
+      if (floor && text->kl->mean.value <= floor->kl) continue;
+      floor = NoiseFloor{i, text->kl->mean.value, text->top1_agreement->value};
+    }
+    if (!floor) continue;
+    for (LaneResult& lane : report.lanes) {
+      if (!IsTested(lane)) continue;
+      for (TextResult& text : lane.texts) {
+        if (text.protocol != protocol || !text.kl || !text.top1_agreement) continue;
+        text.floor = floor;
+        text.label = LabelOf(text.kl->mean.value, text.top1_agreement->value, floor->kl);
+      }
+    }
+  }
+}
+
+void AddFindings(ReportData& report, ThreadPool& threads) {
+  std::vector<Candidate> candidates;
+  for (LaneResult& lane : report.lanes) {
+    if (!IsTested(lane)) continue;
+    ListFindings(lane);
+    for (Finding& finding : lane.findings) {
+      std::optional<Candidate> candidate = MakeCandidate(report, lane, finding, threads);
+      if (candidate) candidates.push_back(std::move(*candidate));
+    }
+  }
+  ConfirmatoryFamily& family = report.confirmatory;
+  family.num_tests = candidates.size();
+  if (candidates.empty()) return;
+  family.confidence = 1 - family.alpha / static_cast<double>(family.num_tests);
+  for (Candidate& candidate : candidates) {
+    Finding& finding = *candidate.finding;
+    finding.interval = HarmInterval(candidate, family.confidence, threads);
+    finding.upper_bound = HarmInterval(candidate, kTwoSidedOfBound, threads).high;
+    finding.verdict = Judge({*finding.interval, *finding.upper_bound}, finding.margin);
+    finding.sentence = Sentence(candidate);
+  }
+  AdjustPValues(candidates);
+}
+
+std::string VerdictCaption(const ReportData& report) {
+  const ConfirmatoryFamily& family = report.confirmatory;
+  if (family.num_tests == 0) return {};
+  return fmt::format(
+      "{} tests together at 95%: each interval that shows harm is at {:.2f}%, bounds that show its "
+      "absence are one-sided at 95%",
+      family.num_tests, 100 * family.confidence);
+}
+
+Table VerdictTable(const ReportData& report) {
+  Table table{{{"Lane", "", Align::kLeft},
+               {"Tested", "", Align::kLeft},
+               {"Verdict", "", Align::kLeft},
+               {"What the data say", "", Align::kLeft}},
+              {}};
+  for (const LaneResult& lane : report.lanes) {
+    for (const Finding& finding : lane.findings) {
+      const std::string where = finding.measure == Measure::kAnswers
+                                    ? report.manifest.suites[finding.place].id
+                                    : ProtocolTitle(report, finding.place);
+      table.rows.push_back({{lane.record.scheme, ""},
+                            {fmt::format("{}: {}", Name(finding.measure), where), ""},
+                            {std::string(Name(finding.verdict)), ""},
+                            {finding.sentence, ""}});
+    }
+  }
+  return table;
+}
+
+}  // namespace bitloss
