@@ -13,7 +13,8 @@ File format (also said in the file's "format" field):
               "last_logits" (one text only): the full row of logits of the last position
   prompts[]   prompt, ids (chat template applied), greedy ids, and at each step the margin between
               the two largest logits; stops at, and includes, an EOS of generation_config.json
-  lines       the first 40 non-empty lines of eval.txt, each alone: token counts, mean NLL of each
+  lines       the first 40 non-empty lines of eval.txt, each alone with its newline, as protocol
+              lines-512-seed reads them: token counts, mean NLL of each
               line over its predictions, and the mean over all predictions
   float32_noise   the largest |logit| difference between eager and SDPA attention over texts[]:
               what float32 rounding alone may do
@@ -128,7 +129,7 @@ def main():
 
     line_rows, total, predictions = [], 0.0, 0
     for line in lines[:NUM_LINES]:
-        ids = encode(line)
+        ids = encode(line + "\n")
         nll = nlls_of(logits_of(eager, ids), ids)
         line_rows.append({"tokens": len(ids), "mean_nll": sum(nll) / len(nll)})
         total, predictions = total + sum(nll), predictions + len(nll)

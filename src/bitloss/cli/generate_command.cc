@@ -83,7 +83,7 @@ void AddGenerateCommand(CLI::App& app, Action& action) {
   command->add_flag("--raw", options->raw, "Without the chat template");
   command->add_flag("--sample", options->sample, "Sample at temperature 0.7 instead of greedily");
   command->add_option("--max-new-tokens", options->max_new_tokens, "Cut the answer here")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(size_t{1}, size_t{1} << 40))
       ->capture_default_str();
   command->add_option("--chat-template", options->study.chat_template,
                       "Instead of the model's own chat template: chatml");

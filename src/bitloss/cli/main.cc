@@ -16,6 +16,17 @@ int Fail(const Error& error) {
   return ExitCode(error);
 }
 
+Error UsageError(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+  if (app.get_subcommands().empty() && argc > 1 && argv[1][0] != '-') {
+    std::vector<std::string> known;
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+      known.push_back(command->get_name());
+    }
+    return BadInput("'{}' is not a command; there are: {}", argv[1], fmt::join(known, ", "));
+  }
+  return BadInput("{}; see 'bitloss --help' or 'bitloss COMMAND --help'", error.what());
+}
+
 int Main(int argc, char** argv) {
   CLI::App app(
       "What do you lose with those bits? Measures what quantization costs a language model.",
@@ -33,7 +44,7 @@ int Main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
-    return Fail(BadInput("{}; see 'bitloss --help' or 'bitloss COMMAND --help'", e.what()));
+    return Fail(UsageError(app, e, argc, argv));
   }
   const Result<int> exit_code = action();
   if (!exit_code.ok()) return Fail(exit_code.error());

@@ -8,6 +8,8 @@
 namespace bitloss {
 namespace {
 
+const CLI::Range kAtLeastOne(size_t{1}, size_t{1} << 40);
+
 Result<int> Run(const StudyOptions& options) {
   {
     ProgressPrinter printer;
@@ -55,10 +57,10 @@ void AddRunCommand(CLI::App& app, Action& action) {
   command
       ->add_option("--max-samples", options->max_samples,
                    "Keep the first N sequences of every protocol")
-      ->check(CLI::PositiveNumber);
+      ->check(kAtLeastOne);
   command->add_option("--suite", options->suite, "Prompts: core96, tiny96, none or a JSON file");
   command->add_option("--max-new-tokens", options->max_new_tokens, "Cut answers here")
-      ->check(CLI::PositiveNumber);
+      ->check(kAtLeastOne);
   command->add_flag(
       "--sample", *sample,
       "Sample at temperature 0.7 with the same dice in every lane, instead of greedily");
@@ -68,7 +70,7 @@ void AddRunCommand(CLI::App& app, Action& action) {
       "--calibration", options->calibration,
       "UTF-8 text for schemes that calibrate; by default one that ships with bitloss");
   command->add_option("--calibration-tokens", options->calibration_tokens, "How much of it")
-      ->check(CLI::PositiveNumber)
+      ->check(kAtLeastOne)
       ->capture_default_str();
   command
       ->add_option("--int8-threshold", options->int8_threshold,

@@ -54,7 +54,8 @@ struct TextEncoder {
 
 // What a model reads in one go, and which of its tokens are predicted and scored.
 struct Sequence {
-  // The model reads all but the last; tokens[i] is predicted from tokens[0..i).
+  // tokens[i] is predicted from tokens[0..i). The model reads the last one too, as transformers
+  // does: LLM.int8 looks at every row of a call.
   std::vector<TokenId> tokens;
 
   // Targets are tokens[first_scored..end). 1 <= first_scored < tokens.size().

@@ -150,6 +150,7 @@ AnswerOptions MakeAnswerOptions(const Plan& plan, const StudyOptions& options) {
 
 Status RunStudy(const StudyOptions& options, const ProgressSink& progress) {
   BITLOSS_TRY(const Plan plan, MakePlan(options));
+  BITLOSS_DO(PlanLanes(plan.model, options, plan.calibration, {}));  // refuse before a folder exists
   BITLOSS_TRY(Store store, Store::OpenOrCreate(options.out, plan.manifest));
   BITLOSS_TRY(const std::vector<LaneRecord> existing, store.Lanes());
   BITLOSS_TRY(std::vector<LanePlan> lane_plans,

@@ -5,6 +5,9 @@
 namespace bitloss {
 namespace {
 
+// Below this a perplexity says nothing; such a text is somebody's mistake.
+constexpr size_t kMinPredictions = 32;
+
 TextEncoder MakeEncoder(const ModelFiles& model) {
   TextEncoder encoder;
   encoder.encode = [&model](std::string_view text) {
@@ -52,6 +55,11 @@ Result<std::vector<StudyText>> LoadTexts(const ModelFiles& model, const StudyOpt
       BITLOSS_TRY(const Protocol* protocol, FindProtocol(id));
       auto windows = CutIntoWindows(*protocol, text, encoder, options.max_samples);
       if (!windows.ok()) return Within(text.name, windows.error());
+      if (windows.value().num_predictions < kMinPredictions) {
+        return BadInput(
+            "{}: protocol {} makes only {} predictions of it; give a text with {} or more",
+            text.name, id, windows.value().num_predictions, kMinPredictions);
+      }
       StudyText& study_text = cut.emplace_back();
       study_text.windows = std::move(windows).value();
       study_text.record = {

@@ -1,0 +1,143 @@
+// Whole studies by the program itself: right, the same bits however they come about, and not to be
+// lost.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "bitloss/cli/run_bitloss.h"
+
+namespace bitloss {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using Arguments = std::vector<std::string>;
+
+Arguments operator+(Arguments left, const Arguments& right) {
+  left.insert(left.end(), right.begin(), right.end());
+  return left;
+}
+
+Finished MustRun(const Arguments& arguments) {
+  Finished finished = RunBitloss(arguments);
+  EXPECT_EQ(finished.exit_code, 0) << finished.err;
+  return finished;
+}
+
+// Everything that a study says, but for its timings.
+std::string Records(const std::string& study) {
+  std::string all;
+  for (const char* format : {"json", "md", "csv", "seed", "html"}) {
+    all += MustRun({"report", study, "--format", format, "--no-timings"}).out;
+  }
+  return all;
+}
+
+class StudyProgram : public testing::Test {
+ protected:
+  // Small enough to be made often.
+  Arguments Study(const std::string& out, const std::string& schemes = "int8,nf4") const {
+    return {"run",    "--schemes", schemes, "--max-samples",    "6",  "--suite",
+            prompts_, "--out",     out,     "--max-new-tokens", "12", "--calibration-tokens",
+            "512"};
+  }
+
+  TestFolder folder_;
+  const std::string prompts_ = folder_.Write("few.json", R"({
+    "Arithmetic": ["What is 17 + 25?", "What is 3 + 4?"],
+    "Code": ["Write a function is_even(n) in Python.", "What does len do?"],
+    "Stories": ["Tell me a story.", "Who lives in the forest?", "Thank you."]})");
+};
+
+TEST_F(StudyProgram, GivesTransformersLossOfTheFirstLinesOfTheHeldOutText) {
+  const json golden =
+      json::parse(TextOf(BITLOSS_SOURCE_DIR "/src/bitloss/model/testdata/tiny_forward.json"))
+          .at("lines");
+  MustRun({"run", "--schemes", "nf4", "--suite", "none", "--max-samples",
+           std::to_string(golden.at("count").get<int>()), "--out", folder_ / "study"});
+  const json report = json::parse(TextOf(folder_ / "study/report.json"));
+  const json& protocol = report.at("lanes").at(0).at("protocols").at(0);
+  EXPECT_EQ(protocol.at("tokens"), golden.at("tokens"));
+  EXPECT_EQ(protocol.at("predictions"), golden.at("predictions"));
+
+  // The protocol weighs lines by their tokens, not by their predictions.
+  double sum = 0.0, tokens = 0.0;
+  for (const json& line : golden.at("each")) {
+    sum += line.at("tokens").get<double>() * line.at("mean_nll").get<double>();
+    tokens += line.at("tokens").get<double>();
+  }
+  EXPECT_NEAR(protocol.at("nll").get<double>(), sum / tokens, 1e-5);
+  EXPECT_NEAR(protocol.at("perplexity").get<double>(), std::exp(sum / tokens), 1e-4);
+}
+
+TEST_F(StudyProgram, SaysTheSameForAnyNumberOfThreads) {
+  for (const char* threads : {"1", "2", "3"}) {
+    MustRun(Study(folder_ / threads, "int8,nf4,awq") + Arguments{"--threads", threads});
+  }
+  const std::string records = Records(folder_ / "1");
+  EXPECT_EQ(Records(folder_ / "2"), records);
+  EXPECT_EQ(Records(folder_ / "3"), records);
+}
+
+TEST_F(StudyProgram, GoesOnToTheSameEndHoweverOftenItIsKilled) {
+  MustRun(Study(folder_ / "whole"));
+  const Arguments arguments = Study(folder_ / "killed");
+  int kills = 0;
+  for (int milliseconds = 20;; milliseconds += milliseconds / 6 + 5) {
+    const Finished finished = RunBitloss(
+        arguments, {.kill_after = std::chrono::milliseconds(milliseconds), .max_file_bytes = {}});
+    if (finished.exit_code == 0) break;
+    ASSERT_EQ(finished.exit_code, -1) << finished.err;
+    ++kills;
+  }
+  EXPECT_GE(kills, 5);
+  EXPECT_EQ(Records(folder_ / "killed"), Records(folder_ / "whole"));
+}
+
+TEST_F(StudyProgram, AddsALaneToAStudyThatIsDone) {
+  MustRun(Study(folder_ / "grown", "int8"));
+  MustRun(Study(folder_ / "grown", "int8,nf4"));
+  MustRun(Study(folder_ / "at-once", "int8,nf4"));
+  EXPECT_EQ(Records(folder_ / "grown"), Records(folder_ / "at-once"));
+}
+
+TEST_F(StudyProgram, RefusesToGoOnWithAnotherStudyInTheSameFolder) {
+  MustRun(Study(folder_ / "study", "nf4"));
+  const std::string before = Records(folder_ / "study");
+  const Finished other = RunBitloss(Study(folder_ / "study", "nf4") + Arguments{"--seed", "5"});
+  EXPECT_GE(other.exit_code, 3);
+  EXPECT_THAT(other.err, HasSubstr("seed"));
+  EXPECT_EQ(Records(folder_ / "study"), before);
+}
+
+TEST_F(StudyProgram, RemakesEveryReportFromItsRecordsAlone) {
+  MustRun(Study(folder_ / "study", "nf4"));
+  std::filesystem::create_directory(folder_ / "copy");
+  std::filesystem::copy(folder_ / "study/study.db", folder_ / "copy/study.db");
+  MustRun({"report", folder_ / "copy"});
+  for (const char* name :
+       {"report.json", "report.html", "report.md", "seed/fp16.json", "seed/nf4.json"}) {
+    EXPECT_EQ(TextOf((folder_ / "copy/") + name), TextOf((folder_ / "study/") + name)) << name;
+  }
+}
+
+TEST_F(StudyProgram, LosesNothingWhenTheDiskIsFull) {
+  const Finished full =
+      RunBitloss(Study(folder_ / "full"), {.kill_after = {}, .max_file_bytes = 96 * 1024});
+  EXPECT_GE(full.exit_code, 3);
+  EXPECT_EQ(std::ranges::count(full.err.substr(full.err.rfind("bitloss: ")), '\n'), 1) << full.err;
+  MustRun(Study(folder_ / "full"));
+  MustRun(Study(folder_ / "roomy"));
+  EXPECT_EQ(Records(folder_ / "full"), Records(folder_ / "roomy"));
+}
+
+TEST_F(StudyProgram, SamplesTheSameAnswersWithTheSameDice) {
+  const Arguments sampled = {"--sample", "--seed", "11"};
+  MustRun(Study(folder_ / "one", "nf4") + sampled);
+  MustRun(Study(folder_ / "two", "nf4") + sampled + Arguments{"--threads", "1"});
+  EXPECT_EQ(Records(folder_ / "one"), Records(folder_ / "two"));
+}
+
+}  // namespace
+}  // namespace bitloss
