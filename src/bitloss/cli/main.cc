@@ -36,6 +36,7 @@ int Main(int argc, char** argv) {
   Action action;
   AddRunCommand(app, action);
   AddReportCommand(app, action);
+  AddGateCommand(app, action);
   AddInspectCommand(app, action);
   AddSchemesCommand(app, action);
   AddTokenizeCommand(app, action);
