@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "bitloss/model/calibration.h"
+#include "bitloss/model/noise.h"
 
 namespace bitloss {
 namespace {
@@ -138,6 +139,9 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
       if (Calibrates(schemes[i])) {
         BITLOSS_TRY(fitted, FitLayerAwq(transformer, *original, layer, chain->batch(),
                                         chain->inputs(), schemes[i].format));
+      }
+      if (schemes[i].fit == FitKind::kNoise) {
+        fitted = WithNoise(*original, layer, schemes[i].noise, options.seed, backend.threads());
       }
       auto packed = PackLayer(fitted ? *fitted : *original, schemes[i].format, schemes[i].execution,
                               backend, lanes[i].weights.size);

@@ -17,6 +17,8 @@ struct LaneBuilderOptions {
   // Token sequences that calibrating fits run through the blocks; each at most as long as the
   // model's positions. Only looked at if a scheme calibrates.
   std::vector<std::vector<int32_t>> calibration;
+  // Of the noise that schemes with noise add.
+  uint64_t seed = 20250917;
   // Called after each block with the number of blocks done.
   std::function<void(size_t num_layers_done)> layer_done;
 };

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cmath>
 
+#include "bitloss/model/rounded_arithmetic.h"
+
 namespace bitloss {
 
 Transformer::Transformer(ModelConfig config, const Backend& backend)
@@ -42,11 +44,13 @@ void Transformer::Embed(const LaneWeights& lane, const Batch& batch, Matrix& x) 
 void Transformer::Layer(const LayerWeights& weights, size_t layer, const Batch& batch,
                         KvCache* cache, MatrixView x) {
   scratch_.normed.Resize(x.rows, x.cols);
-  backend_.RmsNorm(x, weights.input_norm, static_cast<float>(config_.rms_norm_eps), scratch_.normed);
+  backend_.RmsNorm(x, weights.input_norm, static_cast<float>(config_.rms_norm_eps),
+                   scratch_.normed);
   SelfAttention(weights, layer, batch, cache, scratch_.normed, scratch_.delta);
   backend_.Add(scratch_.delta, x);
 
-  backend_.RmsNorm(x, weights.post_attention_norm, static_cast<float>(config_.rms_norm_eps), scratch_.normed);
+  backend_.RmsNorm(x, weights.post_attention_norm, static_cast<float>(config_.rms_norm_eps),
+                   scratch_.normed);
   FeedForward(weights, batch, scratch_.normed, scratch_.delta);
   backend_.Add(scratch_.delta, x);
 }
@@ -82,7 +86,11 @@ void Transformer::SelfAttention(const LayerWeights& weights, size_t layer, const
   }
   const AttentionShape shape{config_.num_heads, config_.num_kv_heads, config_.head_dim};
   s.heads.Resize(normed.rows, config_.num_heads * config_.head_dim);
-  backend_.Attention(shape, s.queries, sequences, s.heads);
+  if (weights.execution == Execution::Kind::kFp16Emulation) {
+    AttendInFp16(shape, s.queries, sequences, backend_.threads(), s.heads);
+  } else {
+    backend_.Attention(shape, s.queries, sequences, s.heads);
+  }
   MatMul(weights, Linear::kOutput, batch, s.heads, delta);
 }
 
@@ -96,10 +104,20 @@ void Transformer::FeedForward(const LayerWeights& weights, const Batch& batch,
 }
 
 void Transformer::MatMul(const LayerWeights& weights, Linear linear, const Batch& batch,
-                         ConstMatrixView x, Matrix& y) const {
+                         ConstMatrixView x, Matrix& y) {
   const PackedMatrix& packed = weights.linear(linear);
   y.Resize(x.rows, packed.out_features());
-  backend_.MatMul(packed, weights.bias(linear), x, batch.sequences(), y);
+  if (!RoundsActivations(weights.execution)) {
+    backend_.MatMul(packed, weights.bias(linear), x, batch.sequences(), y);
+    return;
+  }
+  scratch_.rounded.Resize(x.rows, x.cols);
+  for (size_t row = 0; row < x.rows; ++row) {
+    std::ranges::copy(x.Row(row), scratch_.rounded.Row(row).begin());
+  }
+  RoundActivations(weights.execution, backend_.threads(), scratch_.rounded);
+  backend_.MatMul(packed, weights.bias(linear), scratch_.rounded, batch.sequences(), y);
+  RoundActivations(weights.execution, backend_.threads(), y);
 }
 
 // The angle is the FP32 product of position and frequency, as transformers computes it; its cosine

@@ -15,6 +15,7 @@ namespace bitloss {
 // reads both).
 struct Scratch {
   Matrix normed, queries, keys, values, heads, gate, activated, delta;
+  Matrix rounded;  // the input of a linear in a lane that rounds activations
 };
 
 // Runs any lane of one model: weights come with each call. Not thread-safe (it uses the backend's
@@ -51,7 +52,7 @@ class Transformer {
 
  private:
   void MatMul(const LayerWeights& weights, Linear linear, const Batch& batch, ConstMatrixView x,
-              Matrix& y) const;
+              Matrix& y);
   void ExtendRope(size_t num_positions);
 
   ModelConfig config_;

@@ -203,6 +203,7 @@ Result<LayerWeights> PackLayer(const LayerSource& source, const Format& format,
   packed.input_norm = source.input_norm;
   packed.post_attention_norm = source.post_attention_norm;
   packed.biases = source.biases;
+  packed.execution = execution.kind;
   for (const Linear linear : kAllLinears) {
     const Matrix& weights = source.weight(linear);
     BITLOSS_TRY(const EncodedMatrix encoded, format.encode(format, weights));

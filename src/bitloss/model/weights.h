@@ -98,6 +98,7 @@ struct LayerWeights {
   std::vector<float> post_attention_norm;
   std::array<std::unique_ptr<PackedMatrix>, kNumLinears> linears;
   std::array<std::vector<float>, kNumLinears> biases;
+  Execution::Kind execution = Execution::Kind::kRealActivations;
 
   const PackedMatrix& linear(Linear l) const { return *linears[static_cast<size_t>(l)]; }
   const std::vector<float>& bias(Linear l) const { return biases[static_cast<size_t>(l)]; }

@@ -15,6 +15,9 @@ namespace {
 constexpr std::string_view kAutoGroup = ":auto";
 constexpr std::array<size_t, 3> kAutoGroups = {128, 64, 32};  // largest first
 constexpr std::string_view kLlmInt8 = "llm.int8";
+constexpr std::string_view kBf16 = "bf16";
+constexpr std::string_view kFp16 = "fp16";
+constexpr std::string_view kNoise = "noise";
 constexpr std::string_view kHeadPrefix = "head=";
 
 constexpr std::array kPresets = {
@@ -32,6 +35,11 @@ constexpr std::array kPresets = {
     Preset{"rtn4", "int4_group:auto:asym+nearest",
            "the format of awq, each weight rounded by itself",
            "AutoAWQ 0.2.9, pseudo_quantize_tensor"},
+    Preset{"control-bf16", "f16@bf16", "A/A control: the baseline with BF16 activations",
+           "what a BF16 engine computes"},
+    Preset{"control-fp16", "f16@fp16",
+           "A/A control: the baseline in FP16 arithmetic, attention scores too",
+           "what eager attention in FP16 computes"},
 };
 
 constexpr std::array kFits = {
@@ -39,6 +47,9 @@ constexpr std::array kFits = {
     FitInfo{FitKind::kAwq, "awq",
             "columns scaled by what activations need, groups clipped, then nearest",
             "AutoAWQ 0.2.9; arXiv 2306.00978"},
+    FitInfo{FitKind::kNoise, "noise",
+            "isotropic control; written +noise:S, S relative to the tensor's standard deviation",
+            ""},
 };
 
 const Preset* FindPreset(std::string_view name) {
@@ -67,8 +78,11 @@ Error UnknownScheme(std::string_view text, std::string_view name) {
 
 Result<Execution> ParseExecution(std::string_view text, const SchemeOptions& options) {
   const std::string_view name = text.substr(0, text.find(':'));
+  if (text == kBf16) return Execution{Execution::Kind::kBf16Activations, 0.0f};
+  if (text == kFp16) return Execution{Execution::Kind::kFp16Emulation, 0.0f};
   if (name != kLlmInt8) {
-    return Unsupported("unknown execution '@{}'; known is @{}", name, kLlmInt8);
+    return Unsupported("unknown execution '@{}'; known are @{}, @{}, @{}", name, kLlmInt8, kBf16,
+                       kFp16);
   }
   Execution execution{Execution::Kind::kLlmInt8, options.int8_threshold};
   if (name.size() < text.size()) {
@@ -86,6 +100,19 @@ Result<Execution> ParseExecution(std::string_view text, const SchemeOptions& opt
   return execution;
 }
 
+// "noise:0.01", into `scheme`.
+Status ParseNoise(std::string_view word, Scheme& scheme) {
+  const std::string_view number =
+      word.size() > kNoise.size() ? word.substr(kNoise.size() + 1) : std::string_view();
+  const char* end = number.data() + number.size();
+  const auto [stop, error] = std::from_chars(number.data(), end, scheme.noise);
+  if (error != std::errc() || stop != end || !(scheme.noise > 0 && scheme.noise <= 1)) {
+    return BadInput("'+{}': write +noise:S with S above 0 and at most 1, e.g. +noise:0.01", word);
+  }
+  scheme.fit = FitKind::kNoise;
+  return Ok();
+}
+
 // What follows the format's name, "+awq" or "@llm.int8" or "+head=int8_row", into `scheme`.
 Status ApplySuffix(std::string_view suffix, const SchemeOptions& options, Scheme& scheme) {
   const std::string_view word = suffix.substr(1);
@@ -97,6 +124,7 @@ Status ApplySuffix(std::string_view suffix, const SchemeOptions& options, Scheme
     BITLOSS_TRY(scheme.head_format, ParseFormat(word.substr(kHeadPrefix.size())));
     return Ok();
   }
+  if (word.substr(0, word.find(':')) == kNoise) return ParseNoise(word, scheme);
   const auto fit = std::ranges::find(kFits, word, &FitInfo::name);
   if (fit == kFits.end()) {
     std::vector<std::string_view> names;
@@ -162,6 +190,13 @@ bool DividesAll(size_t group, std::span<const size_t> widths) {
 
 std::span<const Preset> Presets() { return kPresets; }
 std::span<const FitInfo> Fits() { return kFits; }
+
+bool IsControl(const Scheme& scheme) {
+  const bool rounds = scheme.execution.kind == Execution::Kind::kBf16Activations ||
+                      scheme.execution.kind == Execution::Kind::kFp16Emulation;
+  return rounds && scheme.fit == FitKind::kNearest && scheme.format.name == F16Format().name &&
+         scheme.head_format.name == F16Format().name;
+}
 
 Result<Scheme> ParseScheme(std::string_view text, const SchemeOptions& options) {
   Scheme scheme;

@@ -6,6 +6,8 @@
 //   int3_group:auto:sym       the group size follows from the model's widths (ResolveForWidths)
 //   int8_row@llm.int8:6.0     integer product; after the ':' its outlier threshold
 //   nf4+head=int8_row         the output head quantized too
+//   fp16+noise:0.01           Gaussian noise instead of rounding: what no quantizer's structure
+//   does f16@bf16                  the model itself under another arithmetic: an A/A control
 //
 // What follows a preset's name changes what the preset stands for: "awq+nearest" is "rtn4".
 #ifndef BITLOSS_QUANT_SCHEME_H_
@@ -25,6 +27,7 @@ namespace bitloss {
 enum class FitKind {
   kNearest,  // each weight by itself
   kAwq,      // activation-aware scaling and clipping, then nearest
+  kNoise,    // Gaussian noise of Scheme::noise times the tensor's standard deviation, then nearest
 };
 
 // What is multiplied.
@@ -32,6 +35,9 @@ struct Execution {
   enum class Kind {
     kRealActivations,  // decoded weights times FP32 activations
     kLlmInt8,          // int8 weights times int8 activations, outlier columns apart
+    // What goes into and comes out of every linear is rounded; products are summed in FP32.
+    kBf16Activations,  // to BF16
+    kFp16Emulation,    // to FP16, and so are attention's scores, probabilities and sums
   };
   Kind kind = Kind::kRealActivations;
   // kLlmInt8: |activation| at or above this makes its column an outlier; 0: no decomposition.
@@ -42,6 +48,7 @@ struct Scheme {
   std::string text;  // as the user wrote it
   Format format;     // the linears of the decoder blocks
   FitKind fit = FitKind::kNearest;
+  double noise = 0.0;  // of kNoise: relative to each tensor's standard deviation
   Execution execution;
   // The group size is the largest of 128, 64, 32 that divides every quantized width, and not known
   // before ResolveForWidths; until then `format` stands with 128.
@@ -49,6 +56,10 @@ struct Scheme {
   // The format of lm_head (and of a tied embedding); FP16 unless asked.
   Format head_format;
 };
+
+// Whether a scheme is an A/A control: the baseline's weights under another, equally legitimate
+// arithmetic. Its distance from the baseline is the noise floor of a study.
+bool IsControl(const Scheme& scheme);
 
 // A way of choosing codes, as "+awq" names it.
 struct FitInfo {

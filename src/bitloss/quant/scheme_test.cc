@@ -57,6 +57,28 @@ TEST(SchemeTest, SuffixesChangeAPreset) {
   EXPECT_EQ(scheme.text, "awq+nearest+head=int8_row");
 }
 
+TEST(SchemeTest, ControlsAreTheBaselineUnderAnotherArithmetic) {
+  for (const char* text : {"control-bf16", "control-fp16", "fp16@bf16"}) {
+    const Scheme scheme = ParseScheme(text).value();
+    EXPECT_EQ(scheme.format.name, "f16");
+    EXPECT_TRUE(IsControl(scheme)) << text;
+  }
+  for (const char* text :
+       {"fp16", "nf4@bf16", "control-bf16+noise:0.1", "f16@bf16+head=int8_row"}) {
+    EXPECT_FALSE(IsControl(ParseScheme(text).value())) << text;
+  }
+}
+
+TEST(SchemeTest, NoiseIsRelativeToTheStandardDeviation) {
+  const Scheme scheme = ParseScheme("fp16+noise:0.01").value();
+  EXPECT_EQ(scheme.fit, FitKind::kNoise);
+  EXPECT_EQ(scheme.noise, 0.01);
+  for (const char* text : {"fp16+noise", "fp16+noise:", "fp16+noise:0", "fp16+noise:2",
+                           "fp16+noise:nan", "fp16+noise:0.1x"}) {
+    EXPECT_THAT(ParseScheme(text).error().message, HasSubstr("write +noise:S")) << text;
+  }
+}
+
 TEST(SchemeTest, WrittenOutInFull) {
   const Scheme scheme = ParseScheme("int2_group:32:sym+awq").value();
   EXPECT_EQ(scheme.format.name, "int2_group:32:sym");

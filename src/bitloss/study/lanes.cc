@@ -15,12 +15,17 @@ namespace {
 constexpr size_t kCalibrationSequence = 512;
 
 // Everything that the lane's numbers depend on, beyond the manifest.
-std::string Definition(const Scheme& scheme, const Calibration& calibration) {
+std::string Definition(const Scheme& scheme, const Calibration& calibration, uint64_t seed) {
   std::string definition = scheme.format.name;
   if (scheme.fit == FitKind::kAwq) {
     definition += fmt::format("+awq({}x{} tokens of {})", calibration.sequences.size(),
                               kCalibrationSequence, calibration.text_hash.substr(0, 12));
   }
+  if (scheme.fit == FitKind::kNoise) {
+    definition += fmt::format("+noise({}, seed {})", scheme.noise, seed);
+  }
+  if (scheme.execution.kind == Execution::Kind::kBf16Activations) definition += "@bf16";
+  if (scheme.execution.kind == Execution::Kind::kFp16Emulation) definition += "@fp16";
   if (scheme.execution.kind == Execution::Kind::kLlmInt8) {
     definition += fmt::format("@llm.int8({})", scheme.execution.outlier_threshold);
   }
@@ -65,7 +70,8 @@ Result<LanePlan> PlanLane(const std::string& text, const ModelFiles& model,
   LanePlan plan;
   plan.scheme = scheme;
   plan.record.scheme = text;
-  plan.record.definition = Definition(scheme, calibration);
+  plan.record.definition = Definition(scheme, calibration, options.seed);
+  plan.record.control = IsControl(scheme);
   if (scheme.format.group_size > 0) plan.record.group_size = scheme.format.group_size;
   if (chooses_group) {
     plan.record.notes.push_back(

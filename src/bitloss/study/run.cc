@@ -105,6 +105,7 @@ Result<std::vector<BuiltLane>> BuildStudyLanes(const Plan& plan, std::vector<Lan
   progress(state);
   LaneBuilderOptions options;
   options.calibration = plan.calibration.sequences;
+  options.seed = plan.manifest.seed;
   options.layer_done = [&](size_t done) {
     state.done = done;
     progress(state);
