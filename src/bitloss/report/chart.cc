@@ -8,6 +8,7 @@
 #include "bitloss/base/check.h"
 #include "bitloss/report/html.h"
 #include "bitloss/report/numbers.h"
+#include "bitloss/report/svg.h"
 
 namespace bitloss {
 namespace {
@@ -23,17 +24,12 @@ constexpr double kCharacterWidth = 7;  // of 13 units of text, on average
 struct Frame {
   double width, height;
   double x_min, x_max;
-  double log_min, log_max;  // decimal logarithms
+  LogAxis y;
 
   double X(double megabytes) const {
     return kLeft + (megabytes - x_min) / (x_max - x_min) * (width - kLeft - kRight);
   }
-  double Y(double divergence) const {
-    const double bottom = height - kBottom;
-    if (divergence <= 0) return bottom;
-    const double part = (std::log10(divergence) - log_min) / (log_max - log_min);
-    return bottom - std::max(0.0, part) * (bottom - kTop);
-  }
+  double Y(double divergence) const { return y.Y(divergence); }
 };
 
 // 1, 2 or 5 times a power of ten, so that about `count` steps fit `range`.
@@ -66,53 +62,29 @@ Frame MakeFrame(const Chart& chart, double width, double height) {
           height,
           std::max(0.0, x_min - padding),
           x_max + padding,
-          std::log10(smallest) - 0.1,
-          std::log10(largest) + 0.1};
-}
-
-std::string Text(double x, double y, const char* anchor, const char* css_class,
-                 const std::string& text) {
-  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" class=\"{}\">{}</text>\n",
-                     x, y, anchor, css_class, EscapeHtml(text));
-}
-
-std::string Line(double x1, double y1, double x2, double y2, const char* css_class) {
-  return fmt::format(
-      "<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" class=\"{}\"/>\n", x1, y1, x2,
-      y2, css_class);
+          {std::log10(smallest) - 0.1, std::log10(largest) + 0.1, kTop, height - kBottom}};
 }
 
 std::string DrawAxes(const Frame& frame, const Chart& chart) {
-  std::string svg;
   const double bottom = frame.height - kBottom;
-  const bool dense = frame.log_max - frame.log_min < 3.2;
-  for (int decade = static_cast<int>(std::floor(frame.log_min)); decade <= frame.log_max;
-       ++decade) {
-    for (const double factor : {1.0, 2.0, 5.0}) {
-      if (factor > 1 && !dense) continue;
-      const double value = factor * std::pow(10.0, decade);
-      if (std::log10(value) < frame.log_min || std::log10(value) > frame.log_max) continue;
-      svg += Line(kLeft, frame.Y(value), frame.width - kRight, frame.Y(value), "grid");
-      svg += Text(kLeft - 8, frame.Y(value) + 4, "end", "tick", fmt::format("{:g}", value));
-    }
-  }
+  std::string svg = frame.y.Grid(kLeft, frame.width - kRight);
   const double step = NiceStep(frame.x_max - frame.x_min, frame.width < 500 ? 4 : 8);
   for (double tick = std::ceil(frame.x_min / step) * step; tick <= frame.x_max; tick += step) {
-    svg += Line(frame.X(tick), bottom, frame.X(tick), bottom + 5, "grid");
-    svg += Text(frame.X(tick), bottom + 20, "middle", "tick", fmt::format("{:g}", tick));
+    svg += SvgLine(frame.X(tick), bottom, frame.X(tick), bottom + 5, "grid");
+    svg += SvgText(frame.X(tick), bottom + 20, "middle", "tick", fmt::format("{:g}", tick));
   }
-  svg += Line(kLeft, bottom, frame.width - kRight, bottom, "grid");
-  svg += Text(frame.width - kRight, bottom + 38, "end", "axis-label", "size of all weights, MB");
-  svg += Text(0, 14, "start", "axis-label", chart.y_title);
+  svg += SvgLine(kLeft, bottom, frame.width - kRight, bottom, "grid");
+  svg += SvgText(frame.width - kRight, bottom + 38, "end", "axis-label", "size of all weights, MB");
+  svg += SvgText(0, 14, "start", "axis-label", chart.y_title);
   return svg;
 }
 
 std::string DrawBaseline(const Frame& frame, const Chart& chart) {
   const double x = frame.X(chart.baseline_megabytes);
   const bool left = x > frame.width / 2;
-  return Line(x, kTop - 8, x, frame.height - kBottom, "reference") +
-         Text(left ? x - 6 : x + 6, kTop + 4, left ? "end" : "start", "axis-label",
-              chart.baseline_label);
+  return SvgLine(x, kTop - 8, x, frame.height - kBottom, "reference") +
+         SvgText(left ? x - 6 : x + 6, kTop + 4, left ? "end" : "start", "axis-label",
+                 chart.baseline_label);
 }
 
 struct Label {
@@ -123,14 +95,29 @@ struct Label {
   double Length() const { return kCharacterWidth * static_cast<double>(point->label.size()); }
 };
 
-// Labels stand beside their points, pushed down where they would cover each other.
+// Whether the label would cover some other point.
+bool CoversPoint(const Label& label, const Frame& frame, const Chart& chart) {
+  return std::ranges::any_of(chart.points, [&](const ChartPoint& other) {
+    const double x = frame.X(other.megabytes);
+    return &other != label.point && x > label.Begin() - 6 &&
+           x < label.Begin() + label.Length() + 6 &&
+           std::abs(frame.Y(other.divergence) + 4 - label.y) < kLineHeight;
+  });
+}
+
+// Labels stand beside their points, on the side where they cover no other, pushed down where they
+// would cover each other.
 std::vector<Label> PlaceLabels(const Frame& frame, const Chart& chart) {
   std::vector<Label> labels;
   for (const ChartPoint& point : chart.points) {
     const double x = frame.X(point.megabytes);
     const double length = kCharacterWidth * static_cast<double>(point.label.size());
     const bool left = x + 12 + length > frame.width - kRight;
-    labels.push_back({left ? x - 10 : x + 10, frame.Y(point.divergence) + 4, left, &point});
+    const double y = frame.Y(point.divergence) + 4;
+    Label label{left ? x - 10 : x + 10, y, left, &point};
+    const bool room = x - 10 - length > kLeft;
+    if (!left && room && CoversPoint(label, frame, chart)) label = {x - 10, y, true, &point};
+    labels.push_back(label);
   }
   std::ranges::stable_sort(labels, {}, &Label::y);
   for (size_t i = 0; i < labels.size(); ++i) {
@@ -151,13 +138,11 @@ std::string DrawPoint(const Frame& frame, const ChartPoint& point) {
   if (point.interval) {
     title += fmt::format(" [{}, {}]", FormatDivergence(point.interval->low),
                          FormatDivergence(point.interval->high));
-    const double high = frame.Y(point.interval->high);
-    const double low = frame.Y(point.interval->low);
-    svg += Line(x, high, x, low, "bar") + Line(x - 5, high, x + 5, high, "bar");
-    if (point.interval->low > 0) svg += Line(x - 5, low, x + 5, low, "bar");
+    const LowerEnd end = point.interval->low > 0 ? LowerEnd::kClosed : LowerEnd::kOpen;
+    svg += SvgErrorBar(x, frame.Y(point.interval->high), frame.Y(point.interval->low), end, "bar");
   }
-  svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4.5\" class=\"dot\"/>", x,
-                     frame.Y(point.divergence));
+  svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4.5\" class=\"{}\"/>", x,
+                     frame.Y(point.divergence), point.dominated ? "dot hollow" : "dot");
   return svg + fmt::format("<title>{}</title></g>\n", EscapeHtml(title));
 }
 
@@ -173,7 +158,7 @@ std::string DrawChart(const Chart& chart, double width, double height, const cha
   svg += DrawAxes(frame, chart) + DrawBaseline(frame, chart);
   for (const ChartPoint& point : chart.points) svg += DrawPoint(frame, point);
   for (const Label& label : PlaceLabels(frame, chart)) {
-    svg += Text(label.x, label.y, label.left ? "end" : "start", "label", label.point->label);
+    svg += SvgText(label.x, label.y, label.left ? "end" : "start", "label", label.point->label);
   }
   return svg + "</svg>\n";
 }

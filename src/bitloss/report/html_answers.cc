@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "bitloss/report/fork.h"
 #include "bitloss/report/html.h"
 #include "bitloss/report/numbers.h"
 #include "bitloss/report/tables.h"
@@ -74,6 +75,34 @@ std::string FailedChecks(const AnswerResult& answer) {
   return items.empty() ? items : "<ul>" + items + "</ul>";
 }
 
+std::string Percent(const std::optional<double>& probability) {
+  if (!probability) return "not recorded";
+  return fmt::format("{:.{}f}%", 100 * *probability, *probability < 0.1 ? 2 : 1);
+}
+
+std::string BranchHtml(const char* who, const Branch& branch) {
+  const std::string says =
+      branch.token ? fmt::format("<q>{}</q>", EscapeHtml(branch.text)) : std::string("ends here");
+  const std::string token = branch.token ? fmt::format(", token {}", *branch.token) : std::string();
+  return fmt::format("{} {} (p {} in the baseline, {} here{})", who, says,
+                     Percent(branch.baseline_probability), Percent(branch.lane_probability), token);
+}
+
+// Where the two part, and whether the baseline was about to say the same.
+std::string ForkLine(const AnswerResult& result) {
+  if (!result.fork) return {};
+  const Fork& fork = *result.fork;
+  const std::optional<bool> near = fork.NearTie();
+  const char* call = !near   ? ""
+                     : *near ? " <b>A near-tie in the baseline.</b>"
+                             : " <b>Not a near-tie in the baseline.</b>";
+  return fmt::format("<p class=\"fork\">Fork after {} token{}{}: {}; {}.{}</p>", fork.position,
+                     fork.position == 1 ? "" : "s",
+                     fork.shared.empty() ? "" : " (<q>" + EscapeHtml(fork.shared) + "</q>)",
+                     BranchHtml("the baseline", fork.baseline), BranchHtml("this lane", fork.lane),
+                     call);
+}
+
 std::string MetaLine(const AnswerResult& result) {
   if (!result.completed()) return {};
   std::string meta = fmt::format("{} tokens", result.answer.token_ids.size());
@@ -99,7 +128,7 @@ std::string AnswerBox(const LaneRecord& lane, const AnswerResult& result,
                     lane.baseline || baseline == nullptr ? EscapeHtml(text)
                                                          : MarkedText(baseline->answer.text, text));
   }
-  return html + FailedChecks(result) + MetaLine(result) + "</section>\n";
+  return html + ForkLine(result) + FailedChecks(result) + MetaLine(result) + "</section>\n";
 }
 
 // A lane that answered as the baseline did, in a few words.
@@ -121,7 +150,7 @@ struct PromptHtml {
   std::string boxes;
   std::string same;
   std::string statuses;  // "1:same 2:lost"
-  bool open = false;
+  bool flips = false;    // some lane lost or regained it
 };
 
 PromptHtml AllLanes(const ReportData& report, size_t suite, size_t prompt) {
@@ -142,11 +171,32 @@ PromptHtml AllLanes(const ReportData& report, size_t suite, size_t prompt) {
     html.chips += fmt::format("<span class=\"chip {}\" title=\"{}\" data-lane=\"{}\">{}</span>",
                               status, status, lane.record.lane, EscapeHtml(lane.record.scheme));
     html.statuses += fmt::format("{}:{} ", lane.record.lane, status);
-    html.open = html.open || answer->outcome == Outcome::kRegression ||
-                answer->outcome == Outcome::kRecovery;
+    html.flips = html.flips || answer->outcome == Outcome::kRegression ||
+                 answer->outcome == Outcome::kRecovery;
   }
   return html;
 }
+
+std::string PromptDetails(const PromptRecord& prompt, size_t suite, const PromptHtml& lanes) {
+  const std::string same =
+      lanes.same.empty() ? "" : "<p class=\"same-answers\">Same answer: " + lanes.same + "</p>\n";
+  return fmt::format(
+      "<details class=\"prompt\" id=\"prompt-{}-{}\" data-category=\"{}\" data-lanes=\"{}\">\n"
+      "<summary><code>{}</code> <span class=\"question-line\">{}</span> "
+      "<span class=\"chips\">{}</span></summary>\n"
+      "<p class=\"question\" dir=\"auto\">{}</p>\n<div "
+      "class=\"answers\">{}</div>\n{}</details>\n",
+      suite, prompt.prompt, EscapeHtml(prompt.category), lanes.statuses, EscapeHtml(prompt.id),
+      EscapeHtml(Shortened(prompt.text, kMaxQuestionLine)), lanes.chips, EscapeHtml(prompt.text),
+      lanes.boxes, same);
+}
+
+constexpr const char* kHowToRead =
+    "<p class=\"muted\">Words that differ from the baseline's answer are <mark>marked</mark>; what "
+    "the baseline says instead shows when you point at them. The first difference is <mark "
+    "class=\"first\">underlined</mark>: what follows it answers another beginning. A fork is a "
+    "near-tie if the baseline gives the lane's token at least half the probability of its "
+    "own.</p>\n";
 
 std::string Option(std::string_view value, std::string_view text) {
   return fmt::format("<option value=\"{}\">{}</option>", EscapeHtml(value), EscapeHtml(text));
@@ -163,13 +213,13 @@ std::string Filters(const ReportData& report, const SuiteResult& suite) {
     lanes += Option(std::to_string(lane.record.lane), lane.record.scheme);
   }
   return fmt::format(
-      "<div class=\"filters\" id=\"filters\" hidden>"
+      "<div class=\"filters\" role=\"group\" aria-label=\"filter the answers\" hidden>"
       "<label>Category <select name=\"category\">{}</select></label>"
       "<label>Lane <select name=\"lane\">{}</select></label>"
-      "<label>Show <select name=\"show\">{}{}{}{}{}</select></label>"
-      "<button type=\"button\" id=\"toggle\">open or close all</button>"
-      "<span id=\"shown\" role=\"status\" class=\"muted\"></span></div>\n",
-      categories, lanes, Option("all", "all"), Option("lost", "lost"),
+      "<label>Verdict <select name=\"show\">{}{}{}{}{}</select></label>"
+      "<button type=\"button\" class=\"toggle\">open or close all</button>"
+      "<span class=\"shown muted\" role=\"status\"></span></div>\n",
+      categories, lanes, Option("all", "all verdicts"), Option("lost", "lost"),
       Option("regained", "regained"), Option("differs", "different text"),
       Option("same", "same text"));
 }
@@ -179,24 +229,23 @@ std::string Filters(const ReportData& report, const SuiteResult& suite) {
 std::string HtmlAnswers(const ReportData& report, size_t suite) {
   const SuiteResult* baseline = FindSuite(report.lanes[0], suite);
   if (baseline == nullptr) return {};
-  // One suite can be filtered: the controls have ids.
-  std::string html = suite == 0 ? Filters(report, *baseline) : "";
+  std::string changed;
+  std::string others;
+  size_t num_others = 0;
   for (const PromptRecord& prompt : report.prompts[suite]) {
-    PromptHtml lanes = AllLanes(report, suite, prompt.prompt);
-    if (!lanes.same.empty()) {
-      lanes.same = "<p class=\"same-answers\">Same answer: " + lanes.same + "</p>\n";
-    }
-    html += fmt::format(
-        "<details class=\"prompt\" data-category=\"{}\" data-lanes=\"{}\"{}>\n"
-        "<summary><code>{}</code> <span class=\"question-line\">{}</span> "
-        "<span class=\"chips\">{}</span></summary>\n"
-        "<p class=\"question\" dir=\"auto\">{}</p>\n<div "
-        "class=\"answers\">{}</div>\n{}</details>\n",
-        EscapeHtml(prompt.category), lanes.statuses, lanes.open ? " open" : "",
-        EscapeHtml(prompt.id), EscapeHtml(Shortened(prompt.text, kMaxQuestionLine)), lanes.chips,
-        EscapeHtml(prompt.text), lanes.boxes, lanes.same);
+    const PromptHtml lanes = AllLanes(report, suite, prompt.prompt);
+    (lanes.flips ? changed : others) += PromptDetails(prompt, suite, lanes);
+    num_others += lanes.flips ? 0 : 1;
   }
-  return html;
+  const char* verb = changed.empty() ? "All" : "The other";
+  if (!others.empty()) {
+    others = fmt::format(
+        "<details class=\"rest\"><summary>{} {} prompts, which no lane lost or "
+        "regained</summary>\n{}</details>\n",
+        verb, num_others, others);
+  }
+  return "<div class=\"browser\">\n" + std::string(kHowToRead) + Filters(report, *baseline) +
+         changed + others + "</div>\n";
 }
 
 }  // namespace bitloss

@@ -8,7 +8,8 @@ namespace bitloss {
 
 std::string_view PageSkeleton();  // page.html, with {{names}} to be filled
 std::string_view PageStyle();     // style.css
-std::string_view PageScript();    // script.js
+std::string_view PageScript();    // filters.js, tables.js and charts.js
+std::string_view PageVega();      // Vega, BSD-3-Clause, as a bundle that defines window.vega
 std::string_view ReportJsonSchemaFile();
 
 }  // namespace bitloss

@@ -14,6 +14,8 @@
 
 #include "bitloss/base/result.h"
 #include "bitloss/base/threads.h"
+#include "bitloss/report/bands.h"
+#include "bitloss/report/fork.h"
 #include "bitloss/stats/estimate.h"
 #include "bitloss/stats/verdict.h"
 #include "bitloss/store/records.h"
@@ -91,6 +93,7 @@ struct TextResult {
   // Of a lane that is neither baseline nor control, where the study has a control.
   std::optional<NoiseFloor> floor;
   std::optional<DivergenceLabel> label;
+  Bands bands;
 };
 
 enum class Outcome {
@@ -108,7 +111,8 @@ struct AnswerResult {
   std::optional<double> mean_kl;  // on the baseline's own answer, teacher-forced
   uint64_t num_kl_tokens = 0;     // of that answer
   Outcome outcome = Outcome::kUnchecked;
-  bool identical = false;  // the same tokens as the baseline's answer
+  bool identical = false;    // the same tokens as the baseline's answer
+  std::optional<Fork> fork;  // where it leaves the baseline's answer
   bool passed() const { return answer.check && answer.check->passed; }
   bool completed() const { return answer.finish != FinishReason::kError; }
 };

@@ -46,7 +46,11 @@ AnswerResult MeasureAnswer(const Answer& ours, const LaneAnswers& baseline,
   result.outcome = Compare(before, ours);
   result.identical = before != nullptr && before->finish == ours.finish &&
                      before->token_ids == ours.token_ids && before->text == ours.text;
-  if (const TokenScores* scores = FindScores(lane, ours.prompt); scores && !scores->kl.empty()) {
+  const TokenScores* scores = FindScores(lane, ours.prompt);
+  if (before != nullptr) {
+    result.fork = FindFork(*before, FindScores(baseline, ours.prompt), ours, scores);
+  }
+  if (scores != nullptr && !scores->kl.empty()) {
     const UnitSum sum = SumOf(ours.prompt, scores->kl);
     result.mean_kl = sum.sum / static_cast<double>(sum.count);
     result.num_kl_tokens = sum.count;

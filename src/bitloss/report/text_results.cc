@@ -203,6 +203,7 @@ void AddComparison(const ProtocolScores& scores, const LaneUnits& lane, ThreadPo
   if (const auto agrees = Gather(scores, lane, &TokenScores::top1_agrees); !agrees.values.empty()) {
     result.top1_agreement = ClusteredMean(agrees.runs, threads);
   }
+  result.bands = MeasureBands(scores, lane, threads);
 }
 
 }  // namespace

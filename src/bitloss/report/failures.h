@@ -1,0 +1,40 @@
+// Answers that failed whatever they say: no answer, none in time, going round in circles.
+#ifndef BITLOSS_REPORT_FAILURES_H_
+#define BITLOSS_REPORT_FAILURES_H_
+
+#include <cstdint>
+
+#include "bitloss/report/report_data.h"
+#include "bitloss/report/tables.h"
+#include "bitloss/stats/paired_outcomes.h"
+
+namespace bitloss {
+
+// What an answer looks like without being read (metrics/degeneration.h). Good models do some of it
+// too: compare with the baseline.
+enum class Failure {
+  kError,      // generation stopped with an error
+  kEmpty,      // no token
+  kLimit,      // cut at the limit of new tokens
+  kLoop,       // ends by repeating itself
+  kEndsEarly,  // a quarter of the baseline's length, or under 5 tokens where the baseline has more
+};
+
+// Requires: `baseline` is the answer to the same prompt; may be `answer` itself.
+bool HasFailure(const AnswerResult& answer, const AnswerResult& baseline, Failure failure);
+
+// One row for each lane: how many answers of a suite show each failure, the share's 95% interval
+// (Wilson), and, for a quantized lane, how many that the baseline does not show. Kinds that no lane
+// shows have no column.
+Table FailureTable(const ReportData& report, size_t suite);
+
+// Prompts with a machine check, by who passes. Requires: the lane has answers to the suite.
+PairedTable CountOutcomes(const SuiteResult& suite);
+
+// One row for each lane: passed with Wilson's interval, lost, regained, neither; the net change in
+// points with Tango's interval; McNemar's mid-p. Empty if the suite has no checks.
+Table OutcomeTable(const ReportData& report, size_t suite);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_REPORT_FAILURES_H_

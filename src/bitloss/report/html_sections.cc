@@ -1,0 +1,267 @@
+#include "bitloss/report/html_sections.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "bitloss/report/chart_data.h"
+#include "bitloss/report/failures.h"
+#include "bitloss/report/heat_map.h"
+#include "bitloss/report/html.h"
+#include "bitloss/report/html_answers.h"
+#include "bitloss/report/html_table.h"
+#include "bitloss/report/numbers.h"
+#include "bitloss/report/pareto.h"
+#include "bitloss/report/tables.h"
+#include "bitloss/report/verdicts.h"
+
+namespace bitloss {
+namespace {
+
+// The suite's name over its part, where there are several.
+std::string SuiteHeading(const ReportData& report, size_t suite) {
+  if (report.manifest.suites.size() < 2) return {};
+  return fmt::format("<h3>{}</h3>\n", EscapeHtml(report.manifest.suites[suite].id));
+}
+
+constexpr const char* kHowToRead =
+    "<details class=\"howto\"><summary>How to read this</summary><dl>\n"
+    "<dt>Perplexity, change</dt><dd>How surprised the model is by the text. The change is against "
+    "the baseline on the same tokens; if its interval holds 0, no change was shown.</dd>\n"
+    "<dt>KL</dt><dd>How far a lane's next-token distribution lies from the baseline's, in nats, "
+    "over the whole vocabulary: 0 is identical. p99: 1 token in 100 is further off than "
+    "this.</dd>\n"
+    "<dt>Same top-1</dt><dd>How often both name the same most likely token.</dd>\n"
+    "<dt>Answer KL</dt><dd>KL on the tokens of the baseline's own answers.</dd>\n"
+    "<dt>[low, high]</dt><dd>95% intervals, from articles or prompts as wholes, not from single "
+    "tokens.</dd>\n"
+    "<dt>Size, bits/weight</dt><dd>All weights as stored, scales and unquantized parts included; "
+    "\"layers\": the quantized tensors alone. 1 MB is 1,000,000 bytes.</dd>\n</dl></details>\n";
+
+std::string Legend(const LineChart& chart) {
+  std::string html = "<ul class=\"legend\" aria-label=\"lanes\">";
+  for (const LineChart::Line& line : chart.lines) {
+    html += fmt::format("<li class=\"lane-{}\"><span class=\"swatch\"></span>{}</li>", line.color,
+                        EscapeHtml(line.label));
+  }
+  return html + "</ul>\n";
+}
+
+// The numbers of a chart, for those who read rather than look.
+Table BandTable(const ReportData& report, size_t protocol, BandKind kind) {
+  const LineChart chart = BandChart(report, protocol, kind);
+  Table table{{{"Lane", "", Align::kLeft}}, {}};
+  for (const std::string& band : chart.bands) {
+    table.columns.push_back({band, "KL, nats/token", Align::kRight});
+  }
+  std::vector<Cell> counts = {{"tokens", ""}};
+  counts.resize(chart.bands.size() + 1);
+  for (const LaneResult& lane : report.lanes) {
+    const TextResult* text = FindText(lane, protocol);
+    if (text == nullptr || lane.error) continue;
+    const auto& bands =
+        kind == BandKind::kPosition ? text->bands.by_position : text->bands.by_confidence;
+    if (bands.empty()) continue;
+    std::vector<Cell> row(chart.bands.size() + 1);
+    row[0] = {lane.record.scheme, ""};
+    for (const Band& band : bands) {
+      const auto column =
+          static_cast<size_t>(std::ranges::find(chart.bands, band.name) - chart.bands.begin()) + 1;
+      row[column] = {FormatDivergence(band.kl.value), FormatInterval(band.kl, FormatDivergence)};
+      counts[column].value = FormatCount(band.num_tokens);
+    }
+    table.rows.push_back(std::move(row));
+  }
+  if (!table.rows.empty()) table.rows.push_back(std::move(counts));
+  return table;
+}
+
+std::string BandFigure(const ReportData& report, size_t protocol, BandKind kind) {
+  const LineChart chart = BandChart(report, protocol, kind);
+  const std::string wide = DrawLines(chart, 900, 320, "chart-wide");
+  if (wide.empty()) return {};
+  const char* title =
+      kind == BandKind::kPosition ? "By position in the sequence" : "By how sure the baseline is";
+  const char* caption =
+      kind == BandKind::kPosition
+          ? "A lane whose line rises does worse the more it has read. Bars are 95% intervals over "
+            "the same clusters as above; the vertical axis is logarithmic."
+          : "Where the baseline is unsure (left) small changes move much probability; a lane that "
+            "is far off where the baseline is sure (right) has forgotten something. Bars are 95% "
+            "intervals; the vertical axis is logarithmic.";
+  return fmt::format("<h3>{}</h3>\n", title) +
+         HtmlFigure(BandJson(report, protocol, kind),
+                    wide + DrawLines(chart, 370, 300, "chart-narrow"), caption, Legend(chart)) +
+         "<details><summary>The numbers of this chart</summary>" +
+         HtmlTable(BandTable(report, protocol, kind), FirstRow::kPlain, title) + "</details>\n";
+}
+
+}  // namespace
+
+std::string VerdictSection(const ReportData& report) {
+  const std::string table = HtmlTable(VerdictTable(report), FirstRow::kPlain, "verdicts");
+  if (table.empty()) return table;
+  const std::string caption = VerdictCaption(report);
+  return HtmlSection("verdicts", "What may be said",
+                     (caption.empty() ? "" : HtmlNote(caption)) + table);
+}
+
+std::string FailureSection(const ReportData& report) {
+  std::string html;
+  for (size_t s = 0; s < report.manifest.suites.size(); ++s) {
+    const Table table = FailureTable(report, s);
+    if (table.rows.empty()) continue;
+    html += SuiteHeading(report, s);
+    html += table.columns.size() > 1
+                ? HtmlTable(table, FirstRow::kBaseline, "hard failures")
+                : HtmlNote(fmt::format(
+                      "None of the {} answers of any lane is empty, cut at the limit, ends early, "
+                      "ends in a loop or failed with an error.",
+                      report.manifest.suites[s].num_prompts));
+  }
+  if (html.empty()) return html;
+  return HtmlSection(
+      "failures", "Hard failures",
+      HtmlNote("Answers that are broken whatever they say. Good models show some too: what counts "
+               "is what the baseline does not show (new). 95% intervals of the share (Wilson).") +
+          html);
+}
+
+std::string RegressionSection(const ReportData& report) {
+  std::string html;
+  for (size_t s = 0; s < report.manifest.suites.size(); ++s) {
+    html += SuiteHeading(report, s);
+    html += HtmlTable(OutcomeTable(report, s), FirstRow::kBaseline, "prompts lost and regained");
+    html += HtmlAnswers(report, s);
+  }
+  if (html.empty()) return html;
+  return HtmlSection(
+      "answers", "Regressions, side by side",
+      HtmlNote("Lost: the baseline's answer passes the machine checks and the lane's does not. "
+               "Intervals are 95%: Wilson's for the share passed, Tango's for the paired change. "
+               "mid-p: how often chance alone would lose and regain as unevenly (McNemar).") +
+          html);
+}
+
+std::string FidelitySection(const ReportData& report) {
+  std::string html;
+  for (size_t p = 0; p < report.manifest.protocols.size(); ++p) {
+    html += fmt::format("<h3>{}</h3>\n", EscapeHtml(ProtocolTitle(report, p)));
+    html += HtmlNote(ProtocolCaption(report, p) + ".");
+    html += HtmlTable(TextTable(report, p), FirstRow::kBaseline, ProtocolTitle(report, p));
+    if (p == 0) html += kHowToRead;
+    html += BandFigure(report, p, BandKind::kPosition);
+    html += BandFigure(report, p, BandKind::kConfidence);
+  }
+  for (size_t s = 0; s < report.manifest.suites.size(); ++s) {
+    const SuiteRecord& suite = report.manifest.suites[s];
+    html += fmt::format("<h3>Answers to {}</h3>\n", EscapeHtml(suite.id));
+    html += HtmlNote(fmt::format(
+        "{} prompts. Answer KL is taken on the baseline's own answers; 95% intervals over prompts. "
+        "Identical: the same tokens to the end.",
+        suite.num_prompts));
+    html += HtmlTable(SuiteTable(report, s, Timings::kOmit), FirstRow::kBaseline, suite.id);
+    html += HtmlHeatMap(report, s);
+  }
+  return HtmlSection("fidelity", "Fidelity", html);
+}
+
+std::string CostSection(const ReportData& report, Timings timings) {
+  std::string html;
+  if (timings == Timings::kInclude) {
+    if (const Table speed = SpeedTable(report); speed.columns.size() > 1) {
+      html += "<h3>Speed on this machine</h3>\n" +
+              HtmlNote(
+                  "Weights are decoded beside the product, as measured here; another program "
+                  "or machine has other speeds. Peak memory is of the whole process so far.") +
+              HtmlTable(speed, FirstRow::kBaseline, "speed");
+    }
+  }
+  html += "<h3>What is quantized</h3>\n" +
+          HtmlTable(CoverageTable(report), FirstRow::kPlain, "what is quantized");
+  html += "<dl class=\"provenance\">\n";
+  for (const LaneResult& lane : report.lanes) {
+    html += fmt::format("<dt>{}</dt><dd><code>{}</code>", EscapeHtml(lane.record.scheme),
+                        EscapeHtml(lane.record.definition));
+    for (const std::string& note : lane.record.notes) html += "<br>" + EscapeHtml(note);
+    html += "</dd>\n";
+  }
+  return HtmlSection("cost", "Cost", html + "</dl>\n");
+}
+
+std::string ParetoSection(const ReportData& report, Timings timings) {
+  const Chart chart = SizeChart(report);
+  if (chart.points.empty()) return {};
+  Table table{{{"Lane", "", Align::kLeft},
+               {"Size", "MB", Align::kRight},
+               {"KL mean", "nats/token", Align::kRight},
+               {"Lost", "prompts", Align::kRight},
+               {"Standing", "", Align::kLeft}},
+              {}};
+  for (const ParetoPoint& point : MakePareto(report, Cost::kBytes)) {
+    const LaneResult& lane = report.lanes[point.lane];
+    const bool checked = !lane.suites.empty() && lane.suites[0].counts.num_checked > 0;
+    table.rows.push_back(
+        {{lane.record.scheme, ""},
+         {FormatMegabytes(lane.record.weight_bytes), ""},
+         {FormatDivergence(point.kl.value), FormatInterval(point.kl, FormatDivergence)},
+         {checked ? std::to_string(lane.suites[0].counts.num_regressions) : "", ""},
+         {Standing(report, point), ""}});
+  }
+  table.DropEmptyColumns();
+  return HtmlSection(
+      "pareto", "Size against damage",
+      HtmlFigure(
+          ScatterJson(report, timings),
+          DrawChart(chart, 900, 400, "chart-wide") + DrawChart(chart, 370, 340, "chart-narrow"),
+          "Lower is closer to the baseline, further left is smaller. Bars are 95% "
+          "intervals; where they overlap, the order of two lanes is not shown. Hollow: "
+          "another lane is no larger and shown to be closer. The vertical axis is "
+          "logarithmic.") +
+          HtmlTable(table, FirstRow::kPlain, "size against damage"));
+}
+
+std::string ProtocolSection(const ReportData& report) {
+  std::string html;
+  for (const ProtocolRecord& protocol : report.manifest.protocols) {
+    html += fmt::format("<dt>{}</dt><dd>{}</dd>\n", EscapeHtml(protocol.id),
+                        EscapeHtml(protocol.aggregation));
+  }
+  if (html.empty()) return html;
+  return HtmlSection(
+      "protocols", "Protocols",
+      "<dl class=\"provenance\">\n" + html + "</dl>\n" +
+          HtmlNote("Perplexities of different protocols, texts or tokenizers cannot be compared."));
+}
+
+namespace {
+
+std::string Fact(std::string_view name, std::string_view value) {
+  return fmt::format("<dt>{}</dt><dd><code>{}</code></dd>\n", EscapeHtml(name), EscapeHtml(value));
+}
+
+}  // namespace
+
+std::string ProvenanceSection(const ReportData& report, Timings timings) {
+  const Manifest& manifest = report.manifest;
+  std::string html = "<dl class=\"provenance\">\n";
+  html += Fact("bitloss", manifest.bitloss_version);
+  html += Fact("model", manifest.model.identity);
+  html += Fact("tokenizer", manifest.tokenizer_identity);
+  for (const ProtocolRecord& protocol : manifest.protocols) {
+    html += Fact("text " + protocol.text, protocol.text_hash);
+  }
+  for (const SuiteRecord& suite : manifest.suites) html += Fact("suite " + suite.id, suite.hash);
+  html += Fact("seed", std::to_string(manifest.seed));
+  html += Fact("options", manifest.options);
+  for (const LaneResult& lane : report.lanes) {
+    if (lane.record.calibration == "{}") continue;
+    html += Fact("calibration of " + lane.record.scheme, lane.record.calibration);
+  }
+  if (timings == Timings::kInclude) {
+    for (const MachineNote& note : report.machine) html += Fact(note.key, note.value);
+  }
+  return HtmlSection("provenance", "Provenance", html + "</dl>\n");
+}
+
+}  // namespace bitloss

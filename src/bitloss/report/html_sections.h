@@ -1,0 +1,25 @@
+// The parts of the page in the order in which a reader decides: can the numbers be used, did
+// anything break, what was lost, how far is it from the baseline, what does it cost, what to take.
+#ifndef BITLOSS_REPORT_HTML_SECTIONS_H_
+#define BITLOSS_REPORT_HTML_SECTIONS_H_
+
+#include <string>
+
+#include "bitloss/report/report_data.h"
+
+namespace bitloss {
+
+// Each is a whole section; empty where the study has nothing to say there.
+std::string ValiditySection(const ReportData& report);
+std::string VerdictSection(const ReportData& report);
+std::string FailureSection(const ReportData& report);
+std::string RegressionSection(const ReportData& report);
+std::string FidelitySection(const ReportData& report);
+std::string CostSection(const ReportData& report, Timings timings);
+std::string ParetoSection(const ReportData& report, Timings timings);
+std::string ProtocolSection(const ReportData& report);
+std::string ProvenanceSection(const ReportData& report, Timings timings);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_REPORT_HTML_SECTIONS_H_

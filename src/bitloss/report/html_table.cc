@@ -1,0 +1,68 @@
+#include "bitloss/report/html_table.h"
+
+#include <fmt/format.h>
+
+#include "bitloss/report/html.h"
+
+namespace bitloss {
+namespace {
+
+const char* ClassOf(const Column& column) {
+  return column.align == Align::kRight ? " class=\"num\"" : "";
+}
+
+std::string HtmlCell(const Cell& cell, const Column& column) {
+  const char* css_class = ClassOf(column);
+  if (cell.value.empty()) {
+    return fmt::format("<td{}><span class=\"none\">&ndash;</span></td>", css_class);
+  }
+  const std::string note = cell.note.empty() ? "" : "<small>" + EscapeHtml(cell.note) + "</small>";
+  return fmt::format("<td{}>{}{}</td>", css_class, EscapeHtml(cell.value), note);
+}
+
+}  // namespace
+
+std::string HtmlTable(const Table& table, FirstRow first_row, std::string_view name) {
+  if (table.rows.empty()) return {};
+  std::string html = fmt::format(
+      "<div class=\"scroll\" role=\"region\" aria-label=\"{}\" tabindex=\"0\">"
+      "<table class=\"wide sortable\"><thead><tr>",
+      EscapeHtml(name));
+  for (const Column& column : table.columns) {
+    const std::string unit =
+        column.unit.empty() ? "" : "<small>" + EscapeHtml(column.unit) + "</small>";
+    html += fmt::format("<th scope=\"col\"{}><span>{}</span>{}</th>", ClassOf(column),
+                        EscapeHtml(column.name), unit);
+  }
+  html += "</tr></thead>\n<tbody>\n";
+  for (size_t i = 0; i < table.rows.size(); ++i) {
+    const std::vector<Cell>& row = table.rows[i];
+    const bool baseline = i == 0 && first_row == FirstRow::kBaseline;
+    html += fmt::format("<tr{}><th scope=\"row\">{}</th>", baseline ? " class=\"baseline\"" : "",
+                        EscapeHtml(row[0].value));
+    for (size_t c = 1; c < row.size(); ++c) html += HtmlCell(row[c], table.columns[c]);
+    html += "</tr>\n";
+  }
+  return html + "</tbody></table></div>\n";
+}
+
+std::string HtmlSection(std::string_view id, std::string_view title, const std::string& content) {
+  if (content.empty()) return {};
+  return fmt::format("<section id=\"{}\"><h2>{}</h2>\n{}</section>\n", id, EscapeHtml(title),
+                     content);
+}
+
+std::string HtmlNote(std::string_view text) {
+  return "<p class=\"muted\">" + EscapeHtml(text) + "</p>\n";
+}
+
+std::string HtmlFigure(std::string_view data, const std::string& drawings, std::string_view caption,
+                       const std::string& legend) {
+  if (drawings.empty()) return {};
+  return fmt::format(
+      "<figure class=\"chart\">\n{}<div class=\"drawing\">{}</div>\n"
+      "<script type=\"application/json\">{}</script>\n<figcaption>{}</figcaption>\n</figure>\n",
+      legend, drawings, data, EscapeHtml(caption));
+}
+
+}  // namespace bitloss

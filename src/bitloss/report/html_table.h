@@ -1,0 +1,31 @@
+// Tables and figures of the page.
+#ifndef BITLOSS_REPORT_HTML_TABLE_H_
+#define BITLOSS_REPORT_HTML_TABLE_H_
+
+#include <string>
+#include <string_view>
+
+#include "bitloss/report/tables.h"
+
+namespace bitloss {
+
+enum class FirstRow { kBaseline, kPlain };
+
+// The table in a box that scrolls by itself on narrow screens. `name` is its accessible name. With
+// scripts its columns can be sorted (page/tables.js). Empty for a table without rows.
+std::string HtmlTable(const Table& table, FirstRow first_row, std::string_view name);
+
+// "<section id=ID><h2>title</h2>content</section>"; empty if `content` is.
+std::string HtmlSection(std::string_view id, std::string_view title, const std::string& content);
+
+// "<p class=muted>text</p>"; the text is escaped.
+std::string HtmlNote(std::string_view text);
+
+// A chart that is static until scripts replace it. `data` is JSON made by chart_data.h, `drawings`
+// SVG, `caption` plain text. Empty without drawings.
+std::string HtmlFigure(std::string_view data, const std::string& drawings, std::string_view caption,
+                       const std::string& legend = "");
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_REPORT_HTML_TABLE_H_

@@ -1,0 +1,255 @@
+"use strict";
+// Draws the charts with Vega in place of the static drawings. Expressions are interpreted, not
+// compiled: the page's policy allows no eval. Colours are the style sheet's, so that a chart follows
+// light, dark and print.
+(function () {
+  if (!window.vega) return;
+
+  const color = { expr: "'var(--lane-' + datum.color + ')'" };
+  const muted = "var(--muted)";
+  const axis = {
+    labelColor: muted, titleColor: muted, domainColor: "var(--line)", tickColor: "var(--line)",
+    gridColor: "var(--line)", labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal",
+    labelFont: "inherit", titleFont: "inherit",
+  };
+
+  // An interval that touches zero must not stretch the axis without end.
+  function logDomain(points) {
+    const lows = points.map((p) => Math.max(p.low === undefined ? p.kl : p.low, p.kl / 3));
+    const highs = points.map((p) => Math.max(p.high === undefined ? p.kl : p.high, p.kl));
+    return [Math.min(...lows) * 0.8, Math.max(...highs) * 1.25];
+  }
+
+  // 1, 2 and 5 times the powers of ten, or the powers alone where there are many.
+  function logTicks([low, high]) {
+    const factors = Math.log10(high / low) < 3.2 ? [1, 2, 5] : [1];
+    const ticks = [];
+    for (let d = Math.floor(Math.log10(low)); d <= Math.log10(high); d++) {
+      for (const f of factors) {
+        const tick = Number(`${f}e${d}`);
+        if (tick >= low && tick <= high) ticks.push(tick);
+      }
+    }
+    return ticks;
+  }
+
+  const short = (x) => Number(x.toPrecision(3)).toString();
+  const interval = (p) =>
+    p.low === undefined ? "no interval" : `95% [${short(p.low)}, ${short(p.high)}]`;
+
+  function yAxis(domain, title) {
+    return {
+      scale: "y", orient: "left", grid: true, title, values: logTicks(domain), format: "~g",
+      titleAnchor: "end", titleAngle: 0, titleAlign: "left", titleX: -50, titleY: -14, domain: false,
+      ticks: false, ...axis,
+    };
+  }
+
+  // The bar of an interval, cut where the axis ends.
+  function bars(x, domain) {
+    const y = (field, edge) => ({ signal: `scale('y', clamp(datum.${field}, ${edge[0]}, ${edge[1]}))` });
+    return {
+      type: "rule", from: { data: "points" },
+      encode: { update: {
+        x, y: y("low", domain), y2: y("high", domain), stroke: color2(), strokeWidth: { value: 2 },
+        opacity: { signal: "isValid(datum.low) ? 0.7 : 0" },
+      } },
+    };
+  }
+  const color2 = () => ({ signal: color.expr });
+
+  function scatter(data, width, cost) {
+    const points = data.points
+      .filter((p) => p[cost] !== undefined)
+      .map((p) => ({
+        ...p, x: p[cost], hollow: /^dominated/.test(cost === "size" ? p.standing : p.standing_speed),
+      }));
+    const domain = logDomain(points);
+    const rule = data.baseline[cost];
+    const xs = points.map((p) => p.x).concat(rule === undefined ? [] : [rule]);
+    const pad = (Math.max(...xs) - Math.min(...xs)) * 0.08 || Math.max(...xs) * 0.05;
+    const unit = cost === "size" ? "size of all weights, MB" : "tokens per second, writing";
+    const digits = (x) => (x < 100 ? x.toFixed(1) : x.toFixed(0));
+    for (const p of points) {
+      const amount = cost === "size" ? `${digits(p.x)} MB` : `${digits(p.x)} tokens/s`;
+      p.tip = `${p.lane}\n${amount}\nKL ${short(p.kl)} nats/token, ${interval(p)}\n` +
+        (cost === "size" ? p.standing : p.standing_speed);
+    }
+    const right = { signal: "scale('x', datum.x) > width * 0.75" };
+    const x = { scale: "x", field: "x" };
+    const marks = [
+      bars(x, domain),
+      {
+        type: "symbol", from: { data: "points" },
+        encode: { update: {
+          x, y: { scale: "y", field: "kl" }, size: { value: 110 }, strokeWidth: { value: 2 },
+          fill: { signal: `datum.hollow ? 'var(--bg)' : ${color.expr}` }, stroke: color2(),
+          tooltip: { field: "tip" },
+        } },
+      },
+      {
+        type: "text", from: { data: "points" },
+        encode: { update: {
+          x, y: { scale: "y", field: "kl" }, text: { field: "lane" }, fill: { value: "var(--fg)" },
+          fontSize: { value: 13 }, font: { value: "inherit" }, baseline: { value: "middle" },
+          align: { signal: `${right.signal} ? 'right' : 'left'` },
+          dx: { signal: `${right.signal} ? -11 : 11` },
+          dy: { field: "dy" },
+        } },
+      },
+    ];
+    if (rule !== undefined) {
+      marks.unshift({
+        type: "rule",
+        encode: { update: {
+          x: { scale: "x", value: rule }, y: { value: 0 }, y2: { signal: "height" },
+          stroke: { value: muted }, strokeDash: { value: [4, 4] },
+        } },
+      }, {
+        type: "text",
+        encode: { update: {
+          x: { scale: "x", value: rule }, y: { value: 8 }, text: { value: data.baseline.lane },
+          align: { value: rule > (Math.max(...xs) + Math.min(...xs)) / 2 ? "right" : "left" },
+          dx: { value: rule > (Math.max(...xs) + Math.min(...xs)) / 2 ? -6 : 6 },
+          fill: { value: muted }, fontSize: { value: 12 }, font: { value: "inherit" },
+        } },
+      });
+    }
+    spread(points, domain, width);
+    return {
+      width, height: width < 500 ? 280 : 340, data: [{ name: "points", values: points }],
+      scales: [
+        { name: "x", type: "linear", range: "width", zero: false,
+          domain: [Math.max(0, Math.min(...xs) - pad), Math.max(...xs) + pad] },
+        { name: "y", type: "log", range: "height", domain },
+      ],
+      axes: [
+        yAxis(domain, data.title),
+        { scale: "x", orient: "bottom", title: unit, tickCount: width < 500 ? 4 : 8, ...axis },
+      ],
+      marks,
+    };
+  }
+
+  // Moves labels that would cover each other apart: those of points at nearly the same height.
+  function spread(points, domain, width) {
+    const height = width < 500 ? 280 : 340;
+    const y = (p) => (1 - Math.log(p.kl / domain[0]) / Math.log(domain[1] / domain[0])) * height;
+    let last = -Infinity;
+    for (const p of [...points].sort((a, b) => y(a) - y(b))) {
+      const at = Math.max(y(p), last + 15);
+      p.dy = at - y(p);
+      last = at;
+    }
+  }
+
+  function lines(data, width) {
+    const points = data.points.filter((p) => p.kl > 0);
+    const domain = logDomain(points);
+    for (const p of points) {
+      p.tip = `${p.lane}, ${p.band}\nKL ${short(p.kl)} nats/token, ${interval(p)}\n` +
+        `${p.tokens.toLocaleString("en")} tokens`;
+    }
+    const x = { scale: "x", field: "band", band: 0.5 };
+    return {
+      width, height: width < 500 ? 240 : 280, data: [{ name: "points", values: points }],
+      scales: [
+        { name: "x", type: "band", range: "width", domain: data.bands },
+        { name: "y", type: "log", range: "height", domain },
+      ],
+      axes: [
+        yAxis(domain, data.y_title),
+        { scale: "x", orient: "bottom", title: data.x_title, labelOverlap: true, ...axis },
+      ],
+      marks: [
+        {
+          type: "group", from: { facet: { name: "lane", data: "points", groupby: ["lane", "color"] } },
+          marks: [{
+            type: "line", from: { data: "lane" },
+            encode: { update: {
+              x, y: { scale: "y", field: "kl" }, stroke: color2(), strokeWidth: { value: 2 },
+            } },
+          }],
+        },
+        bars(x, domain),
+        {
+          type: "symbol", from: { data: "points" },
+          encode: { update: {
+            x, y: { scale: "y", field: "kl" }, size: { value: 60 }, fill: color2(),
+            stroke: { value: "var(--bg)" }, tooltip: { field: "tip" },
+          } },
+        },
+      ],
+    };
+  }
+
+  const tip = document.createElement("div");
+  tip.className = "tip";
+  tip.hidden = true;
+  tip.setAttribute("role", "tooltip");
+  document.body.append(tip);
+
+  function showTip(handler, event, item, value) {
+    tip.hidden = value === undefined || value === null || value === "";
+    if (tip.hidden) return;
+    tip.textContent = value;
+    const left = Math.min(event.clientX + 14, window.innerWidth - tip.offsetWidth - 8);
+    tip.style.left = `${Math.max(8, left)}px`;
+    tip.style.top = `${event.clientY + 16}px`;
+  }
+
+  function draw(figure) {
+    const drawing = figure.querySelector(".drawing");
+    const data = JSON.parse(figure.querySelector("script").textContent);
+    const fallback = drawing.innerHTML;
+    let cost = "size";
+    let view = null;
+
+    function render() {
+      const width = Math.max(220, Math.min(900, figure.clientWidth) - 75);
+      const chart = data.kind === "lines" ? lines(data, width) : scatter(data, width, cost);
+      if (chart.data[0].values.length === 0) return;
+      const spec = {
+        $schema: "vega", description: drawing.dataset.label || "", autosize: "pad",
+        padding: { left: 5, right: 10, top: 22, bottom: 5 }, ...chart,
+      };
+      if (view) view.finalize();
+      drawing.replaceChildren();
+      view = new window.vega.View(window.vega.parse(spec, {}, { ast: true }), {
+        expr: window.vega.expressionInterpreter, renderer: "svg", container: drawing, hover: true,
+        tooltip: showTip,
+      });
+      view.runAsync().then(() => { figure.dataset.drawn = cost; }, restore);
+    }
+
+    // The static drawing is better than none.
+    function restore(error) {
+      drawing.innerHTML = fallback;
+      throw error;
+    }
+
+    if (data.points.some((p) => p.speed !== undefined)) {
+      const label = document.createElement("label");
+      label.className = "axis";
+      label.append("Against ");
+      const select = document.createElement("select");
+      select.name = "cost";
+      for (const [value, text] of [["size", "size"], ["speed", "speed"]]) {
+        select.append(new Option(text, value));
+      }
+      select.addEventListener("change", () => { cost = select.value; render(); });
+      label.append(select);
+      figure.prepend(label);
+    }
+    drawing.dataset.label = (fallback.match(/aria-label="([^"]*)"/) || ["", ""])[1];
+    render();
+    let shown = figure.clientWidth;
+    window.addEventListener("resize", () => {
+      if (figure.clientWidth === shown) return;
+      shown = figure.clientWidth;
+      render();
+    });
+  }
+
+  for (const figure of document.querySelectorAll("figure.chart")) draw(figure);
+})();
