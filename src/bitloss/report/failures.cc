@@ -41,9 +41,9 @@ Cell FailureCell(const SuiteResult& lane, const SuiteResult& baseline, Failure f
   uint64_t fresh = 0;
   for (const AnswerResult& answer : lane.answers) {
     const AnswerResult* before = FindAnswer(baseline, answer.answer.prompt);
-    if (before == nullptr || !HasFailure(answer, *before, failure)) continue;
+    if (before == nullptr || !ShowsFailure(answer, *before, failure)) continue;
     ++count;
-    fresh += HasFailure(*before, *before, failure) ? 0 : 1;
+    fresh += ShowsFailure(*before, *before, failure) ? 0 : 1;
   }
   Cell cell{fmt::format("{}/{}", count, lane.answers.size()),
             ShareNote(count, lane.answers.size())};
@@ -79,7 +79,7 @@ std::vector<Cell> OutcomeCells(const SuiteResult& suite, bool baseline) {
 
 }  // namespace
 
-bool HasFailure(const AnswerResult& answer, const AnswerResult& baseline, Failure failure) {
+bool ShowsFailure(const AnswerResult& answer, const AnswerResult& baseline, Failure failure) {
   const std::vector<int32_t>& tokens = answer.answer.token_ids;
   switch (failure) {
     case Failure::kError:

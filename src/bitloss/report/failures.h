@@ -21,7 +21,7 @@ enum class Failure {
 };
 
 // Requires: `baseline` is the answer to the same prompt; may be `answer` itself.
-bool HasFailure(const AnswerResult& answer, const AnswerResult& baseline, Failure failure);
+bool ShowsFailure(const AnswerResult& answer, const AnswerResult& baseline, Failure failure);
 
 // One row for each lane: how many answers of a suite show each failure, the share's 95% interval
 // (Wilson), and, for a quantized lane, how many that the baseline does not show. Kinds that no lane

@@ -5,12 +5,13 @@
 (function () {
   if (!window.vega) return;
 
-  const color = { expr: "'var(--lane-' + datum.color + ')'" };
+  const laneColor = "'var(--lane-' + datum.color + ')'";
+  const color = () => ({ signal: laneColor });
   const muted = "var(--muted)";
   const axis = {
     labelColor: muted, titleColor: muted, domainColor: "var(--line)", tickColor: "var(--line)",
     gridColor: "var(--line)", labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal",
-    labelFont: "inherit", titleFont: "inherit",
+    labelFont: "inherit", titleFont: "inherit", titlePadding: 8,
   };
 
   // An interval that touches zero must not stretch the axis without end.
@@ -51,12 +52,11 @@
     return {
       type: "rule", from: { data: "points" },
       encode: { update: {
-        x, y: y("low", domain), y2: y("high", domain), stroke: color2(), strokeWidth: { value: 2 },
+        x, y: y("low", domain), y2: y("high", domain), stroke: color(), strokeWidth: { value: 2 },
         opacity: { signal: "isValid(datum.low) ? 0.7 : 0" },
       } },
     };
   }
-  const color2 = () => ({ signal: color.expr });
 
   function scatter(data, width, cost) {
     const points = data.points
@@ -83,7 +83,7 @@
         type: "symbol", from: { data: "points" },
         encode: { update: {
           x, y: { scale: "y", field: "kl" }, size: { value: 110 }, strokeWidth: { value: 2 },
-          fill: { signal: `datum.hollow ? 'var(--bg)' : ${color.expr}` }, stroke: color2(),
+          fill: { signal: `datum.hollow ? 'var(--bg)' : ${laneColor}` }, stroke: color(),
           tooltip: { field: "tip" },
         } },
       },
@@ -167,7 +167,7 @@
           marks: [{
             type: "line", from: { data: "lane" },
             encode: { update: {
-              x, y: { scale: "y", field: "kl" }, stroke: color2(), strokeWidth: { value: 2 },
+              x, y: { scale: "y", field: "kl" }, stroke: color(), strokeWidth: { value: 2 },
             } },
           }],
         },
@@ -175,7 +175,7 @@
         {
           type: "symbol", from: { data: "points" },
           encode: { update: {
-            x, y: { scale: "y", field: "kl" }, size: { value: 60 }, fill: color2(),
+            x, y: { scale: "y", field: "kl" }, size: { value: 60 }, fill: color(),
             stroke: { value: "var(--bg)" }, tooltip: { field: "tip" },
           } },
         },

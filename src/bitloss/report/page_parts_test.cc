@@ -1,0 +1,180 @@
+// What the page computes for itself, by hand-made numbers.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "bitloss/report/chart_data.h"
+#include "bitloss/report/failures.h"
+#include "bitloss/report/fork.h"
+#include "bitloss/report/heat_map.h"
+#include "bitloss/report/pareto.h"
+#include "bitloss/report/test_report.h"
+
+namespace bitloss {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+TEST(BandsTest, EveryTokenIsInOneBandOfEachKind) {
+  SmallStudy study;
+  // Unit 1: five tokens of which two are sure; their KL is (t + 0.25) / 64.
+  study.scores[0][0].top1_probability = {0.0, 0.1, 0.5, 0.5};
+  study.scores[1][0].top1_probability = {0.5, 0.5, 0.5, 0.995, 1.0};
+  const Bands bands = ReportOf(study).lanes[1].texts[0].bands;
+  ASSERT_EQ(bands.by_position.size(), 1u);
+  EXPECT_EQ(bands.by_position[0].name, "0-15");
+  EXPECT_EQ(bands.by_position[0].num_tokens, 9u);
+  EXPECT_DOUBLE_EQ(bands.by_position[0].kl.value, (6 + 10 + 9 * 0.25) / 64 / 9);
+  ASSERT_EQ(bands.by_confidence.size(), 4u);
+  EXPECT_EQ(bands.by_confidence[0].name, "0-10 %");
+  EXPECT_EQ(bands.by_confidence[1].name, "10-25 %");
+  EXPECT_EQ(bands.by_confidence[2].name, "50-75 %");
+  EXPECT_EQ(bands.by_confidence[3].name, "99-100 %");
+  EXPECT_EQ(bands.by_confidence[3].num_tokens, 2u);
+  EXPECT_DOUBLE_EQ(bands.by_confidence[3].kl.value, (3.25 + 4.25) / 64 / 2);
+}
+
+Answer Says(std::string text, std::vector<int32_t> tokens, std::vector<TopLogits> top) {
+  return {.text = std::move(text), .token_ids = std::move(tokens), .top_logits = std::move(top)};
+}
+
+TEST(ForkTest, ProbabilitiesAreOverTheWholeVocabulary) {
+  // The baseline gives its token 7 one half, so exp(logit - 2) / 2 to every other.
+  const Answer base = Says("It is Paris.", {5, 7}, {{{5}, {1.f}}, {{7, 8}, {2.f, 1.f}}});
+  const Answer lane = Says("It is Lyon.", {5, 8, 9}, {{{5}, {1.f}}, {{8, 7}, {4.f, 3.f}}});
+  const TokenScores base_scores{.nll = {0.1, std::log(2.0)}};
+  const TokenScores lane_scores{.nll = {0.1, std::log(4.0)}};
+  const std::optional<Fork> fork = FindFork(base, &base_scores, lane, &lane_scores);
+  ASSERT_TRUE(fork.has_value());
+  EXPECT_EQ(fork->position, 1u);
+  EXPECT_EQ(fork->shared, "It is ");
+  EXPECT_EQ(fork->baseline.text, "Paris.");
+  EXPECT_EQ(fork->lane.text, "Lyon.");
+  EXPECT_DOUBLE_EQ(*fork->baseline.baseline_probability, 0.5);
+  EXPECT_DOUBLE_EQ(*fork->lane.baseline_probability, 0.5 * std::exp(-1.0));
+  EXPECT_DOUBLE_EQ(*fork->baseline.lane_probability, 0.25);
+  EXPECT_DOUBLE_EQ(*fork->lane.lane_probability, 0.25 * std::exp(1.0));
+  EXPECT_EQ(fork->NearTie(), std::optional(false)) << "e^-1 of it is under half";
+}
+
+TEST(ForkTest, WhatIsNotRecordedIsAbsent) {
+  const Answer base = Says("a", {5}, {});
+  const Answer lane = Says("ab", {5, 6}, {});
+  const std::optional<Fork> fork = FindFork(base, nullptr, lane, nullptr);
+  ASSERT_TRUE(fork.has_value());
+  EXPECT_FALSE(fork->baseline.token.has_value()) << "it ended";
+  EXPECT_EQ(fork->lane.token, std::optional(6));
+  EXPECT_FALSE(fork->NearTie().has_value());
+  EXPECT_FALSE(FindFork(base, nullptr, base, nullptr).has_value());
+}
+
+TEST(ForkTest, TextIsCutBetweenCodePoints) {
+  const Answer base = Says("\xC3\xA9", {1}, {});
+  const Answer lane = Says("\xC3\xA8", {2}, {});
+  EXPECT_EQ(FindFork(base, nullptr, lane, nullptr)->baseline.text, "\xC3\xA9");
+}
+
+// Lanes of these sizes (MB) and divergences, each with an interval of +-10%.
+ReportData Study(const std::vector<std::pair<uint64_t, double>>& lanes) {
+  ReportData report;
+  report.manifest = SmallManifest();
+  report.lanes.emplace_back().record = SmallLane(0);
+  for (const auto& [megabytes, kl] : lanes) {
+    LaneResult& lane = report.lanes.emplace_back();
+    lane.record = SmallLane(report.lanes.size() - 1);
+    lane.record.weight_bytes = megabytes * 1'000'000;
+    TextResult text;
+    text.kl = DivergenceSummary{};
+    text.kl->mean.value = kl;
+    text.kl->mean.interval = Interval{0.9 * kl, 1.1 * kl};
+    lane.texts.push_back(text);
+  }
+  return report;
+}
+
+TEST(ParetoTest, OnlyWhatIntervalsShowDominates) {
+  // Lane 2 is larger and worse than lane 1; lane 3 cannot be told from lane 1.
+  const std::vector<ParetoPoint> points =
+      MakePareto(Study({{10, 0.1}, {12, 0.2}, {12, 0.105}}), Cost::kBytes);
+  ASSERT_EQ(points.size(), 3u);
+  EXPECT_FALSE(points[0].dominated_by.has_value());
+  EXPECT_THAT(points[0].tied_with, ElementsAre(3u));
+  EXPECT_EQ(points[1].dominated_by, std::optional<size_t>(1));
+  EXPECT_FALSE(points[2].dominated_by.has_value());
+}
+
+TEST(ParetoTest, SpeedCountsTheOtherWayRound) {
+  ReportData report = Study({{10, 0.1}, {12, 0.2}});
+  EXPECT_THAT(MakePareto(report, Cost::kDecodeSpeed), IsEmpty());
+  report.lanes[1].decode_tokens_per_second = 50;
+  report.lanes[2].decode_tokens_per_second = 80;
+  const std::vector<ParetoPoint> points = MakePareto(report, Cost::kDecodeSpeed);
+  EXPECT_FALSE(points[1].dominated_by.has_value()) << "worse, but faster";
+  EXPECT_EQ(Standing(report, points[1]), "on the front");
+}
+
+AnswerResult Tokens(std::vector<int32_t> tokens, FinishReason finish) {
+  AnswerResult result;
+  result.answer.token_ids = std::move(tokens);
+  result.answer.finish = finish;
+  return result;
+}
+
+TEST(FailuresTest, AreSeenWithoutReading) {
+  const AnswerResult whole = Tokens({1, 2, 3, 4, 5, 6, 7, 8}, FinishReason::kEos);
+  EXPECT_TRUE(ShowsFailure(Tokens({}, FinishReason::kEos), whole, Failure::kEmpty));
+  EXPECT_TRUE(ShowsFailure(Tokens({}, FinishReason::kError), whole, Failure::kError));
+  EXPECT_FALSE(ShowsFailure(Tokens({}, FinishReason::kError), whole, Failure::kEmpty));
+  EXPECT_TRUE(ShowsFailure(Tokens({1}, FinishReason::kLimit), whole, Failure::kLimit));
+  EXPECT_TRUE(ShowsFailure(Tokens({1}, FinishReason::kEos), whole, Failure::kEndsEarly));
+  EXPECT_FALSE(ShowsFailure(whole, whole, Failure::kEndsEarly));
+  EXPECT_TRUE(ShowsFailure(Tokens(std::vector<int32_t>(40, 3), FinishReason::kLimit), whole,
+                           Failure::kLoop));
+}
+
+TEST(FailuresTest, OutcomesAreCountedInPairs) {
+  const ReportData report = ReportOf(SmallStudy());
+  const PairedTable table = CountOutcomes(report.lanes[1].suites[0]);
+  EXPECT_EQ(table.base_only, 2u);
+  EXPECT_EQ(table.Total(), 2u);
+  const Table outcomes = OutcomeTable(report, 0);
+  ASSERT_EQ(outcomes.rows.size(), 2u);
+  EXPECT_EQ(outcomes.rows[0][1].value, "2/2");
+  EXPECT_EQ(outcomes.rows[1][2].value, "2");
+  EXPECT_EQ(outcomes.rows[1][5].value, "-100.0");
+}
+
+TEST(HeatMapTest, LevelsAreTwoToAPowerOfTen) {
+  EXPECT_EQ(HeatLevel(0), 0);
+  EXPECT_EQ(HeatLevel(0.00009), 0);
+  EXPECT_EQ(HeatLevel(0.0002), 1);
+  EXPECT_EQ(HeatLevel(0.0004), 2);
+  EXPECT_EQ(HeatLevel(0.5), 8);
+  EXPECT_EQ(HeatLevel(20), 8);
+  EXPECT_EQ(HeatLevel(-1), 0);
+}
+
+TEST(ChartDataTest, NothingInItEndsTheScriptElement) {
+  ReportData report = Study({{10, 0.1}});
+  report.lanes[1].record.scheme = "</script><script>alert(1)</script>\xFF";
+  const std::string json = ScatterJson(report, Timings::kInclude);
+  EXPECT_THAT(json, Not(HasSubstr("<")));
+  EXPECT_THAT(nlohmann::json::parse(json)["points"][0]["lane"].get<std::string>(),
+              HasSubstr("</script>"));
+}
+
+TEST(ChartDataTest, SpeedsAreLeftOutWithTheTimings) {
+  ReportData report = Study({{10, 0.1}});
+  report.lanes[0].decode_tokens_per_second = 70;
+  report.lanes[1].decode_tokens_per_second = 50;
+  EXPECT_THAT(ScatterJson(report, Timings::kInclude), HasSubstr("\"speed\""));
+  EXPECT_THAT(ScatterJson(report, Timings::kOmit), Not(HasSubstr("speed")));
+}
+
+}  // namespace
+}  // namespace bitloss
