@@ -49,6 +49,7 @@ def main():
     print("#ifndef BITLOSS_DATA_PROTOCOLS_SEED_LINES_TABLE_H_")
     print("#define BITLOSS_DATA_PROTOCOLS_SEED_LINES_TABLE_H_\n")
     print("#include <array>\n#include <cstdint>\n\nnamespace bitloss {\n")
+    print("// clang-format off")
     print(f"inline constexpr std::array<uint16_t, {len(excluded)}> kSeedExcludedRows = {{")
     line = "   "
     for index in excluded:
@@ -57,6 +58,7 @@ def main():
             line = "   "
         line += f" {index},"
     print(line.rstrip(",") + "};")
+    print("// clang-format on")
     print("\n}  // namespace bitloss\n\n#endif  // BITLOSS_DATA_PROTOCOLS_SEED_LINES_TABLE_H_")
 
 
