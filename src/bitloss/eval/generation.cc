@@ -101,8 +101,8 @@ class Generation {
     for (const GenerationPrompt& prompt : prompts) {
       BITLOSS_CHECK(!prompt.tokens.empty() && prompt.max_new_tokens > 0 &&
                     prompt.tokens.size() < config.max_positions);
-      capacities.push_back(std::min(prompt.tokens.size() + prompt.max_new_tokens,
-                                    size_t{config.max_positions}));
+      capacities.push_back(
+          std::min(prompt.tokens.size() + prompt.max_new_tokens, size_t{config.max_positions}));
     }
     return capacities;
   }
