@@ -43,8 +43,9 @@ double NiceStep(double range, double count) {
 }
 
 Frame MakeFrame(const Chart& chart, double width, double height) {
-  double x_min = chart.baseline_megabytes;
-  double x_max = chart.baseline_megabytes;
+  const bool baseline = !chart.baseline_label.empty();
+  double x_min = baseline ? chart.baseline_megabytes : chart.points[0].megabytes;
+  double x_max = x_min;
   double smallest = chart.points[0].divergence;
   double largest = smallest;
   for (const ChartPoint& point : chart.points) {
@@ -80,6 +81,7 @@ std::string DrawAxes(const Frame& frame, const Chart& chart) {
 }
 
 std::string DrawBaseline(const Frame& frame, const Chart& chart) {
+  if (chart.baseline_label.empty()) return {};
   const double x = frame.X(chart.baseline_megabytes);
   const bool left = x > frame.width / 2;
   return SvgLine(x, kTop - 8, x, frame.height - kBottom, "reference") +

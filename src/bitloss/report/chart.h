@@ -21,7 +21,7 @@ struct ChartPoint {
 
 struct Chart {
   std::vector<ChartPoint> points;
-  // Drawn as a line: it has a size and, by definition, no damage.
+  // Drawn as a line: it has a size and, by definition, no damage. Empty: none.
   std::string baseline_label;
   double baseline_megabytes = 0.0;
   std::string y_title;

@@ -86,6 +86,40 @@ Json FindingJson(const ReportData& report, const Finding& finding) {
   return json;
 }
 
+Json BandsJson(const std::vector<Band>& bands) {
+  Json array = Json::array();
+  for (const Band& band : bands) {
+    Json one = {{"band", band.name}, {"tokens", band.num_tokens}};
+    one["kl"] = EstimateJson("mean", band.kl);
+    array.push_back(std::move(one));
+  }
+  return array;
+}
+
+Json BranchJson(const Branch& branch) {
+  Json json = Json::object();
+  if (branch.token) json["token"] = *branch.token;
+  json["text"] = branch.text;
+  Set(json, "baseline_probability", branch.baseline_probability);
+  Set(json, "lane_probability", branch.lane_probability);
+  return json;
+}
+
+// Where the answers leave the baseline's.
+Json ForksJson(const ReportData& report, const SuiteResult& suite) {
+  Json forks = Json::array();
+  for (const AnswerResult& answer : suite.answers) {
+    if (!answer.fork) continue;
+    Json one = {{"prompt", report.prompts[suite.suite][answer.answer.prompt].id},
+                {"position", answer.fork->position},
+                {"baseline", BranchJson(answer.fork->baseline)},
+                {"lane", BranchJson(answer.fork->lane)}};
+    if (const std::optional<bool> near = answer.fork->NearTie()) one["near_tie"] = *near;
+    forks.push_back(std::move(one));
+  }
+  return forks;
+}
+
 Json TextJson(const ReportData& report, const TextResult& text) {
   const ProtocolRecord& protocol = report.manifest.protocols[text.protocol];
   Json json = {{"id", protocol.id},
@@ -128,6 +162,10 @@ Json TextJson(const ReportData& report, const TextResult& text) {
   }
   if (text.label) json["label"] = Name(*text.label);
   if (!text.clusters.empty()) json["clusters"] = ClustersJson(text);
+  if (!text.bands.by_position.empty()) json["kl_by_position"] = BandsJson(text.bands.by_position);
+  if (!text.bands.by_confidence.empty()) {
+    json["kl_by_confidence"] = BandsJson(text.bands.by_confidence);
+  }
   return json;
 }
 
@@ -170,6 +208,7 @@ Json SuiteJson(const ReportData& report, const SuiteResult& suite, bool baseline
     json["regressed_prompts"] = PromptIds(report, suite, Outcome::kRegression);
     json["recovered_prompts"] = PromptIds(report, suite, Outcome::kRecovery);
   }
+  if (!baseline) json["forks"] = ForksJson(report, suite);
   json["categories"] = Json::array();
   for (const CategoryResult& category : suite.categories) {
     Json one = {{"name", category.name}};

@@ -23,6 +23,10 @@ std::string WriteMarkdown(const ReportData& report, Timings timings = Timings::k
 // RFC 4180: a row for each lane x (protocol, suite, category); what was not measured is empty.
 std::string WriteCsv(const ReportData& report, Timings timings = Timings::kInclude);
 
+// A block for the model's card on a hub: YAML front matter (base_model, model-index with a result
+// for each lane and text or suite) and Markdown tables with the same intervals and verdicts.
+std::string WriteModelCard(const ReportData& report);
+
 // The result file of the scripts that bitloss replaces, of one lane, key for key: perplexity of
 // `lines-512-seed` if it was measured, else of the first protocol; answers of the first suite.
 // Requires: lane < report.lanes.size().

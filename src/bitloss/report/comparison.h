@@ -1,0 +1,32 @@
+// Several studies beside each other, usually of several models.
+#ifndef BITLOSS_REPORT_COMPARISON_H_
+#define BITLOSS_REPORT_COMPARISON_H_
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bitloss/report/report_data.h"
+#include "bitloss/report/tables.h"
+
+namespace bitloss {
+
+// One row for each lane of each study: model, size, its numbers under a protocol that the studies
+// share (id and text; where its text differs the row is empty) and its answers to the suite.
+Table ComparisonTable(std::span<const ReportData> reports, const ProtocolRecord& protocol);
+Table ComparisonOfAnswers(std::span<const ReportData> reports, const SuiteRecord& suite);
+
+// What a reader must know before comparing: tokenizers, texts, suites, options or versions that
+// differ, errors of any study. Empty if nothing does.
+std::vector<std::string> ComparisonWarnings(std::span<const ReportData> reports);
+
+// One self-contained page: what cannot be compared, a table for each protocol and suite, size
+// against damage of all lanes of all studies. Requires: at least one report.
+std::string WriteComparison(std::span<const ReportData> reports);
+
+// The rows of WriteCsv of all studies, with the model's name as the first column.
+std::string WriteComparisonCsv(std::span<const ReportData> reports, Timings timings);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_REPORT_COMPARISON_H_
