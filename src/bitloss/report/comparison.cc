@@ -255,9 +255,11 @@ std::string WriteComparison(std::span<const ReportData> reports) {
     texts += fmt::format("<h3>{}</h3>\n{}", EscapeHtml(title),
                          HtmlTable(ComparisonTable(reports, protocol), FirstRow::kPlain, title));
   }
-  body +=
-      HtmlSection("texts", "Texts",
-                  texts.empty() ? "" : HtmlNote("95% intervals, paired, over articles.") + texts);
+  body += HtmlSection(
+      "texts", "Texts",
+      texts.empty()
+          ? ""
+          : HtmlNote("95% intervals, paired, over the articles or blocks of each text.") + texts);
   std::string answers;
   for (const SuiteRecord& suite :
        Union(reports, &Manifest::suites, [](const SuiteRecord& record) { return record.hash; })) {

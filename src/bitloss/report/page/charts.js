@@ -75,7 +75,7 @@
       p.tip = `${p.lane}\n${amount}\nKL ${short(p.kl)} nats/token, ${interval(p)}\n` +
         (cost === "size" ? p.standing : p.standing_speed);
     }
-    const right = { signal: "scale('x', datum.x) > width * 0.75" };
+    const right = { signal: "scale('x', datum.x) + 11 + 7 * length(datum.lane) > width" };
     const x = { scale: "x", field: "x" };
     const marks = [
       bars(x, domain),
