@@ -72,6 +72,9 @@ void AddRunCommand(CLI::App& app, Action& action) {
   command->add_option("--calibration-tokens", options->calibration_tokens, "How much of it")
       ->check(kAtLeastOne)
       ->capture_default_str();
+  command->add_option("--imatrix", options->imatrix,
+                      "Importance matrix of llama.cpp for +imatrix; without one, the calibration "
+                      "text's mean squares");
   command
       ->add_option("--int8-threshold", options->int8_threshold,
                    "Activations from here on are outliers of LLM.int8; 0: none are")

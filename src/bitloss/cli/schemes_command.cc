@@ -1,3 +1,4 @@
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "bitloss/cli/commands.h"
@@ -12,6 +13,8 @@ std::string_view Title(SchemeRow::Kind kind) {
       return "formats";
     case SchemeRow::Kind::kFit:
       return "fits";
+    case SchemeRow::Kind::kExecution:
+      return "executions";
     case SchemeRow::Kind::kPreset:
       return "presets";
   }
@@ -20,6 +23,22 @@ std::string_view Title(SchemeRow::Kind kind) {
 
 std::string Bits(const SchemeRow& row) {
   return row.bits_per_weight ? fmt::format("{:.4g}", *row.bits_per_weight) : "";
+}
+
+// Which fits and executions go with which formats, and why the others do not.
+void PrintMatrix(const std::vector<SchemeRow>& rows) {
+  fmt::print("\n{:<14} {}\n", "format", "goes with");
+  std::map<std::string, std::vector<std::string>> refused;  // reasons, in order
+  for (const SchemeRow& row : rows) {
+    if (row.kind != SchemeRow::Kind::kFormat) continue;
+    std::string with;
+    for (const std::string& fit : row.fits) with += " +" + fit;
+    for (const std::string& execution : row.executions) with += " @" + execution;
+    fmt::print("{:<14}{}\n", row.name, with);
+    for (const auto& [suffix, reason] : row.refused) refused[suffix].push_back(reason);
+  }
+  fmt::print("\nThe others are refused, for example:\n");
+  for (const auto& [suffix, reasons] : refused) fmt::print("  {}\n", reasons.front());
 }
 
 void PrintText(const std::vector<SchemeRow>& rows) {
@@ -34,6 +53,7 @@ void PrintText(const std::vector<SchemeRow>& rows) {
                row.source.empty() ? "" : fmt::format(" ({})", row.source));
     previous = &row;
   }
+  PrintMatrix(rows);
 }
 
 void PrintJson(const std::vector<SchemeRow>& rows) {
@@ -43,6 +63,11 @@ void PrintJson(const std::vector<SchemeRow>& rows) {
     if (row.bits_per_weight) entry["bits_per_weight"] = *row.bits_per_weight;
     entry["summary"] = row.summary;
     if (!row.source.empty()) entry["source"] = row.source;
+    if (row.kind == SchemeRow::Kind::kFormat) {
+      entry["fits"] = row.fits;
+      entry["executions"] = row.executions;
+      for (const auto& [suffix, reason] : row.refused) entry["refused"][suffix] = reason;
+    }
     json[std::string(Title(row.kind))].push_back(entry);
   }
   fmt::print("{}\n", json.dump(2));

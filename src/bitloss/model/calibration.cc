@@ -5,57 +5,11 @@
 #include <optional>
 
 #include "bitloss/base/sum.h"
+#include "bitloss/model/observed.h"
 #include "bitloss/quant/fit/awq.h"
 
 namespace bitloss {
 namespace {
-
-Matrix Copy(ConstMatrixView from) {
-  Matrix copy(from.rows, from.cols);
-  for (size_t row = 0; row < from.rows; ++row)
-    std::ranges::copy(from.Row(row), copy.Row(row).begin());
-  return copy;
-}
-
-LayerSource Copy(const LayerSource& from) {
-  LayerSource copy{.input_norm = from.input_norm,
-                   .post_attention_norm = from.post_attention_norm,
-                   .weights = {},
-                   .biases = from.biases};
-  for (const Linear linear : kAllLinears) copy.weight(linear) = Copy(from.weight(linear));
-  return copy;
-}
-
-// What enters and leaves the parts of a block as the baseline runs it.
-struct Observed {
-  Matrix attention_input;  // of q, k, v
-  Matrix heads;            // of o
-  Matrix attention_output;
-  Matrix feed_forward_input;  // of gate, up
-  Matrix activated;           // of down
-  Matrix feed_forward_output;
-};
-
-Observed Observe(Transformer& transformer, const LayerWeights& weights, size_t layer,
-                 const Batch& batch, ConstMatrixView inputs) {
-  const Backend& backend = transformer.backend();
-  const auto eps = static_cast<float>(transformer.config().rms_norm_eps);
-  Observed seen;
-  Matrix x = Copy(inputs);
-
-  seen.attention_input.Resize(x.rows(), x.cols());
-  backend.RmsNorm(x, weights.input_norm, eps, seen.attention_input);
-  transformer.SelfAttention(weights, layer, batch, nullptr, seen.attention_input,
-                            seen.attention_output);
-  seen.heads = Copy(transformer.scratch().heads);
-  backend.Add(seen.attention_output, x);
-
-  seen.feed_forward_input.Resize(x.rows(), x.cols());
-  backend.RmsNorm(x, weights.post_attention_norm, eps, seen.feed_forward_input);
-  transformer.FeedForward(weights, batch, seen.feed_forward_input, seen.feed_forward_output);
-  seen.activated = Copy(transformer.scratch().activated);
-  return seen;
-}
 
 // Rows are added up one by one and then together, so the order does not depend on threads.
 double MeanSquaredDifference(ConstMatrixView a, ConstMatrixView b) {
@@ -199,8 +153,8 @@ Status DivideStored(std::string_view name, std::span<const float> scales, std::s
   for (size_t i = 0; i < values.size(); ++i) {
     const float divided = ThroughF16(values[i] / scales[i]);
     if (!std::isfinite(divided)) {
-      return Unsupported("awq: {}: element {}, {} / {}, is beyond the range of FP16", name, i,
-                         values[i], scales[i]);
+      return Unsupported("{}: element {}, {} / {}, is beyond the range of FP16", name, i, values[i],
+                         scales[i]);
     }
     values[i] = divided;
   }
@@ -242,6 +196,23 @@ Status Apply(const BlockScales& scales, LayerSource& block, Observed& seen) {
   return Ok();
 }
 
+// SmoothQuant's scales of the inputs of `consumers`, whose largest magnitudes are `maxima`.
+std::vector<float> SmoothingScales(const LayerSource& block, std::span<const Linear> consumers,
+                                   std::span<const float> maxima, double strength) {
+  std::vector<float> largest(maxima.size());
+  for (const Linear linear : consumers) {
+    const std::vector<float> of_linear = ColumnMaxima(block.weight(linear));
+    for (size_t i = 0; i < largest.size(); ++i) largest[i] = std::max(largest[i], of_linear[i]);
+  }
+  std::vector<float> scales(maxima.size());
+  for (size_t i = 0; i < scales.size(); ++i) {
+    const double weight = std::max(double{largest[i]}, 1e-5);
+    const double scale = std::pow(double{maxima[i]}, strength) / std::pow(weight, 1.0 - strength);
+    scales[i] = static_cast<float>(std::max(scale, 1e-5));
+  }
+  return scales;
+}
+
 // Queries and keys are left alone, as in AutoAWQ: their products, not they, are the output.
 Status Clip(const Format& format, const Observed& seen, ThreadPool& threads, LayerSource& block) {
   const std::pair<Linear, const Matrix*> clipped[] = {{Linear::kValue, &seen.attention_input},
@@ -267,9 +238,26 @@ Result<LayerSource> FitLayerAwq(Transformer& transformer, const LayerSource& sou
   BITLOSS_TRY(
       const BlockScales scales,
       ScaleSearch(transformer, source, std::move(weights), layer, batch, seen, format).Run());
-  LayerSource fitted = Copy(source);
+  LayerSource fitted = CopyOf(source);
   BITLOSS_DO(Apply(scales, fitted, seen));
   BITLOSS_DO(Clip(format, seen, backend.threads(), fitted));
+  return fitted;
+}
+
+Result<LayerSource> FitLayerSmoothQuant(const LayerSource& source, double strength,
+                                        Observed& seen) {
+  constexpr std::array kAttention = {Linear::kQuery, Linear::kKey, Linear::kValue};
+  constexpr std::array kFeedForward = {Linear::kGate, Linear::kUp};
+  const std::vector<float> attention =
+      SmoothingScales(source, kAttention, ColumnMaxima(seen.attention_input), strength);
+  const std::vector<float> feed_forward =
+      SmoothingScales(source, kFeedForward, ColumnMaxima(seen.feed_forward_input), strength);
+  LayerSource fitted = CopyOf(source);
+  BITLOSS_DO(ApplyThroughNorm("input_layernorm", attention, kAttention, fitted.input_norm, fitted));
+  BITLOSS_DO(ApplyThroughNorm("post_attention_layernorm", feed_forward, kFeedForward,
+                              fitted.post_attention_norm, fitted));
+  DivideColumns(seen.attention_input, attention);
+  DivideColumns(seen.feed_forward_input, feed_forward);
   return fitted;
 }
 

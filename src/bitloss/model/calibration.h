@@ -3,6 +3,7 @@
 #define BITLOSS_MODEL_CALIBRATION_H_
 
 #include "bitloss/base/result.h"
+#include "bitloss/model/observed.h"
 #include "bitloss/model/transformer.h"
 #include "bitloss/model/weights.h"
 #include "bitloss/quant/format.h"
@@ -19,6 +20,17 @@ namespace bitloss {
 // Requires: the batch has no cache; format supports every linear's shape.
 Result<LayerSource> FitLayerAwq(Transformer& transformer, const LayerSource& source, size_t layer,
                                 const Batch& batch, ConstMatrixView inputs, const Format& format);
+
+// Moves the magnitude of a block's inputs into its weights as SmoothQuant does, for a later nearest
+// encoding: for each input j of q, k, v and of gate, up
+//
+//   s_j = max(A_j^strength / max(W_j, 1e-5)^(1 - strength), 1e-5)
+//
+// A_j the largest |x_j| of the calibration inputs, W_j the largest |w_oj| of all consumers; weights
+// are multiplied by s, the norm before them divided, and `seen`, which holds the calibration
+// inputs, as well. o and down are left alone. kUnsupported if a norm leaves the range of FP16.
+// (Source: mit-han-lab/smoothquant smooth.py.)
+Result<LayerSource> FitLayerSmoothQuant(const LayerSource& source, double strength, Observed& seen);
 
 }  // namespace bitloss
 

@@ -183,5 +183,36 @@ TEST(FitLayerAwqTest, GivesTheSameBitsOnAnyNumberOfThreads) {
   }
 }
 
+// Amax = [10, 1], Wmax = [0.5, 2], strength 0.5: s = [4.4721, 0.7071], after which activations and
+// weights have equal maxima.
+TEST(SmoothQuantTest, WorkedExample) {
+  LayerSource block;
+  for (const Linear linear : kAllLinears) {
+    block.weight(linear).Resize(2, 2);
+    block.weight(linear).Fill(0.25f);
+  }
+  block.weight(Linear::kQuery).Row(1)[0] = -0.5f;
+  block.weight(Linear::kValue).Row(0)[1] = 2.0f;
+  block.weight(Linear::kGate).Row(0)[0] = 0.5f;
+  block.weight(Linear::kUp).Row(1)[1] = -2.0f;
+  block.input_norm = {1.0f, 1.0f};
+  block.post_attention_norm = {2.0f, 2.0f};
+  Observed seen;
+  for (Matrix* x : {&seen.attention_input, &seen.feed_forward_input}) {
+    x->Resize(2, 2);
+    x->Fill(0.0f);
+    x->Row(0)[0] = -10.0f;
+    x->Row(1)[1] = 1.0f;
+  }
+  const LayerSource fitted = FitLayerSmoothQuant(block, 0.5, seen).value();
+  EXPECT_NEAR(seen.attention_input.Row(0)[0], -2.2361, 1e-4);
+  EXPECT_NEAR(seen.feed_forward_input.Row(1)[1], 1.4142, 1e-4);
+  EXPECT_NEAR(fitted.weight(Linear::kQuery).Row(1)[0], -2.2361, 1e-4);
+  EXPECT_NEAR(fitted.weight(Linear::kUp).Row(1)[1], -1.4142, 1e-4);
+  EXPECT_NEAR(fitted.input_norm[0], 1 / 4.4721, 1e-4);
+  EXPECT_NEAR(fitted.post_attention_norm[1], 2 / 0.7071, 2e-3);
+  EXPECT_EQ(fitted.weight(Linear::kDown).Row(0)[0], 0.25f);  // left alone
+}
+
 }  // namespace
 }  // namespace bitloss

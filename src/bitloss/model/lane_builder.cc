@@ -5,7 +5,7 @@
 #include <map>
 #include <optional>
 
-#include "bitloss/model/calibration.h"
+#include "bitloss/model/layer_fit.h"
 #include "bitloss/model/noise.h"
 
 namespace bitloss {
@@ -15,7 +15,8 @@ Precision PrecisionOf(const Format& format) {
   return format.name == F32Format().name ? Precision::kStored : Precision::kFp16;
 }
 
-// The hidden rows of the calibration sequences, carried through the baseline's blocks.
+// The hidden rows of the calibration sequences, carried through blocks: the baseline's, or those of
+// a lane whose fit follows its own.
 class CalibrationChain {
  public:
   CalibrationChain(Transformer& transformer, std::span<const std::vector<int32_t>> sequences)
@@ -29,13 +30,9 @@ class CalibrationChain {
   const Batch& batch() const { return batch_; }
   ConstMatrixView inputs() const { return inputs_; }
 
-  // Moves on through the baseline's own block.
-  Status Advance(const LayerSource& source, size_t layer) {
-    LaneSize unused;
-    BITLOSS_TRY(const LayerWeights weights,
-                PackLayer(source, F16Format(), Execution{}, transformer_.backend(), unused));
+  // Moves on through a block.
+  void Advance(const LayerWeights& weights, size_t layer) {
     transformer_.Layer(weights, layer, batch_, nullptr, inputs_);
-    return Ok();
   }
 
  private:
@@ -88,13 +85,34 @@ Status FinishLane(const ModelSource& source, const Backend& backend, const Schem
   return Ok();
 }
 
+// One block of one lane. Lanes that are not fitted are encoded and packed as they are.
+Result<LayerWeights> FitAndPack(Transformer& transformer, const LayerSource& original, size_t layer,
+                                const LayerInputs& inputs, const Scheme& scheme,
+                                const LaneBuilderOptions& options, LaneSize& size) {
+  const Backend& backend = transformer.backend();
+  if (scheme.fit == FitKind::kNoise) {
+    const LayerSource noisy =
+        WithNoise(original, layer, scheme.noise, options.seed, backend.threads());
+    return PackLayer(noisy, scheme.format, scheme.execution, backend, size);
+  }
+  if (scheme.fit == FitKind::kNearest && !Calibrates(scheme)) {
+    return PackLayer(original, scheme.format, scheme.execution, backend, size);
+  }
+  BITLOSS_TRY(const FittedLayer fitted,
+              FitLayer(transformer, original, layer, inputs, scheme, options.importance));
+  const auto execution = [&](Linear linear) {
+    Execution of_linear = scheme.execution;
+    of_linear.activation_scale = fitted.activation_scales[static_cast<size_t>(linear)];
+    return of_linear;
+  };
+  return PackEncodedLayer(fitted.source, fitted.encoded, execution, backend, size);
+}
+
 double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 }  // namespace
-
-bool Calibrates(const Scheme& scheme) { return scheme.fit == FitKind::kAwq; }
 
 Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer& transformer,
                                           std::span<const Scheme> schemes,
@@ -111,17 +129,23 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
   }
 
   std::optional<CalibrationChain> chain;
+  std::map<size_t, CalibrationChain> own_chains;  // by lane
   if (std::ranges::any_of(schemes, Calibrates)) {
     if (options.calibration.empty()) {
       return BadInput("a calibrating scheme needs a calibration text with at least one sequence");
     }
-    chain.emplace(transformer, options.calibration);
     if (!shared.contains(Precision::kFp16)) {
       BITLOSS_TRY(shared[Precision::kFp16], ReadSharedParts(source, backend, Precision::kFp16));
     }
     LaneWeights embedding_only;
     embedding_only.embedding = shared[Precision::kFp16].embedding;
+    chain.emplace(transformer, options.calibration);
     chain->Begin(embedding_only);
+    for (size_t i = 0; i < schemes.size(); ++i) {
+      if (!FollowsItsOwnBlocks(schemes[i])) continue;
+      const auto [own, inserted] = own_chains.try_emplace(i, transformer, options.calibration);
+      own->second.Begin(embedding_only);
+    }
   }
 
   for (size_t layer = 0; layer < source.config().num_layers; ++layer) {
@@ -135,25 +159,25 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
     for (size_t i = 0; i < schemes.size(); ++i) {
       BITLOSS_TRY(const LayerSource* original, stored(PrecisionOf(schemes[i].format)));
       const auto start = std::chrono::steady_clock::now();
-      std::optional<LayerSource> fitted;
-      if (Calibrates(schemes[i])) {
-        BITLOSS_TRY(fitted, FitLayerAwq(transformer, *original, layer, chain->batch(),
-                                        chain->inputs(), schemes[i].format));
-      }
-      if (schemes[i].fit == FitKind::kNoise) {
-        fitted = WithNoise(*original, layer, schemes[i].noise, options.seed, backend.threads());
-      }
-      auto packed = PackLayer(fitted ? *fitted : *original, schemes[i].format, schemes[i].execution,
-                              backend, lanes[i].weights.size);
+      const auto own = own_chains.find(i);
+      LayerInputs inputs;
+      if (chain) inputs = {&chain->batch(), chain->inputs(), {}};
+      if (own != own_chains.end()) inputs.of_lane = own->second.inputs();
+      auto packed = FitAndPack(transformer, *original, layer, inputs, schemes[i], options,
+                               lanes[i].weights.size);
       if (!packed.ok()) {
         return Within(fmt::format("{}, layer {}", schemes[i].text, layer), packed.error());
       }
       lanes[i].weights.layers.push_back(std::move(packed).value());
+      if (own != own_chains.end()) own->second.Advance(lanes[i].weights.layers.back(), layer);
       lanes[i].seconds += SecondsSince(start);
     }
     if (chain) {
       BITLOSS_TRY(const LayerSource* original, stored(Precision::kFp16));
-      BITLOSS_DO(chain->Advance(*original, layer));
+      LaneSize unused;
+      BITLOSS_TRY(const LayerWeights weights,
+                  PackLayer(*original, F16Format(), Execution{}, backend, unused));
+      chain->Advance(weights, layer);
     }
     if (options.layer_done) options.layer_done(layer + 1);
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bitloss/base/result.h"
+#include "bitloss/model/layer_fit.h"
 #include "bitloss/model/transformer.h"
 #include "bitloss/model/weights.h"
 #include "bitloss/quant/scheme.h"
@@ -19,12 +20,11 @@ struct LaneBuilderOptions {
   std::vector<std::vector<int32_t>> calibration;
   // Of the noise that schemes with noise add.
   uint64_t seed = 20250917;
+  // Of +imatrix; null: the mean squares of the calibration sequences.
+  const ImportanceFile* importance = nullptr;
   // Called after each block with the number of blocks done.
   std::function<void(size_t num_layers_done)> layer_done;
 };
-
-// Whether a scheme's fit needs calibration sequences.
-bool Calibrates(const Scheme& scheme);
 
 // What a lane took to make.
 struct BuiltLane {
@@ -33,7 +33,8 @@ struct BuiltLane {
 };
 
 // The lanes of `schemes` (resolved for the model's widths), in order. Memory beyond the packed
-// lanes: one block in FP32, and the calibration sequences' hidden rows. kUnsupported names the
+// lanes: one block in FP32, and the calibration sequences' hidden rows, once and once more for each
+// lane that follows its own blocks. kUnsupported names the
 // scheme that the model or the backend cannot have; kBadInput names a damaged tensor.
 Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer& transformer,
                                           std::span<const Scheme> schemes,

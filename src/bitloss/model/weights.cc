@@ -1,6 +1,7 @@
 #include "bitloss/model/weights.h"
 
 #include <cmath>
+#include <optional>
 
 namespace bitloss {
 namespace {
@@ -199,17 +200,33 @@ Result<EncodedMatrix> ModelSource::ReadTable(const std::string& name, Precision 
 
 Result<LayerWeights> PackLayer(const LayerSource& source, const Format& format,
                                const Execution& execution, const Backend& backend, LaneSize& size) {
+  std::array<std::optional<Result<EncodedMatrix>>, kNumLinears> results;
+  backend.threads().ForEachPart(kNumLinears, [&](size_t i, size_t) {
+    results[i] = format.encode(format, source.weights[i]);
+  });
+  std::array<EncodedMatrix, kNumLinears> encoded;
+  for (size_t i = 0; i < kNumLinears; ++i) {
+    if (!results[i]->ok()) return Within(ModuleName(kAllLinears[i]), results[i]->error());
+    encoded[i] = std::move(*results[i]).value();
+  }
+  return PackEncodedLayer(
+      source, encoded, [&](Linear) { return execution; }, backend, size);
+}
+
+Result<LayerWeights> PackEncodedLayer(const LayerSource& source,
+                                      std::span<const EncodedMatrix, kNumLinears> encoded,
+                                      const std::function<Execution(Linear)>& execution,
+                                      const Backend& backend, LaneSize& size) {
   LayerWeights packed;
   packed.input_norm = source.input_norm;
   packed.post_attention_norm = source.post_attention_norm;
   packed.biases = source.biases;
-  packed.execution = execution.kind;
+  packed.execution = execution(kAllLinears[0]).kind;
   for (const Linear linear : kAllLinears) {
-    const Matrix& weights = source.weight(linear);
-    BITLOSS_TRY(const EncodedMatrix encoded, format.encode(format, weights));
-    size.linear_bytes += encoded.num_bytes();
-    size.linear_weights += uint64_t{encoded.rows} * encoded.cols;
-    BITLOSS_TRY(packed.linears[static_cast<size_t>(linear)], backend.Pack(encoded, execution));
+    const auto i = static_cast<size_t>(linear);
+    size.linear_bytes += encoded[i].num_bytes();
+    size.linear_weights += uint64_t{encoded[i].rows} * encoded[i].cols;
+    BITLOSS_TRY(packed.linears[i], backend.Pack(encoded[i], execution(linear)));
   }
   return packed;
 }

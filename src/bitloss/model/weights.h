@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -128,6 +129,13 @@ struct LaneWeights {
 // Packs a block whose linears are encoded in `format`, adding to `size` what they cost.
 Result<LayerWeights> PackLayer(const LayerSource& source, const Format& format,
                                const Execution& execution, const Backend& backend, LaneSize& size);
+
+// Packs a block whose linears are encoded already; of `source` only norms and biases count. Each
+// linear has an execution of its own.
+Result<LayerWeights> PackEncodedLayer(const LayerSource& source,
+                                      std::span<const EncodedMatrix, kNumLinears> encoded,
+                                      const std::function<Execution(Linear)>& execution,
+                                      const Backend& backend, LaneSize& size);
 
 }  // namespace bitloss
 

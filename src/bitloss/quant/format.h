@@ -23,7 +23,9 @@ namespace bitloss {
 struct EncodedMatrix;
 struct GroupedCodes;
 
-enum class Symmetry { kSymmetric, kAsymmetric };
+// Where the codes of a group of integers lie about zero; formats/int_group/int_group.h defines
+// them.
+enum class Symmetry { kSymmetric, kAsymmetric, kFullSymmetric, kFloatZero };
 
 // Whether a slice of a matrix's rows encodes to the same codes as it does within the matrix. Fits
 // that try many candidates work on slices.
@@ -57,6 +59,12 @@ struct Format {
   // The same values as codes, scales and zero points, for kernels to repack; null for formats that
   // have no codes (f16, f32).
   GroupedCodes (*unpack)(const EncodedMatrix& matrix) = nullptr;
+
+  // The inverse of unpack, for fits that choose codes themselves: scales and zero points are values
+  // that an encode of this format gave. Null where they are made of others (a nested absmax, a
+  // super-block's integers) and could not be kept.
+  Result<EncodedMatrix> (*pack)(const Format& format, size_t rows, size_t cols,
+                                const GroupedCodes& grouped) = nullptr;
 
   // The same as encode where weights of some columns matter more: importance [in] is each input's
   // mean square, or what an importance matrix says; none of them negative. Null for formats

@@ -6,11 +6,14 @@
 #include "bitloss/quant/formats/f16/f16.h"
 #include "bitloss/quant/formats/f32/f32.h"
 #include "bitloss/quant/formats/fp4/fp4.h"
+#include "bitloss/quant/formats/fp8/fp8.h"
 #include "bitloss/quant/formats/ggml/ggml_format.h"
 #include "bitloss/quant/formats/int8_row/int8_row.h"
 #include "bitloss/quant/formats/int_group/int_group.h"
+#include "bitloss/quant/formats/mx/mx.h"
 #include "bitloss/quant/formats/nf4/nf4.h"
 #include "bitloss/quant/formats/nf4_dq/nf4_dq.h"
+#include "bitloss/quant/formats/nvfp4/nvfp4.h"
 #include "bitloss/quant/nearest_names.h"
 
 namespace bitloss {
@@ -38,8 +41,10 @@ bool OnlyReadFromFiles(std::string_view name) {
 std::span<const FormatFamily> FormatFamilies() {
   static const std::vector<FormatFamily> kFamilies = [] {
     std::vector<FormatFamily> families = {
-        F16Family(), F32Family(),       Int8RowFamily(),   Nf4Family(),       Nf4DqFamily(),
-        Fp4Family(), Int4GroupFamily(), Int3GroupFamily(), Int2GroupFamily(),
+        F16Family(),       F32Family(),       Int8RowFamily(),   Nf4Family(),
+        Nf4DqFamily(),     Fp4Family(),       Int8GroupFamily(), Int4GroupFamily(),
+        Int3GroupFamily(), Int2GroupFamily(), Fp8E4M3Family(),   Fp8E5M2Family(),
+        MxFp4Family(),     MxFp6Family(),     MxFp8Family(),     NvFp4Family(),
     };
     std::ranges::copy(GgmlFamilies(), std::back_inserter(families));
     return families;

@@ -4,8 +4,10 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <optional>
 #include <vector>
 
+#include "bitloss/quant/formats/ggml/ggml_format.h"
 #include "bitloss/quant/formats/int_group/int_group.h"
 #include "bitloss/quant/nearest_names.h"
 
@@ -14,10 +16,6 @@ namespace {
 
 constexpr std::string_view kAutoGroup = ":auto";
 constexpr std::array<size_t, 3> kAutoGroups = {128, 64, 32};  // largest first
-constexpr std::string_view kLlmInt8 = "llm.int8";
-constexpr std::string_view kBf16 = "bf16";
-constexpr std::string_view kFp16 = "fp16";
-constexpr std::string_view kNoise = "noise";
 constexpr std::string_view kHeadPrefix = "head=";
 
 constexpr std::array kPresets = {
@@ -40,16 +38,59 @@ constexpr std::array kPresets = {
     Preset{"control-fp16", "f16@fp16",
            "A/A control: the baseline in FP16 arithmetic, attention scores too",
            "what eager attention in FP16 computes"},
+    Preset{"gptq", "int4_group:auto:full+gptq",
+           "4 bits, each column's error made up for by those after it",
+           "IST-DASLab/gptq; arXiv 2210.17323"},
+    Preset{"hqq", "int4_group:auto:float+hqq", "4 bits, zero points by half-quadratic steps",
+           "hqq 0.2.8"},
+    Preset{"smoothquant", "int8_row+smoothquant@w8a8",
+           "8-bit weights and activations, outliers moved into the weights",
+           "mit-han-lab/smoothquant; arXiv 2211.10438"},
+    Preset{"w8a8", "int8_row@w8a8", "8-bit weights and activations, a scale for each token",
+           "smoothquant fake_quant.py"},
+    Preset{"fp8", "fp8_e4m3:row+nearest", "8-bit floats, a scale for each output",
+           "compressed-tensors FP8_DYNAMIC, weights"},
 };
 
 constexpr std::array kFits = {
-    FitInfo{FitKind::kNearest, "nearest", "each weight to the nearest value, by itself", ""},
-    FitInfo{FitKind::kAwq, "awq",
+    FitInfo{FitKind::kNearest, "nearest", FitNeeds::kNothing,
+            "each weight to the nearest value, by itself", ""},
+    FitInfo{FitKind::kMse, "mse", FitNeeds::kNothing,
+            "each group clipped where the squared error of its weights is least", ""},
+    FitInfo{FitKind::kHqq, "hqq", FitNeeds::kNothing,
+            "zero points that minimise an l_0.7 norm of the errors", "hqq 0.2.8"},
+    FitInfo{FitKind::kImatrix, "imatrix", FitNeeds::kActivations,
+            "errors weighted by the mean squares of the inputs (--imatrix: by a file)",
+            "llama.cpp llama-imatrix, llama-quantize"},
+    FitInfo{FitKind::kAwq, "awq", FitNeeds::kActivations,
             "columns scaled by what activations need, groups clipped, then nearest",
             "AutoAWQ 0.2.9; arXiv 2306.00978"},
-    FitInfo{FitKind::kNoise, "noise",
+    FitInfo{FitKind::kNoise, "noise", FitNeeds::kNothing,
             "isotropic control; written +noise:S, S relative to the tensor's standard deviation",
             ""},
+    FitInfo{FitKind::kGptq, "gptq", FitNeeds::kActivations,
+            "columns in turn, later ones making up; options :act, :static, :damp=0.01",
+            "IST-DASLab/gptq; arXiv 2210.17323"},
+    FitInfo{FitKind::kSmoothQuant, "smoothquant", FitNeeds::kActivations,
+            "inputs' largest magnitudes moved into the weights; option :0.5, their share",
+            "mit-han-lab/smoothquant; arXiv 2211.10438"},
+};
+
+constexpr std::array kExecutions = {
+    ExecutionInfo{Execution::Kind::kRealActivations, "", "decoded weights times FP32 activations",
+                  ""},
+    ExecutionInfo{Execution::Kind::kLlmInt8, "llm.int8",
+                  "exact int8 products, outlier columns apart; option :6.0, the threshold",
+                  "bitsandbytes; arXiv 2208.07339"},
+    ExecutionInfo{Execution::Kind::kW8A8, "w8a8",
+                  "exact int8 products, a scale for each token; option :static, one for all",
+                  "smoothquant fake_quant.py"},
+    ExecutionInfo{Execution::Kind::kBf16Activations, "bf16",
+                  "inputs and outputs of every linear rounded to BF16", ""},
+    ExecutionInfo{Execution::Kind::kFp16Emulation, "fp16",
+                  "the same to FP16, and attention's scores and sums", ""},
+    ExecutionInfo{Execution::Kind::kGgml, "ggml",
+                  "exact products of int8 activations in blocks of 32", "ggml-cpu"},
 };
 
 const Preset* FindPreset(std::string_view name) {
@@ -76,41 +117,109 @@ Error UnknownScheme(std::string_view text, std::string_view name) {
                      NearestNames(name, KnownNames(), kShown));
 }
 
+// The whole text as a number.
+std::optional<double> ParseNumber(std::string_view text) {
+  double number = 0.0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || stop != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// "name:option:option" -> the name, and each option to use(option).
+template <class Use>
+Status ForEachOption(std::string_view text, const Use& use) {
+  while (true) {
+    const size_t colon = text.find(':');
+    if (colon == std::string_view::npos) return Ok();
+    text.remove_prefix(colon + 1);
+    BITLOSS_DO(use(text.substr(0, text.find(':'))));
+  }
+}
+
+std::vector<std::string_view> ExecutionNames() {
+  std::vector<std::string_view> names;
+  for (const ExecutionInfo& info : kExecutions) {
+    if (!info.name.empty()) names.push_back(info.name);
+  }
+  return names;
+}
+
+Status ReadThreshold(std::string_view text, std::string_view option, Execution& execution) {
+  const std::optional<double> number = ParseNumber(option);
+  if (!number) {
+    return BadInput("'@{}': the outlier threshold '{}' is not a number", text, option);
+  }
+  execution.outlier_threshold = static_cast<float>(*number);
+  return Ok();
+}
+
 Result<Execution> ParseExecution(std::string_view text, const SchemeOptions& options) {
   const std::string_view name = text.substr(0, text.find(':'));
-  if (text == kBf16) return Execution{Execution::Kind::kBf16Activations, 0.0f};
-  if (text == kFp16) return Execution{Execution::Kind::kFp16Emulation, 0.0f};
-  if (name != kLlmInt8) {
-    return Unsupported("unknown execution '@{}'; known are @{}, @{}, @{}", name, kLlmInt8, kBf16,
-                       kFp16);
+  const auto info = std::ranges::find(kExecutions, name, &ExecutionInfo::name);
+  if (info == kExecutions.end() || name.empty()) {
+    return Unsupported("unknown execution '@{}'; known are @{}", name,
+                       fmt::join(ExecutionNames(), ", @"));
   }
-  Execution execution{Execution::Kind::kLlmInt8, options.int8_threshold};
-  if (name.size() < text.size()) {
-    const std::string_view number = text.substr(name.size() + 1);
-    const char* end = number.data() + number.size();
-    const auto [stop, error] = std::from_chars(number.data(), end, execution.outlier_threshold);
-    if (error != std::errc() || stop != end) {
-      return BadInput("'@{}': the outlier threshold '{}' is not a number", text, number);
+  Execution execution{.kind = info->kind, .outlier_threshold = options.int8_threshold};
+  BITLOSS_DO(ForEachOption(text, [&](std::string_view option) -> Status {
+    if (info->kind == Execution::Kind::kLlmInt8) return ReadThreshold(text, option, execution);
+    if (info->kind == Execution::Kind::kW8A8 && (option == "static" || option == "dynamic")) {
+      execution.static_activations = option == "static";
+      return Ok();
     }
-  }
+    return BadInput("'@{}': @{} has no option '{}'", text, name, option);
+  }));
   if (!std::isfinite(execution.outlier_threshold) || execution.outlier_threshold < 0.0f) {
-    return BadInput("the outlier threshold {} of @{} is not zero or a positive number",
-                    execution.outlier_threshold, kLlmInt8);
+    return BadInput("the outlier threshold {} of @llm.int8 is not zero or a positive number",
+                    execution.outlier_threshold);
   }
   return execution;
 }
 
-// "noise:0.01", into `scheme`.
-Status ParseNoise(std::string_view word, Scheme& scheme) {
-  const std::string_view number =
-      word.size() > kNoise.size() ? word.substr(kNoise.size() + 1) : std::string_view();
-  const char* end = number.data() + number.size();
-  const auto [stop, error] = std::from_chars(number.data(), end, scheme.noise);
-  if (error != std::errc() || stop != end || !(scheme.noise > 0 && scheme.noise <= 1)) {
-    return BadInput("'+{}': write +noise:S with S above 0 and at most 1, e.g. +noise:0.01", word);
+Status ReadGptqOption(std::string_view option, GptqOptions& gptq) {
+  if (option == "act") {
+    gptq.order = GptqOptions::Order::kByActivation;
+    return Ok();
   }
-  scheme.fit = FitKind::kNoise;
+  if (option == "static") {
+    gptq.groups = GptqOptions::Groups::kStatic;
+    return Ok();
+  }
+  constexpr std::string_view kDamp = "damp=";
+  const std::optional<double> damping =
+      option.starts_with(kDamp) ? ParseNumber(option.substr(kDamp.size())) : std::nullopt;
+  if (!damping || !(*damping > 0.0 && *damping <= 1.0)) {
+    return BadInput(
+        "+gptq has no option '{}'; possible are act, static and damp= with a number "
+        "above 0, at most 1",
+        option);
+  }
+  gptq.damping = *damping;
   return Ok();
+}
+
+Status ReadNoise(std::string_view option, Scheme& scheme) {
+  const std::optional<double> noise = ParseNumber(option);
+  if (!noise || !(*noise > 0.0 && *noise <= 1.0)) {
+    return BadInput("'+noise:{}': write +noise:S with S above 0 and at most 1, e.g. +noise:0.01",
+                    option);
+  }
+  scheme.noise = *noise;
+  return Ok();
+}
+
+Status ReadFitOption(FitKind fit, std::string_view option, Scheme& scheme) {
+  if (fit == FitKind::kGptq) return ReadGptqOption(option, scheme.gptq);
+  if (fit == FitKind::kNoise) return ReadNoise(option, scheme);
+  if (fit == FitKind::kSmoothQuant) {
+    const std::optional<double> strength = ParseNumber(option);
+    if (!strength || !(*strength >= 0.0 && *strength <= 1.0)) {
+      return BadInput("+smoothquant:{}: its strength is a number from 0 to 1", option);
+    }
+    scheme.smoothing_strength = *strength;
+    return Ok();
+  }
+  return BadInput("+{} has no options, but has ':{}'", InfoOf(fit).name, option);
 }
 
 // What follows the format's name, "+awq" or "@llm.int8" or "+head=int8_row", into `scheme`.
@@ -124,8 +233,8 @@ Status ApplySuffix(std::string_view suffix, const SchemeOptions& options, Scheme
     BITLOSS_TRY(scheme.head_format, ParseFormat(word.substr(kHeadPrefix.size())));
     return Ok();
   }
-  if (word.substr(0, word.find(':')) == kNoise) return ParseNoise(word, scheme);
-  const auto fit = std::ranges::find(kFits, word, &FitInfo::name);
+  const std::string_view fit_name = word.substr(0, word.find(':'));
+  const auto fit = std::ranges::find(kFits, fit_name, &FitInfo::name);
   if (fit == kFits.end()) {
     std::vector<std::string_view> names;
     for (const FitInfo& known : kFits) names.push_back(known.name);
@@ -133,7 +242,9 @@ Status ApplySuffix(std::string_view suffix, const SchemeOptions& options, Scheme
                        word, NearestNames(word, names, names.size()));
   }
   scheme.fit = fit->kind;
-  return Ok();
+  if (fit->kind == FitKind::kNoise && fit_name == word) return ReadNoise("", scheme);
+  return ForEachOption(
+      word, [&](std::string_view option) { return ReadFitOption(fit->kind, option, scheme); });
 }
 
 Status ApplySuffixes(std::string_view suffixes, const SchemeOptions& options, Scheme& scheme) {
@@ -160,17 +271,12 @@ Status ApplyFormat(std::string_view text, Scheme& scheme) {
 }
 
 Status CheckTogether(const Scheme& scheme) {
-  if (scheme.execution.kind == Execution::Kind::kLlmInt8 && scheme.format.name != "int8_row") {
-    return Unsupported("scheme '{}': @{} multiplies the codes of int8_row, not of {}", scheme.text,
-                       kLlmInt8, scheme.format.name);
+  if (const Status fit = CheckFit(scheme.format, scheme.fit); !fit.ok()) {
+    return Within(fmt::format("scheme '{}'", scheme.text), fit.error());
   }
-  const bool int_group =
-      scheme.format.group_size > 0 && scheme.format.row_coding == RowCoding::kIndependent;
-  if (scheme.fit == FitKind::kAwq && !int_group) {
-    return Unsupported(
-        "scheme '{}': +awq clips groups of a row's weights, which {} does not have; "
-        "use int4_group, int3_group or int2_group",
-        scheme.text, scheme.format.name);
+  if (const Status execution = CheckExecution(scheme.format, scheme.execution.kind);
+      !execution.ok()) {
+    return Within(fmt::format("scheme '{}'", scheme.text), execution.error());
   }
   return Ok();
 }
@@ -190,6 +296,69 @@ bool DividesAll(size_t group, std::span<const size_t> widths) {
 
 std::span<const Preset> Presets() { return kPresets; }
 std::span<const FitInfo> Fits() { return kFits; }
+std::span<const ExecutionInfo> Executions() { return kExecutions; }
+const FitInfo& InfoOf(FitKind kind) { return *std::ranges::find(kFits, kind, &FitInfo::kind); }
+
+Status CheckFit(const Format& format, FitKind fit) {
+  const bool independent = format.row_coding == RowCoding::kIndependent;
+  const bool has_codes = format.unpack != nullptr;
+  switch (fit) {
+    case FitKind::kNearest:
+    case FitKind::kNoise:
+      return Ok();
+    case FitKind::kMse:
+    case FitKind::kImatrix:
+      if (has_codes && (independent || format.encode_weighted != nullptr)) return Ok();
+      return Unsupported(
+          "+{} clips the groups of a row by themselves, but the rows of {} are not "
+          "encoded one by one",
+          InfoOf(fit).name, format.name);
+    case FitKind::kHqq:
+      if (format.symmetry == Symmetry::kFloatZero) return Ok();
+      return Unsupported(
+          "+hqq finds zero points that are floats, which {} does not have; "
+          "use int4_group:64:float",
+          format.name);
+    case FitKind::kAwq:
+      if (has_codes && independent && format.group_size > 0) return Ok();
+      return Unsupported(
+          "+awq clips groups of a row's weights, which {} does not have; "
+          "use int4_group, int3_group or int2_group",
+          format.name);
+    case FitKind::kGptq:
+      if (has_codes && format.pack != nullptr) return Ok();
+      return Unsupported("+gptq gives each group a scale of its own, but {} {}", format.name,
+                         has_codes ? "makes its scales of others" : "has none");
+    case FitKind::kSmoothQuant:
+      if (has_codes) return Ok();
+      return Unsupported(
+          "+smoothquant makes weights harder to round and activations easier; {} "
+          "rounds neither",
+          format.name);
+  }
+  return Ok();
+}
+
+Status CheckExecution(const Format& format, Execution::Kind execution) {
+  switch (execution) {
+    case Execution::Kind::kRealActivations:
+    case Execution::Kind::kBf16Activations:
+    case Execution::Kind::kFp16Emulation:
+      return Ok();
+    case Execution::Kind::kLlmInt8:
+    case Execution::Kind::kW8A8:
+      if (format.name == "int8_row") return Ok();
+      return Unsupported("@{} multiplies the codes of int8_row, not of {}",
+                         execution == Execution::Kind::kW8A8 ? "w8a8" : "llm.int8", format.name);
+    case Execution::Kind::kGgml:
+      if (MultipliesInGgmlBlocks(format)) return Ok();
+      return Unsupported(
+          "@ggml multiplies GGUF's blocks of 32 weights (q4_0, q4_1, q5_0, q5_1, "
+          "q8_0, iq4_nl), not {}",
+          format.name);
+  }
+  return Ok();
+}
 
 bool IsControl(const Scheme& scheme) {
   const bool rounds = scheme.execution.kind == Execution::Kind::kBf16Activations ||

@@ -5,6 +5,7 @@
 //   int4_group:64+awq         a format (quant/format.h) and how its codes are chosen
 //   int3_group:auto:sym       the group size follows from the model's widths (ResolveForWidths)
 //   int8_row@llm.int8:6.0     integer product; after the ':' its outlier threshold
+//   int4_group:64:full+gptq:act   a fit with options: GPTQ's act order
 //   nf4+head=int8_row         the output head quantized too
 //   fp16+noise:0.01           Gaussian noise instead of rounding: what no quantizer's structure
 //   does f16@bf16                  the model itself under another arithmetic: an A/A control
@@ -19,16 +20,26 @@
 #include <string_view>
 
 #include "bitloss/base/result.h"
+#include "bitloss/quant/fit/gptq.h"
 #include "bitloss/quant/format.h"
 
 namespace bitloss {
 
 // How codes are chosen.
 enum class FitKind {
-  kNearest,  // each weight by itself
-  kAwq,      // activation-aware scaling and clipping, then nearest
-  kNoise,    // Gaussian noise of Scheme::noise times the tensor's standard deviation, then nearest
+  kNearest,      // each weight by itself
+  kMse,          // groups clipped for the least squared error of their weights (fit/clip.h)
+  kHqq,          // zero points by half-quadratic steps (fit/hqq.h)
+  kImatrix,      // the encoder's weighted form, or clipping for it, by importances (fit/clip.h)
+  kAwq,          // activation-aware scaling and clipping, then nearest (fit/awq.h)
+  kGptq,         // column by column, later columns making up for earlier ones (fit/gptq.h)
+  kSmoothQuant,  // activations' magnitude moved into the weights, then nearest
+  // Gaussian noise of Scheme::noise times the tensor's standard deviation, then nearest.
+  kNoise,
 };
+
+// What a fit looks at besides the weights.
+enum class FitNeeds { kNothing, kActivations };
 
 // What is multiplied.
 struct Execution {
@@ -38,17 +49,25 @@ struct Execution {
     // What goes into and comes out of every linear is rounded; products are summed in FP32.
     kBf16Activations,  // to BF16
     kFp16Emulation,    // to FP16, and so are attention's scores, probabilities and sums
+    kW8A8,             // int8 weights times int8 activations, one scale for a token or for all
+    kGgml,             // blocks of 32 int8 activations, as llama.cpp multiplies on a CPU
   };
   Kind kind = Kind::kRealActivations;
   // kLlmInt8: |activation| at or above this makes its column an outlier; 0: no decomposition.
   float outlier_threshold = 6.0f;
+  // kW8A8: whether activations have one scale that calibration found, and that scale (its largest
+  // activation / 127), which is each matrix's own and known only when it is packed.
+  bool static_activations = false;
+  float activation_scale = 0.0f;
 };
 
 struct Scheme {
   std::string text;  // as the user wrote it
   Format format;     // the linears of the decoder blocks
   FitKind fit = FitKind::kNearest;
-  double noise = 0.0;  // of kNoise: relative to each tensor's standard deviation
+  double noise = 0.0;               // of kNoise: relative to each tensor's standard deviation
+  GptqOptions gptq;                 // of kGptq
+  double smoothing_strength = 0.5;  // of kSmoothQuant: alpha
   Execution execution;
   // The group size is the largest of 128, 64, 32 that divides every quantized width, and not known
   // before ResolveForWidths; until then `format` stands with 128.
@@ -65,10 +84,25 @@ bool IsControl(const Scheme& scheme);
 struct FitInfo {
   FitKind kind;
   std::string_view name;
+  FitNeeds needs;
   std::string_view summary;
   std::string_view source;
 };
 std::span<const FitInfo> Fits();
+const FitInfo& InfoOf(FitKind kind);
+
+// A way of multiplying, as "@w8a8" names it; the first, without a name, decodes weights.
+struct ExecutionInfo {
+  Execution::Kind kind;
+  std::string_view name;
+  std::string_view summary;
+  std::string_view source;
+};
+std::span<const ExecutionInfo> Executions();
+
+// Whether they go together; if not, kUnsupported with the reason.
+Status CheckFit(const Format& format, FitKind fit);
+Status CheckExecution(const Format& format, Execution::Kind execution);
 
 struct Preset {
   std::string_view name;     // "awq"

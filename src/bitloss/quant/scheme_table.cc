@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "bitloss/quant/scheme.h"
 
 namespace bitloss {
@@ -12,14 +14,49 @@ double NominalBitsPerWeight(const Format& format) {
   return 8.0 * static_cast<double>(format.num_bytes(format, kSide, kSide)) / (kSide * kSide);
 }
 
+// The family's format that a fit is for: HQQ's grid is one of integer groups' parameters.
+Format FormatFor(const FormatFamily& family, const Format& format, FitKind fit) {
+  if (fit != FitKind::kHqq) return format;
+  const std::array<std::string_view, 2> parameters = {"64", "float"};
+  const auto with_floats = family.make(parameters);
+  return with_floats.ok() ? with_floats.value() : format;
+}
+
 SchemeRow FormatRow(const FormatFamily& family) {
   const Format format = family.make({}).value();  // every family has defaults
-  return {.kind = SchemeRow::Kind::kFormat,
-          .name = std::string(family.name),
-          .meaning = format.name,
-          .bits_per_weight = NominalBitsPerWeight(format),
-          .summary = std::string(family.summary),
-          .source = std::string(family.source)};
+  SchemeRow row{.kind = SchemeRow::Kind::kFormat,
+                .name = std::string(family.name),
+                .meaning = format.name,
+                .bits_per_weight = NominalBitsPerWeight(format),
+                .summary = std::string(family.summary),
+                .source = std::string(family.source)};
+  for (const FitInfo& fit : Fits()) {
+    const Status status = CheckFit(FormatFor(family, format, fit.kind), fit.kind);
+    if (status.ok()) {
+      row.fits.emplace_back(fit.name);
+    } else {
+      row.refused.emplace_back(fmt::format("+{}", fit.name), status.error().message);
+    }
+  }
+  for (const ExecutionInfo& execution : Executions()) {
+    if (execution.name.empty()) continue;
+    const Status status = CheckExecution(format, execution.kind);
+    if (status.ok()) {
+      row.executions.emplace_back(execution.name);
+    } else {
+      row.refused.emplace_back(fmt::format("@{}", execution.name), status.error().message);
+    }
+  }
+  return row;
+}
+
+SchemeRow ExecutionRow(const ExecutionInfo& execution) {
+  return {.kind = SchemeRow::Kind::kExecution,
+          .name = std::string(execution.name),
+          .meaning = fmt::format("@{}", execution.name),
+          .bits_per_weight = std::nullopt,
+          .summary = std::string(execution.summary),
+          .source = std::string(execution.source)};
 }
 
 SchemeRow FitRow(const FitInfo& fit) {
@@ -46,6 +83,9 @@ std::vector<SchemeRow> SchemeTable() {
   std::vector<SchemeRow> rows;
   for (const FormatFamily& family : FormatFamilies()) rows.push_back(FormatRow(family));
   for (const FitInfo& fit : Fits()) rows.push_back(FitRow(fit));
+  for (const ExecutionInfo& execution : Executions()) {
+    if (!execution.name.empty()) rows.push_back(ExecutionRow(execution));
+  }
   for (const Preset& preset : Presets()) rows.push_back(PresetRow(preset));
   return rows;
 }

@@ -4,12 +4,13 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bitloss {
 
 struct SchemeRow {
-  enum class Kind { kFormat, kFit, kPreset };
+  enum class Kind { kFormat, kFit, kExecution, kPreset };
   Kind kind = Kind::kFormat;
   std::string name;     // "int4_group", "awq"
   std::string meaning;  // the scheme or format written out: "int4_group:64:asym"; of a fit: "+awq"
@@ -17,9 +18,14 @@ struct SchemeRow {
   std::optional<double> bits_per_weight;
   std::string summary;
   std::string source;  // where it is defined; empty for what needs no source
+  // Of a format: the names of the fits and executions that go with it, and for each of the others,
+  // "+hqq" or "@ggml", why not.
+  std::vector<std::string> fits = {};
+  std::vector<std::string> executions = {};
+  std::vector<std::pair<std::string, std::string>> refused = {};
 };
 
-// Formats, then fits, then presets, each in the order of its list.
+// Formats, then fits, executions and presets, each in the order of its list.
 std::vector<SchemeRow> SchemeTable();
 
 }  // namespace bitloss

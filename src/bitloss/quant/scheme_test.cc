@@ -94,7 +94,7 @@ TEST(SchemeTest, UnknownNamesAreRefusedWithTheNearestKnownOnes) {
 }
 
 TEST(SchemeTest, UnknownFitsAndExecutionsAreRefusedByName) {
-  EXPECT_THAT(ParseScheme("nf4+gptq").error().message, HasSubstr("unknown fit '+gptq'"));
+  EXPECT_THAT(ParseScheme("nf4+gtpq").error().message, HasSubstr("unknown fit '+gtpq'"));
   EXPECT_THAT(ParseScheme("nf4@int").error().message, HasSubstr("unknown execution '@int'"));
   EXPECT_FALSE(ParseScheme("nf4+").ok());
   EXPECT_FALSE(ParseScheme("nf4@").ok());
@@ -127,7 +127,8 @@ TEST(SchemeTest, EveryPresetStandsForWhatItSays) {
 
 TEST(SchemeTableTest, ListsFormatsFitsAndPresetsWithTheirBits) {
   const std::vector<SchemeRow> rows = SchemeTable();
-  EXPECT_EQ(rows.size(), FormatFamilies().size() + Fits().size() + Presets().size());
+  EXPECT_EQ(rows.size(),
+            FormatFamilies().size() + Fits().size() + Executions().size() - 1 + Presets().size());
   const auto nf4 = std::ranges::find(rows, "nf4", &SchemeRow::name);
   EXPECT_EQ(nf4->bits_per_weight, 4.5);
   const auto awq = std::ranges::find_if(rows, [](const SchemeRow& row) {

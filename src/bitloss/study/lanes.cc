@@ -14,11 +14,29 @@ namespace {
 // What AutoAWQ cuts its calibration text into.
 constexpr size_t kCalibrationSequence = 512;
 
+bool UsesImportanceFile(const Scheme& scheme, const Calibration& calibration) {
+  return scheme.fit == FitKind::kImatrix && calibration.importance.has_value();
+}
+
+// ":act:damp=0.01" of +gptq and the like, all that differ between lanes.
+std::string FitOptions(const Scheme& scheme) {
+  if (scheme.fit == FitKind::kSmoothQuant) return fmt::format(":{}", scheme.smoothing_strength);
+  if (scheme.fit != FitKind::kGptq) return "";
+  return fmt::format(
+      "{}{}:damp={}", scheme.gptq.order == GptqOptions::Order::kByActivation ? ":act" : "",
+      scheme.gptq.groups == GptqOptions::Groups::kStatic ? ":static" : "", scheme.gptq.damping);
+}
+
 // Everything that the lane's numbers depend on, beyond the manifest.
 std::string Definition(const Scheme& scheme, const Calibration& calibration, uint64_t seed) {
   std::string definition = scheme.format.name;
-  if (scheme.fit == FitKind::kAwq) {
-    definition += fmt::format("+awq({}x{} tokens of {})", calibration.sequences.size(),
+  if (scheme.fit != FitKind::kNearest && scheme.fit != FitKind::kNoise) {
+    definition += fmt::format("+{}{}", InfoOf(scheme.fit).name, FitOptions(scheme));
+  }
+  if (UsesImportanceFile(scheme, calibration)) {
+    definition += fmt::format("(imatrix {})", calibration.importance_hash.substr(0, 12));
+  } else if (Calibrates(scheme)) {
+    definition += fmt::format("({}x{} tokens of {})", calibration.sequences.size(),
                               kCalibrationSequence, calibration.text_hash.substr(0, 12));
   }
   if (scheme.fit == FitKind::kNoise) {
@@ -28,6 +46,10 @@ std::string Definition(const Scheme& scheme, const Calibration& calibration, uin
   if (scheme.execution.kind == Execution::Kind::kFp16Emulation) definition += "@fp16";
   if (scheme.execution.kind == Execution::Kind::kLlmInt8) {
     definition += fmt::format("@llm.int8({})", scheme.execution.outlier_threshold);
+  } else if (scheme.execution.kind == Execution::Kind::kW8A8) {
+    definition += scheme.execution.static_activations ? "@w8a8:static" : "@w8a8";
+  } else if (scheme.execution.kind == Execution::Kind::kGgml) {
+    definition += "@ggml";
   }
   if (scheme.head_format.name != F16Format().name) {
     definition += fmt::format("+head={}", scheme.head_format.name);
@@ -40,6 +62,12 @@ std::string CalibrationJson(const Calibration& calibration) {
                                 {"hash", calibration.text_hash},
                                 {"sequences", calibration.sequences.size()},
                                 {"tokens", calibration.num_tokens()}}
+      .dump();
+}
+
+std::string ImportanceJson(const Calibration& calibration) {
+  return nlohmann::ordered_json{{"imatrix", calibration.importance_name},
+                                {"hash", calibration.importance_hash}}
       .dump();
 }
 
@@ -82,7 +110,11 @@ Result<LanePlan> PlanLane(const std::string& text, const ModelFiles& model,
     plan.record.notes.push_back(
         fmt::format("rows of {} weights are stored as {}, as llama.cpp does", width, format));
   }
-  if (Calibrates(scheme)) plan.record.calibration = CalibrationJson(calibration);
+  if (UsesImportanceFile(scheme, calibration)) {
+    plan.record.calibration = ImportanceJson(calibration);
+  } else if (Calibrates(scheme)) {
+    plan.record.calibration = CalibrationJson(calibration);
+  }
   return plan;
 }
 
@@ -116,6 +148,12 @@ Result<Calibration> ReadCalibration(const ModelFiles& model, const StudyOptions&
   for (size_t begin = 0; begin + length <= ids.size() && calibration.sequences.size() < wanted;
        begin += length) {
     calibration.sequences.emplace_back(ids.begin() + begin, ids.begin() + begin + length);
+  }
+  if (!options.imatrix.empty()) {
+    BITLOSS_TRY(const std::string importances, ReadFile(options.imatrix));
+    calibration.importance_name = options.imatrix.filename().string();
+    calibration.importance_hash = Sha256Hex(importances);
+    BITLOSS_TRY(calibration.importance, ImportanceFile::Open(options.imatrix));
   }
   if (calibration.sequences.empty()) {
     return BadInput("calibration text '{}' has {} tokens; at least {} are needed", path.string(),

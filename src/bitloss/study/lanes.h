@@ -2,6 +2,7 @@
 #ifndef BITLOSS_STUDY_LANES_H_
 #define BITLOSS_STUDY_LANES_H_
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,6 +21,10 @@ struct Calibration {
   std::string text_name;
   std::string text_hash;  // SHA-256 of the file
   std::vector<std::vector<int32_t>> sequences;
+  // Of options.imatrix, if there is one.
+  std::optional<ImportanceFile> importance;
+  std::string importance_name;
+  std::string importance_hash;
 
   size_t num_tokens() const;
 };

@@ -44,6 +44,10 @@ struct StudyOptions {
   std::filesystem::path calibration;
   size_t calibration_tokens = 4096;
 
+  // An importance matrix of llama.cpp for +imatrix; empty: the mean squares of the calibration
+  // text.
+  std::filesystem::path imatrix;
+
   // LLM.int8: activations of at least this magnitude are kept out of the int8 product.
   float int8_threshold = 6.0f;
 

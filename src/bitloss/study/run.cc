@@ -106,6 +106,7 @@ Result<std::vector<BuiltLane>> BuildStudyLanes(const Plan& plan, std::vector<Lan
   LaneBuilderOptions options;
   options.calibration = plan.calibration.sequences;
   options.seed = plan.manifest.seed;
+  options.importance = plan.calibration.importance ? &*plan.calibration.importance : nullptr;
   options.layer_done = [&](size_t done) {
     state.done = done;
     progress(state);
@@ -151,7 +152,8 @@ AnswerOptions MakeAnswerOptions(const Plan& plan, const StudyOptions& options) {
 
 Status RunStudy(const StudyOptions& options, const ProgressSink& progress) {
   BITLOSS_TRY(const Plan plan, MakePlan(options));
-  BITLOSS_DO(PlanLanes(plan.model, options, plan.calibration, {}));  // refuse before a folder exists
+  BITLOSS_DO(
+      PlanLanes(plan.model, options, plan.calibration, {}));  // refuse before a folder exists
   BITLOSS_TRY(Store store, Store::OpenOrCreate(options.out, plan.manifest));
   BITLOSS_TRY(const std::vector<LaneRecord> existing, store.Lanes());
   BITLOSS_TRY(std::vector<LanePlan> lane_plans,

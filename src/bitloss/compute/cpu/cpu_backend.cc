@@ -3,6 +3,7 @@
 #include "bitloss/base/check.h"
 #include "bitloss/compute/backend.h"
 #include "bitloss/compute/cpu/attention.h"
+#include "bitloss/compute/cpu/block_int8_matmul.h"
 #include "bitloss/compute/cpu/instruction_sets.h"
 #include "bitloss/compute/cpu/int8_matmul.h"
 #include "bitloss/compute/cpu/int8_matrix.h"
@@ -24,6 +25,7 @@ class CpuBackend final : public Backend {
         threads_(threads),
         matmul_(MatMulKernelsFor(target)),
         int8_(Int8KernelsFor(target)),
+        blocks_(BlockInt8KernelFor(target)),
         rows_(RowKernelsFor(target)),
         attention_(AttentionKernelsFor(target)) {}
 
@@ -34,10 +36,15 @@ class CpuBackend final : public Backend {
 
   Result<std::unique_ptr<PackedMatrix>> Pack(const EncodedMatrix& weights,
                                              const Execution& execution) const override {
-    if (execution.kind == Execution::Kind::kLlmInt8) {
+    if (execution.kind == Execution::Kind::kLlmInt8 || execution.kind == Execution::Kind::kW8A8) {
       BITLOSS_TRY(const Int8Weights int8, UnpackInt8(weights));
-      return std::unique_ptr<PackedMatrix>(std::make_unique<Int8Matrix>(
-          weights.rows, weights.cols, int8, execution.outlier_threshold, threads_));
+      return std::unique_ptr<PackedMatrix>(
+          std::make_unique<Int8Matrix>(weights.rows, weights.cols, int8, execution, threads_));
+    }
+    if (execution.kind == Execution::Kind::kGgml) {
+      BITLOSS_TRY(const GgmlWeights blocks, UnpackGgml(weights));
+      return std::unique_ptr<PackedMatrix>(
+          std::make_unique<BlockInt8Matrix>(weights.rows, weights.cols, blocks, threads_));
     }
     return std::unique_ptr<PackedMatrix>(std::make_unique<PanelMatrix>(weights, threads_));
   }
@@ -50,6 +57,8 @@ class CpuBackend final : public Backend {
     BITLOSS_CHECK(CoverRows(calls, x.rows));
     if (const auto* int8 = dynamic_cast<const Int8Matrix*>(&packed)) {
       MultiplyInt8OnThreads(int8_, *int8, bias, x, calls, y, threads_);
+    } else if (const auto* blocks = dynamic_cast<const BlockInt8Matrix*>(&packed)) {
+      MultiplyBlocksOnThreads(int8_, blocks_, *blocks, bias, x, y, threads_);
     } else {
       MultiplyOnThreads(matmul_, dynamic_cast<const PanelMatrix&>(packed), bias, x, y, threads_);
     }
@@ -123,6 +132,7 @@ class CpuBackend final : public Backend {
   ThreadPool& threads_;
   MatMulKernels matmul_;
   Int8Kernels int8_;
+  BlockInt8Kernel blocks_;
   RowKernels rows_;
   AttentionKernels attention_;
 };

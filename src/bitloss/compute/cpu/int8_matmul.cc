@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "bitloss/compute/w8a8.h"
 #include "bitloss/tensor/dtype.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -304,11 +305,32 @@ QuantizedRows QuantizeOnThreads(const Int8Kernels& kernels, float threshold, Con
   return result;
 }
 
+QuantizedRows RoundOnThreads(const Int8Kernels& kernels, const Execution& execution,
+                             ConstMatrixView x, ThreadPool& threads) {
+  const size_t num_words = (x.cols + kBytesPerWord - 1) / kBytesPerWord;
+  QuantizedRows result;
+  result.row_bytes = kernels.row_bytes(num_words);
+  result.codes.resize(x.rows * result.row_bytes);
+  result.scales.resize(x.rows);
+  result.has_outliers.resize(x.rows);
+  ForEachRow(x.rows, threads, [&](size_t row) {
+    std::vector<float> codes(x.cols);
+    result.scales[row] = RoundToInt8(x.Row(row), execution, codes);
+    // Whole numbers of seven bits pass through the kernel's FP16 and rounding as they are.
+    kernels.quantize_row(codes.data(), codes.size(), 1.0f, {},
+                         result.codes.data() + row * result.row_bytes);
+  });
+  return result;
+}
+
 void MultiplyInt8OnThreads(const Int8Kernels& kernels, const Int8Matrix& weights,
                            std::span<const float> bias, ConstMatrixView x,
                            std::span<const RowRange> calls, MatrixView y, ThreadPool& threads) {
+  const Execution& execution = weights.execution();
   const QuantizedRows rows =
-      QuantizeOnThreads(kernels, weights.outlier_threshold(), x, calls, threads);
+      execution.kind == Execution::Kind::kW8A8
+          ? RoundOnThreads(kernels, execution, x, threads)
+          : QuantizeOnThreads(kernels, execution.outlier_threshold, x, calls, threads);
   const size_t row_parts = (x.rows + kMaxRowsOfPart - 1) / kMaxRowsOfPart;
   const size_t num_panels = weights.num_panels();
   const size_t panels_of_part =

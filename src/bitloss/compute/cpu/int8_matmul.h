@@ -1,4 +1,5 @@
-// The int8 product of llm_int8.h: activations to integers, the exact product, the outlier columns.
+// The int8 products of llm_int8.h and w8a8.h: activations to integers, the exact product, the
+// outlier columns (of which W8A8 has none).
 //
 // In FP32, per element: main = (float(acc) * (absmax[t] / 127)) * s[o], acc exact; the outlier
 // columns are added to it in ascending order, one fused multiply-add each, with the weights
@@ -63,6 +64,10 @@ Int8Kernels Int8KernelsFor(int64_t target);
 
 QuantizedRows QuantizeOnThreads(const Int8Kernels& kernels, float threshold, ConstMatrixView x,
                                 std::span<const RowRange> calls, ThreadPool& threads);
+
+// The same for W8A8: no calls, no outliers.
+QuantizedRows RoundOnThreads(const Int8Kernels& kernels, const Execution& execution,
+                             ConstMatrixView x, ThreadPool& threads);
 
 // The whole product. Shapes as in Backend::MatMul.
 void MultiplyInt8OnThreads(const Int8Kernels& kernels, const Int8Matrix& weights,

@@ -3,10 +3,10 @@
 namespace bitloss {
 
 Int8Matrix::Int8Matrix(size_t rows, size_t cols, const Int8Weights& weights,
-                       float outlier_threshold, ThreadPool& threads)
+                       const Execution& execution, ThreadPool& threads)
     : rows_(rows),
       cols_(cols),
-      outlier_threshold_(outlier_threshold),
+      execution_(execution),
       words_(num_panels() * num_words() * kPanelWidth * sizeof(uint32_t)),
       scales_(num_panels() * kPanelWidth),
       sums_(num_panels() * kPanelWidth) {

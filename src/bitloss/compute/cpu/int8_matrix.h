@@ -22,7 +22,7 @@ inline constexpr size_t kBytesPerWord = 4;
 
 class Int8Matrix final : public PackedMatrix {
  public:
-  Int8Matrix(size_t rows, size_t cols, const Int8Weights& weights, float outlier_threshold,
+  Int8Matrix(size_t rows, size_t cols, const Int8Weights& weights, const Execution& execution,
              ThreadPool& threads);
 
   size_t out_features() const override { return rows_; }
@@ -31,7 +31,8 @@ class Int8Matrix final : public PackedMatrix {
     return words_.size() + scales_.size() * sizeof(float) + sums_.size() * sizeof(int32_t);
   }
 
-  float outlier_threshold() const { return outlier_threshold_; }
+  // How activations become integers: kLlmInt8 or kW8A8.
+  const Execution& execution() const { return execution_; }
   size_t num_words() const { return (cols_ + kBytesPerWord - 1) / kBytesPerWord; }
   size_t num_panels() const { return (rows_ + kPanelWidth - 1) / kPanelWidth; }
   size_t PanelOutputs(size_t panel) const {
@@ -48,7 +49,7 @@ class Int8Matrix final : public PackedMatrix {
 
   size_t rows_;
   size_t cols_;
-  float outlier_threshold_;
+  Execution execution_;
   AlignedBytes words_;
   std::vector<float> scales_;
   std::vector<int32_t> sums_;

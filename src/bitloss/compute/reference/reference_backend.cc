@@ -7,6 +7,7 @@
 
 #include "bitloss/base/check.h"
 #include "bitloss/compute/backend.h"
+#include "bitloss/compute/reference/integer_products.h"
 #include "bitloss/compute/reference/llm_int8_reference.h"
 
 namespace bitloss {
@@ -14,23 +15,30 @@ namespace {
 
 class ReferenceMatrix final : public PackedMatrix {
  public:
-  ReferenceMatrix(const EncodedMatrix& weights, const Execution& execution, Int8Weights int8)
-      : weights_(weights), execution_(execution), int8_(std::move(int8)) {}
+  ReferenceMatrix(const EncodedMatrix& weights, const Execution& execution, Int8Weights int8,
+                  GgmlWeights blocks)
+      : weights_(weights),
+        execution_(execution),
+        int8_(std::move(int8)),
+        blocks_(std::move(blocks)) {}
 
   size_t out_features() const override { return weights_.rows; }
   size_t in_features() const override { return weights_.cols; }
   size_t num_bytes() const override {
-    return weights_.num_bytes() + int8_.codes.size() + int8_.scales.size() * sizeof(float);
+    return weights_.num_bytes() + int8_.codes.size() + int8_.scales.size() * sizeof(float) +
+           blocks_.codes.size() + (blocks_.scales.size() + blocks_.offsets.size()) * sizeof(float);
   }
 
   const EncodedMatrix& weights() const { return weights_; }
   const Execution& execution() const { return execution_; }
-  const Int8Weights& int8() const { return int8_; }  // empty unless kLlmInt8
+  const Int8Weights& int8() const { return int8_; }      // empty unless kLlmInt8 or kW8A8
+  const GgmlWeights& blocks() const { return blocks_; }  // empty unless kGgml
 
  private:
   EncodedMatrix weights_;
   Execution execution_;
   Int8Weights int8_;
+  GgmlWeights blocks_;
 };
 
 double Dot(std::span<const float> a, std::span<const float> b) {
@@ -67,11 +75,14 @@ class ReferenceBackend final : public Backend {
   Result<std::unique_ptr<PackedMatrix>> Pack(const EncodedMatrix& weights,
                                              const Execution& execution) const override {
     Int8Weights int8;
-    if (execution.kind == Execution::Kind::kLlmInt8) {
+    GgmlWeights blocks;
+    if (execution.kind == Execution::Kind::kLlmInt8 || execution.kind == Execution::Kind::kW8A8) {
       BITLOSS_TRY(int8, UnpackInt8(weights));
+    } else if (execution.kind == Execution::Kind::kGgml) {
+      BITLOSS_TRY(blocks, UnpackGgml(weights));
     }
     return std::unique_ptr<PackedMatrix>(
-        std::make_unique<ReferenceMatrix>(weights, execution, std::move(int8)));
+        std::make_unique<ReferenceMatrix>(weights, execution, std::move(int8), std::move(blocks)));
   }
 
   void MatMul(const PackedMatrix& packed, std::span<const float> bias, ConstMatrixView x,
@@ -87,6 +98,12 @@ class ReferenceBackend final : public Backend {
                       x.Rows(call.begin, call.end), y.Rows(call.begin, call.end));
       }
       return;
+    }
+    if (matrix.execution().kind == Execution::Kind::kW8A8) {
+      return W8A8MatMul(matrix.int8(), matrix.execution(), bias, x, y);
+    }
+    if (matrix.execution().kind == Execution::Kind::kGgml) {
+      return GgmlMatMul(matrix.blocks(), bias, x, y);
     }
     std::vector<float> weights(x.cols);
     for (size_t out = 0; out < y.cols; ++out) {

@@ -48,6 +48,22 @@ Format PlainBlock4Format(std::string name) {
             }
             return UnpackBlock4(kTable(), matrix, absmax);
           },
+      .pack = [](const Format& format, size_t rows, size_t cols,
+                 const GroupedCodes& grouped) -> Result<EncodedMatrix> {
+        if (grouped.group_size != kBlock4Weights) {
+          return Unsupported("{}: blocks of {} weights run over the ends of rows of {}",
+                             format.name, kBlock4Weights, cols);
+        }
+        std::vector<uint8_t> codes(rows * cols / 2);
+        for (size_t i = 0; i < codes.size(); ++i) {
+          codes[i] = static_cast<uint8_t>(grouped.codes[2 * i] << 4 | grouped.codes[2 * i + 1]);
+        }
+        return EncodedMatrix{.format = format,
+                             .rows = rows,
+                             .cols = cols,
+                             .codes = OwnPlane(std::move(codes)),
+                             .scales = OwnPlane(grouped.scales)};
+      },
   };
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "bitloss/quant/formats/ggml/legacy_blocks.h"
 #include "bitloss/quant/formats/no_parameters.h"
 #include "bitloss/quant/formats/planes.h"
 
@@ -209,6 +210,11 @@ const Format& GgmlFormat(const GgmlType& type) { return AllFormats().at(FormatNa
 const GgmlType* GgmlTypeOf(const Format& format) {
   const auto found = AllFormats().find(format.name);
   return found == AllFormats().end() ? nullptr : found->second.first;
+}
+
+bool MultipliesInGgmlBlocks(const Format& format) {
+  const GgmlType* type = GgmlTypeOf(format);
+  return type != nullptr && type->elements_per_block == kLegacyBlock && type->name != "MXFP4";
 }
 
 std::vector<FormatFamily> GgmlFamilies() {

@@ -28,6 +28,10 @@ const Format& GgmlFormat(const GgmlType& type);
 // The type of a format made by GgmlFormat; null for others.
 const GgmlType* GgmlTypeOf(const Format& format);
 
+// Whether llama.cpp's CPU kernels multiply the format's blocks with blocks of 32 int8 activations:
+// q4_0, q4_1, q5_0, q5_1, q8_0, iq4_nl. (K-quants take activations in blocks of 256.)
+bool MultipliesInGgmlBlocks(const Format& format);
+
 // One for each type that can be encoded, ordered by bits.
 std::vector<FormatFamily> GgmlFamilies();
 

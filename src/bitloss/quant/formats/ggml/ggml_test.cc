@@ -130,6 +130,18 @@ TEST(GgmlTest, UnpacksTheWorkedSixBitScales) {
   EXPECT_EQ(PackSixBitScales(kScales).bytes, scales.bytes);
 }
 
+// Of the table "int4 group conventions": 0.30, -0.70, 0.05, 0.42 as Q4_0, scale 0.0875.
+TEST(GgmlTest, EncodesTheWorkedGroupAsQ4_0) {
+  Matrix row(1, 32);
+  row.Fill(0.0f);
+  std::ranges::copy(std::array{0.30f, -0.70f, 0.05f, 0.42f}, row.data());
+  const Format& format = GgmlFormat(*FindGgmlType("Q4_0"));
+  const GroupedCodes grouped = format.unpack(format.encode(format, row).value());
+  EXPECT_THAT(std::vector(grouped.codes.begin(), grouped.codes.begin() + 4),
+              ElementsAre(11, 0, 9, 13));
+  EXPECT_EQ(grouped.scales[0], ThroughF16(0.0875f));
+}
+
 // 0.5, -1, 0.25 at 0..2 and 0.9, -0.3 at 16, 17, the rest 0, as ggml's encoder stores them.
 TEST(GgmlTest, DecodesTheWorkedBlockAsQ4_0) {
   const std::vector<float> x = DecodeBlock("Q4_0", "0030fc608a88888888888888888888888888");

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include "bitloss/quant/formats/packed_bits.h"
 #include "bitloss/quant/formats/planes.h"
@@ -14,6 +15,8 @@ namespace bitloss {
 namespace {
 
 constexpr float kMinRange = 1e-5f;
+// Of Symmetry, in its order.
+constexpr std::array<std::string_view, 4> kSymmetries = {"sym", "asym", "full", "float"};
 constexpr size_t kStripe = 8;
 
 struct Range {
@@ -38,28 +41,41 @@ Range RangeWithZero(std::span<const float> group) {
 // Code 0 stands for `zero` steps below zero.
 struct Grid {
   F16 scale;
-  uint8_t zero = 0;
+  float zero = 0.0f;
 };
 
 float MaxCode(const Format& format) { return static_cast<float>((1 << format.bits) - 1); }
-uint8_t MiddleCode(const Format& format) { return static_cast<uint8_t>(1 << (format.bits - 1)); }
+float MiddleCode(const Format& format) { return static_cast<float>(1 << (format.bits - 1)); }
+
+bool HasZeros(const Format& format) {
+  return format.symmetry == Symmetry::kAsymmetric || format.symmetry == Symmetry::kFloatZero;
+}
 
 Grid GridOf(const Format& format, Range range) {
-  if (format.symmetry == Symmetry::kSymmetric) {
-    const float absmax = std::max(-range.low, range.high);
-    const auto steps = static_cast<float>(MiddleCode(format) - 1);
-    return {RoundToF16(std::max(absmax, kMinRange) / steps), MiddleCode(format)};
-  }
+  const float absmax = std::max(-range.low, range.high);
   const float max_code = MaxCode(format);
+  if (format.symmetry == Symmetry::kSymmetric) {
+    return {RoundToF16(std::max(absmax, kMinRange) / (MiddleCode(format) - 1)), MiddleCode(format)};
+  }
+  if (format.symmetry == Symmetry::kFullSymmetric) {
+    return {RoundToF16(std::max(2 * absmax, kMinRange) / max_code), MiddleCode(format)};
+  }
   const F16 scale = RoundToF16(std::max(range.high - range.low, kMinRange) / max_code);
   const float below = std::min(-range.low / ToFloat(scale), max_code);
-  return {scale, static_cast<uint8_t>(RoundToEven(below))};
+  return {scale, format.symmetry == Symmetry::kFloatZero ? ThroughF16(below) : RoundToEven(below)};
 }
 
 void EncodeGroup(const Format& format, std::span<const float> group, const Grid& grid,
                  std::span<uint8_t> codes) {
   const float scale = ToFloat(grid.scale);
   const float zero = grid.zero;
+  if (format.symmetry == Symmetry::kFloatZero) {
+    for (size_t i = 0; i < group.size(); ++i) {
+      const float steps = std::min(std::max(group[i] / scale + zero, 0.0f), MaxCode(format));
+      codes[i] = static_cast<uint8_t>(static_cast<int>(RoundToEven(steps)));
+    }
+    return;
+  }
   // Rounding is monotone and the bounds are whole, so clamping may come first.
   const float top = MaxCode(format) - zero;
   for (size_t i = 0; i < group.size(); ++i) {
@@ -71,15 +87,44 @@ void EncodeGroup(const Format& format, std::span<const float> group, const Grid&
 struct Planes {
   std::vector<uint8_t> codes;
   std::vector<F16> scales;
-  std::vector<uint8_t> zeros;
+  std::vector<uint8_t> zeros;  // bytes
 };
 
-bool HasZeros(const Format& format) { return format.symmetry == Symmetry::kAsymmetric; }
-
 // Appends one row to the planes.
-Status AppendRow(const Format& format, std::span<const float> row, Planes& planes) {
-  std::vector<uint8_t> codes(row.size());
+void AppendPacked(const Format& format, std::span<const uint8_t> codes, std::span<const Grid> grids,
+                  Planes& planes) {
+  const size_t end = planes.codes.size();
+  planes.codes.resize(end + PackedBytes(codes.size(), format.bits));
+  PackBits(codes, format.bits, planes.codes.data() + end);
+  for (const Grid& grid : grids) planes.scales.push_back(grid.scale);
+  if (!HasZeros(format)) return;
+  const size_t zeros_end = planes.zeros.size();
+  if (format.symmetry == Symmetry::kFloatZero) {
+    planes.zeros.resize(zeros_end + grids.size() * sizeof(F16));
+    for (size_t g = 0; g < grids.size(); ++g) {
+      const F16 zero = RoundToF16(grids[g].zero);
+      std::memcpy(planes.zeros.data() + zeros_end + g * sizeof(F16), &zero, sizeof(F16));
+    }
+    return;
+  }
   std::vector<uint8_t> zeros;
+  for (const Grid& grid : grids) zeros.push_back(static_cast<uint8_t>(grid.zero));
+  planes.zeros.resize(zeros_end + PackedBytes(zeros.size(), format.bits));
+  PackBits(zeros, format.bits, planes.zeros.data() + zeros_end);
+}
+
+EncodedMatrix FromPlanes(const Format& format, size_t rows, size_t cols, Planes planes) {
+  return EncodedMatrix{.format = format,
+                       .rows = rows,
+                       .cols = cols,
+                       .codes = OwnPlane(std::move(planes.codes)),
+                       .scales = OwnPlane(std::move(planes.scales)),
+                       .zeros = OwnPlane(std::move(planes.zeros))};
+}
+
+Status EncodeRow(const Format& format, std::span<const float> row, Planes& planes) {
+  std::vector<uint8_t> codes(row.size());
+  std::vector<Grid> grids;
   for (size_t first = 0; first < row.size(); first += format.group_size) {
     const auto group = row.subspan(first, format.group_size);
     const Grid grid = GridOf(format, RangeWithZero(group));
@@ -88,17 +133,9 @@ Status AppendRow(const Format& format, std::span<const float> row, Planes& plane
                       first, first + group.size() - 1);
     }
     EncodeGroup(format, group, grid, std::span(codes).subspan(first, group.size()));
-    planes.scales.push_back(grid.scale);
-    zeros.push_back(grid.zero);
+    grids.push_back(grid);
   }
-  const size_t end = planes.codes.size();
-  planes.codes.resize(end + PackedBytes(codes.size(), format.bits));
-  PackBits(codes, format.bits, planes.codes.data() + end);
-  if (HasZeros(format)) {
-    const size_t zeros_end = planes.zeros.size();
-    planes.zeros.resize(zeros_end + PackedBytes(zeros.size(), format.bits));
-    PackBits(zeros, format.bits, planes.zeros.data() + zeros_end);
-  }
+  AppendPacked(format, codes, grids, planes);
   return Ok();
 }
 
@@ -107,16 +144,26 @@ Result<EncodedMatrix> EncodeIntGroup(const Format& format, ConstMatrixView weigh
   Planes planes;
   planes.codes.reserve(weights.rows * PackedBytes(weights.cols, format.bits));
   for (size_t row = 0; row < weights.rows; ++row) {
-    if (const Status status = AppendRow(format, weights.Row(row), planes); !status.ok()) {
+    if (const Status status = EncodeRow(format, weights.Row(row), planes); !status.ok()) {
       return Within(fmt::format("row {}", row), status.error());
     }
   }
-  return EncodedMatrix{.format = format,
-                       .rows = weights.rows,
-                       .cols = weights.cols,
-                       .codes = OwnPlane(std::move(planes.codes)),
-                       .scales = OwnPlane(std::move(planes.scales)),
-                       .zeros = OwnPlane(std::move(planes.zeros))};
+  return FromPlanes(format, weights.rows, weights.cols, std::move(planes));
+}
+
+Result<EncodedMatrix> PackIntGroup(const Format& format, size_t rows, size_t cols,
+                                   const GroupedCodes& grouped) {
+  const size_t num_groups = cols / format.group_size;
+  Planes planes;
+  std::vector<Grid> grids(num_groups);
+  for (size_t row = 0; row < rows; ++row) {
+    for (size_t g = 0; g < num_groups; ++g) {
+      const size_t i = row * num_groups + g;
+      grids[g] = {RoundToF16(grouped.scales[i]), grouped.zeros[i]};
+    }
+    AppendPacked(format, std::span(grouped.codes).subspan(row * cols, cols), grids, planes);
+  }
+  return FromPlanes(format, rows, cols, std::move(planes));
 }
 
 const uint8_t* PackedRow(const SharedBytes& plane, size_t row, size_t num_codes, int bits) {
@@ -124,11 +171,17 @@ const uint8_t* PackedRow(const SharedBytes& plane, size_t row, size_t num_codes,
 }
 
 // The zero points of a row's groups, in codes.
-std::vector<uint8_t> ZerosOfRow(const EncodedMatrix& matrix, size_t row) {
+std::vector<float> ZerosOfRow(const EncodedMatrix& matrix, size_t row) {
   const Format& format = matrix.format;
-  std::vector<uint8_t> zeros(matrix.cols / format.group_size, MiddleCode(format));
-  if (HasZeros(format)) {
-    UnpackBits(PackedRow(matrix.zeros, row, zeros.size(), format.bits), format.bits, 0, zeros);
+  std::vector<float> zeros(matrix.cols / format.group_size, MiddleCode(format));
+  if (format.symmetry == Symmetry::kFloatZero) {
+    for (size_t g = 0; g < zeros.size(); ++g) {
+      zeros[g] = ToFloat(LoadAt<F16>(matrix.zeros, row * zeros.size() + g));
+    }
+  } else if (HasZeros(format)) {
+    std::vector<uint8_t> codes(zeros.size());
+    UnpackBits(PackedRow(matrix.zeros, row, zeros.size(), format.bits), format.bits, 0, codes);
+    std::ranges::copy(codes, zeros.begin());
   }
   return zeros;
 }
@@ -139,28 +192,34 @@ void DecodeIntGroup(const EncodedMatrix& matrix, size_t row, size_t first_col,
   const Format& format = matrix.format;
   std::vector<uint8_t> codes(out.size());
   UnpackBits(PackedRow(matrix.codes, row, matrix.cols, format.bits), format.bits, first_col, codes);
-  const std::vector<uint8_t> zeros = ZerosOfRow(matrix, row);
+  const std::vector<float> zeros = ZerosOfRow(matrix, row);
   for (size_t i = 0; i < out.size();) {
     const size_t group = (first_col + i) / format.group_size;
     const size_t end = std::min((group + 1) * format.group_size - first_col, out.size());
     const float scale = ToFloat(LoadAt<F16>(matrix.scales, row * zeros.size() + group));
-    const int zero = zeros[group];
-    for (; i < end; ++i) out[i] = static_cast<float>(codes[i] - zero) * scale;
+    const float zero = zeros[group];
+    if (format.symmetry == Symmetry::kFloatZero) {
+      for (; i < end; ++i) out[i] = std::fma(static_cast<float>(codes[i]), scale, -zero * scale);
+    }
+    for (; i < end; ++i) out[i] = (static_cast<float>(codes[i]) - zero) * scale;
   }
 }
 
 GroupedCodes UnpackIntGroup(const EncodedMatrix& matrix) {
   const Format& format = matrix.format;
-  GroupedCodes grouped{.kind = GroupedCodes::Kind::kZeroPoint,
-                       .bits = format.bits,
-                       .group_size = format.group_size,
-                       .codes = std::vector<uint8_t>(matrix.rows * matrix.cols)};
+  const bool float_zero = format.symmetry == Symmetry::kFloatZero;
+  GroupedCodes grouped{
+      .kind = float_zero ? GroupedCodes::Kind::kOffset : GroupedCodes::Kind::kZeroPoint,
+      .bits = format.bits,
+      .group_size = format.group_size,
+      .codes = std::vector<uint8_t>(matrix.rows * matrix.cols)};
   for (size_t row = 0; row < matrix.rows; ++row) {
     UnpackBits(PackedRow(matrix.codes, row, matrix.cols, format.bits), format.bits, 0,
                std::span(grouped.codes).subspan(row * matrix.cols, matrix.cols));
-    for (const uint8_t zero : ZerosOfRow(matrix, row)) {
-      grouped.scales.push_back(ToFloat(LoadAt<F16>(matrix.scales, grouped.scales.size())));
-      grouped.zeros.push_back(zero);
+    for (const float zero : ZerosOfRow(matrix, row)) {
+      const float scale = ToFloat(LoadAt<F16>(matrix.scales, grouped.scales.size()));
+      grouped.scales.push_back(scale);
+      grouped.zeros.push_back(float_zero ? -zero * scale : zero);
     }
   }
   return grouped;
@@ -174,7 +233,9 @@ Status SupportsIntGroup(const Format& format, size_t /*rows*/, size_t cols) {
 
 size_t NumBytesIntGroup(const Format& format, size_t rows, size_t cols) {
   const size_t groups = cols / format.group_size;
-  const size_t zeros = HasZeros(format) ? PackedBytes(groups, format.bits) : 0;
+  const size_t zeros = format.symmetry == Symmetry::kFloatZero ? groups * sizeof(F16)
+                       : HasZeros(format)                      ? PackedBytes(groups, format.bits)
+                                                               : 0;
   return rows * (PackedBytes(cols, format.bits) + groups * sizeof(F16) + zeros);
 }
 
@@ -182,7 +243,7 @@ Result<Format> Parse(int bits, std::span<const std::string_view> parameters) {
   const auto bad = [&](std::string_view parameter) {
     return BadInput(
         "int{}_group has no parameter '{}'; possible are a group size (a multiple of 8, such as "
-        "64) and then 'sym' or 'asym', as in int{}_group:64:asym",
+        "64) and then 'sym', 'asym', 'full' or 'float', as in int{}_group:64:asym",
         bits, parameter, bits);
   };
   size_t group_size = kDefaultGroup;
@@ -194,8 +255,9 @@ Result<Format> Parse(int bits, std::span<const std::string_view> parameters) {
     if (group_size == 0 || group_size % kStripe != 0) return bad(text);
   }
   if (parameters.size() > 1) {
-    if (parameters[1] != "sym" && parameters[1] != "asym") return bad(parameters[1]);
-    if (parameters[1] == "sym") symmetry = Symmetry::kSymmetric;
+    const auto found = std::ranges::find(kSymmetries, parameters[1]);
+    if (found == kSymmetries.end()) return bad(parameters[1]);
+    symmetry = static_cast<Symmetry>(found - kSymmetries.begin());
   }
   if (parameters.size() > 2) return bad(parameters[2]);
   return IntGroupFormat(bits, group_size, symmetry);
@@ -206,9 +268,9 @@ constexpr std::string_view kSource = "AutoAWQ 0.2.9, pseudo_quantize_tensor";
 }  // namespace
 
 Format IntGroupFormat(int bits, size_t group_size, Symmetry symmetry) {
-  BITLOSS_CHECK(bits >= 2 && bits <= 4);
+  BITLOSS_CHECK((bits >= 2 && bits <= 4) || bits == 8);
   BITLOSS_CHECK(group_size > 0 && group_size % kStripe == 0);
-  const char* suffix = symmetry == Symmetry::kSymmetric ? "sym" : "asym";
+  const std::string_view suffix = kSymmetries[static_cast<size_t>(symmetry)];
   return {
       .name = fmt::format("int{}_group:{}:{}", bits, group_size, suffix),
       .bits = bits,
@@ -220,7 +282,15 @@ Format IntGroupFormat(int bits, size_t group_size, Symmetry symmetry) {
       .encode = EncodeIntGroup,
       .decode = DecodeIntGroup,
       .unpack = UnpackIntGroup,
+      .pack = PackIntGroup,
   };
+}
+
+FormatFamily Int8GroupFamily() {
+  return {.name = "int8_group",
+          .summary = "8-bit integers, an FP16 scale and a zero point for a group",
+          .source = kSource,
+          .make = [](std::span<const std::string_view> p) { return Parse(8, p); }};
 }
 
 FormatFamily Int4GroupFamily() {

@@ -1,6 +1,6 @@
-// int4_group, int3_group, int2_group: neighbouring weights of a row share a scale and, if
-// asymmetric, a zero point. Written "int4_group:G[:asym|:sym]"; G is a multiple of 8 that divides
-// the row. With b bits and m = 2^b - 1:
+// int8_group, int4_group, int3_group, int2_group: neighbouring weights of a row share a scale and,
+// if asymmetric, a zero point. Written "int4_group:G[:asym|:sym|:full|:float]"; G is a multiple of
+// 8 that divides the row. With b bits and m = 2^b - 1:
 //
 //   asym (the default): AWQ's quantizer, for groups whose range includes zero
 //     low = min(0, min w), high = max(0, max w)
@@ -10,6 +10,12 @@
 //   sym: AWQ's symmetric quantizer ("restricted": zero and both signs alike, no code for -2^(b-1))
 //     scale = fp16(max(max |w|, 1e-5) / (2^(b-1) - 1))
 //     code  = round(w / scale) + 2^(b-1),            value = (code - 2^(b-1)) * scale
+//   full: the symmetric quantizer of GPTQ and compressed-tensors, which uses all codes
+//     scale = fp16(max(2 max |w|, 1e-5) / m)
+//     code  = clamp(round(w / scale) + 2^(b-1), 0, m), value = (code - 2^(b-1)) * scale
+//   float: HQQ's grid, whose zero point is a float
+//     scale as in asym, zero = fp16(-low / scale), code = clamp(round(w / scale + zero), 0, m)
+//     value = fma(code, scale, -(zero * scale)); the product is exact
 //
 // All in float32, round to nearest with ties to even. The scale is rounded to FP16 first and the
 // codes are chosen for the rounded scale, because that is what will be decoded; the product of a
@@ -24,14 +30,19 @@
 //   codes   b bits each, [rows][cols], weight i of a row at bit b * i, low bits first
 //   scales  float16 [rows][cols / G]
 //   zeros   asym: b bits each, [rows][cols / G], packed as the codes are, each row to whole bytes;
-//           sym: empty
+//           float: float16 [rows][cols / G]; sym, full: empty
 //
-// Bits per weight: b + (16 + b) / G asymmetric, b + 16 / G symmetric, and the rows' last bytes.
+// Bits per weight: b + (16 + b) / G asymmetric, b + 32 / G float, b + 16 / G otherwise, and the
+// rows' last bytes.
 //
-// A group of zeros decodes to zeros, equal weights to one step (asym: m steps) of their own scale.
-// The floor of 1e-5 is the definition's; it makes FP16 hold every scale to 5 %. kBadInput for NaN,
-// infinity and for weights whose scale is beyond FP16; kUnsupported, in supports, for rows that G
-// does not divide.
+// pack: GroupedCodes of kind kZeroPoint; zero points are rounded to FP16 (float) or are codes
+// (asym).
+//
+// A group of zeros decodes to zeros, equal weights to one step (asym: m steps) of their own scale, but for full, where +-absmax
+// lies half a step from the nearest codes: 14/15 or 16/15 of itself in 4 bits.
+// The floor of 1e-5 is the definition's; it makes FP16 hold every scale of up to 4 bits to 5 %, and
+// one of 8 bits to half a smallest FP16 number. kBadInput for NaN, infinity and for weights whose
+// scale is beyond FP16; kUnsupported, in supports, for rows that G does not divide.
 //
 // (Source: AutoAWQ 0.2.9 quantize/quantizer.py, pseudo_quantize_tensor.)
 #ifndef BITLOSS_QUANT_FORMATS_INT_GROUP_INT_GROUP_H_
@@ -43,9 +54,10 @@ namespace bitloss {
 
 inline constexpr size_t kDefaultGroup = 64;
 
-// Requires: bits in {2, 3, 4}; group_size > 0, a multiple of 8.
+// Requires: bits in {2, 3, 4, 8}; group_size > 0, a multiple of 8.
 Format IntGroupFormat(int bits, size_t group_size, Symmetry symmetry);
 
+FormatFamily Int8GroupFamily();
 FormatFamily Int4GroupFamily();
 FormatFamily Int3GroupFamily();
 FormatFamily Int2GroupFamily();

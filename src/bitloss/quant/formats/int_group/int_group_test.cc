@@ -47,6 +47,30 @@ TEST(IntGroupTest, SymmetricWorkedExample) {
   EXPECT_TRUE(encoded.zeros.empty());
 }
 
+// Of the same table: GPTQ and compressed-tensors, scale 0.7 / 7.5, the extreme at -7.5 steps to -8.
+TEST(IntGroupTest, FullSymmetricWorkedExample) {
+  const EncodedMatrix encoded = EncodeEight("int4_group:8:full", {0.30f, -0.70f, 0.05f, 0.42f});
+  const GroupedCodes grouped = encoded.format.unpack(encoded);
+  EXPECT_THAT(FirstCodes(encoded, 4), ElementsAre(8 + 3, 8 - 8, 8 + 1, 8 + 4));
+  EXPECT_NEAR(grouped.scales[0], 0.093333, 0.093333 * 0x1p-11);
+  EXPECT_TRUE(encoded.zeros.empty());
+}
+
+TEST(IntGroupTest, FloatZeroPointsAreNotRoundedToCodes) {
+  // Range 1.12, scale 1.12 / 15; zero 0.7 / scale = 9.375, exact in FP16 but for the scale's error.
+  const EncodedMatrix encoded = EncodeEight("int4_group:8:float", {0.30f, -0.70f, 0.05f, 0.42f});
+  const Matrix decoded = Decode(encoded);
+  EXPECT_THAT(FirstCodes(encoded, 4), ElementsAre(13, 0, 10, 15));
+  EXPECT_NEAR(decoded.Row(0)[1], -0.70f, 0.7 * 0x1p-10);  // the ends of the range are values
+  EXPECT_NEAR(decoded.Row(0)[3], 0.42f, 0.7 * 0x1p-10);
+}
+
+TEST(IntGroupTest, EightBitsByHand) {
+  // 127 steps of 1 / 127: 63.5 and 0.5 are ties, but the scale rounds up in FP16 (0.0078735).
+  const EncodedMatrix encoded = EncodeEight("int8_group:8:sym", {1.0f, -1.0f, 0.5f, 0.25f});
+  EXPECT_THAT(FirstCodes(encoded, 4), ElementsAre(128 + 127, 128 - 127, 128 + 64, 128 + 32));
+}
+
 TEST(IntGroupTest, TiesGoToTheEvenCode) {
   // Range 15, so the scale is exactly 1 and the zero point 0.
   const EncodedMatrix encoded = EncodeEight("int4_group:8", {15.0f, 0.5f, 1.5f, 2.5f});
