@@ -8,6 +8,7 @@
 #include "bitloss/base/check.h"
 #include "bitloss/quant/formats/ggml/float_blocks.h"
 #include "bitloss/quant/formats/ggml/k_blocks.h"
+#include "bitloss/quant/formats/ggml/lattice_blocks.h"
 #include "bitloss/quant/formats/ggml/legacy_blocks.h"
 #include "bitloss/quant/formats/ggml/ternary_blocks.h"
 
@@ -128,20 +129,20 @@ constexpr std::array kTypes = {
     Blocks<BlockQ5_K>(13, "Q5_K"),
     Blocks<BlockQ6_K>(14, "Q6_K"),
     SizeOnly(15, "Q8_K", 256, 292),
-    SizeOnly(16, "IQ2_XXS", 256, 66),
-    SizeOnly(17, "IQ2_XS", 256, 74),
-    SizeOnly(18, "IQ3_XXS", 256, 98),
-    SizeOnly(19, "IQ1_S", 256, 50),
+    DecodeOnly<BlockIQ2_XXS>(16, "IQ2_XXS"),
+    DecodeOnly<BlockIQ2_XS>(17, "IQ2_XS"),
+    DecodeOnly<BlockIQ3_XXS>(18, "IQ3_XXS"),
+    DecodeOnly<BlockIQ1_S>(19, "IQ1_S"),
     Blocks<BlockIQ4_NL>(20, "IQ4_NL"),
-    SizeOnly(21, "IQ3_S", 256, 110),
-    SizeOnly(22, "IQ2_S", 256, 82),
+    DecodeOnly<BlockIQ3_S>(21, "IQ3_S"),
+    DecodeOnly<BlockIQ2_S>(22, "IQ2_S"),
     Blocks<BlockIQ4_XS>(23, "IQ4_XS"),
     Plain(24, "I8", DType::kI8),
     Plain(25, "I16", DType::kI16),
     Plain(26, "I32", DType::kI32),
     Plain(27, "I64", DType::kI64),
     Plain(28, "F64", DType::kF64),
-    SizeOnly(29, "IQ1_M", 256, 56),
+    DecodeOnly<BlockIQ1_M>(29, "IQ1_M"),
     Plain(30, "BF16", DType::kBF16, DecodeHalves<BF16>),
     DecodeOnly<BlockTQ1_0>(34, "TQ1_0"),
     DecodeOnly<BlockTQ2_0>(35, "TQ2_0"),

@@ -38,11 +38,11 @@
 // pack: GroupedCodes of kind kZeroPoint; zero points are rounded to FP16 (float) or are codes
 // (asym).
 //
-// A group of zeros decodes to zeros, equal weights to one step (asym: m steps) of their own scale, but for full, where +-absmax
-// lies half a step from the nearest codes: 14/15 or 16/15 of itself in 4 bits.
-// The floor of 1e-5 is the definition's; it makes FP16 hold every scale of up to 4 bits to 5 %, and
-// one of 8 bits to half a smallest FP16 number. kBadInput for NaN, infinity and for weights whose
-// scale is beyond FP16; kUnsupported, in supports, for rows that G does not divide.
+// A group of zeros decodes to zeros, equal weights to one step (asym: m steps) of their own scale,
+// but for full, where +-absmax lies half a step from the nearest codes: 14/15 or 16/15 of itself in
+// 4 bits. The floor of 1e-5 is the definition's; it makes FP16 hold every scale of up to 4 bits to
+// 5 %, and one of 8 bits to half a smallest FP16 number. kBadInput for NaN, infinity and for
+// weights whose scale is beyond FP16; kUnsupported, in supports, for rows that G does not divide.
 //
 // (Source: AutoAWQ 0.2.9 quantize/quantizer.py, pseudo_quantize_tensor.)
 #ifndef BITLOSS_QUANT_FORMATS_INT_GROUP_INT_GROUP_H_
