@@ -19,6 +19,7 @@ void AddReportCommand(CLI::App& app, Action& action);
 void AddGateCommand(CLI::App& app, Action& action);
 void AddInspectCommand(CLI::App& app, Action& action);
 void AddSchemesCommand(CLI::App& app, Action& action);
+void AddSensitivityCommand(CLI::App& app, Action& action);
 void AddTokenizeCommand(CLI::App& app, Action& action);
 void AddGenerateCommand(CLI::App& app, Action& action);
 

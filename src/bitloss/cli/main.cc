@@ -39,6 +39,7 @@ int Main(int argc, char** argv) {
   AddGateCommand(app, action);
   AddInspectCommand(app, action);
   AddSchemesCommand(app, action);
+  AddSensitivityCommand(app, action);
   AddTokenizeCommand(app, action);
   AddGenerateCommand(app, action);
   try {

@@ -1,4 +1,5 @@
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/plan.h"
 #include "bitloss/cli/progress.h"
 #include "bitloss/data/protocol.h"
 #include "bitloss/report/report_data.h"
@@ -37,6 +38,7 @@ std::string ProtocolList() {
 void AddRunCommand(CLI::App& app, Action& action) {
   auto options = std::make_shared<StudyOptions>();
   auto sample = std::make_shared<bool>(false);
+  auto plan = std::make_shared<bool>(false);
   options->num_threads = DefaultNumThreads();
   CLI::App* command = app.add_subcommand(
       "run", "Evaluate every lane beside the FP16 baseline; go on where an earlier run stopped");
@@ -86,9 +88,11 @@ void AddRunCommand(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_option("--seed", options->seed, "Of everything that is drawn")
       ->capture_default_str();
-  command->callback([options, sample, &action] {
+  command->add_flag("--plan", *plan,
+                    "Only say what this study would resolve, how long it takes, how much memory");
+  command->callback([options, sample, plan, &action] {
     if (*sample) options->temperature = 0.7;
-    action = [options] { return Run(*options); };
+    action = [options, plan] { return *plan ? PrintPlan(*options) : Run(*options); };
   });
 }
 

@@ -134,7 +134,7 @@ std::string_view Effect(Measure measure) {
     case Measure::kLoss:
       return "raises the loss by";
     case Measure::kDivergence:
-      return "moves the distributions by a KL above the noise floor of";
+      return "moves the distributions, beyond the noise floor, by a KL of";
     case Measure::kAnswers:
       return "lowers the share of prompts passed by";
   }

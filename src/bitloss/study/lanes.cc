@@ -89,8 +89,34 @@ std::map<size_t, std::string> StoredOtherwise(const Format& format, const ModelC
   return others;
 }
 
+// "nf4:64 x 120, int8_row x 90".
+std::string MixedFormats(const MixedScheme& mixed) {
+  std::vector<size_t> counts(mixed.components.size());
+  for (const auto& layer : mixed.choices) {
+    for (const size_t choice : layer) ++counts[choice];
+  }
+  std::string formats;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    formats +=
+        fmt::format("{}{} x {}", i == 0 ? "" : ", ", mixed.components[i].format.name, counts[i]);
+  }
+  return formats;
+}
+
+Result<LanePlan> PlanMixedLane(const std::string& path, const ModelFiles& model) {
+  BITLOSS_TRY(const std::string json, ReadFile(path));
+  LanePlan plan;
+  BITLOSS_TRY(plan.mixed, ParseMixedScheme(json, path, model.source.config()));
+  plan.scheme = plan.mixed->components[0];
+  plan.record.scheme = path;
+  // What the file says, not where it lies.
+  plan.record.definition = "mixed(" + Sha256Hex(WriteMixedScheme(*plan.mixed)).substr(0, 12) + ")";
+  return plan;
+}
+
 Result<LanePlan> PlanLane(const std::string& text, const ModelFiles& model,
                           const StudyOptions& options, const Calibration& calibration) {
+  if (NamesMixedScheme(text)) return PlanMixedLane(text, model);
   BITLOSS_TRY(Scheme parsed, ParseScheme(text, {.int8_threshold = options.int8_threshold}));
   const bool chooses_group = parsed.chooses_group;
   BITLOSS_TRY(const Scheme scheme,
@@ -184,6 +210,33 @@ Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOpti
   return plans;
 }
 
+Result<std::vector<BuiltLane>> BuildPlannedLanes(const ModelSource& source,
+                                                 Transformer& transformer,
+                                                 std::span<const LanePlan> plans,
+                                                 const LaneBuilderOptions& options) {
+  std::vector<Scheme> schemes;
+  for (const LanePlan& plan : plans) {
+    if (plan.mixed) {
+      schemes.insert(schemes.end(), plan.mixed->components.begin(), plan.mixed->components.end());
+    } else {
+      schemes.push_back(plan.scheme);
+    }
+  }
+  BITLOSS_TRY(std::vector<BuiltLane> built, BuildLanes(source, transformer, schemes, options));
+  std::vector<BuiltLane> lanes;
+  auto next = std::make_move_iterator(built.begin());
+  for (const LanePlan& plan : plans) {
+    if (plan.mixed) {
+      const auto end = next + static_cast<std::ptrdiff_t>(plan.mixed->components.size());
+      lanes.push_back(AssembleMixedLane(*plan.mixed, source.config(), {next, end}));
+      next = end;
+    } else {
+      lanes.push_back(*next++);
+    }
+  }
+  return lanes;
+}
+
 void DescribeBuiltLane(const ModelSource& source, const LaneWeights& weights, LanePlan& plan) {
   LaneRecord& record = plan.record;
   record.weight_bytes = weights.size.total_bytes();
@@ -194,7 +247,7 @@ void DescribeBuiltLane(const ModelSource& source, const LaneWeights& weights, La
   const uint64_t num_other = source.num_parameters() - weights.size.linear_weights;
   nlohmann::ordered_json coverage = nlohmann::ordered_json::array();
   coverage.push_back({{"tensors", "decoder linears (q, k, v, o, gate, up, down)"},
-                      {"format", plan.scheme.format.name},
+                      {"format", plan.mixed ? MixedFormats(*plan.mixed) : plan.scheme.format.name},
                       {"weights", weights.size.linear_weights},
                       {"bytes", weights.size.linear_bytes}});
   coverage.push_back({{"tensors", source.tied_head() ? "embedding tied with lm_head, norms, biases"

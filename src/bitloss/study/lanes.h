@@ -11,6 +11,7 @@
 #include "bitloss/model/lane_builder.h"
 #include "bitloss/quant/scheme.h"
 #include "bitloss/store/records.h"
+#include "bitloss/study/mixed_scheme.h"
 #include "bitloss/study/model_files.h"
 #include "bitloss/study/options.h"
 
@@ -37,6 +38,7 @@ Result<Calibration> ReadCalibration(const ModelFiles& model, const StudyOptions&
 struct LanePlan {
   LaneRecord record;
   Scheme scheme;
+  std::optional<MixedScheme> mixed;  // of a lane that a file describes; then `scheme` is its first
 };
 
 // Lane 0 (fp16) and one for each scheme that is asked for, resolved for the model's shapes. Lanes
@@ -45,6 +47,12 @@ struct LanePlan {
 Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOptions& options,
                                         const Calibration& calibration,
                                         std::span<const LaneRecord> existing);
+
+// The lanes of the plans, in order; a mixed lane is put together from lanes of its components.
+Result<std::vector<BuiltLane>> BuildPlannedLanes(const ModelSource& source,
+                                                 Transformer& transformer,
+                                                 std::span<const LanePlan> plans,
+                                                 const LaneBuilderOptions& options);
 
 // Fills in what is known once the lane is built: sizes, coverage.
 void DescribeBuiltLane(const ModelSource& source, const LaneWeights& weights, LanePlan& plan);

@@ -99,8 +99,6 @@ Status PutPrompts(const Plan& plan, Store& store) {
 Result<std::vector<BuiltLane>> BuildStudyLanes(const Plan& plan, std::vector<LanePlan>& lanes,
                                                Transformer& transformer, Store& store,
                                                const ProgressSink& progress) {
-  std::vector<Scheme> schemes;
-  for (const LanePlan& lane : lanes) schemes.push_back(lane.scheme);
   Progress state{"quantize", 0, plan.model.source.config().num_layers, "layers"};
   progress(state);
   LaneBuilderOptions options;
@@ -112,7 +110,7 @@ Result<std::vector<BuiltLane>> BuildStudyLanes(const Plan& plan, std::vector<Lan
     progress(state);
   };
   BITLOSS_TRY(std::vector<BuiltLane> built,
-              BuildLanes(plan.model.source, transformer, schemes, options));
+              BuildPlannedLanes(plan.model.source, transformer, lanes, options));
   for (size_t i = 0; i < lanes.size(); ++i) {
     DescribeBuiltLane(plan.model.source, built[i].weights, lanes[i]);
     BITLOSS_DO(store.PutLane(lanes[i].record));

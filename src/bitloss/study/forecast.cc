@@ -1,0 +1,246 @@
+#include "bitloss/study/forecast.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "bitloss/data/embedded.h"
+#include "bitloss/eval/scoring.h"
+#include "bitloss/stats/clustered_mean.h"
+#include "bitloss/stats/power.h"
+#include "bitloss/study/lanes.h"
+#include "bitloss/study/memory.h"
+#include "bitloss/study/model_files.h"
+#include "bitloss/study/prompts.h"
+#include "bitloss/study/texts.h"
+
+namespace bitloss {
+namespace {
+
+// A pilot has at least this many tokens, and sequences.
+constexpr size_t kPilotTokens = 8192;
+constexpr size_t kPilotSequences = 8;
+// Decoding steps that are timed.
+constexpr size_t kTimedTokens = 4;
+// Of prompts: what a mild lane regains by chance.
+constexpr double kRecovery = 0.02;
+
+// Sequences spread evenly, enough of them.
+std::vector<const Sequence*> PilotOf(const Windows& windows) {
+  const double mean_tokens = static_cast<double>(windows.num_tokens) /
+                             static_cast<double>(std::max<size_t>(1, windows.sequences.size()));
+  const auto by_tokens = static_cast<size_t>(std::ceil(kPilotTokens / std::max(1.0, mean_tokens)));
+  const size_t count = std::min(windows.sequences.size(), std::max(kPilotSequences, by_tokens));
+  std::vector<const Sequence*> pilot;
+  for (size_t i = 0; i < count; ++i) {
+    pilot.push_back(&windows.sequences[i * windows.sequences.size() / count]);
+  }
+  return pilot;
+}
+
+// Clusters of a text by their scored tokens.
+std::vector<ClusterSum> ClusterSizes(const Windows& windows) {
+  std::map<uint32_t, double> sizes;
+  for (const Sequence& sequence : windows.sequences) {
+    for (const uint32_t cluster : sequence.clusters) sizes[cluster] += 1;
+  }
+  std::vector<ClusterSum> clusters;
+  for (const auto& [cluster, size] : sizes) clusters.push_back({0.0, size});
+  return clusters;
+}
+
+// sqrt(k / (k - 1) sum of squared residuals) / n: the error of a ratio of sums over k clusters.
+// None for one cluster.
+std::optional<double> StandardError(std::span<const ClusterSum> clusters) {
+  if (clusters.size() < 2) return std::nullopt;
+  const double ratio = RatioOfSums(clusters);
+  double squares = 0;
+  double count = 0;
+  for (const ClusterSum& cluster : clusters) {
+    const double residual = cluster.sum - ratio * cluster.count;
+    squares += residual * residual;
+    count += cluster.count;
+  }
+  const auto k = static_cast<double>(clusters.size());
+  return std::sqrt(k / (k - 1) * squares) / count;
+}
+
+class Forecaster {
+ public:
+  Forecaster(Transformer& transformer, std::vector<NamedLane> lanes, double alpha)
+      : transformer_(transformer), lanes_(std::move(lanes)), alpha_(alpha) {}
+
+  Result<TextForecast> Text(const StudyText& text) {
+    const Windows& windows = text.windows;
+    TextForecast forecast{.title = fmt::format("{}, {}", text.record.text, text.record.id),
+                          .num_sequences = windows.sequences.size(),
+                          .num_tokens = 0,
+                          .num_predictions = windows.num_predictions,
+                          .cluster_kind = text.record.cluster_kind,
+                          .num_clusters = 0,
+                          .effective_clusters = 0.0,
+                          .pilot_tokens = 0,
+                          .noisiest_lane = {},
+                          .smallest_delta_nll = {},
+                          .seconds = 0.0};
+    for (const Sequence& sequence : windows.sequences) {
+      forecast.num_tokens += sequence.tokens.size();
+    }
+    const std::vector<ClusterSum> clusters = ClusterSizes(windows);
+    forecast.num_clusters = clusters.size();
+    if (clusters.empty()) return forecast;
+    forecast.effective_clusters = EffectiveClusters(clusters);
+
+    const std::vector<const Sequence*> pilot = PilotOf(windows);
+    std::vector<ScoredSequence> sequences;
+    for (const Sequence* sequence : pilot) {
+      sequences.push_back({sequence->tokens, sequence->first_scored});
+    }
+    Scorer scorer(transformer_, lanes_);
+    BITLOSS_TRY(const Scorer::GroupScores scores, scorer.Score(sequences));
+    forecast.pilot_tokens = scores.num_tokens;
+    double seconds = 0;
+    for (const double lane : scores.lane_seconds) seconds += lane;
+    seconds_per_token_ = seconds / static_cast<double>(scores.num_tokens);
+    forecast.seconds = seconds_per_token_ * static_cast<double>(forecast.num_tokens);
+    FindNoisiest(pilot, scores, forecast);
+    return forecast;
+  }
+
+  Result<SuiteForecast> Suite(const StudySuite& suite, const std::vector<int32_t>& end_tokens) {
+    SuiteForecast forecast;
+    forecast.id = suite.suite.id;
+    forecast.num_prompts = suite.prompts.size();
+    for (const SuitePrompt& prompt : suite.suite.prompts) {
+      forecast.num_checked += prompt.checks.empty() ? 0 : 1;
+    }
+    forecast.smallest_flips = SmallestOneWayFlips(alpha_);
+    if (forecast.num_checked > 0) {
+      forecast.smallest_drop = SmallestResolvableDrop(forecast.num_checked, kRecovery, alpha_);
+    }
+    uint64_t most_tokens = 0;
+    uint64_t prompt_tokens = 0;
+    std::vector<GenerationPrompt> prompts = suite.prompts;
+    for (GenerationPrompt& prompt : prompts) {
+      most_tokens += prompt.max_new_tokens;
+      prompt_tokens += prompt.tokens.size();
+      prompt.max_new_tokens = std::min(prompt.max_new_tokens, kTimedTokens);
+    }
+    GenerationOptions options;
+    options.end_tokens = end_tokens;
+    for (const NamedLane& lane : lanes_) {
+      BITLOSS_TRY(const GenerationSpeed speed,
+                  Generate(transformer_, *lane.weights, prompts, options,
+                           [](size_t, const Generated&) { return Ok(); }));
+      const double per_token =
+          speed.decode_tokens == 0
+              ? 0.0
+              : speed.decode_seconds / static_cast<double>(speed.decode_tokens);
+      forecast.seconds_at_most +=
+          speed.prefill_seconds + per_token * static_cast<double>(most_tokens);
+    }
+    // Then every lane reads the baseline's answers.
+    forecast.seconds_at_most +=
+        seconds_per_token_ * static_cast<double>(prompt_tokens + most_tokens);
+    return forecast;
+  }
+
+ private:
+  // The difference that the lane with the largest error resolves.
+  void FindNoisiest(std::span<const Sequence* const> pilot, const Scorer::GroupScores& scores,
+                    TextForecast& forecast) const {
+    const double degrees = forecast.effective_clusters - 1;
+    if (!(degrees > 0)) return;
+    for (size_t lane = 1; lane < lanes_.size(); ++lane) {
+      std::map<uint32_t, ClusterSum> by_cluster;
+      double num_scored = 0;
+      for (size_t s = 0; s < pilot.size(); ++s) {
+        const std::vector<double>& base = scores.sequences[s][0].nll;
+        const std::vector<double>& ours = scores.sequences[s][lane].nll;
+        for (size_t t = 0; t < ours.size(); ++t) {
+          ClusterSum& cluster = by_cluster[pilot[s]->clusters[t]];
+          cluster.sum += ours[t] - base[t];
+          cluster.count += 1;
+          num_scored += 1;
+        }
+      }
+      std::vector<ClusterSum> clusters;
+      for (const auto& [id, cluster] : by_cluster) clusters.push_back(cluster);
+      const std::optional<double> error = StandardError(clusters);
+      if (!error) return;
+      const double whole =
+          *error * std::sqrt(num_scored / static_cast<double>(forecast.num_predictions));
+      const double smallest = SmallestResolvableMean(whole, degrees, alpha_);
+      if (forecast.smallest_delta_nll && smallest <= *forecast.smallest_delta_nll) continue;
+      forecast.smallest_delta_nll = smallest;
+      forecast.noisiest_lane = lanes_[lane].name;
+    }
+  }
+
+  Transformer& transformer_;
+  std::vector<NamedLane> lanes_;
+  double alpha_;
+  double seconds_per_token_ = 0.0;  // of all lanes together
+};
+
+// As many as report/verdicts.h would make.
+size_t NumTests(std::span<const LanePlan> lanes, size_t num_texts, size_t num_suites) {
+  const auto controls = static_cast<size_t>(
+      std::ranges::count_if(lanes, [](const LanePlan& lane) { return lane.record.control; }));
+  const size_t tested = lanes.size() - 1 - controls;
+  return tested * (num_texts * (controls > 0 ? 2 : 1) + num_suites);
+}
+
+}  // namespace
+
+double Forecast::SecondsAtMost() const {
+  double seconds = quantize_seconds;
+  for (const TextForecast& text : texts) seconds += text.seconds;
+  for (const SuiteForecast& suite : suites) seconds += suite.seconds_at_most;
+  return seconds;
+}
+
+Result<Forecast> ForecastStudy(const StudyOptions& options, const ProgressSink& progress) {
+  BITLOSS_TRY(const std::filesystem::path shipped, EmbeddedModelFolder());
+  BITLOSS_TRY(const ModelFiles model,
+              OpenModel(options.model.empty() ? shipped.string() : options.model));
+  BITLOSS_TRY(const std::vector<StudyText> texts, LoadTexts(model, options));
+  BITLOSS_TRY(const std::vector<StudySuite> suites, LoadSuites(model, options));
+  BITLOSS_TRY(const Calibration calibration, ReadCalibration(model, options));
+  BITLOSS_TRY(const std::vector<LanePlan> plans, PlanLanes(model, options, calibration, {}));
+
+  ThreadPool threads(options.num_threads);
+  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeCpuBackend(threads));
+  Transformer transformer(model.source.config(), *backend);
+  LaneBuilderOptions build;
+  build.calibration = calibration.sequences;
+  build.seed = options.seed;
+  build.layer_done = [&](size_t done) {
+    progress({"quantize", done, model.source.config().num_layers, "layers"});
+  };
+  BITLOSS_TRY(const std::vector<BuiltLane> built,
+              BuildPlannedLanes(model.source, transformer, plans, build));
+
+  Forecast forecast;
+  std::vector<NamedLane> lanes;
+  for (size_t i = 0; i < built.size(); ++i) {
+    forecast.lanes.push_back(plans[i].record.scheme);
+    forecast.quantize_seconds += built[i].seconds;
+    lanes.push_back({plans[i].record.scheme, &built[i].weights});
+  }
+  forecast.num_tests = NumTests(plans, texts.size(), suites.size());
+  forecast.alpha = 0.05 / static_cast<double>(std::max<size_t>(1, forecast.num_tests));
+  Forecaster forecaster(transformer, std::move(lanes), forecast.alpha);
+  for (const StudyText& text : texts) {
+    progress({"pilot, " + text.record.text, 0, 1, "texts"});
+    BITLOSS_TRY(forecast.texts.emplace_back(), forecaster.Text(text));
+  }
+  for (const StudySuite& suite : suites) {
+    progress({"pilot, " + suite.suite.id, 0, 1, "suites"});
+    BITLOSS_TRY(forecast.suites.emplace_back(), forecaster.Suite(suite, model.end_tokens));
+  }
+  forecast.peak_memory_bytes = PeakResidentBytes();
+  return forecast;
+}
+
+}  // namespace bitloss

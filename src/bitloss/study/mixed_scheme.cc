@@ -1,0 +1,114 @@
+#include "bitloss/study/mixed_scheme.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace bitloss {
+namespace {
+
+constexpr std::string_view kSchema = "bitloss.mixed-scheme/1";
+
+template <class... Args>
+Error Bad(std::string_view path, fmt::format_string<Args...> format, Args&&... args) {
+  return BadInput("mixed scheme '{}': {}", path, fmt::format(format, std::forward<Args>(args)...));
+}
+
+// The place of `text` among the components, added if it is new.
+Result<size_t> FindOrAdd(const std::string& text, const ModelConfig& config, MixedScheme& mixed) {
+  const auto found = std::ranges::find(mixed.components, text, &Scheme::text);
+  if (found != mixed.components.end()) {
+    return static_cast<size_t>(found - mixed.components.begin());
+  }
+  BITLOSS_TRY(Scheme parsed, ParseScheme(text));
+  if (Calibrates(parsed)) {
+    return Unsupported("'{}' changes more than its own matrix and cannot be mixed", text);
+  }
+  std::vector<size_t> widths;
+  for (const Linear linear : kAllLinears) widths.push_back(ShapeOf(config, linear).in);
+  BITLOSS_TRY(Scheme scheme, ResolveForWidths(std::move(parsed), widths));
+  mixed.components.push_back(std::move(scheme));
+  return mixed.components.size() - 1;
+}
+
+Status ReadLayer(const nlohmann::json& layer, const std::string& pointer, std::string_view path,
+                 const ModelConfig& config, MixedScheme& mixed) {
+  if (!layer.is_object()) return Bad(path, "{} is not an object", pointer);
+  std::array<size_t, kNumLinears> choices{};
+  for (size_t i = 0; i < kNumLinears; ++i) {
+    const std::string name(ModuleName(kAllLinears[i]));
+    const auto found = layer.find(name);
+    if (found == layer.end() || !found->is_string()) {
+      return Bad(path, "{}/{} is not a scheme's name", pointer, name);
+    }
+    const auto choice = FindOrAdd(found->get<std::string>(), config, mixed);
+    if (!choice.ok()) {
+      return Within(fmt::format("mixed scheme '{}': {}/{}", path, pointer, name), choice.error());
+    }
+    choices[i] = choice.value();
+  }
+  mixed.choices.push_back(choices);
+  return Ok();
+}
+
+}  // namespace
+
+bool NamesMixedScheme(std::string_view text) { return text.ends_with(".json"); }
+
+Result<MixedScheme> ParseMixedScheme(std::string_view text, std::string_view path,
+                                     const ModelConfig& config) {
+  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return Bad(path, "not a JSON object");
+  if (!json.contains("schema") || json["schema"] != kSchema) {
+    return Bad(path, "/schema is not \"{}\"", kSchema);
+  }
+  if (!json.contains("layers") || !json["layers"].is_array()) {
+    return Bad(path, "/layers is not an array");
+  }
+  const nlohmann::json& layers = json["layers"];
+  if (layers.size() != config.num_layers) {
+    return Bad(path, "/layers has {} entries, but the model has {} layers", layers.size(),
+               config.num_layers);
+  }
+  MixedScheme mixed;
+  for (size_t layer = 0; layer < layers.size(); ++layer) {
+    BITLOSS_DO(ReadLayer(layers[layer], fmt::format("/layers/{}", layer), path, config, mixed));
+  }
+  return mixed;
+}
+
+std::string WriteMixedScheme(const MixedScheme& mixed) {
+  nlohmann::ordered_json json = {{"schema", kSchema}, {"layers", nlohmann::ordered_json::array()}};
+  for (const auto& choices : mixed.choices) {
+    nlohmann::ordered_json layer;
+    for (size_t i = 0; i < kNumLinears; ++i) {
+      layer[std::string(ModuleName(kAllLinears[i]))] = mixed.components[choices[i]].text;
+    }
+    json["layers"].push_back(std::move(layer));
+  }
+  return json.dump(1) + "\n";
+}
+
+BuiltLane AssembleMixedLane(const MixedScheme& mixed, const ModelConfig& config,
+                            std::vector<BuiltLane> built) {
+  BITLOSS_CHECK(!built.empty() && built.size() == mixed.components.size());
+  LaneSize size;
+  for (size_t layer = 0; layer < mixed.choices.size(); ++layer) {
+    LayerWeights& to = built[0].weights.layers[layer];
+    for (size_t i = 0; i < kNumLinears; ++i) {
+      const size_t choice = mixed.choices[layer][i];
+      // Swapped, so that a linear of the first component stays in place.
+      std::swap(to.linears[i], built[choice].weights.layers[layer].linears[i]);
+      const Format& format = mixed.components[choice].format;
+      const LinearShape shape = ShapeOf(config, kAllLinears[i]);
+      size.linear_bytes += format.num_bytes(format, shape.out, shape.in);
+      size.linear_weights += uint64_t{shape.out} * shape.in;
+    }
+  }
+  BuiltLane lane = std::move(built[0]);
+  for (size_t i = 1; i < built.size(); ++i) lane.seconds += built[i].seconds;
+  size.other_bytes = lane.weights.size.other_bytes;
+  lane.weights.size = size;
+  return lane;
+}
+
+}  // namespace bitloss
