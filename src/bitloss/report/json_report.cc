@@ -191,6 +191,31 @@ void SetCounts(Json& json, const PromptCounts& counts, bool baseline, Timings ti
   }
 }
 
+Json BehaviourJson(const Behaviour& behaviour, bool checked) {
+  Json json = {{"compared", behaviour.num_compared}};
+  if (checked) json["wrong_to_wrong"] = behaviour.num_wrong_to_wrong;
+  json["chrf2"] = EstimateJson("mean", behaviour.chrf2);
+  json["edit_distance"] = EstimateJson("mean", behaviour.edit_distance);
+  for (const SurvivalPoint& point : behaviour.survival) {
+    Json one = {{"tokens", point.tokens}, {"share", point.share}};
+    if (point.interval) {
+      one["low"] = point.interval->low;
+      one["high"] = point.interval->high;
+    }
+    json["same_beginning"].push_back(std::move(one));
+  }
+  if (behaviour.median_divergence) json["median_divergence"] = *behaviour.median_divergence;
+  return json;
+}
+
+Json EvidenceJson(const CategoryEvidence& evidence) {
+  return {{"p", evidence.p},
+          {"p_adjusted", evidence.p_adjusted},
+          {"regression_rate", evidence.regression_rate},
+          {"regression_rate_low", evidence.regression_interval.low},
+          {"regression_rate_high", evidence.regression_interval.high}};
+}
+
 Json PromptIds(const ReportData& report, const SuiteResult& suite, Outcome outcome) {
   Json ids = Json::array();
   for (const AnswerResult& answer : suite.answers) {
@@ -209,10 +234,14 @@ Json SuiteJson(const ReportData& report, const SuiteResult& suite, bool baseline
     json["recovered_prompts"] = PromptIds(report, suite, Outcome::kRecovery);
   }
   if (!baseline) json["forks"] = ForksJson(report, suite);
+  if (suite.behaviour) {
+    json["behaviour"] = BehaviourJson(*suite.behaviour, suite.counts.num_compared > 0);
+  }
   json["categories"] = Json::array();
   for (const CategoryResult& category : suite.categories) {
     Json one = {{"name", category.name}};
     SetCounts(one, category.counts, baseline, timings);
+    if (category.evidence) one["exploratory"] = EvidenceJson(*category.evidence);
     json["categories"].push_back(std::move(one));
   }
   return json;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "bitloss/base/sum.h"
+#include "bitloss/report/behaviour.h"
 #include "bitloss/report/report_data.h"
 #include "bitloss/report/suite_results.h"
 #include "bitloss/report/text_results.h"
@@ -171,6 +172,8 @@ Result<ReportData> MakeReport(const Store& store, ThreadPool& threads) {
     BITLOSS_DO(AddSpeed(store, timings, report.lanes[i]));
     report.lanes[i].error = guards[i].Judge(lanes[i]);
   }
+  AddBehaviour(report, threads);
+  AddCategoryEvidence(report);
   AddNoiseFloors(report);
   AddFindings(report, threads);
   return report;

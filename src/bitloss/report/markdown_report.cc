@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "bitloss/report/behaviour.h"
 #include "bitloss/report/markdown.h"
 #include "bitloss/report/numbers.h"
 #include "bitloss/report/tables.h"
@@ -76,8 +77,19 @@ std::string WriteMarkdown(const ReportData& report, Timings timings) {
   for (size_t s = 0; s < report.manifest.suites.size(); ++s) {
     text += fmt::format("## {}\n\n{}{}", EscapeMarkdown(report.manifest.suites[s].id),
                         MarkdownTable(SuiteTable(report, s, timings)), RegressedPrompts(report, s));
-    text += "Categories hold too few prompts to decide anything alone.\n\n";
+    if (const std::string behaviour = MarkdownTable(BehaviourTable(report, s));
+        !behaviour.empty()) {
+      text += "How long answers stay the baseline's, and how alike they are.\n\n" + behaviour;
+    }
+    text += "Categories hold too few prompts to decide anything alone: exploratory.\n\n";
     text += MarkdownTable(CategoryTable(report, s));
+    if (const std::string table = MarkdownTable(ExploratoryTable(report, s)); !table.empty()) {
+      text +=
+          "Exploratory: prompts lost of those the baseline passes; the rate with what the "
+          "other categories lend it, 95% interval; p adjusted over all categories and lanes "
+          "(Benjamini-Hochberg).\n\n" +
+          table;
+    }
   }
   if (const std::string coverage = MarkdownTable(CoverageTable(report)); !coverage.empty()) {
     text += "## What is quantized\n\n" + coverage;

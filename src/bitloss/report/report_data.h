@@ -137,9 +137,37 @@ struct PromptCounts {
   std::optional<Estimate> answer_top1_agreement;
 };
 
+// What a few prompts say, with what the others lend them. Exploratory: it suggests where to look,
+// it decides nothing.
+struct CategoryEvidence {
+  double p = 1.0;           // McNemar, exact
+  double p_adjusted = 1.0;  // Benjamini and Hochberg, over all categories of all lanes
+  // Of the prompts that the baseline passes: partially pooled over the suite's categories.
+  double regression_rate = 0.0;
+  Interval regression_interval{};
+};
+
 struct CategoryResult {
   std::string name;
   PromptCounts counts;
+  std::optional<CategoryEvidence> evidence = {};
+};
+
+struct SurvivalPoint {
+  uint64_t tokens = 0;
+  double share = 0.0;  // of answers whose first `tokens` tokens are the baseline's (Kaplan-Meier)
+  std::optional<Interval> interval = {};
+};
+
+// How a lane's answers differ from the baseline's.
+struct Behaviour {
+  uint64_t num_compared = 0;        // pairs of answers
+  uint64_t num_wrong_to_wrong = 0;  // neither passes, and they differ
+  Estimate chrf2 = {};              // of 100, mean over prompts
+  Estimate edit_distance = {};      // of tokens, as a share of the longer answer
+  std::vector<SurvivalPoint> survival = {};
+  // The first token that half of the answers do not share; none if more than half never part.
+  std::optional<uint64_t> median_divergence = {};
 };
 
 struct SuiteResult {
@@ -148,6 +176,7 @@ struct SuiteResult {
   PromptCounts counts;
   std::vector<CategoryResult> categories;  // in the order of the suite
   std::vector<AnswerResult> answers;       // by prompt
+  std::optional<Behaviour> behaviour = {};
 };
 
 // What is tested to confirm, for each lane: these and no more, named before the data are seen.

@@ -138,7 +138,8 @@ std::optional<SuiteResult> MeasureSuite(size_t suite, std::span<const PromptReco
   }
   result.counts = Count(prompts, nullptr, result.answers, lane, threads);
   for (const std::string& name : CategoriesInOrder(prompts)) {
-    result.categories.push_back({name, Count(prompts, &name, result.answers, lane, threads)});
+    result.categories.push_back(
+        {.name = name, .counts = Count(prompts, &name, result.answers, lane, threads)});
   }
   return result;
 }
