@@ -38,8 +38,9 @@ class PartOfAttention {
       : part_(part),
         heads_(shape.num_heads / shape.num_kv_heads),
         dim_(shape.head_dim),
-        padded_dim_(RoundUp(shape.head_dim, kTileWidth)),
+        padded_dim_(RoundUp(shape.head_dim, kLanes)),
         num_rows_((part.end_row - part.first_row) * heads_),
+        scale_(1.0f / std::sqrt(static_cast<float>(shape.head_dim))),
         keys_(part.sequence->keys.data + part.kv_head * dim_),
         values_(part.sequence->values.data + part.kv_head * dim_) {
     const auto take = [&scratch](size_t count) {
@@ -54,6 +55,7 @@ class PartOfAttention {
     sums_ = take(num_rows_ * padded_dim_);
     stripes_ = take(num_rows_ * kStripes);
     tops_ = take(num_rows_);
+    rescales_ = take(num_rows_);
     scratch_end_ = scratch;
   }
 
@@ -94,7 +96,8 @@ class PartOfAttention {
     while (KeysOfRow(row) <= first) row += heads_;
     TransposeKeys(first, end);
     Score(row, first, end);
-    for (size_t r = row; r < num_rows_; ++r) Soften(r, HWY_MIN(end, KeysOfRow(r)) - first);
+    RaiseTops(row, first, end);
+    for (size_t r = row; r < num_rows_; ++r) Weigh(r, HWY_MIN(end, KeysOfRow(r)) - first);
     AddValues(row, first, end);
   }
 
@@ -112,39 +115,52 @@ class PartOfAttention {
     ForEachRowGroup(first_row, num_rows_, [&](size_t row, size_t end_row) HWY_ATTR {
       const size_t num_keys = HWY_MIN(end, KeysOfRow(end_row - 1)) - first;
       for (size_t key = 0; key < num_keys; key += kTileWidth) {
-        MultiplyTile(end_row - row, queries_ + row * dim_, dim_, key_panels_ + key * dim_,
-                     kTileWidth, dim_,
+        const size_t num_vectors = (HWY_MIN(kTileWidth, num_keys - key) + kLanes - 1) / kLanes;
+        MultiplyTile(end_row - row, num_vectors, queries_ + row * dim_, dim_,
+                     key_panels_ + key * dim_, kTileWidth, dim_,
                      {scores_ + row * kKeyTile + key, kKeyTile, TileSums::Begin::kZero, nullptr});
       }
     });
   }
 
-  // Turns a row's scores of this tile, `count` of them, into weights and rescales what the row has
-  // summed so far.
-  void Soften(size_t row, size_t count) {
+  // Raises each row's top to that of its scores in this tile, [first, end), and notes the factor
+  // that brings what the row has summed so far down to it. Scores beyond those that a row sees
+  // become -inf, up to whole stripes.
+  void RaiseTops(size_t first_row, size_t first, size_t end) {
+    const FloatTag d;
+    for (size_t row = first_row; row < num_rows_; ++row) {
+      float* HWY_RESTRICT scores = scores_ + row * kKeyTile;
+      const size_t count = HWY_MIN(end, KeysOfRow(row)) - first;
+      const size_t padded = RoundUp(count, kStripes);
+      for (size_t i = count; i < padded; ++i) scores[i] = -std::numeric_limits<float>::infinity();
+      FloatVector top = hn::Load(d, scores);
+      for (size_t i = kLanes; i < padded; i += kLanes) top = hn::Max(top, hn::Load(d, scores + i));
+      const float old_top = tops_[row];
+      const float new_top = hn::GetLane(hn::MaxOfLanes(d, top)) * scale_;
+      tops_[row] = new_top > old_top ? new_top : old_top;
+      rescales_[row] = old_top - tops_[row];
+    }
+    for (size_t row = 0; row < num_rows_; row += kLanes) {
+      hn::Store(Exp(hn::Load(d, rescales_ + row)), d, rescales_ + row);
+    }
+  }
+
+  // Turns a row's scores of this tile, `count` of them, into weights.
+  void Weigh(size_t row, size_t count) {
     const FloatTag d;
     float* HWY_RESTRICT scores = scores_ + row * kKeyTile;
-    const float scale = 1.0f / std::sqrt(static_cast<float>(dim_));
-    const size_t padded = RoundUp(count, kStripes);
-    const FloatVector lowest = hn::Set(d, -std::numeric_limits<float>::infinity());
-    for (size_t i = count; i < padded; ++i) scores[i] = -std::numeric_limits<float>::infinity();
-
-    FloatVector top = lowest;
-    for (size_t i = 0; i < padded; i += kLanes) {
-      top = hn::Max(top, hn::Mul(hn::Load(d, scores + i), hn::Set(d, scale)));
-    }
-    top = hn::Max(hn::MaxOfLanes(d, top), hn::Set(d, tops_[row]));
-    const FloatVector rescale = Exp(hn::Sub(hn::Set(d, tops_[row]), top));
-    tops_[row] = hn::GetLane(top);
-
+    const FloatVector scale = hn::Set(d, scale_);
+    const FloatVector top = hn::Set(d, tops_[row]);
+    const FloatVector rescale = hn::Set(d, rescales_[row]);
     FloatVector stripes[kStripeVectors];
     for (size_t v = 0; v < kStripeVectors; ++v) {
       stripes[v] = hn::Mul(hn::Load(d, stripes_ + row * kStripes + v * kLanes), rescale);
     }
+    const size_t padded = RoundUp(count, kStripes);
     for (size_t i = 0; i < padded; i += kStripes) {
       for (size_t v = 0; v < kStripeVectors; ++v) {
         float* at = scores + i + v * kLanes;
-        const FloatVector weight = Exp(hn::Sub(hn::Mul(hn::Load(d, at), hn::Set(d, scale)), top));
+        const FloatVector weight = Exp(hn::MulSub(hn::Load(d, at), scale, top));
         stripes[v] = hn::Add(stripes[v], weight);
         hn::Store(weight, d, at);
       }
@@ -152,6 +168,7 @@ class PartOfAttention {
     for (size_t v = 0; v < kStripeVectors; ++v) {
       hn::Store(stripes[v], d, stripes_ + row * kStripes + v * kLanes);
     }
+    if (rescales_[row] == 1.0f) return;
     float* HWY_RESTRICT sums = sums_ + row * padded_dim_;
     for (size_t i = 0; i < padded_dim_; i += kLanes) {
       hn::Store(hn::Mul(hn::Load(d, sums + i), rescale), d, sums + i);
@@ -170,22 +187,23 @@ class PartOfAttention {
     // that no row multiplies a value that it may not look at.
     ForEachRowGroup(first_row, num_rows_, [&](size_t row, size_t end_row) HWY_ATTR {
       const size_t common = HWY_MIN(end, KeysOfRow(row)) - first;
-      for (size_t lane = 0; lane < padded_dim_; lane += kTileWidth) {
-        AddValuesOfKeys(row, end_row, 0, common, values + lane, stride, lane);
-        for (size_t r = row; r < end_row; ++r) {
-          const size_t count = HWY_MIN(end, KeysOfRow(r)) - first;
-          if (count > common) AddValuesOfKeys(r, r + 1, common, count, values + lane, stride, lane);
-        }
+      AddValuesOfKeys(row, end_row, 0, common, values, stride);
+      for (size_t r = row; r < end_row; ++r) {
+        const size_t count = HWY_MIN(end, KeysOfRow(r)) - first;
+        if (count > common) AddValuesOfKeys(r, r + 1, common, count, values, stride);
       }
     });
   }
 
   void AddValuesOfKeys(size_t row, size_t end_row, size_t first_key, size_t end_key,
-                       const float* values, size_t stride, size_t lane) {
-    MultiplyTile(
-        end_row - row, scores_ + row * kKeyTile + first_key, kKeyTile, values + first_key * stride,
-        stride, end_key - first_key,
-        {sums_ + row * padded_dim_ + lane, padded_dim_, TileSums::Begin::kContinue, nullptr});
+                       const float* values, size_t stride) {
+    for (size_t lane = 0; lane < padded_dim_; lane += kTileWidth) {
+      const size_t num_vectors = HWY_MIN(kTileWidth, padded_dim_ - lane) / kLanes;
+      MultiplyTile(
+          end_row - row, num_vectors, scores_ + row * kKeyTile + first_key, kKeyTile,
+          values + first_key * stride + lane, stride, end_key - first_key,
+          {sums_ + row * padded_dim_ + lane, padded_dim_, TileSums::Begin::kContinue, nullptr});
+    }
   }
 
   void PadValues(const float* values, size_t num_keys) {
@@ -213,6 +231,7 @@ class PartOfAttention {
   size_t dim_;
   size_t padded_dim_;
   size_t num_rows_;
+  float scale_;  // of scores
   const float* keys_;
   const float* values_;
 
@@ -223,6 +242,7 @@ class PartOfAttention {
   float* sums_;        // [rows][padded_dim]
   float* stripes_;     // [rows][kStripes]
   float* tops_;        // [rows]
+  float* rescales_;    // [rows], up to whole vectors
   const float* scratch_end_;
 };
 
@@ -248,7 +268,6 @@ AttentionKernels AttentionKernelsOfTarget() {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-#include "bitloss/compute/cpu/aligned_bytes.h"
 #include "bitloss/compute/cpu/dispatch.h"
 
 namespace bitloss {
@@ -284,17 +303,14 @@ AttentionKernels AttentionKernelsFor(int64_t target) {
 
 void AttendOnThreads(const AttentionKernels& kernels, const AttentionShape& shape,
                      ConstMatrixView queries, std::span<const AttentionSequence> sequences,
-                     ThreadPool& threads, MatrixView out) {
+                     ThreadPool& threads, AttentionScratch& scratch, MatrixView out) {
   const std::vector<AttentionPart> parts = CutIntoParts(shape, sequences);
-  size_t num_floats = 0;
-  for (const AttentionPart& part : parts) {
-    num_floats = std::max(num_floats, kernels.scratch_floats(shape, part));
-  }
-  std::vector<AlignedBytes> scratch(threads.num_threads());
+  scratch.of_thread.resize(threads.num_threads());
   threads.ForEachPart(parts.size(), [&](size_t part, size_t thread) {
-    if (scratch[thread].size() == 0) scratch[thread] = AlignedBytes(num_floats * sizeof(float));
-    kernels.attend(shape, queries, parts[part], reinterpret_cast<float*>(scratch[thread].data()),
-                   out);
+    AlignedBytes& memory = scratch.of_thread[thread];
+    const size_t num_bytes = kernels.scratch_floats(shape, parts[part]) * sizeof(float);
+    if (memory.size() < num_bytes) memory = AlignedBytes(num_bytes);
+    kernels.attend(shape, queries, parts[part], reinterpret_cast<float*>(memory.data()), out);
   });
 }
 

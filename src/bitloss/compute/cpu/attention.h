@@ -2,8 +2,8 @@
 // position, so a query's arithmetic is the same whether it came alone (decoding) or in a batch.
 //
 // For a query q and its tiles in ascending order:
-//   s[key] = (sum_d q[d] k[key][d], d ascending, one fused multiply-add per term) * (1/sqrt(dim))
-//   m' = max(m, max s);  a = exp(m - m');  p[key] = exp(s[key] - m')
+//   s[key] = sum_d q[d] k[key][d], d ascending, one fused multiply-add per term
+//   m' = max(m, max s * c), c = 1 / sqrt(dim);  a = exp(m - m');  p[key] = exp(fma(s[key], c, -m'))
 //   l[j] = l[j] a + sum of p[key], key = j (mod 16), ascending      16 stripes, merged at the end
 //   o[d] = o[d] a + sum of p[key] v[key][d], key ascending, one fused multiply-add per term
 // and out = o / l.
@@ -13,9 +13,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "bitloss/base/threads.h"
 #include "bitloss/compute/backend.h"
+#include "bitloss/compute/cpu/aligned_bytes.h"
 
 namespace bitloss {
 
@@ -40,10 +42,15 @@ struct AttentionKernels {
 // `target`: one bit of hwy::SupportedTargets().
 AttentionKernels AttentionKernelsFor(int64_t target);
 
+// Memory that stays from call to call.
+struct AttentionScratch {
+  std::vector<AlignedBytes> of_thread;
+};
+
 // Shapes as in Backend::Attention.
 void AttendOnThreads(const AttentionKernels& kernels, const AttentionShape& shape,
                      ConstMatrixView queries, std::span<const AttentionSequence> sequences,
-                     ThreadPool& threads, MatrixView out);
+                     ThreadPool& threads, AttentionScratch& scratch, MatrixView out);
 
 }  // namespace bitloss
 

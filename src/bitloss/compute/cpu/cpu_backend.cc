@@ -56,7 +56,7 @@ class CpuBackend final : public Backend {
     BITLOSS_CHECK(bias.empty() || bias.size() == y.cols);
     BITLOSS_CHECK(CoverRows(calls, x.rows));
     if (const auto* int8 = dynamic_cast<const Int8Matrix*>(&packed)) {
-      MultiplyInt8OnThreads(int8_, *int8, bias, x, calls, y, threads_);
+      MultiplyInt8OnThreads(int8_, *int8, bias, x, calls, y, threads_, int8_scratch_);
     } else if (const auto* blocks = dynamic_cast<const BlockInt8Matrix*>(&packed)) {
       MultiplyBlocksOnThreads(int8_, blocks_, *blocks, bias, x, y, threads_);
     } else {
@@ -97,7 +97,7 @@ class CpuBackend final : public Backend {
       BITLOSS_CHECK(sequence.keys.cols == shape.num_kv_heads * shape.head_dim);
       BITLOSS_CHECK(sequence.values.cols == sequence.keys.cols);
     }
-    AttendOnThreads(attention_, shape, queries, sequences, threads_, out);
+    AttendOnThreads(attention_, shape, queries, sequences, threads_, attention_scratch_, out);
   }
 
   void SwiGlu(ConstMatrixView gate, ConstMatrixView up, MatrixView out) const override {
@@ -135,6 +135,9 @@ class CpuBackend final : public Backend {
   BlockInt8Kernel blocks_;
   RowKernels rows_;
   AttentionKernels attention_;
+  // Memory that stays from call to call, so that an operation does not begin by asking for it.
+  mutable QuantizedRows int8_scratch_;
+  mutable AttentionScratch attention_scratch_;
 };
 
 }  // namespace

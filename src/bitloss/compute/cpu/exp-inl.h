@@ -11,8 +11,6 @@
 #define BITLOSS_COMPUTE_CPU_EXP_INL_H_
 #endif
 
-#include <limits>
-
 #include "bitloss/compute/cpu/tile_product-inl.h"
 #include "hwy/highway.h"
 
@@ -20,18 +18,43 @@ HWY_BEFORE_NAMESPACE();
 namespace bitloss {
 namespace HWY_NAMESPACE {
 
+// 2^n y for n in [-150, 128], rounded once.
+HWY_INLINE FloatVector TimesPowerOfTwo(FloatVector y, FloatVector n) {
+#if HWY_MAX_BYTES == 64
+  return FloatVector{_mm512_scalef_ps(y.raw, n.raw)};
+#else
+  // As two factors, since 2^n alone may not be a normal float.
+  const FloatTag d;
+  const hn::RebindToSigned<FloatTag> di;
+  const auto bias = hn::Set(di, 127);
+  const auto n_int = hn::ConvertTo(di, n);
+  const auto half = hn::ShiftRight<1>(n_int);
+  const auto rest = hn::Sub(n_int, half);
+  y = hn::Mul(y, hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(half, bias))));
+  return hn::Mul(y, hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(rest, bias))));
+#endif
+}
+
 // e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln 2 / 2. ln 2 is split in two so that n * kLn2High is
 // exact; the constants are from tools/golden/exp_f32_polynomial.py.
 HWY_INLINE FloatVector Exp(FloatVector x) {
   const FloatTag d;
-  const hn::RebindToSigned<FloatTag> di;
   constexpr float kLog2E = 0x1.715476p+0f;
   constexpr float kLn2High = 0x1.62e400p-1f;  // 15 bits: n * kLn2High is exact for |n| < 512
   constexpr float kLn2Low = 0x1.7f7d1cp-20f;
-  constexpr float kOverflow = 0x1.62e430p+6f;    // the least float whose e^x rounds to infinity
-  constexpr float kUnderflow = -0x1.9fe368p+6f;  // e^x rounds to 0 below it
+  constexpr float kUnderflow = -0x1.9fe368p+6f;  // below it e^x rounds to 0
+  constexpr float kHighest = 89.0f;              // the arithmetic below gives infinity
+  // Adding it leaves the nearest integer in the lowest bits.
+  constexpr float kRounder = 0x1.8p+23f;
 
-  const FloatVector n = hn::Round(hn::Mul(x, hn::Set(d, kLog2E)));
+  // Masked scores are -inf. Taken out before the arithmetic, not by it: a result that underflows
+  // costs some processors a hundred cycles.
+  const auto is_zero = hn::Lt(x, hn::Set(d, kUnderflow));  // false for NaN
+  x = hn::IfThenZeroElse(is_zero, x);
+  // The second operand is the one that survives if it is NaN.
+  x = hn::Min(hn::Set(d, kHighest), x);
+  const FloatVector n =
+      hn::Sub(hn::MulAdd(x, hn::Set(d, kLog2E), hn::Set(d, kRounder)), hn::Set(d, kRounder));
   FloatVector r = hn::NegMulAdd(n, hn::Set(d, kLn2High), x);
   r = hn::NegMulAdd(n, hn::Set(d, kLn2Low), r);
 
@@ -42,18 +65,7 @@ HWY_INLINE FloatVector Exp(FloatVector x) {
   p = hn::MulAdd(p, r, hn::Set(d, 0x1p-1f));
   p = hn::MulAdd(p, hn::Mul(r, r), r);
   p = hn::Add(p, hn::Set(d, 1.0f));
-
-  // 2^n as two factors, so that a result below the normal floats is rounded once.
-  const auto n_int = hn::ConvertTo(di, n);
-  const auto half = hn::ShiftRight<1>(n_int);
-  const auto power = [&](auto exponent) HWY_ATTR {
-    return hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(exponent, hn::Set(di, 127))));
-  };
-  const FloatVector y = hn::Mul(hn::Mul(p, power(half)), power(hn::Sub(n_int, half)));
-  // Comparisons with NaN are false: y is NaN then.
-  const FloatVector below = hn::IfThenZeroElse(hn::Lt(x, hn::Set(d, kUnderflow)), y);
-  return hn::IfThenElse(hn::Ge(x, hn::Set(d, kOverflow)),
-                        hn::Set(d, std::numeric_limits<float>::infinity()), below);
+  return hn::IfThenZeroElse(is_zero, TimesPowerOfTwo(p, n));
 }
 
 }  // namespace HWY_NAMESPACE

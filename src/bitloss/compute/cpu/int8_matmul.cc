@@ -28,7 +28,11 @@ Int8Kernels Int8KernelsOfTarget() { return {}; }
 
 #else
 
-size_t RowBytes(size_t num_words) { return num_words * kBytesPerWord * kActivationBytes; }
+// Whole vectors of codes.
+size_t RowBytes(size_t num_words) {
+  const size_t num_codes = (num_words * kBytesPerWord + kLanes - 1) / kLanes * kLanes;
+  return num_codes * kActivationBytes;
+}
 
 // Calls use(i, values) for the row in whole vectors, the last one filled up with zeros.
 template <class Use>
@@ -79,24 +83,32 @@ HWY_INLINE size_t PlaceOf(size_t k) {
   return k - j + (j % 2) * 2 + j / 2;
 }
 
+using StoredCode = std::conditional_t<kActivationBytes == 1, uint8_t, int16_t>;
+
+// Stores a vector of codes in their places. Codes of outliers may not fit; they are replaced after.
+HWY_INLINE void StoreCodes(Int32Vector codes, StoredCode* HWY_RESTRICT to) {
+  const hn::Rebind<StoredCode, FloatTag> narrow;
+  if (kActivationBytes == 2) {
+    alignas(16) static constexpr uint8_t kPlaces[16] = {0, 1, 2, 3, 8,  9,  10, 11,
+                                                        4, 5, 6, 7, 12, 13, 14, 15};
+    const hn::Repartition<uint8_t, Int32Tag> bytes;
+    codes = hn::BitCast(Int32Tag(), hn::TableLookupBytes(hn::BitCast(bytes, codes),
+                                                         hn::LoadDup128(bytes, kPlaces)));
+  }
+  hn::StoreU(hn::DemoteTo(narrow, codes), narrow, to);
+}
+
 void QuantizeRow(const float* x, size_t size, float scale,
                  std::span<const uint32_t> outlier_columns, std::byte* codes) {
-  using Stored = std::conditional_t<kActivationBytes == 1, uint8_t, int16_t>;
-  Stored* HWY_RESTRICT stored = reinterpret_cast<Stored*>(codes);
-  const Int32Tag di;
-  const size_t padded = (size + kBytesPerWord - 1) / kBytesPerWord * kBytesPerWord;
+  StoredCode* HWY_RESTRICT stored = reinterpret_cast<StoredCode*>(codes);
   ForEachVector(x, size, [&](size_t i, FloatVector values) HWY_ATTR {
     const FloatVector scaled = hn::Mul(ThroughF16(values), hn::Set(FloatTag(), scale));
     const FloatVector finite = hn::IfThenElseZero(hn::IsFinite(scaled), scaled);
-    const auto code = hn::Add(hn::NearestInt(finite), hn::Set(di, kActivationOffset));
-    HWY_ALIGN int32_t lanes[kLanes];
-    hn::Store(code, di, lanes);
-    for (size_t j = 0; j < HWY_MIN(kLanes, padded - i); ++j) {
-      stored[PlaceOf(i + j)] = static_cast<Stored>(lanes[j]);
-    }
+    const auto code = hn::Add(hn::NearestInt(finite), hn::Set(Int32Tag(), kActivationOffset));
+    StoreCodes(code, stored + i);
   });
   for (const uint32_t col : outlier_columns) {
-    stored[PlaceOf(col)] = static_cast<Stored>(kActivationOffset);
+    stored[PlaceOf(col)] = static_cast<StoredCode>(kActivationOffset);
   }
 }
 
@@ -262,17 +274,11 @@ QuantizedRows::Call TakeOutliers(RowRange rows, ConstMatrixView x,
   return call;
 }
 
-}  // namespace
-
-Int8Kernels Int8KernelsFor(int64_t target) {
-  return BITLOSS_KERNELS_FOR(target, Int8KernelsOfTarget);
-}
-
-QuantizedRows QuantizeOnThreads(const Int8Kernels& kernels, float threshold, ConstMatrixView x,
-                                std::span<const RowRange> calls, ThreadPool& threads) {
+void QuantizeOnThreads(const Int8Kernels& kernels, float threshold, ConstMatrixView x,
+                       std::span<const RowRange> calls, ThreadPool& threads,
+                       QuantizedRows& result) {
   threshold = ThroughF16(threshold);
   const size_t num_words = (x.cols + kBytesPerWord - 1) / kBytesPerWord;
-  QuantizedRows result;
   result.row_bytes = kernels.row_bytes(num_words);
   result.codes.resize(x.rows * result.row_bytes);
   result.scales.resize(x.rows);
@@ -302,17 +308,17 @@ QuantizedRows QuantizeOnThreads(const Int8Kernels& kernels, float threshold, Con
     result.scales[row] = absmax[row] / 127.0f;
     result.has_outliers[row] = columns.empty() ? 0 : 1;
   });
-  return result;
 }
 
-QuantizedRows RoundOnThreads(const Int8Kernels& kernels, const Execution& execution,
-                             ConstMatrixView x, ThreadPool& threads) {
+// The same for W8A8: no calls, no outliers.
+void RoundOnThreads(const Int8Kernels& kernels, const Execution& execution, ConstMatrixView x,
+                    ThreadPool& threads, QuantizedRows& result) {
   const size_t num_words = (x.cols + kBytesPerWord - 1) / kBytesPerWord;
-  QuantizedRows result;
   result.row_bytes = kernels.row_bytes(num_words);
   result.codes.resize(x.rows * result.row_bytes);
   result.scales.resize(x.rows);
-  result.has_outliers.resize(x.rows);
+  result.has_outliers.assign(x.rows, 0);
+  result.calls.clear();
   ForEachRow(x.rows, threads, [&](size_t row) {
     std::vector<float> codes(x.cols);
     result.scales[row] = RoundToInt8(x.Row(row), execution, codes);
@@ -320,17 +326,24 @@ QuantizedRows RoundOnThreads(const Int8Kernels& kernels, const Execution& execut
     kernels.quantize_row(codes.data(), codes.size(), 1.0f, {},
                          result.codes.data() + row * result.row_bytes);
   });
-  return result;
+}
+
+}  // namespace
+
+Int8Kernels Int8KernelsFor(int64_t target) {
+  return BITLOSS_KERNELS_FOR(target, Int8KernelsOfTarget);
 }
 
 void MultiplyInt8OnThreads(const Int8Kernels& kernels, const Int8Matrix& weights,
                            std::span<const float> bias, ConstMatrixView x,
-                           std::span<const RowRange> calls, MatrixView y, ThreadPool& threads) {
+                           std::span<const RowRange> calls, MatrixView y, ThreadPool& threads,
+                           QuantizedRows& scratch) {
   const Execution& execution = weights.execution();
-  const QuantizedRows rows =
-      execution.kind == Execution::Kind::kW8A8
-          ? RoundOnThreads(kernels, execution, x, threads)
-          : QuantizeOnThreads(kernels, execution.outlier_threshold, x, calls, threads);
+  if (execution.kind == Execution::Kind::kW8A8) {
+    RoundOnThreads(kernels, execution, x, threads, scratch);
+  } else {
+    QuantizeOnThreads(kernels, execution.outlier_threshold, x, calls, threads, scratch);
+  }
   const size_t row_parts = (x.rows + kMaxRowsOfPart - 1) / kMaxRowsOfPart;
   const size_t num_panels = weights.num_panels();
   const size_t panels_of_part =
@@ -339,7 +352,7 @@ void MultiplyInt8OnThreads(const Int8Kernels& kernels, const Int8Matrix& weights
   threads.ForEachPart(row_parts * panel_parts, [&](size_t part, size_t) {
     const size_t row_part = part / panel_parts;
     const size_t first_panel = part % panel_parts * panels_of_part;
-    kernels.multiply(weights, rows,
+    kernels.multiply(weights, scratch,
                      {.first_panel = first_panel,
                       .end_panel = std::min(num_panels, first_panel + panels_of_part),
                       .rows = {row_part * x.rows / row_parts, (row_part + 1) * x.rows / row_parts},

@@ -62,17 +62,11 @@ struct Int8Kernels {
 // `target`: one bit of hwy::SupportedTargets().
 Int8Kernels Int8KernelsFor(int64_t target);
 
-QuantizedRows QuantizeOnThreads(const Int8Kernels& kernels, float threshold, ConstMatrixView x,
-                                std::span<const RowRange> calls, ThreadPool& threads);
-
-// The same for W8A8: no calls, no outliers.
-QuantizedRows RoundOnThreads(const Int8Kernels& kernels, const Execution& execution,
-                             ConstMatrixView x, ThreadPool& threads);
-
-// The whole product. Shapes as in Backend::MatMul.
+// The whole product. Shapes as in Backend::MatMul. `scratch` keeps memory from call to call.
 void MultiplyInt8OnThreads(const Int8Kernels& kernels, const Int8Matrix& weights,
                            std::span<const float> bias, ConstMatrixView x,
-                           std::span<const RowRange> calls, MatrixView y, ThreadPool& threads);
+                           std::span<const RowRange> calls, MatrixView y, ThreadPool& threads,
+                           QuantizedRows& scratch);
 
 }  // namespace bitloss
 

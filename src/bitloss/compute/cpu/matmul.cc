@@ -191,8 +191,8 @@ namespace {
 HWY_EXPORT(MatMulKernelsOfTarget);
 
 // Rows of a part: enough that decoding a tile costs little beside multiplying by it, few enough
-// that their block of x stays in the second-level cache.
-constexpr size_t kMaxRowsOfPart = 512;
+// that their block of x and their sums stay in the second-level cache and its address buffers.
+constexpr size_t kMaxRowsOfPart = 192;
 // Panels of a part read the same block of x after each other.
 constexpr size_t kMaxPanelsOfPart = 8;
 // Parts that a product is cut into if it is large enough, so that threads finish together.

@@ -43,46 +43,46 @@ HWY_INLINE void CopyFloats(const float* from, size_t count, float* to) {
 
 // Where the sums begin and what is added at their end.
 struct TileSums {
-  float* c;  // [rows][kTileWidth], rows c_stride apart
+  float* c;  // [rows][vectors], rows c_stride apart
   size_t c_stride;
   enum class Begin { kZero, kContinue } begin;
-  const float* bias;  // [kTileWidth], or null: nothing to add
+  const float* bias;  // [vectors], or null: nothing to add
 };
 
 // sum[r][v] += x[r][k] * tile[k][v] for one k.
-template <size_t kRows>
+template <size_t kRows, size_t kVectors>
 HWY_INLINE void MultiplyAddOneK(const float* HWY_RESTRICT x, size_t x_stride,
                                 const float* HWY_RESTRICT tile,
-                                FloatVector (&sum)[kRows][kTileVectors]) {
+                                FloatVector (&sum)[kRows][kVectors]) {
   const FloatTag d;
-  FloatVector weights[kTileVectors];
+  FloatVector weights[kVectors];
 #pragma GCC unroll 4
-  for (size_t v = 0; v < kTileVectors; ++v) weights[v] = hn::LoadU(d, tile + v * kLanes);
+  for (size_t v = 0; v < kVectors; ++v) weights[v] = hn::LoadU(d, tile + v * kLanes);
 #pragma GCC unroll 8
   for (size_t r = 0; r < kRows; ++r) {
     const FloatVector x_r = hn::Set(d, x[r * x_stride]);
 #pragma GCC unroll 4
-    for (size_t v = 0; v < kTileVectors; ++v) sum[r][v] = hn::MulAdd(x_r, weights[v], sum[r][v]);
+    for (size_t v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(x_r, weights[v], sum[r][v]);
   }
 }
 
-template <size_t kRows>
+template <size_t kRows, size_t kVectors>
 HWY_NOINLINE void MultiplyTileRows(const float* HWY_RESTRICT x, size_t x_stride,
                                    const float* HWY_RESTRICT tile, size_t tile_stride, size_t depth,
                                    TileSums sums) {
   const FloatTag d;
-  FloatVector sum[kRows][kTileVectors];
+  FloatVector sum[kRows][kVectors];
 #pragma GCC unroll 8
   for (size_t r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-    for (size_t v = 0; v < kTileVectors; ++v) {
+    for (size_t v = 0; v < kVectors; ++v) {
       sum[r][v] = sums.begin == TileSums::Begin::kZero
                       ? hn::Zero(d)
                       : hn::LoadU(d, sums.c + r * sums.c_stride + v * kLanes);
     }
   }
   for (size_t k = 0; k < depth; ++k) {
-    MultiplyAddOneK<kRows>(x, x_stride, tile, sum);
+    MultiplyAddOneK(x, x_stride, tile, sum);
     x += 1;
     tile += tile_stride;
   }
@@ -90,7 +90,7 @@ HWY_NOINLINE void MultiplyTileRows(const float* HWY_RESTRICT x, size_t x_stride,
 #pragma GCC unroll 8
     for (size_t r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-      for (size_t v = 0; v < kTileVectors; ++v) {
+      for (size_t v = 0; v < kVectors; ++v) {
         sum[r][v] = hn::Add(sum[r][v], hn::LoadU(d, sums.bias + v * kLanes));
       }
     }
@@ -98,29 +98,39 @@ HWY_NOINLINE void MultiplyTileRows(const float* HWY_RESTRICT x, size_t x_stride,
 #pragma GCC unroll 8
   for (size_t r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-    for (size_t v = 0; v < kTileVectors; ++v) {
+    for (size_t v = 0; v < kVectors; ++v) {
       hn::StoreU(sum[r][v], d, sums.c + r * sums.c_stride + v * kLanes);
     }
   }
 }
 
-// The same for any number of rows up to kTileRows.
-HWY_INLINE void MultiplyTile(size_t num_rows, const float* x, size_t x_stride, const float* tile,
-                             size_t tile_stride, size_t depth, const TileSums& sums) {
-  switch (num_rows) {
-#define BITLOSS_ROWS(n) \
-  case n:               \
-    return MultiplyTileRows<n>(x, x_stride, tile, tile_stride, depth, sums)
-    BITLOSS_ROWS(1);
-    BITLOSS_ROWS(2);
-    BITLOSS_ROWS(3);
-    BITLOSS_ROWS(4);
-    BITLOSS_ROWS(5);
-    BITLOSS_ROWS(6);
-#undef BITLOSS_ROWS
+// The same for any number of rows up to kTileRows and of vectors up to kTileVectors.
+HWY_INLINE void MultiplyTile(size_t num_rows, size_t num_vectors, const float* x, size_t x_stride,
+                             const float* tile, size_t tile_stride, size_t depth,
+                             const TileSums& sums) {
+  static_assert(kTileRows == 6 && kTileVectors <= 4);
+#define BITLOSS_TILE(rows, vectors)                                                               \
+  case (vectors)*8 + (rows):                                                                      \
+    return MultiplyTileRows<rows, HWY_MIN(vectors, kTileVectors)>(x, x_stride, tile, tile_stride, \
+                                                                  depth, sums)
+#define BITLOSS_TILES(vectors) \
+  BITLOSS_TILE(1, vectors);    \
+  BITLOSS_TILE(2, vectors);    \
+  BITLOSS_TILE(3, vectors);    \
+  BITLOSS_TILE(4, vectors);    \
+  BITLOSS_TILE(5, vectors);    \
+  BITLOSS_TILE(6, vectors)
+  switch (num_vectors * 8 + num_rows) {
+    BITLOSS_TILES(1);
+    BITLOSS_TILES(2);
+    BITLOSS_TILES(3);
+    BITLOSS_TILES(4);
     default:
-      HWY_ABORT("a tile has at most 6 rows, not %d", static_cast<int>(num_rows));
+      HWY_ABORT("no tile of %d rows and %d vectors", static_cast<int>(num_rows),
+                static_cast<int>(num_vectors));
   }
+#undef BITLOSS_TILES
+#undef BITLOSS_TILE
 }
 
 // The first row of group `group` when rows are cut into nearly equal groups.
@@ -140,18 +150,19 @@ HWY_INLINE void ForEachRowGroup(size_t first_row, size_t end_row, const Use& use
 }
 
 // Any number of rows times a tile [depth][tile_stride] whose first `num_outputs` columns count; the
-// others, up to a multiple of kTileWidth, are read but not used. c and bias are [num_outputs].
+// others, up to a multiple of kLanes, are read but not used. c and bias are [num_outputs].
 HWY_INLINE void MultiplyRows(size_t num_rows, const float* x, size_t x_stride, const float* tile,
                              size_t tile_stride, size_t depth, size_t num_outputs,
                              const TileSums& sums) {
   for (size_t lane = 0; lane < num_outputs; lane += kTileWidth) {
     const size_t width = HWY_MIN(kTileWidth, num_outputs - lane);
+    const size_t num_vectors = (width + kLanes - 1) / kLanes;
     const float* bias = sums.bias == nullptr ? nullptr : sums.bias + lane;
     ForEachRowGroup(0, num_rows, [&](size_t row, size_t end_row) HWY_ATTR {
       float* c = sums.c + row * sums.c_stride + lane;
       const float* x_row = x + row * x_stride;
-      if (HWY_LIKELY(width == kTileWidth)) {
-        MultiplyTile(end_row - row, x_row, x_stride, tile + lane, tile_stride, depth,
+      if (HWY_LIKELY(width % kLanes == 0)) {
+        MultiplyTile(end_row - row, num_vectors, x_row, x_stride, tile + lane, tile_stride, depth,
                      {c, sums.c_stride, sums.begin, bias});
         return;
       }
@@ -164,7 +175,7 @@ HWY_INLINE void MultiplyRows(size_t num_rows, const float* x, size_t x_stride, c
         }
       }
       if (bias != nullptr) CopyFloats(bias, width, padded_bias);
-      MultiplyTile(end_row - row, x_row, x_stride, tile + lane, tile_stride, depth,
+      MultiplyTile(end_row - row, num_vectors, x_row, x_stride, tile + lane, tile_stride, depth,
                    {copy, kTileWidth, sums.begin, bias == nullptr ? nullptr : padded_bias});
       for (size_t r = 0; r < end_row - row; ++r) {
         CopyFloats(copy + r * kTileWidth, width, c + r * sums.c_stride);
