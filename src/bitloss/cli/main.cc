@@ -42,6 +42,7 @@ int Main(int argc, char** argv) {
   AddSensitivityCommand(app, action);
   AddTokenizeCommand(app, action);
   AddGenerateCommand(app, action);
+  AddBenchCommand(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

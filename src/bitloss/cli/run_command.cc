@@ -1,6 +1,7 @@
 #include "bitloss/cli/commands.h"
 #include "bitloss/cli/plan.h"
 #include "bitloss/cli/progress.h"
+#include "bitloss/compute/instruction_set.h"
 #include "bitloss/data/protocol.h"
 #include "bitloss/report/report_data.h"
 #include "bitloss/report/writers.h"
@@ -39,6 +40,7 @@ void AddRunCommand(CLI::App& app, Action& action) {
   auto options = std::make_shared<StudyOptions>();
   auto sample = std::make_shared<bool>(false);
   auto plan = std::make_shared<bool>(false);
+  auto instruction_set = std::make_shared<std::string>();
   options->num_threads = DefaultNumThreads();
   CLI::App* command = app.add_subcommand(
       "run", "Evaluate every lane beside the FP16 baseline; go on where an earlier run stopped");
@@ -86,13 +88,19 @@ void AddRunCommand(CLI::App& app, Action& action) {
   command->add_option("--threads", options->num_threads, "No number depends on it")
       ->check(CLI::Range(size_t{1}, size_t{1024}))
       ->capture_default_str();
+  command->add_option("--instruction-set", *instruction_set,
+                      fmt::format("Use nothing better than one of {}; no number depends on it",
+                                  fmt::join(CpuInstructionSets(), ", ")));
   command->add_option("--seed", options->seed, "Of everything that is drawn")
       ->capture_default_str();
   command->add_flag("--plan", *plan,
                     "Only say what this study would resolve, how long it takes, how much memory");
-  command->callback([options, sample, plan, &action] {
+  command->callback([options, sample, plan, instruction_set, &action] {
     if (*sample) options->temperature = 0.7;
-    action = [options, plan] { return *plan ? PrintPlan(*options) : Run(*options); };
+    action = [options, plan, instruction_set]() -> Result<int> {
+      BITLOSS_DO(LimitInstructionSet(*instruction_set));
+      return *plan ? PrintPlan(*options) : Run(*options);
+    };
   });
 }
 

@@ -114,13 +114,11 @@ class Backend {
 std::unique_ptr<Backend> MakeReferenceBackend();
 
 // Highway kernels for this processor's best instruction set, or for the one named (one of
-// CpuInstructionSets()); the bits of every result are the same. kUnsupported on a processor without
-// fused multiply-add. One call at a time. Requires: `threads` outlives the backend.
+// CpuInstructionSets() of instruction_set.h); the bits of every result are the same. kUnsupported
+// on a processor without fused multiply-add. One call at a time. Requires: `threads` outlives the
+// backend.
 Result<std::unique_ptr<Backend>> MakeCpuBackend(ThreadPool& threads,
                                                 std::string_view instruction_set = {});
-
-// What this processor and this build share, best first: "AVX3_DL", "AVX3", "AVX2".
-std::vector<std::string> CpuInstructionSets();
 
 }  // namespace bitloss
 

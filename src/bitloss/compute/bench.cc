@@ -1,5 +1,7 @@
 #include "bitloss/compute/bench.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -70,7 +72,30 @@ Matrix RandomWeights(size_t rows, size_t cols) {
   return matrix;
 }
 
+// `integer`: the multiplications are products of bytes.
+ShareOfLimit ShareOf(const MachineLimits& limits, bool integer, double gflops, double gigabytes) {
+  const bool bytes = integer && limits.byte_gops > 0;
+  const ShareOfLimit multiply = bytes ? ShareOfLimit{"bytes", gflops / limits.byte_gops}
+                                      : ShareOfLimit{"fma", gflops / limits.fma_gflops};
+  const ShareOfLimit read = {"read", gigabytes / limits.read_gigabytes};
+  return multiply.share > read.share ? multiply : read;
+}
+
+RopeTable RandomRotations(size_t positions, size_t half) {
+  return {RandomActivations(positions, half), RandomActivations(positions, half)};
+}
+
+size_t SystemSize(int name) {
+  const long size = ::sysconf(name);
+  return size > 0 ? static_cast<size_t>(size) : 0;
+}
+
 }  // namespace
+
+CacheSizes ReadCacheSizes() {
+  return {SystemSize(_SC_LEVEL1_DCACHE_SIZE), SystemSize(_SC_LEVEL2_CACHE_SIZE),
+          SystemSize(_SC_LEVEL3_CACHE_SIZE)};
+}
 
 Result<MachineLimits> MeasureMachineLimits(ThreadPool& threads, std::string_view instruction_set) {
   BITLOSS_TRY(const int64_t target, ChooseCpuTarget(instruction_set));
@@ -82,12 +107,12 @@ Result<MachineLimits> MeasureMachineLimits(ThreadPool& threads, std::string_view
     limits.byte_gops = BestRate(
         threads, [&](size_t, float* sink) { return kernels.multiply_bytes(200'000, sink); });
   }
-  // Far more than a cache holds, each thread its own.
-  constexpr size_t kFloats = size_t{64} << 20;
+  // More than caches hold, each thread its own part.
+  const size_t num_floats = (size_t{1} << 28) / threads.num_threads();
   std::vector<AlignedBytes> memory(threads.num_threads());
-  for (AlignedBytes& bytes : memory) bytes = AlignedBytes(kFloats * sizeof(float));
+  for (AlignedBytes& bytes : memory) bytes = AlignedBytes(num_floats * sizeof(float));
   limits.read_gigabytes = BestRate(threads, [&](size_t part, float* sink) {
-    return kernels.read(reinterpret_cast<const float*>(memory[part].data()), kFloats, sink);
+    return kernels.read(reinterpret_cast<const float*>(memory[part].data()), num_floats, sink);
   });
   return limits;
 }
@@ -114,27 +139,58 @@ Result<std::vector<MatMulRecord>> BenchmarkMatMul(const Backend& backend,
     record.seconds = BestSeconds(seconds, [&] { backend.MatMul(*packed, {}, x, {&call, 1}, y); });
     record.gflops = 2e-9 * static_cast<double>(num_tokens * in * out) / record.seconds;
     record.gigabytes = 1e-9 * static_cast<double>(record.weight_bytes) / record.seconds;
-    record.share_of_fma = record.gflops / limits.fma_gflops;
-    record.share_of_read = record.gigabytes / limits.read_gigabytes;
+    record.share = ShareOf(limits, scheme.execution.kind == Execution::Kind::kLlmInt8,
+                           record.gflops, record.gigabytes);
     records.push_back(std::move(record));
   }
   return records;
 }
 
 AttentionRecord BenchmarkAttention(const Backend& backend, const MachineLimits& limits,
-                                   const AttentionShape& shape, size_t tokens, double seconds) {
+                                   const AttentionShape& shape, size_t tokens, size_t keys,
+                                   double seconds) {
   const Matrix q = RandomActivations(tokens, shape.num_heads * shape.head_dim);
-  const Matrix k = RandomActivations(tokens, shape.num_kv_heads * shape.head_dim);
-  const Matrix v = RandomActivations(tokens, shape.num_kv_heads * shape.head_dim);
+  const Matrix k = RandomActivations(keys, shape.num_kv_heads * shape.head_dim);
+  const Matrix v = RandomActivations(keys, shape.num_kv_heads * shape.head_dim);
   Matrix out(tokens, q.cols());
   const AttentionSequence sequence = {
-      .rows = {0, tokens}, .first_position = 0, .keys = k.view(), .values = v.view()};
-  AttentionRecord record{.shape = shape, .tokens = tokens};
+      .rows = {0, tokens}, .first_position = keys - tokens, .keys = k.view(), .values = v.view()};
+  AttentionRecord record{.shape = shape, .tokens = tokens, .keys = keys};
   record.seconds = BestSeconds(seconds, [&] { backend.Attention(shape, q, {&sequence, 1}, out); });
-  const double visible_keys = 0.5 * static_cast<double>(tokens) * static_cast<double>(tokens + 1);
+  const double visible_keys =
+      0.5 * static_cast<double>(tokens) * static_cast<double>(2 * keys - tokens + 1);
   record.gflops = 4e-9 * visible_keys * static_cast<double>(q.cols()) / record.seconds;
-  record.share_of_fma = record.gflops / limits.fma_gflops;
+  record.gigabytes =
+      1e-9 * static_cast<double>(2 * keys * k.cols() * sizeof(float)) / record.seconds;
+  record.share = ShareOf(limits, false, record.gflops, record.gigabytes);
   return record;
+}
+
+std::vector<RowRecord> BenchmarkRowOperations(const Backend& backend, const MachineLimits& limits,
+                                              size_t width, size_t head_dim, size_t tokens,
+                                              double seconds) {
+  const Matrix a = RandomActivations(tokens, width);
+  Matrix b = RandomActivations(tokens, width);
+  const std::vector<float> weight(width, 1.0f);
+  const RopeTable rotations = RandomRotations(tokens, head_dim / 2);
+  std::vector<uint32_t> positions(tokens);
+  for (size_t i = 0; i < tokens; ++i) positions[i] = static_cast<uint32_t>(i);
+
+  std::vector<RowRecord> records;
+  // `matrices`: how many of this size are read or written.
+  const auto add = [&](std::string_view operation, double matrices, const auto& work) {
+    RowRecord record{.operation = operation, .tokens = tokens, .width = width};
+    record.seconds = BestSeconds(seconds, work);
+    record.gigabytes =
+        1e-9 * matrices * static_cast<double>(tokens * width * sizeof(float)) / record.seconds;
+    record.share = {"read", record.gigabytes / limits.read_gigabytes};
+    records.push_back(record);
+  };
+  add("rms_norm", 2, [&] { backend.RmsNorm(a, weight, 1e-5f, b); });
+  add("rope", 2, [&] { backend.Rope(rotations, positions, head_dim, b); });
+  add("swiglu", 3, [&] { backend.SwiGlu(a, a, b); });
+  add("add", 3, [&] { backend.Add(a, b); });
+  return records;
 }
 
 }  // namespace bitloss

@@ -16,6 +16,14 @@
 
 namespace bitloss {
 
+// Sizes of one core's data caches (the last level may be shared), bytes; 0 where unknown.
+struct CacheSizes {
+  size_t level1 = 0;
+  size_t level2 = 0;
+  size_t level3 = 0;
+};
+CacheSizes ReadCacheSizes();
+
 // The yardsticks, for all threads together.
 struct MachineLimits {
   double fma_gflops = 0;      // FP32 multiply-adds from registers, two operations each
@@ -26,6 +34,12 @@ struct MachineLimits {
 // About a second. kUnsupported as for MakeCpuBackend.
 Result<MachineLimits> MeasureMachineLimits(ThreadPool& threads,
                                            std::string_view instruction_set = {});
+
+// How close a kernel comes to the limit that binds it: the one that alone would take longest.
+struct ShareOfLimit {
+  std::string_view limit;  // "fma", "bytes" (products of bytes) or "read"
+  double share = 0;        // the time that the limit alone would take / the time taken
+};
 
 struct MatMulShape {
   size_t tokens = 0;
@@ -40,13 +54,12 @@ struct MatMulRecord {
   double seconds = 0;       // of one product
   double gflops = 0;        // 2 * tokens * in * out / seconds
   double gigabytes = 0;     // packed weights read per second
-  // Of limits.fma_gflops, and of limits.read_gigabytes.
-  double share_of_fma = 0;
-  double share_of_read = 0;
+  ShareOfLimit share = {};
 };
 
 // One weight matrix of random numbers, multiplied with each number of tokens. Runs each product for
-// about `seconds`. `scheme` as for ParseScheme.
+// about `seconds`. `scheme` as for ParseScheme. A matrix that fits a cache may be read faster than
+// from memory: its share is then above 1.
 Result<std::vector<MatMulRecord>> BenchmarkMatMul(const Backend& backend,
                                                   const MachineLimits& limits,
                                                   std::string_view scheme, size_t in, size_t out,
@@ -54,14 +67,32 @@ Result<std::vector<MatMulRecord>> BenchmarkMatMul(const Backend& backend,
 
 struct AttentionRecord {
   AttentionShape shape;
-  size_t tokens = 0;  // of the one sequence, all at once
+  size_t tokens = 0;  // new ones of the one sequence, all at once
+  size_t keys = 0;    // that the last of them sees
   double seconds = 0;
-  double gflops = 0;  // 4 operations for each visible key, head and element
-  double share_of_fma = 0;
+  double gflops = 0;     // 4 operations for each visible key, head and element
+  double gigabytes = 0;  // keys and values read per second, each once
+  ShareOfLimit share = {};
 };
 
+// Requires: 0 < tokens <= keys.
 AttentionRecord BenchmarkAttention(const Backend& backend, const MachineLimits& limits,
-                                   const AttentionShape& shape, size_t tokens, double seconds);
+                                   const AttentionShape& shape, size_t tokens, size_t keys,
+                                   double seconds);
+
+struct RowRecord {
+  std::string_view operation;  // "rms_norm", "rope", "swiglu", "add"
+  size_t tokens = 0;
+  size_t width = 0;
+  double seconds = 0;
+  double gigabytes = 0;  // read and written per second; small matrices stay in a cache
+  ShareOfLimit share = {};
+};
+
+// The operations on rows of `width` numbers. `head_dim` divides it.
+std::vector<RowRecord> BenchmarkRowOperations(const Backend& backend, const MachineLimits& limits,
+                                              size_t width, size_t head_dim, size_t tokens,
+                                              double seconds);
 
 }  // namespace bitloss
 

@@ -32,9 +32,9 @@ std::vector<LaneScores> EmptyScores(size_t num_lanes, size_t num_scored) {
 
 // Does rows in parallel; the error of the first bad row, if there is one.
 Status ForEachRow(ThreadPool& threads, size_t num_rows,
-                  const std::function<Status(size_t row)>& work) {
+                  const std::function<Status(size_t row, size_t thread)>& work) {
   std::vector<Status> rows(num_rows);
-  threads.ForEachPart(num_rows, [&](size_t row, size_t) { rows[row] = work(row); });
+  threads.ForEachPart(num_rows, [&](size_t row, size_t thread) { rows[row] = work(row, thread); });
   for (const Status& row : rows) {
     if (!row.ok()) return row;
   }
@@ -51,6 +51,7 @@ Scorer::Scorer(Transformer& transformer, std::vector<NamedLane> lanes)
 Result<Scorer::GroupScores> Scorer::Score(std::span<const ScoredSequence> group) {
   GroupScores scores;
   scores.lane_seconds.resize(lanes_.size());
+  scores.comparison_seconds.resize(lanes_.size());
   std::vector<Target> targets;
   for (size_t s = 0; s < group.size(); ++s) {
     const ScoredSequence& sequence = group[s];
@@ -95,10 +96,11 @@ Status Scorer::ScoreTile(std::span<const Target> tile, GroupScores& scores) {
   std::vector<RowSummary> summaries(tile.size());
   for (size_t lane = 0; lane < lanes_.size(); ++lane) {
     const auto start = Clock::now();
+    const double compared = scores.comparison_seconds[lane];
     const Status status = lane == 0 ? ScoreBaseline(tile, summaries, scores)
                                     : ScoreLane(lane, tile, summaries, scores);
     if (!status.ok()) return Within(lanes_[lane].name, status.error());
-    scores.lane_seconds[lane] += SecondsSince(start);
+    scores.lane_seconds[lane] += SecondsSince(start) - (scores.comparison_seconds[lane] - compared);
   }
   return Ok();
 }
@@ -106,7 +108,7 @@ Status Scorer::ScoreTile(std::span<const Target> tile, GroupScores& scores) {
 Status Scorer::ScoreBaseline(std::span<const Target> tile, std::vector<RowSummary>& summaries,
                              GroupScores& scores) {
   TileLogits(0, tile, base_logits_);
-  return ForEachRow(transformer_.backend().threads(), tile.size(), [&](size_t i) -> Status {
+  return ForEachRow(transformer_.backend().threads(), tile.size(), [&](size_t i, size_t) -> Status {
     const Target& target = tile[i];
     const std::span<const float> logits = base_logits_.view().Row(i);
     BITLOSS_TRY(summaries[i], Summarize(logits));
@@ -121,19 +123,27 @@ Status Scorer::ScoreBaseline(std::span<const Target> tile, std::vector<RowSummar
 Status Scorer::ScoreLane(size_t lane, std::span<const Target> tile,
                          std::span<const RowSummary> base_summaries, GroupScores& scores) {
   TileLogits(lane, tile, lane_logits_);
-  return ForEachRow(transformer_.backend().threads(), tile.size(), [&](size_t i) -> Status {
+  ThreadPool& threads = transformer_.backend().threads();
+  std::vector<double> comparing(threads.num_threads());
+  BITLOSS_DO(ForEachRow(threads, tile.size(), [&](size_t i, size_t thread) -> Status {
     const Target& target = tile[i];
     const std::span<const float> logits = lane_logits_.view().Row(i);
     BITLOSS_TRY(const RowSummary summary, Summarize(logits));
+    const auto start = Clock::now();
     const Divergence divergence =
         Compare(base_logits_.view().Row(i), base_summaries[i], logits, summary);
+    comparing[thread] += SecondsSince(start);
     LaneScores& to = scores.sequences[target.sequence][lane];
     to.nll[target.index] = -LogProb(logits, summary, static_cast<size_t>(target.token));
     to.kl[target.index] = divergence.kl;
     to.kl_reverse[target.index] = divergence.kl_reverse;
     to.top1_agrees[target.index] = divergence.top1_agrees;
     return Ok();
-  });
+  }));
+  for (const double seconds : comparing) {
+    scores.comparison_seconds[lane] += seconds / static_cast<double>(comparing.size());
+  }
+  return Ok();
 }
 
 std::vector<std::pair<size_t, size_t>> GroupByTokens(std::span<const ScoredSequence> sequences,

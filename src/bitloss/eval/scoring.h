@@ -52,7 +52,8 @@ class Scorer {
   struct GroupScores {
     std::vector<std::vector<LaneScores>> sequences;  // [sequence][lane]
     size_t num_tokens = 0;                           // that went through each lane
-    std::vector<double> lane_seconds;                // blocks, head and metrics of each lane
+    std::vector<double> lane_seconds;                // blocks, head and loss of each lane
+    std::vector<double> comparison_seconds;          // and what comparing it with lane 0 added
   };
 
   // kBadInput if a lane's logits are not finite, naming the lane.

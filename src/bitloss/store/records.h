@@ -178,7 +178,14 @@ struct AnswerScores {
 };
 
 // What took how long. Put again, it replaces what was there; nothing but speeds is made of it.
-enum class TimingKind { kPrefill = 0, kDecode = 1, kQuantize = 2, kAnswer = 3 };  // on disk
+// kCompare is what comparing a lane with the baseline added to its kPrefill.
+enum class TimingKind {  // on disk
+  kPrefill = 0,
+  kDecode = 1,
+  kQuantize = 2,
+  kAnswer = 3,
+  kCompare = 4
+};
 struct Timing {
   size_t lane = 0;
   TimingKind kind = TimingKind::kPrefill;

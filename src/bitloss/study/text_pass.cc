@@ -105,9 +105,12 @@ Status RunTextPass(Transformer& transformer, std::span<const StudyLane> lanes,
     }
     std::vector<Timing> timings;
     for (size_t lane = 0; lane < lanes.size(); ++lane) {
-      timings.push_back({lanes[lane].lane, TimingKind::kPrefill,
-                         fmt::format("{}/{}", protocol, pending[begin]), group.lane_seconds[lane],
+      const std::string key = fmt::format("{}/{}", protocol, pending[begin]);
+      timings.push_back({lanes[lane].lane, TimingKind::kPrefill, key, group.lane_seconds[lane],
                          group.num_tokens});
+      if (lane == 0) continue;
+      timings.push_back({lanes[lane].lane, TimingKind::kCompare, key,
+                         group.comparison_seconds[lane], group.num_tokens});
     }
     BITLOSS_DO(store.PutTimings(timings));
     state.done += group.num_tokens;

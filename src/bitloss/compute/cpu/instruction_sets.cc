@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "bitloss/compute/backend.h"
 #include "bitloss/compute/cpu/row_ops.h"
+#include "bitloss/compute/instruction_set.h"
 #include "hwy/targets.h"
 
 namespace bitloss {
@@ -36,6 +36,14 @@ std::vector<std::string> CpuInstructionSets() {
   std::vector<std::string> names;
   for (const int64_t target : CpuTargets()) names.emplace_back(hwy::TargetName(target));
   return names;
+}
+
+Status LimitInstructionSet(std::string_view name) {
+  hwy::DisableTargets(0);
+  if (name.empty()) return Ok();
+  BITLOSS_TRY(const int64_t target, ChooseCpuTarget(name));
+  hwy::DisableTargets(target - 1);  // better ones have lower bits
+  return Ok();
 }
 
 }  // namespace bitloss

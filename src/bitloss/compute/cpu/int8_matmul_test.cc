@@ -6,6 +6,7 @@
 
 #include "bitloss/compute/backend.h"
 #include "bitloss/compute/compute_test_inputs.h"
+#include "bitloss/compute/instruction_set.h"
 #include "bitloss/compute/reference/llm_int8_reference.h"
 
 namespace bitloss {
