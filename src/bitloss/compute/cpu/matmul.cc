@@ -117,8 +117,41 @@ void DecodeOpaqueTile(const PanelMatrix& matrix, size_t panel, size_t first_k, s
 using DecodeTileFunction = void (*)(const PanelMatrix&, size_t panel, size_t first_k, size_t end_k,
                                     float* tile);
 
+// Asks for the next tile's weights a little at a time while this one is multiplied, or decoding it
+// would wait for memory.
+class NextTile {
+ public:
+  // Of the tile after [first_k, end_k) of `panel` in the order of MultiplyByTiles.
+  NextTile(const PanelMatrix& matrix, const PanelProduct& product, size_t panel, size_t first_k,
+           size_t end_k) {
+    size_t next_first = first_k;
+    size_t next_end = end_k;
+    if (++panel == product.end_panel) {
+      panel = product.first_panel;
+      next_first = end_k;
+      next_end = HWY_MIN(matrix.in_features(), end_k + kDepth);
+    }
+    at_ = matrix.PanelWeights(panel) + matrix.OffsetOfK(next_first);
+    end_ = matrix.PanelWeights(panel) + matrix.OffsetOfK(next_end);
+  }
+
+  // The part that is due when `rows` of `num_rows` rows are done.
+  HWY_INLINE void Fetch(size_t rows, size_t num_rows) {
+    const size_t lines = static_cast<size_t>(end_ - at_) / AlignedBytes::kAlignment;
+    for (const size_t end = lines * rows / num_rows; fetched_ < end; ++fetched_) {
+      __builtin_prefetch(at_ + fetched_ * AlignedBytes::kAlignment, 0, 2);  // to the second level
+    }
+  }
+
+ private:
+  const std::byte* at_;
+  const std::byte* end_;
+  size_t fetched_ = 0;
+};
+
 void MultiplyByTiles(DecodeTileFunction decode_tile, const PanelMatrix& matrix,
                      const PanelProduct& product) {
+  constexpr size_t kStep = 4 * kTileRows;
   HWY_ALIGN float tile[kDepth * kPanelWidth];
   const size_t depth = matrix.in_features();
   const ConstMatrixView& x = product.x;
@@ -127,14 +160,19 @@ void MultiplyByTiles(DecodeTileFunction decode_tile, const PanelMatrix& matrix,
     const size_t end_k = HWY_MIN(depth, first_k + kDepth);
     for (size_t panel = product.first_panel; panel < product.end_panel; ++panel) {
       decode_tile(matrix, panel, first_k, end_k, tile);
+      NextTile next(matrix, product, panel, first_k, end_k);
       const size_t out = panel * kPanelWidth;
       const bool adds_bias = product.bias != nullptr && end_k == depth;
-      MultiplyRows(x.rows, x.data + first_k, x.stride, tile, kPanelWidth, end_k - first_k,
-                   matrix.PanelOutputs(panel),
-                   {.c = y.data + out,
-                    .c_stride = y.stride,
-                    .begin = first_k == 0 ? TileSums::Begin::kZero : TileSums::Begin::kContinue,
-                    .bias = adds_bias ? product.bias + out : nullptr});
+      for (size_t row = 0; row < x.rows; row += kStep) {
+        const size_t num_rows = HWY_MIN(kStep, x.rows - row);
+        next.Fetch(row + num_rows, x.rows);
+        MultiplyRows(num_rows, x.data + row * x.stride + first_k, x.stride, tile, kPanelWidth,
+                     end_k - first_k, matrix.PanelOutputs(panel),
+                     {.c = y.data + row * y.stride + out,
+                      .c_stride = y.stride,
+                      .begin = first_k == 0 ? TileSums::Begin::kZero : TileSums::Begin::kContinue,
+                      .bias = adds_bias ? product.bias + out : nullptr});
+      }
     }
   }
 }
@@ -195,8 +233,8 @@ HWY_EXPORT(MatMulKernelsOfTarget);
 constexpr size_t kMaxRowsOfPart = 192;
 // Panels of a part read the same block of x after each other.
 constexpr size_t kMaxPanelsOfPart = 8;
-// Parts that a product is cut into if it is large enough, so that threads finish together.
-constexpr size_t kWantedParts = 32;
+// Parts for each thread if the product is large enough, so that threads finish together.
+constexpr size_t kPartsOfThread = 8;
 
 }  // namespace
 
@@ -209,8 +247,8 @@ void MultiplyOnThreads(const MatMulKernels& kernels, const PanelMatrix& weights,
                        ThreadPool& threads) {
   const size_t row_parts = (x.rows + kMaxRowsOfPart - 1) / kMaxRowsOfPart;
   const size_t num_panels = weights.num_panels();
-  const size_t panels_of_part =
-      std::clamp<size_t>(row_parts * num_panels / kWantedParts, 1, kMaxPanelsOfPart);
+  const size_t panels_of_part = std::clamp<size_t>(
+      row_parts * num_panels / (kPartsOfThread * threads.num_threads()), 1, kMaxPanelsOfPart);
   const size_t panel_parts = (num_panels + panels_of_part - 1) / panels_of_part;
   threads.ForEachPart(row_parts * panel_parts, [&](size_t part, size_t) {
     const size_t first_row = part / panel_parts * x.rows / row_parts;

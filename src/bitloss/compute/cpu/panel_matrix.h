@@ -51,6 +51,10 @@ class PanelMatrix final : public PackedMatrix {
     return weights_.data() + panel * panel_bytes_;
   }
 
+  // Where in a panel the weights of k begin, for asking memory for them early; exact if the words
+  // of codes are whole.
+  size_t OffsetOfK(size_t k) const { return panel_bytes_ * k / cols_; }
+
   // Of codes:
   GroupedCodes::Kind code_kind() const { return code_kind_; }
   const float* table() const { return table_.data(); }
