@@ -5,6 +5,7 @@
 
 #include "bitloss/compute/compute_test_inputs.h"
 #include "bitloss/compute/ggml_product.h"
+#include "bitloss/compute/instruction_set.h"
 #include "bitloss/compute/w8a8.h"
 #include "bitloss/tensor/dtype.h"
 
