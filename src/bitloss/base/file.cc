@@ -56,14 +56,15 @@ int OpenToRead(const std::filesystem::path& path) {
   return ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
 }
 
-Status WriteAll(const File& file, std::string_view bytes, const std::filesystem::path& path) {
+Status WriteAll(const File& file, std::span<const std::byte> bytes,
+                const std::filesystem::path& path) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
     if (written < 0) {
       if (errno == EINTR) continue;
       return SystemError("write", path, errno);
     }
-    bytes.remove_prefix(static_cast<size_t>(written));
+    bytes = bytes.subspan(static_cast<size_t>(written));
   }
   return Ok();
 }
@@ -103,11 +104,19 @@ Result<SharedBytes> MapFile(const std::filesystem::path& path) {
 }
 
 Status WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes) {
+  const auto piece = std::as_bytes(std::span(bytes));
+  return WriteFileAtomically(path, {&piece, 1});
+}
+
+Status WriteFileAtomically(const std::filesystem::path& path,
+                           std::span<const std::span<const std::byte>> pieces) {
   const std::filesystem::path partial = fmt::format("{}.partial-{}", path.string(), ::getpid());
   const auto write = [&]() -> Status {
     File file(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
     if (!file.ok()) return SystemError("create", path, errno);
-    BITLOSS_DO(WriteAll(file, bytes, path));
+    for (const std::span<const std::byte> piece : pieces) {
+      BITLOSS_DO(WriteAll(file, piece, path));
+    }
     if (::fsync(file.get()) != 0) return SystemError("write", path, errno);
     if (!file.Close()) return SystemError("write", path, errno);
     if (::rename(partial.c_str(), path.c_str()) != 0) return SystemError("replace", path, errno);

@@ -3,6 +3,7 @@
 #define BITLOSS_BASE_FILE_H_
 
 #include <filesystem>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,9 @@ Result<SharedBytes> MapFile(const std::filesystem::path& path);
 // Replaces `path` with `bytes`: a reader sees the old file or the new one, never a part. Written to
 // "<path>.partial-<pid>" first, synced, then renamed; on failure the partial file is removed.
 Status WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes);
+// The same for a file made of pieces, one after the other: what is too large for one string.
+Status WriteFileAtomically(const std::filesystem::path& path,
+                           std::span<const std::span<const std::byte>> pieces);
 
 }  // namespace bitloss
 

@@ -8,10 +8,30 @@
 
 namespace bitloss {
 
+namespace {
+
+// The GGUF file of a folder that has no config.json and no second one.
+std::optional<std::filesystem::path> OnlyGgufFile(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (std::filesystem::exists(folder / "config.json", error)) return std::nullopt;
+  std::optional<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().extension() != ".gguf") continue;
+    if (found) return std::nullopt;
+    found = entry.path();
+  }
+  return found;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Checkpoint>> Checkpoint::Open(const std::filesystem::path& path) {
   std::error_code error;
   const auto kind = std::filesystem::status(path, error).type();
-  if (kind == std::filesystem::file_type::directory) return OpenHfCheckpoint(path);
+  if (kind == std::filesystem::file_type::directory) {
+    const std::optional<std::filesystem::path> gguf = OnlyGgufFile(path);
+    return gguf ? OpenGgufCheckpoint(*gguf) : OpenHfCheckpoint(path);
+  }
   if (kind == std::filesystem::file_type::regular) return OpenGgufCheckpoint(path);
   return NotFound("{}: no such model; give a folder in Hugging Face layout or a .gguf file",
                   path.string());

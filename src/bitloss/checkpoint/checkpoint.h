@@ -14,6 +14,8 @@
 
 #include "bitloss/base/result.h"
 #include "bitloss/checkpoint/gguf.h"
+#include "bitloss/quant/format.h"
+#include "bitloss/quant/scheme.h"
 #include "bitloss/tensor/tensor_view.h"
 
 namespace bitloss {
@@ -29,18 +31,26 @@ struct TensorInfo {
   uint64_t cols = 0;
 };
 
+// What a folder's config.json says of weights that another tool has quantized.
+struct StoredQuantization {
+  std::string method;   // "bitsandbytes nf4"
+  Execution execution;  // what is multiplied where the matrices are run as they are meant to
+  std::vector<std::string> notes;  // sentences for a reader: what is not run as it is meant to
+};
+
 // Abstract because a folder and a GGUF file have nothing in common but this. All functions may be
 // called from several threads at once.
 class Checkpoint {
  public:
   // `path` is one of
   //   a folder with config.json and model.safetensors, or model.safetensors.index.json and the
-  //     shards that it names;
-  //   a .gguf file (the first part, if it is split).
+  //     shards that it names, quantized or not (checkpoint/layouts lists the layouts);
+  //   a .gguf file (the first part, if it is split), or a folder with that and no config.json.
   //
   // kNotFound: nothing there, no weights in the folder, a missing shard (one message for all of
-  // them). kUnsupported: weights quantized by another tool. Everything else as
-  // SafetensorsFile::Open and GgufFile::Open say.
+  // them). kUnsupported: weights quantized in a way that no layout of checkpoint/layouts reads.
+  // kBadInput also for a quantized matrix whose parts are missing or do not fit together.
+  // Everything else as SafetensorsFile::Open and GgufFile::Open say.
   static Result<std::unique_ptr<Checkpoint>> Open(const std::filesystem::path& path);
   virtual ~Checkpoint() = default;
 
@@ -51,7 +61,8 @@ class Checkpoint {
   // that has none keeps its own, except the rotary factors: "rope_freqs".
   virtual std::vector<std::string> TensorNames() const = 0;
 
-  // kNotFound if there is no such tensor.
+  // A quantized matrix counts as one tensor: its parts (codes, scales) have no names here, and its
+  // size is theirs. kNotFound if there is no such tensor.
   virtual Result<TensorInfo> Info(std::string_view name) const = 0;
   bool Has(std::string_view name) const { return Info(name).ok(); }
   Result<std::vector<uint64_t>> Shape(std::string_view name) const;
@@ -68,6 +79,14 @@ class Checkpoint {
 
   // The stored bytes themselves, if they are plain F16, BF16 or F32 in Hugging Face's order.
   virtual std::optional<TensorView> View(std::string_view name) const = 0;
+
+  // The matrix packed as its file has quantized it, nothing expanded; none if the file holds plain
+  // numbers. kUnsupported if no packed format says what the file says. Requires: Has(name).
+  virtual Result<std::optional<EncodedMatrix>> Quantized(std::string_view name) const = 0;
+
+  // Of a folder whose config.json has a quantization_config; none for a GGUF file, whose tensors
+  // each say for themselves.
+  virtual const StoredQuantization* quantization() const { return nullptr; }
 
   // The file behind a GGUF checkpoint, for its metadata; null for a folder.
   virtual const GgufFile* gguf() const { return nullptr; }

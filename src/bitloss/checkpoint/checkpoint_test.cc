@@ -112,9 +112,10 @@ TEST(HfCheckpointTest, SaysWhatIsNotAModel) {
   folder.Write("config.json", "{}");
   EXPECT_THAT(Checkpoint::Open(folder.path()).error().message,
               HasSubstr("neither model.safetensors nor"));
-  folder.Write("config.json", R"({"quantization_config":{"quant_method":"awq"}})");
+  folder.Write("model.safetensors", OneTensor("w", {{1, 2}}));
+  folder.Write("config.json", R"({"quantization_config":{"quant_method":"quip"}})");
   EXPECT_THAT(Checkpoint::Open(folder.path()).error().message,
-              HasSubstr("already quantized by \"awq\""));
+              HasSubstr("quantized by \"quip\", which is not read; read are bitsandbytes"));
   EXPECT_EQ(Checkpoint::Open(folder.path()).error().kind, ErrorKind::kUnsupported);
 }
 

@@ -6,6 +6,7 @@
 
 #include "bitloss/checkpoint/identity.h"
 #include "bitloss/checkpoint/tensor_info.h"
+#include "bitloss/quant/formats/ggml/ggml_format.h"
 
 namespace bitloss {
 namespace {
@@ -111,6 +112,21 @@ class GgufCheckpoint : public Checkpoint {
     return TensorView{*tensor.type->plain, tensor.shape, tensor.bytes};
   }
 
+  Result<std::optional<EncodedMatrix>> Quantized(std::string_view name) const override {
+    BITLOSS_TRY(const TensorInfo info, Info(name));
+    const NamedTensor& named = tensors_.find(name)->second;
+    const GgmlType& type = *named.tensor->type;
+    if (type.plain) return std::optional<EncodedMatrix>();
+    if (type.unpack == nullptr) {
+      return Unsupported("{}: tensor '{}': no packed format holds {}", path_.string(), name,
+                         info.stored_type);
+    }
+    return std::optional(EncodedMatrix{.format = GgmlFormat(type),
+                                       .rows = info.rows,
+                                       .cols = info.cols,
+                                       .codes = BlocksInOrder(named, info)});
+  }
+
   Result<std::string> Identity() const override {
     IdentityHash hash;
     for (const SharedBytes& header : file_->headers()) hash.AddNamed("header", header.span());
@@ -119,6 +135,19 @@ class GgufCheckpoint : public Checkpoint {
   }
 
  private:
+  // The blocks of all rows in Hugging Face's order; the file's own where it has that.
+  static SharedBytes BlocksInOrder(const NamedTensor& named, const TensorInfo& info) {
+    if (named.order.heads == 0) return named.tensor->bytes;
+    const uint64_t row_bytes = GgmlRowBytes(*named.tensor->type, info.cols);
+    std::vector<std::byte> blocks(named.tensor->bytes.size());
+    for (uint64_t row = 0; row < info.rows; ++row) {
+      const auto from =
+          named.tensor->bytes.span().subspan(named.order.FileRow(row) * row_bytes, row_bytes);
+      std::ranges::copy(from, blocks.begin() + static_cast<ptrdiff_t>(row * row_bytes));
+    }
+    return SharedBytes::Own(std::move(blocks));
+  }
+
   // Rows in the file's order.
   static Status Decode(const GgufTensor& tensor, uint64_t begin, uint64_t end,
                        std::span<float> out) {
@@ -190,6 +219,24 @@ std::optional<std::string> HfTensorName(std::string_view gguf_name) {
   const auto middle = HfName(kLayerNames, rest.substr(first + 1, last - first - 1));
   if (!middle || !IsPlainNumber(layer) || (kind != "weight" && kind != "bias")) return std::nullopt;
   return fmt::format("model.layers.{}.{}.{}", layer, *middle, kind);
+}
+
+std::optional<std::string> GgufTensorName(std::string_view hf_name) {
+  for (const NamePair& pair : kModelNames) {
+    if (pair.hf == hf_name) return std::string(pair.gguf);
+  }
+  constexpr std::string_view kPrefix = "model.layers.";
+  if (!hf_name.starts_with(kPrefix)) return std::nullopt;
+  const std::string_view rest = hf_name.substr(kPrefix.size());
+  const size_t first = rest.find('.'), last = rest.rfind('.');
+  if (first == rest.npos || first == last) return std::nullopt;
+  const std::string_view middle = rest.substr(first + 1, last - first - 1);
+  for (const NamePair& pair : kLayerNames) {
+    if (pair.hf == middle) {
+      return fmt::format("blk.{}.{}.{}", rest.substr(0, first), pair.gguf, rest.substr(last + 1));
+    }
+  }
+  return std::nullopt;
 }
 
 Result<std::unique_ptr<Checkpoint>> OpenGgufCheckpoint(const fs::path& path) {

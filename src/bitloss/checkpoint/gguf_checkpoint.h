@@ -13,6 +13,8 @@ Result<std::unique_ptr<Checkpoint>> OpenGgufCheckpoint(const std::filesystem::pa
 // The Hugging Face name of a tensor of a llama or qwen2 GGUF file: "blk.3.attn_q.weight" ->
 // "model.layers.3.self_attn.q_proj.weight". None if it has none.
 std::optional<std::string> HfTensorName(std::string_view gguf_name);
+// The inverse.
+std::optional<std::string> GgufTensorName(std::string_view hf_name);
 
 }  // namespace bitloss
 

@@ -1,5 +1,6 @@
 #include "bitloss/checkpoint/hf_checkpoint.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <system_error>
@@ -7,6 +8,7 @@
 #include "bitloss/base/file.h"
 #include "bitloss/checkpoint/identity.h"
 #include "bitloss/checkpoint/json_file.h"
+#include "bitloss/checkpoint/layouts/layout.h"
 #include "bitloss/checkpoint/printable.h"
 #include "bitloss/checkpoint/safetensors.h"
 #include "bitloss/checkpoint/tensor_info.h"
@@ -25,19 +27,31 @@ bool IsFile(const fs::path& path) {
 
 class HfCheckpoint : public Checkpoint {
  public:
-  HfCheckpoint(fs::path path, std::vector<SafetensorsFile> files,
-               std::map<std::string, SafetensorsEntry, std::less<>> tensors)
-      : path_(std::move(path)), files_(std::move(files)), tensors_(std::move(tensors)) {}
+  HfCheckpoint(fs::path path, std::vector<SafetensorsFile> files, StoredTensors tensors,
+               std::optional<QuantizedTensors> quantized)
+      : path_(std::move(path)),
+        files_(std::move(files)),
+        tensors_(std::move(tensors)),
+        quantized_(std::move(quantized)) {}
 
   const fs::path& path() const override { return path_; }
 
   std::vector<std::string> TensorNames() const override {
     std::vector<std::string> names;
-    for (const auto& [name, entry] : tensors_) names.push_back(name);
+    for (const auto& [name, entry] : tensors_) {
+      if (!quantized_ || !quantized_->parts.contains(name)) names.push_back(name);
+    }
+    if (quantized_) {
+      for (const auto& [name, matrix] : quantized_->matrices) names.push_back(name);
+    }
+    std::ranges::sort(names);
     return names;
   }
 
   Result<TensorInfo> Info(std::string_view name) const override {
+    if (const QuantizedTensor* matrix = FindQuantized(name)) {
+      return MakeTensorInfo({matrix->rows, matrix->cols}, matrix->type, matrix->num_bytes);
+    }
     const auto found = tensors_.find(name);
     if (found == tensors_.end()) return MissingTensor(path_, name);
     const SafetensorsEntry& entry = found->second;
@@ -47,8 +61,9 @@ class HfCheckpoint : public Checkpoint {
   Status ReadRows(std::string_view name, uint64_t begin, uint64_t end,
                   std::span<float> out) const override {
     BITLOSS_TRY(const TensorInfo info, Info(name));
-    const SafetensorsEntry& entry = tensors_.find(name)->second;
     BITLOSS_CHECK(begin <= end && end <= info.rows && out.size() == (end - begin) * info.cols);
+    if (FindQuantized(name) != nullptr) return ReadQuantizedRows(name, begin, end, out);
+    const SafetensorsEntry& entry = tensors_.find(name)->second;
     // The plain types are spelled alike in both formats.
     const GgmlType* type = FindGgmlType(entry.stored_type);
     if (type == nullptr || type->decode == nullptr) {
@@ -62,10 +77,26 @@ class HfCheckpoint : public Checkpoint {
 
   std::optional<TensorView> View(std::string_view name) const override {
     const auto found = tensors_.find(name);
-    if (found == tensors_.end() || !found->second.dtype) return std::nullopt;
+    if (found == tensors_.end() || !found->second.dtype || FindQuantized(name) != nullptr) {
+      return std::nullopt;
+    }
     const SafetensorsEntry& entry = found->second;
     if (!IsPlainFloat(*entry.dtype)) return std::nullopt;
     return TensorView{*entry.dtype, entry.shape, entry.bytes};
+  }
+
+  Result<std::optional<EncodedMatrix>> Quantized(std::string_view name) const override {
+    const QuantizedTensor* matrix = FindQuantized(name);
+    if (matrix == nullptr) return std::optional<EncodedMatrix>();
+    auto loaded = matrix->load();
+    if (!loaded.ok()) {
+      return Within(fmt::format("{}: tensor '{}'", path_.string(), name), loaded.error());
+    }
+    return std::optional(std::move(loaded).value());
+  }
+
+  const StoredQuantization* quantization() const override {
+    return quantized_ ? &quantized_->quantization : nullptr;
   }
 
   Result<std::string> Identity() const override {
@@ -82,32 +113,51 @@ class HfCheckpoint : public Checkpoint {
   }
 
  private:
+  const QuantizedTensor* FindQuantized(std::string_view name) const {
+    if (!quantized_) return nullptr;
+    const auto found = quantized_->matrices.find(name);
+    return found == quantized_->matrices.end() ? nullptr : &found->second;
+  }
+
+  Status ReadQuantizedRows(std::string_view name, uint64_t begin, uint64_t end,
+                           std::span<float> out) const {
+    BITLOSS_TRY(const std::optional<EncodedMatrix> matrix, Quantized(name));
+    for (uint64_t row = begin; row < end; ++row) {
+      matrix->format.decode(*matrix, row, 0,
+                            out.subspan((row - begin) * matrix->cols, matrix->cols));
+    }
+    return Ok();
+  }
+
   fs::path path_;
   std::vector<SafetensorsFile> files_;
-  std::map<std::string, SafetensorsEntry, std::less<>> tensors_;
+  StoredTensors tensors_;
+  std::optional<QuantizedTensors> quantized_;
 };
 
-// Weights that another tool has quantized need its layout, not plain tensors.
-Status RefuseQuantized(const fs::path& config_path) {
+// The quantization_config of a config.json, an object; none if there is none.
+Result<std::optional<Json>> ReadQuantizationConfig(const fs::path& config_path) {
   BITLOSS_TRY(const Json config, ReadJsonFile(config_path));
   if (!config.is_object()) return BadInput("{}: not a JSON object", config_path.string());
   const auto found = config.find("quantization_config");
-  if (found == config.end() || found->is_null()) return Ok();
-  const Json method = found->is_object() ? found->value("quant_method", Json()) : Json();
-  return Unsupported(
-      "{}: /quantization_config: a checkpoint already quantized by {}; give the "
-      "unquantized model",
-      config_path.string(), method.is_string() ? method.dump() : "another tool");
+  if (found == config.end() || found->is_null()) return std::optional<Json>();
+  if (!found->is_object()) {
+    return BadInput("{}: /quantization_config: not an object", config_path.string());
+  }
+  return std::optional<Json>(*found);
 }
 
-Result<std::unique_ptr<Checkpoint>> OpenSingleFile(const fs::path& folder) {
-  BITLOSS_TRY(SafetensorsFile file, SafetensorsFile::Open(folder / "model.safetensors"));
-  std::map<std::string, SafetensorsEntry, std::less<>> tensors;
-  for (const SafetensorsEntry& entry : file.entries()) tensors.emplace(entry.name, entry);
+struct Files {
   std::vector<SafetensorsFile> files;
-  files.push_back(std::move(file));
-  return std::unique_ptr<Checkpoint>(
-      std::make_unique<HfCheckpoint>(folder, std::move(files), std::move(tensors)));
+  StoredTensors tensors;
+};
+
+Result<Files> OpenSingleFile(const fs::path& folder) {
+  BITLOSS_TRY(SafetensorsFile file, SafetensorsFile::Open(folder / "model.safetensors"));
+  Files opened;
+  for (const SafetensorsEntry& entry : file.entries()) opened.tensors.emplace(entry.name, entry);
+  opened.files.push_back(std::move(file));
+  return opened;
 }
 
 using WeightMap = std::map<std::string, std::string>;  // tensor to shard
@@ -144,30 +194,38 @@ Status CheckShardsExist(const fs::path& folder, const std::set<std::string>& sha
                   missing.size(), shards.size(), fmt::join(missing, ", "));
 }
 
-Result<std::unique_ptr<Checkpoint>> OpenShards(const fs::path& folder, const fs::path& index_path) {
+Result<Files> OpenShards(const fs::path& folder, const fs::path& index_path) {
   BITLOSS_TRY(const WeightMap weight_map, ReadWeightMap(index_path));
   std::set<std::string> shards;
   for (const auto& [tensor, shard] : weight_map) shards.insert(shard);
   BITLOSS_DO(CheckShardsExist(folder, shards));
 
-  std::vector<SafetensorsFile> files;
+  Files opened;
   std::map<std::string, size_t> position;
   for (const std::string& shard : shards) {
     BITLOSS_TRY(SafetensorsFile file, SafetensorsFile::Open(folder / shard));
-    position[shard] = files.size();
-    files.push_back(std::move(file));
+    position[shard] = opened.files.size();
+    opened.files.push_back(std::move(file));
   }
-  std::map<std::string, SafetensorsEntry, std::less<>> tensors;
   for (const auto& [tensor, shard] : weight_map) {
-    const SafetensorsEntry* entry = files[position[shard]].Find(tensor);
+    const SafetensorsEntry* entry = opened.files[position[shard]].Find(tensor);
     if (entry == nullptr) {
       return BadInput("{}: tensor {} is not in {}, where the index says that it is",
                       index_path.string(), Json(tensor).dump(), Json(shard).dump());
     }
-    tensors.emplace(tensor, *entry);
+    opened.tensors.emplace(tensor, *entry);
   }
-  return std::unique_ptr<Checkpoint>(
-      std::make_unique<HfCheckpoint>(folder, std::move(files), std::move(tensors)));
+  return opened;
+}
+
+Result<Files> OpenFiles(const fs::path& folder) {
+  if (IsFile(folder / "model.safetensors")) return OpenSingleFile(folder);
+  const fs::path index_path = folder / "model.safetensors.index.json";
+  if (IsFile(index_path)) return OpenShards(folder, index_path);
+  return NotFound(
+      "{}: neither model.safetensors nor model.safetensors.index.json; weights in "
+      "other formats are not read",
+      folder.string());
 }
 
 }  // namespace
@@ -176,14 +234,16 @@ Result<std::unique_ptr<Checkpoint>> OpenHfCheckpoint(const fs::path& folder) {
   if (!IsFile(folder / "config.json")) {
     return NotFound("{}: no config.json; not a model's folder", folder.string());
   }
-  BITLOSS_DO(RefuseQuantized(folder / "config.json"));
-  if (IsFile(folder / "model.safetensors")) return OpenSingleFile(folder);
-  const fs::path index_path = folder / "model.safetensors.index.json";
-  if (IsFile(index_path)) return OpenShards(folder, index_path);
-  return NotFound(
-      "{}: neither model.safetensors nor model.safetensors.index.json; weights in "
-      "other formats are not read",
-      folder.string());
+  BITLOSS_TRY(const std::optional<Json> config, ReadQuantizationConfig(folder / "config.json"));
+  BITLOSS_TRY(Files opened, OpenFiles(folder));
+  std::optional<QuantizedTensors> quantized;
+  if (config) {
+    auto read = ReadQuantizedTensors(*config, opened.tensors);
+    if (!read.ok()) return Within(folder.string(), read.error());
+    quantized = std::move(read).value();
+  }
+  return std::unique_ptr<Checkpoint>(std::make_unique<HfCheckpoint>(
+      folder, std::move(opened.files), std::move(opened.tensors), std::move(quantized)));
 }
 
 }  // namespace bitloss

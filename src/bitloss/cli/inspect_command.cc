@@ -3,10 +3,13 @@
 
 #include "bitloss/checkpoint/checkpoint.h"
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/tensor_errors_output.h"
 #include "bitloss/model/config.h"
 #include "bitloss/report/writers.h"
 #include "bitloss/store/store.h"
 #include "bitloss/study/model_files.h"
+#include "bitloss/study/stored_lanes.h"
+#include "bitloss/study/tensor_errors.h"
 
 namespace bitloss {
 namespace {
@@ -15,6 +18,7 @@ namespace fs = std::filesystem;
 
 struct Options {
   std::string path;
+  std::string against;
   bool json = false;
 };
 
@@ -81,8 +85,19 @@ Result<int> InspectStudy(const fs::path& path, bool as_json) {
   return 0;
 }
 
+Result<int> InspectErrors(const Options& options) {
+  BITLOSS_TRY(const ModelFiles base, OpenAnyModel(options.against));
+  BITLOSS_TRY(const std::shared_ptr<const ModelFiles> quantized,
+              OpenStoredLane(base, options.path));
+  ThreadPool threads(DefaultNumThreads());
+  BITLOSS_TRY(const TensorErrors errors, CompareTensors(base, *quantized, threads));
+  fmt::print("{}", options.json ? TensorErrorsJson(errors) : TensorErrorsTable(errors));
+  return 0;
+}
+
 Result<int> Inspect(const Options& options) {
   const fs::path path = options.path;
+  if (!options.against.empty()) return InspectErrors(options);
   if (fs::exists(path / "study.db")) return InspectStudy(path, options.json);
   const bool tokenizer_only =
       fs::exists(path / "tokenizer.json") && !fs::exists(path / "config.json");
@@ -100,6 +115,10 @@ void AddInspectCommand(CLI::App& app, Action& action) {
   CLI::App* command =
       app.add_subcommand("inspect", "What is in a checkpoint, a study or a tokenizer");
   command->add_option("PATH", options->path, "Folder or .gguf file")->required();
+  command->add_option(
+      "--against", options->against,
+      "The model that PATH was quantized from: print the error of every matrix, the "
+      "largest first");
   command->add_flag("--json", options->json, "For programs");
   command->callback([options, &action] { action = [options] { return Inspect(*options); }; });
 }

@@ -38,6 +38,7 @@ int Main(int argc, char** argv) {
   AddReportCommand(app, action);
   AddGateCommand(app, action);
   AddInspectCommand(app, action);
+  AddQuantizeCommand(app, action);
   AddSchemesCommand(app, action);
   AddSensitivityCommand(app, action);
   AddTokenizeCommand(app, action);

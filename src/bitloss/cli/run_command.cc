@@ -52,6 +52,10 @@ void AddRunCommand(CLI::App& app, Action& action) {
                    "Quantized forms, separated by commas; 'bitloss schemes' lists them")
       ->delimiter(',')
       ->capture_default_str();
+  command->add_option(
+      "--lane", options->lanes,
+      "Checkpoint that is quantized already (folder or .gguf file), evaluated as it "
+      "is; may be repeated");
   command->add_option("--text", options->texts, "UTF-8 file to evaluate on; may be repeated");
   command
       ->add_option("--protocol", options->protocols,

@@ -85,6 +85,28 @@ Status FinishLane(const ModelSource& source, const Backend& backend, const Schem
   return Ok();
 }
 
+Result<LayerWeights> PackFitted(const FittedLayer& fitted, const Scheme& scheme,
+                                const Backend& backend, LaneSize& size) {
+  const auto execution = [&](Linear linear) {
+    Execution of_linear = scheme.execution;
+    of_linear.activation_scale = fitted.activation_scales[static_cast<size_t>(linear)];
+    return of_linear;
+  };
+  return PackEncodedLayer(fitted.source, fitted.encoded, execution, backend, size);
+}
+
+// One block of one lane, encoded and not packed.
+Result<FittedLayer> FitOnly(Transformer& transformer, const LayerSource& original, size_t layer,
+                            const LayerInputs& inputs, const Scheme& scheme,
+                            const LaneBuilderOptions& options) {
+  if (scheme.fit != FitKind::kNoise) {
+    return FitLayer(transformer, original, layer, inputs, scheme, options.importance);
+  }
+  const LayerSource noisy =
+      WithNoise(original, layer, scheme.noise, options.seed, transformer.backend().threads());
+  return FitLayer(transformer, noisy, layer, inputs, scheme, options.importance);
+}
+
 // One block of one lane. Lanes that are not fitted are encoded and packed as they are.
 Result<LayerWeights> FitAndPack(Transformer& transformer, const LayerSource& original, size_t layer,
                                 const LayerInputs& inputs, const Scheme& scheme,
@@ -100,12 +122,7 @@ Result<LayerWeights> FitAndPack(Transformer& transformer, const LayerSource& ori
   }
   BITLOSS_TRY(const FittedLayer fitted,
               FitLayer(transformer, original, layer, inputs, scheme, options.importance));
-  const auto execution = [&](Linear linear) {
-    Execution of_linear = scheme.execution;
-    of_linear.activation_scale = fitted.activation_scales[static_cast<size_t>(linear)];
-    return of_linear;
-  };
-  return PackEncodedLayer(fitted.source, fitted.encoded, execution, backend, size);
+  return PackFitted(fitted, scheme, backend, size);
 }
 
 double SecondsSince(std::chrono::steady_clock::time_point start) {
@@ -163,11 +180,25 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
       LayerInputs inputs;
       if (chain) inputs = {&chain->batch(), chain->inputs(), {}};
       if (own != own_chains.end()) inputs.of_lane = own->second.inputs();
+      const std::string context = fmt::format("{}, layer {}", schemes[i].text, layer);
+      if (options.layer_encoded) {
+        const bool has = options.skip_layer && options.skip_layer(layer);
+        if (has && own == own_chains.end()) continue;
+        const auto fitted = FitOnly(transformer, *original, layer, inputs, schemes[i], options);
+        if (!fitted.ok()) return Within(context, fitted.error());
+        if (!has) BITLOSS_DO(options.layer_encoded(i, layer, fitted.value()));
+        if (own != own_chains.end()) {
+          LaneSize unused;
+          BITLOSS_TRY(const LayerWeights weights,
+                      PackFitted(fitted.value(), schemes[i], backend, unused));
+          own->second.Advance(weights, layer);
+        }
+        lanes[i].seconds += SecondsSince(start);
+        continue;
+      }
       auto packed = FitAndPack(transformer, *original, layer, inputs, schemes[i], options,
                                lanes[i].weights.size);
-      if (!packed.ok()) {
-        return Within(fmt::format("{}, layer {}", schemes[i].text, layer), packed.error());
-      }
+      if (!packed.ok()) return Within(context, packed.error());
       lanes[i].weights.layers.push_back(std::move(packed).value());
       if (own != own_chains.end()) own->second.Advance(lanes[i].weights.layers.back(), layer);
       lanes[i].seconds += SecondsSince(start);

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "bitloss/base/result.h"
@@ -14,22 +15,42 @@
 
 namespace bitloss {
 
+// Takes block `layer` of lane `lane`: norms and biases, and the linears encoded.
+using EncodedLayerSink =
+    std::function<Status(size_t lane, size_t layer, const FittedLayer& encoded)>;
+
 struct LaneBuilderOptions {
   // Token sequences that calibrating fits run through the blocks; each at most as long as the
   // model's positions. Only looked at if a scheme calibrates.
-  std::vector<std::vector<int32_t>> calibration;
+  std::vector<std::vector<int32_t>> calibration = {};
   // Of the noise that schemes with noise add.
   uint64_t seed = 20250917;
   // Of +imatrix; null: the mean squares of the calibration sequences.
   const ImportanceFile* importance = nullptr;
+  // If there, takes each block of each lane as it is encoded, in order, and lanes are returned
+  // without their blocks: for what writes them down, with one block in memory.
+  EncodedLayerSink layer_encoded = {};
+  // With a sink: blocks that it has already. Lanes that follow their own blocks are fitted all the
+  // same.
+  std::function<bool(size_t layer)> skip_layer = {};
   // Called after each block with the number of blocks done.
-  std::function<void(size_t num_layers_done)> layer_done;
+  std::function<void(size_t num_layers_done)> layer_done = {};
+};
+
+// Weights of one kind in one format.
+struct StoredPart {
+  std::string tensors;  // "decoder linears"
+  std::string format;
+  uint64_t num_weights = 0;
+  uint64_t num_bytes = 0;
 };
 
 // What a lane took to make.
 struct BuiltLane {
   LaneWeights weights;
   double seconds = 0.0;  // fitting, encoding and packing its blocks
+  // Of a lane that was not made but read (stored_lane.h): every weight in one of them.
+  std::vector<StoredPart> stored_parts = {};
 };
 
 // The lanes of `schemes` (resolved for the model's widths), in order. Memory beyond the packed

@@ -1,5 +1,6 @@
 #include "bitloss/model/weights.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -146,7 +147,7 @@ Result<Matrix> ModelSource::ReadMatrix(const std::string& name, size_t rows, siz
   return matrix;
 }
 
-Result<LayerSource> ModelSource::Layer(size_t layer, Precision precision) const {
+Result<LayerSource> ModelSource::LayerVectors(size_t layer, Precision precision) const {
   const auto vector = [&](const std::string& name, size_t size) -> Result<std::vector<float>> {
     BITLOSS_TRY(const Matrix row, ReadMatrix(name, 1, size, precision));
     return std::vector<float>(row.flat().begin(), row.flat().end());
@@ -157,13 +158,20 @@ Result<LayerSource> ModelSource::Layer(size_t layer, Precision precision) const 
   BITLOSS_TRY(source.post_attention_norm,
               vector(LayerTensor(layer, "post_attention_layernorm.weight"), config_.hidden_size));
   for (const Linear linear : kAllLinears) {
+    if (!HasBias(config_, linear)) continue;
+    BITLOSS_TRY(source.bias(linear), vector(LayerTensor(layer, ModuleName(linear)) + ".bias",
+                                            ShapeOf(config_, linear).out));
+  }
+  return source;
+}
+
+Result<LayerSource> ModelSource::Layer(size_t layer, Precision precision) const {
+  BITLOSS_TRY(LayerSource source, LayerVectors(layer, precision));
+  for (const Linear linear : kAllLinears) {
     const LinearShape shape = ShapeOf(config_, linear);
-    const std::string module = LayerTensor(layer, ModuleName(linear));
     BITLOSS_TRY(source.weight(linear),
-                ReadMatrix(module + ".weight", shape.out, shape.in, precision));
-    if (HasBias(config_, linear)) {
-      BITLOSS_TRY(source.bias(linear), vector(module + ".bias", shape.out));
-    }
+                ReadMatrix(LayerTensor(layer, ModuleName(linear)) + ".weight", shape.out, shape.in,
+                           precision));
   }
   return source;
 }
@@ -177,10 +185,12 @@ std::string ModelSource::HeadName() const {
   return checkpoint_->Has("lm_head.weight") ? "lm_head.weight" : "model.embed_tokens.weight";
 }
 
+std::string ModelSource::EmbeddingName() const {
+  return checkpoint_->Has("model.embed_tokens.weight") ? "model.embed_tokens.weight" : HeadName();
+}
+
 Result<EncodedMatrix> ModelSource::Embedding(Precision precision) const {
-  return ReadTable(
-      checkpoint_->Has("model.embed_tokens.weight") ? "model.embed_tokens.weight" : HeadName(),
-      precision);
+  return ReadTable(EmbeddingName(), precision);
 }
 
 Result<EncodedMatrix> ModelSource::Head(Precision precision) const {
@@ -196,6 +206,65 @@ Result<EncodedMatrix> ModelSource::ReadTable(const std::string& name, Precision 
     return EncodedMatrix{format, table.rows(), table.cols(), view->bytes, {}, {}, {}};
   }
   return format.encode(format, table);
+}
+
+namespace {
+
+bool FitsF16(std::span<const float> values) {
+  return std::ranges::all_of(values, [](float value) { return ThroughF16(value) == value; });
+}
+
+// A damaged scale makes NaN or infinity of a whole group.
+Status CheckFiniteDecoded(const std::string& name, const EncodedMatrix& matrix) {
+  std::vector<float> row(matrix.cols);
+  for (size_t r = 0; r < matrix.rows; ++r) {
+    matrix.format.decode(matrix, r, 0, row);
+    BITLOSS_DO(CheckFinite(name, row, r * matrix.cols));
+  }
+  return Ok();
+}
+
+}  // namespace
+
+Result<EncodedMatrix> ModelSource::StoredMatrix(const std::string& name, size_t rows,
+                                                size_t cols) const {
+  BITLOSS_TRY(const std::optional<EncodedMatrix> packed, checkpoint_->Quantized(name));
+  if (packed) {
+    BITLOSS_DO(CheckFiniteDecoded(name, *packed));
+    return *packed;
+  }
+  BITLOSS_TRY(const Matrix plain, ReadMatrix(name, rows, cols, Precision::kStored));
+  const Format& format = FitsF16(plain.flat()) ? F16Format() : F32Format();
+  return format.encode(format, plain);
+}
+
+Result<EncodedMatrix> ModelSource::StoredLinear(size_t layer, Linear linear) const {
+  const LinearShape shape = ShapeOf(config_, linear);
+  return StoredMatrix(LayerTensor(layer, ModuleName(linear)) + ".weight", shape.out, shape.in);
+}
+
+Result<EncodedMatrix> ModelSource::StoredEmbedding() const {
+  return StoredMatrix(EmbeddingName(), config_.vocab_size, config_.hidden_size);
+}
+
+Result<EncodedMatrix> ModelSource::StoredHead() const {
+  return StoredMatrix(HeadName(), config_.vocab_size, config_.hidden_size);
+}
+
+uint64_t ModelSource::stored_vector_bytes() const {
+  const auto bytes = [&](const std::string& name) {
+    const auto info = checkpoint_->Info(name);
+    return info.ok() ? info.value().num_bytes : 0;
+  };
+  uint64_t total = bytes("model.norm.weight");
+  for (size_t layer = 0; layer < config_.num_layers; ++layer) {
+    total += bytes(LayerTensor(layer, "input_layernorm.weight"));
+    total += bytes(LayerTensor(layer, "post_attention_layernorm.weight"));
+    for (const Linear linear : kAllLinears) {
+      total += bytes(LayerTensor(layer, ModuleName(linear)) + ".bias");
+    }
+  }
+  return total;
 }
 
 Result<LayerWeights> PackLayer(const LayerSource& source, const Format& format,

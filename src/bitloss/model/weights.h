@@ -73,10 +73,21 @@ class ModelSource {
   uint64_t num_linear_parameters() const;
 
   Result<LayerSource> Layer(size_t layer, Precision precision) const;
+  // The same without its matrices.
+  Result<LayerSource> LayerVectors(size_t layer, Precision precision) const;
   Result<std::vector<float>> FinalNorm(Precision precision) const;
   // [vocab][hidden] in `format` (f16 or f32), without a copy where the file holds just that.
   Result<EncodedMatrix> Embedding(Precision precision) const;
   Result<EncodedMatrix> Head(Precision precision) const;
+
+  // Matrices as the checkpoint holds them: a quantized one packed, nothing expanded; a plain one in
+  // f16 where that changes no value, else in f32. kBadInput also for one that decodes to a weight
+  // that is not finite.
+  Result<EncodedMatrix> StoredLinear(size_t layer, Linear linear) const;
+  Result<EncodedMatrix> StoredEmbedding() const;
+  Result<EncodedMatrix> StoredHead() const;
+  // The bytes of the vectors (norms and biases), as stored.
+  uint64_t stored_vector_bytes() const;
 
  private:
   ModelSource(std::shared_ptr<const Checkpoint> checkpoint, ModelConfig config)
@@ -86,6 +97,8 @@ class ModelSource {
   Result<Matrix> ReadMatrix(const std::string& name, size_t rows, size_t cols,
                             Precision precision) const;
   Result<EncodedMatrix> ReadTable(const std::string& name, Precision precision) const;
+  Result<EncodedMatrix> StoredMatrix(const std::string& name, size_t rows, size_t cols) const;
+  std::string EmbeddingName() const;
   std::string HeadName() const;
 
   std::shared_ptr<const Checkpoint> checkpoint_;

@@ -7,6 +7,7 @@
 #include "bitloss/base/file.h"
 #include "bitloss/base/hash.h"
 #include "bitloss/data/embedded.h"
+#include "bitloss/study/stored_lanes.h"
 
 namespace bitloss {
 namespace {
@@ -197,15 +198,26 @@ Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOpti
   plans.push_back(std::move(baseline));
 
   size_t next_lane = std::max<size_t>(1, existing.size());
-  for (const std::string& text : options.schemes) {
-    if (text == "fp16") continue;  // the baseline is always there
+  const auto add = [&](LanePlan plan) -> Status {
+    const std::string& name = plan.record.scheme;
     const bool twice = std::ranges::any_of(
-        plans, [&](const LanePlan& plan) { return plan.record.scheme == text; });
-    if (twice) return BadInput("scheme '{}' is asked for twice", text);
-    BITLOSS_TRY(LanePlan plan, PlanLane(text, model, options, calibration));
-    const auto known = std::ranges::find(existing, text, &LaneRecord::scheme);
+        plans, [&](const LanePlan& other) { return other.record.scheme == name; });
+    if (twice) return BadInput("scheme '{}' is asked for twice", name);
+    const auto known = std::ranges::find(existing, name, &LaneRecord::scheme);
     plan.record.lane = known != existing.end() ? known->lane : next_lane++;
     plans.push_back(std::move(plan));
+    return Ok();
+  };
+  for (const std::string& text : options.schemes) {
+    if (text == "fp16") continue;  // the baseline is always there
+    BITLOSS_TRY(LanePlan plan, PlanLane(text, model, options, calibration));
+    BITLOSS_DO(add(std::move(plan)));
+  }
+  for (const std::string& path : options.lanes) {
+    LanePlan plan;
+    BITLOSS_TRY(plan.stored, OpenStoredLane(model, path));
+    BITLOSS_TRY(plan.record, PlanStoredLane(*plan.stored));
+    BITLOSS_DO(add(std::move(plan)));
   }
   return plans;
 }
@@ -216,6 +228,7 @@ Result<std::vector<BuiltLane>> BuildPlannedLanes(const ModelSource& source,
                                                  const LaneBuilderOptions& options) {
   std::vector<Scheme> schemes;
   for (const LanePlan& plan : plans) {
+    if (plan.stored) continue;
     if (plan.mixed) {
       schemes.insert(schemes.end(), plan.mixed->components.begin(), plan.mixed->components.end());
     } else {
@@ -226,7 +239,11 @@ Result<std::vector<BuiltLane>> BuildPlannedLanes(const ModelSource& source,
   std::vector<BuiltLane> lanes;
   auto next = std::make_move_iterator(built.begin());
   for (const LanePlan& plan : plans) {
-    if (plan.mixed) {
+    if (plan.stored) {
+      auto stored = BuildStoredLane(plan.stored->source, transformer.backend(), {});
+      if (!stored.ok()) return Within(plan.stored->path.string(), stored.error());
+      lanes.push_back(std::move(stored).value());
+    } else if (plan.mixed) {
       const auto end = next + static_cast<std::ptrdiff_t>(plan.mixed->components.size());
       lanes.push_back(AssembleMixedLane(*plan.mixed, source.config(), {next, end}));
       next = end;

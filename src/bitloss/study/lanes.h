@@ -2,6 +2,7 @@
 #ifndef BITLOSS_STUDY_LANES_H_
 #define BITLOSS_STUDY_LANES_H_
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -38,17 +39,20 @@ Result<Calibration> ReadCalibration(const ModelFiles& model, const StudyOptions&
 struct LanePlan {
   LaneRecord record;
   Scheme scheme;
-  std::optional<MixedScheme> mixed;  // of a lane that a file describes; then `scheme` is its first
+  std::optional<MixedScheme> mixed =
+      {};  // of a lane that a file describes; then `scheme` is its first
+  std::shared_ptr<const ModelFiles> stored = nullptr;  // a checkpoint of its own; then no scheme
 };
 
-// Lane 0 (fp16) and one for each scheme that is asked for, resolved for the model's shapes. Lanes
-// that the study has already keep their numbers; new ones follow. kBadInput for a scheme named
-// twice.
+// Lane 0 (fp16), one for each scheme that is asked for, resolved for the model's shapes, and one
+// for each checkpoint (stored_lanes.h). Lanes that the study has already keep their numbers; new
+// ones follow. kBadInput for a scheme named twice.
 Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOptions& options,
                                         const Calibration& calibration,
                                         std::span<const LaneRecord> existing);
 
-// The lanes of the plans, in order; a mixed lane is put together from lanes of its components.
+// The lanes of the plans, in order; a mixed lane is put together from lanes of its components, a
+// checkpoint is read.
 Result<std::vector<BuiltLane>> BuildPlannedLanes(const ModelSource& source,
                                                  Transformer& transformer,
                                                  std::span<const LanePlan> plans,

@@ -71,6 +71,16 @@ Result<Tokenizer> OpenTokenizer(const std::string& model) {
 }
 
 Result<ModelFiles> OpenModel(const std::string& model) {
+  BITLOSS_TRY(ModelFiles files, OpenAnyModel(model));
+  if (const StoredQuantization* quantization = files.source.checkpoint().quantization()) {
+    return Unsupported(
+        "{}: already quantized ({}); give the unquantized model, and this one with --lane",
+        files.path.string(), quantization->method);
+  }
+  return files;
+}
+
+Result<ModelFiles> OpenAnyModel(const std::string& model) {
   BITLOSS_TRY(const fs::path path, FindModel(model));
   BITLOSS_TRY(std::unique_ptr<Checkpoint> opened, Checkpoint::Open(path));
   const std::shared_ptr<const Checkpoint> checkpoint = std::move(opened);

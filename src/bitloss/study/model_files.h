@@ -28,7 +28,11 @@ struct ModelFiles {
 
 // kBadInput or kUnsupported, in one line, for anything that does not fit together: a tokenizer with
 // more tokens than the model has rows, a missing tensor, an unknown architecture.
+// kUnsupported also for a checkpoint that another tool has quantized: it is a lane, not a baseline.
 Result<ModelFiles> OpenModel(const std::string& model);
+
+// The same, quantized or not.
+Result<ModelFiles> OpenAnyModel(const std::string& model);
 
 // The tokenizer alone; the folder need not hold a model.
 Result<Tokenizer> OpenTokenizer(const std::string& model);

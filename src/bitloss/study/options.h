@@ -17,6 +17,9 @@ struct StudyOptions {
   // Lanes beside the FP16 baseline, as scheme strings.
   std::vector<std::string> schemes = {"int8", "nf4", "awq"};
 
+  // Checkpoints that are quantized already, each a lane as it is.
+  std::vector<std::string> lanes = {};
+
   // Files; empty: the held-out text that ships with bitloss.
   std::vector<std::filesystem::path> texts;
 

@@ -11,6 +11,7 @@
 #include "bitloss/study/memory.h"
 #include "bitloss/study/model_files.h"
 #include "bitloss/study/prompts.h"
+#include "bitloss/study/stored_lanes.h"
 #include "bitloss/study/text_pass.h"
 #include "bitloss/study/texts.h"
 
@@ -112,7 +113,11 @@ Result<std::vector<BuiltLane>> BuildStudyLanes(const Plan& plan, std::vector<Lan
   BITLOSS_TRY(std::vector<BuiltLane> built,
               BuildPlannedLanes(plan.model.source, transformer, lanes, options));
   for (size_t i = 0; i < lanes.size(); ++i) {
-    DescribeBuiltLane(plan.model.source, built[i].weights, lanes[i]);
+    if (lanes[i].stored) {
+      DescribeStoredLane(built[i], lanes[i].record);
+    } else {
+      DescribeBuiltLane(plan.model.source, built[i].weights, lanes[i]);
+    }
     BITLOSS_DO(store.PutLane(lanes[i].record));
     const Timing timing{lanes[i].record.lane, TimingKind::kQuantize, "", built[i].seconds, 0};
     BITLOSS_DO(store.PutTimings({&timing, 1}));

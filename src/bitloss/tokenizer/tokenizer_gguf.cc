@@ -5,6 +5,7 @@
 
 #include "bitloss/base/text.h"
 #include "bitloss/checkpoint/gguf.h"
+#include "bitloss/tokenizer/gguf_pre_tokenizers.h"
 #include "bitloss/tokenizer/identity.h"
 #include "bitloss/tokenizer/json_document.h"
 #include "bitloss/tokenizer/merges.h"
@@ -24,40 +25,8 @@ enum TokenType : int64_t {
   kByte = 6,
 };
 
-constexpr std::string_view kQwen2Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
-    R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kLlama3Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
-    R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
-// What a value of tokenizer.ggml.pre stands for: the tokenizer.json that the file was made from.
-struct NamedPreTokenizer {
-  std::string_view name;
-  enum class Normalize { kNothing, kNfc } normalize;
-  enum class Digits { kWithTheRest, kEachFirst } digits;
-  std::string_view pattern;
-  BpeOptions::WholePieces whole_pieces;
-  bool adds_bos;  // unless tokenizer.ggml.add_bos_token says otherwise
-};
-
 using Normalize = NamedPreTokenizer::Normalize;
 using Digits = NamedPreTokenizer::Digits;
-using WholePieces = BpeOptions::WholePieces;
-
-constexpr std::array<NamedPreTokenizer, 7> kPreTokenizers = {{
-    {"qwen2", Normalize::kNfc, Digits::kWithTheRest, kQwen2Pattern, WholePieces::kMerge, false},
-    {"deepseek-r1-qwen", Normalize::kNothing, Digits::kWithTheRest, kQwen2Pattern,
-     WholePieces::kMerge, false},
-    {"llama-bpe", Normalize::kNothing, Digits::kWithTheRest, kLlama3Pattern, WholePieces::kLookUp,
-     true},
-    {"llama3", Normalize::kNothing, Digits::kWithTheRest, kLlama3Pattern, WholePieces::kLookUp,
-     true},
-    {"llama-v3", Normalize::kNothing, Digits::kWithTheRest, kLlama3Pattern, WholePieces::kLookUp,
-     true},
-    {"gpt-2", Normalize::kNothing, Digits::kWithTheRest, kGpt2Pattern, WholePieces::kMerge, false},
-    {"smollm", Normalize::kNothing, Digits::kEachFirst, kGpt2Pattern, WholePieces::kMerge, false},
-}};
 
 // The keys of one file.
 class Keys {
@@ -142,7 +111,7 @@ Result<NamedPreTokenizer> FindPreTokenizer(const Keys& keys) {
     BITLOSS_TRY(name, keys.metadata().GetString("tokenizer.ggml.pre"));
   }
   std::string known;
-  for (const NamedPreTokenizer& entry : kPreTokenizers) {
+  for (const NamedPreTokenizer& entry : GgufPreTokenizers()) {
     if (entry.name == name) return entry;
     known += known.empty() ? "" : ", ";
     known += entry.name;

@@ -1,0 +1,161 @@
+#include "bitloss/checkpoint/layouts/compressed_tensors.h"
+
+#include <algorithm>
+#include <array>
+
+#include "bitloss/checkpoint/layouts/compressed_floats.h"
+#include "bitloss/checkpoint/layouts/compressed_integers.h"
+#include "bitloss/checkpoint/layouts/parts.h"
+
+namespace bitloss {
+namespace {
+
+using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;
+
+// What the groups of a config agree on.
+struct Options {
+  PackedOptions packed;  // bits 0: no such group
+  bool quantizes_activations = false;
+  std::string formats;
+};
+
+Status ReadGroup(const Json& group, const Json& default_format, Options& options) {
+  if (!group.is_object()) return BadInput("quantization_config: a config group is not an object");
+  const Json& format =
+      group.contains("format") && group["format"].is_string() ? group["format"] : default_format;
+  if (!format.is_string()) return BadInput("quantization_config: 'format' is not a string");
+  const std::string name = format.get<std::string>();
+  constexpr std::array kRead = {"pack-quantized",  "int-quantized",        "float-quantized",
+                                "naive-quantized", "nvfp4-pack-quantized", "mxfp4-pack-quantized"};
+  if (std::ranges::find(kRead, name) == kRead.end()) {
+    return Unsupported("compressed-tensors format '{}'; read are {}", name.substr(0, 30),
+                       fmt::join(kRead, ", "));
+  }
+  options.formats += (options.formats.empty() ? "" : ", ") + name;
+  const auto inputs = group.find("input_activations");
+  options.quantizes_activations |= inputs != group.end() && !inputs->is_null();
+  if (name != "pack-quantized") return Ok();
+  const auto weights = group.find("weights");
+  if (weights == group.end() || !weights->is_object()) {
+    return BadInput("quantization_config: a config group has no 'weights'");
+  }
+  BITLOSS_TRY(const uint64_t bits, UintOption(*weights, "num_bits", std::nullopt));
+  if (bits < 2 || bits > 8) return Unsupported("compressed-tensors with {} bits", bits);
+  if (options.packed.bits != 0 && options.packed.bits != static_cast<int>(bits)) {
+    return Unsupported("compressed-tensors with packed groups of {} and {} bits",
+                       options.packed.bits, bits);
+  }
+  BITLOSS_TRY(const bool symmetric, BoolOption(*weights, "symmetric", true));
+  const bool first = options.packed.bits == 0;
+  options.packed.has_zero_points = !symmetric && (first || options.packed.has_zero_points);
+  options.packed.bits = static_cast<int>(bits);
+  return Ok();
+}
+
+Result<Options> ReadOptions(const Json& config) {
+  const auto groups = config.find("config_groups");
+  if (groups == config.end() || !groups->is_object() || groups->empty()) {
+    return BadInput("quantization_config has no 'config_groups'");
+  }
+  Options options;
+  const Json default_format = config.contains("format") ? config["format"] : Json();
+  for (const auto& [name, group] : groups->items()) {
+    BITLOSS_DO(ReadGroup(group, default_format, options));
+  }
+  return options;
+}
+
+Status ReadModule(const StoredTensors& tensors, const std::string& module, const Options& options,
+                  QuantizedTensors& to) {
+  const auto packed = tensors.find(module + ".weight_packed");
+  if (packed != tensors.end() && packed->second.stored_type == "I32") {
+    if (options.packed.bits == 0) {
+      return BadInput("tensor '{}' is there, but no config group is pack-quantized",
+                      packed->second.name);
+    }
+    return ReadPackedIntegers(tensors, module, options.packed, to);
+  }
+  if (packed != tensors.end()) return ReadPackedFp4(tensors, module, to);
+  BITLOSS_TRY(const SafetensorsEntry* weight,
+              FindPart(tensors, module + ".weight", {"I8", "F8_E4M3"}));
+  return weight->stored_type == "I8" ? ReadInt8(tensors, module, to)
+                                     : ReadFp8(tensors, module, "weight_scale", to);
+}
+
+Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) {
+  BITLOSS_TRY(const Options options, ReadOptions(config));
+  QuantizedTensors quantized;
+  quantized.quantization.method = fmt::format("compressed-tensors {}", options.formats);
+  if (options.quantizes_activations) {
+    quantized.quantization.notes.push_back(
+        "weights as stored; activations stay FP32, where the checkpoint asks for quantized ones");
+  }
+  for (const std::string& module : ModulesWith(tensors, ".weight_scale")) {
+    BITLOSS_DO(ReadModule(tensors, module, options, quantized));
+    // Scales of activations belong to no matrix here.
+    for (const char* name : {".input_scale", ".input_zero_point", ".input_global_scale"}) {
+      if (tensors.contains(module + name)) quantized.parts.insert(module + name);
+    }
+  }
+  return quantized;
+}
+
+Status Supports(const Format& format, const Execution& execution, size_t rows, size_t cols) {
+  if (execution.kind != Execution::Kind::kRealActivations) {
+    return Unsupported("compressed-tensors is written for real activations");
+  }
+  if (HoldsCompressedIntegers(format) || HoldsCompressedFloats(format)) {
+    return format.supports(format, rows, cols);
+  }
+  return Unsupported("compressed-tensors holds int_group, int8_row and fp8_e4m3, not {}",
+                     format.name);
+}
+
+Result<std::vector<SafetensorsEntry>> Write(const std::string& module,
+                                            const EncodedMatrix& matrix) {
+  return HoldsCompressedIntegers(matrix.format) ? WriteCompressedIntegers(module, matrix)
+                                                : WriteCompressedFloats(module, matrix);
+}
+
+OrderedJson Config(const Format& format, const Execution&) {
+  const CompressedScheme scheme = HoldsCompressedIntegers(format)
+                                      ? SchemeOfCompressedIntegers(format)
+                                      : SchemeOfCompressedFloats(format);
+  OrderedJson weights = {{"num_bits", format.bits},
+                         {"type", scheme.type},
+                         {"symmetric", scheme.symmetric},
+                         {"strategy", scheme.strategy},
+                         {"group_size", nullptr},
+                         {"block_structure", nullptr},
+                         {"dynamic", false},
+                         {"actorder", nullptr},
+                         {"observer", "minmax"},
+                         {"observer_kwargs", OrderedJson::object()}};
+  if (scheme.strategy == "group") weights["group_size"] = format.group_size;
+  if (scheme.strategy == "block") weights["block_structure"] = {128, 128};
+  const OrderedJson group = {{"targets", {"Linear"}},
+                             {"weights", weights},
+                             {"input_activations", nullptr},
+                             {"output_activations", nullptr}};
+  return {{"quant_method", "compressed-tensors"},
+          {"format", scheme.format},
+          {"quantization_status", "compressed"},
+          {"config_groups", {{"group_0", group}}},
+          {"ignore", {"lm_head"}},
+          {"kv_cache_scheme", nullptr},
+          {"global_compression_ratio", nullptr}};
+}
+
+}  // namespace
+
+Layout CompressedTensorsLayout() {
+  return {.name = "compressed-tensors",
+          .recognizes = [](const Json& config) { return IsMethod(config, "compressed-tensors"); },
+          .read = Read,
+          .supports = Supports,
+          .write = Write,
+          .config = Config};
+}
+
+}  // namespace bitloss

@@ -1,0 +1,61 @@
+#include "bitloss/checkpoint/layouts/fine_grained_fp8.h"
+
+#include "bitloss/checkpoint/layouts/compressed_floats.h"
+#include "bitloss/checkpoint/layouts/parts.h"
+
+namespace bitloss {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::string_view kScale = "weight_scale_inv";
+
+Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) {
+  const auto type = config.find("fmt");
+  if (type != config.end() && !type->is_null() && *type != "e4m3") {
+    return Unsupported("fp8 of type {}; read is e4m3",
+                       type->dump(-1, ' ', /*ensure_ascii=*/true).substr(0, 30));
+  }
+  const auto block = config.find("weight_block_size");
+  if (block != config.end() && !block->is_null() && *block != Json{128, 128}) {
+    return Unsupported("fp8 in blocks of {}; read are [128,128]",
+                       block->dump(-1, ' ', /*ensure_ascii=*/true).substr(0, 30));
+  }
+  QuantizedTensors quantized;
+  quantized.quantization.method = "fine-grained fp8";
+  quantized.quantization.notes.push_back(
+      "weights as stored; activations stay FP32, where the checkpoint asks for FP8 ones");
+  for (const std::string& module : ModulesWith(tensors, fmt::format(".{}", kScale))) {
+    BITLOSS_DO(ReadFp8(tensors, module, kScale, quantized));
+  }
+  return quantized;
+}
+
+Status Supports(const Format& format, const Execution& execution, size_t rows, size_t cols) {
+  if (format.name != "fp8_e4m3:block") {
+    return Unsupported("fp8 holds fp8_e4m3:block, not {}", format.name);
+  }
+  if (execution.kind != Execution::Kind::kRealActivations) {
+    return Unsupported("fp8 is written for real activations");
+  }
+  return format.supports(format, rows, cols);
+}
+
+}  // namespace
+
+Layout FineGrainedFp8Layout() {
+  return {.name = "fp8",
+          .recognizes = [](const Json& config) { return IsMethod(config, "fp8"); },
+          .read = Read,
+          .supports = Supports,
+          .write = [](const std::string& module, const EncodedMatrix& matrix)
+              -> Result<std::vector<SafetensorsEntry>> { return WriteFp8(module, kScale, matrix); },
+          .config = [](const Format&, const Execution&) -> nlohmann::ordered_json {
+            return {{"quant_method", "fp8"},
+                    {"fmt", "e4m3"},
+                    {"activation_scheme", "dynamic"},
+                    {"weight_block_size", {128, 128}}};
+          }};
+}
+
+}  // namespace bitloss

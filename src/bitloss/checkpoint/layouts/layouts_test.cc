@@ -1,0 +1,338 @@
+// Every layout: what is written reads back as the same planes, and folders that lie are refused in
+// one line.
+#include <gmock/gmock.h>
+
+#include "bitloss/checkpoint/checkpoint.h"
+#include "bitloss/checkpoint/layouts/int_codes.h"
+#include "bitloss/checkpoint/layouts/layout.h"
+#include "bitloss/checkpoint/test_files.h"
+#include "bitloss/checkpoint/write_safetensors.h"
+#include "bitloss/quant/testdata/gaussian_matrix.h"
+
+namespace bitloss {
+namespace {
+
+using test_files::Folder;
+using testing::HasSubstr;
+using Json = nlohmann::json;
+
+constexpr size_t kRows = 64;
+constexpr size_t kCols = 256;
+const std::string kModule = "model.layers.0.mlp.up_proj";
+const std::string kName = kModule + ".weight";
+
+struct Written {
+  std::string layout;
+  std::string scheme;
+};
+
+// The parts and the config of one matrix, to be tampered with before they are written.
+struct Stored {
+  explicit Stored(const Written& written) {
+    const Layout* layout = FindLayout(written.layout);
+    const Scheme scheme = ParseScheme(written.scheme).value();
+    encoded = scheme.format.encode(scheme.format, GaussianMatrix(kRows, kCols, 11)).value();
+    parts = layout->write(kModule, encoded).value();
+    config = layout->config(scheme.format, scheme.execution);
+  }
+
+  SafetensorsEntry& Part(std::string_view suffix) {
+    return *std::ranges::find_if(
+        parts, [&](const SafetensorsEntry& part) { return part.name.ends_with(suffix); });
+  }
+
+  Result<std::unique_ptr<Checkpoint>> Open(const Folder& folder) const {
+    folder.Write("config.json", Json{{"quantization_config", config}}.dump());
+    EXPECT_TRUE(WriteSafetensors(folder.path() / "model.safetensors", parts).ok());
+    return Checkpoint::Open(folder.path());
+  }
+  // The error of opening the folder, or of reading the matrix.
+  std::string Refusal() const {
+    const Folder folder;
+    const auto opened = Open(folder);
+    if (!opened.ok()) return opened.error().message;
+    const auto matrix = opened.value()->Quantized(kName);
+    return matrix.ok() ? "" : matrix.error().message;
+  }
+
+  EncodedMatrix encoded;
+  std::vector<SafetensorsEntry> parts;
+  Json config;
+};
+
+class EveryLayout : public testing::TestWithParam<Written> {};
+INSTANTIATE_TEST_SUITE_P(
+    Layouts, EveryLayout,
+    testing::Values(Written{"bitsandbytes-4bit", "nf4"}, Written{"bitsandbytes-4bit", "nf4-dq"},
+                    Written{"bitsandbytes-4bit", "fp4"}, Written{"bitsandbytes-8bit", "int8"},
+                    Written{"awq", "int4_group:64:asym"}, Written{"awq", "int4_group:256:asym"},
+                    Written{"gptq", "int4_group:64:sym"}, Written{"gptq", "int3_group:128:sym"},
+                    Written{"gptq", "int2_group:32:asym"}, Written{"gptq", "int4_group:128:asym"},
+                    Written{"compressed-tensors", "int4_group:32:sym"},
+                    Written{"compressed-tensors", "int3_group:64:asym"},
+                    Written{"compressed-tensors", "int8_row"}),
+    [](const auto& tested) {
+      std::string name = tested.param.layout + "_" + tested.param.scheme;
+      std::ranges::replace_if(
+          name, [](char c) { return !std::isalnum(c); }, '_');
+      return name;
+    });
+
+bool SamePlane(const SharedBytes& a, const SharedBytes& b) {
+  return std::ranges::equal(a.span(), b.span());
+}
+
+TEST_P(EveryLayout, ReadsWhatItWrites) {
+  const Stored stored(GetParam());
+  const Folder folder;
+  const auto opened = stored.Open(folder);
+  ASSERT_TRUE(opened.ok()) << opened.error().message;
+  const Checkpoint& checkpoint = *opened.value();
+  EXPECT_THAT(checkpoint.TensorNames(), testing::ElementsAre(kName));
+  ASSERT_NE(checkpoint.quantization(), nullptr);
+  EXPECT_EQ(checkpoint.Info(kName).value().rows, kRows);
+  EXPECT_EQ(checkpoint.Info(kName).value().cols, kCols);
+  EXPECT_FALSE(checkpoint.View(kName));
+
+  const EncodedMatrix read = checkpoint.Quantized(kName).value().value();
+  EXPECT_EQ(read.format.name, stored.encoded.format.name);
+  EXPECT_TRUE(SamePlane(read.codes, stored.encoded.codes));
+  // Of an absmax, what the file has is the scale that it makes.
+  if (GetParam().scheme != "int8_row") {
+    EXPECT_TRUE(SamePlane(read.scales, stored.encoded.scales));
+  }
+  EXPECT_TRUE(SamePlane(read.zeros, stored.encoded.zeros));
+  EXPECT_TRUE(SamePlane(read.extra, stored.encoded.extra));
+
+  std::vector<float> rows(2 * kCols);
+  ASSERT_TRUE(checkpoint.ReadRows(kName, 3, 5, rows).ok());
+  const Matrix decoded = Decode(stored.encoded);
+  EXPECT_TRUE(std::ranges::equal(rows, decoded.flat().subspan(3 * kCols, 2 * kCols)));
+}
+
+// Whatever part is missing, of another type or of another shape, the error names it.
+TEST_P(EveryLayout, NamesThePartThatDoesNotFit) {
+  const Stored whole(GetParam());
+  for (size_t i = 0; i < whole.parts.size(); ++i) {
+    const std::string& name = whole.parts[i].name;
+    const bool optional = name.ends_with(".weight_format") || name.ends_with(".g_idx");
+    // What says that the module is quantized at all is not missed when it is gone.
+    const bool marks = name.find("quant_state") != name.npos || name.ends_with(".SCB") ||
+                       name.ends_with(".qweight") || name.ends_with(".weight_packed") ||
+                       name.ends_with(".weight_scale") || name.ends_with(".weight_scale_inv");
+    Stored missing = whole;
+    missing.parts.erase(missing.parts.begin() + static_cast<ptrdiff_t>(i));
+    if (!optional && !marks) {
+      EXPECT_THAT(missing.Refusal(), HasSubstr(name)) << "missing";
+    }
+    Stored mistyped = whole;
+    mistyped.parts[i].stored_type = "F64";
+    mistyped.parts[i].shape = {1};
+    mistyped.parts[i].bytes = test_files::Bytes(std::string(8, '\0'));
+    EXPECT_THAT(mistyped.Refusal(), HasSubstr("'" + kModule)) << name << " of another type";
+    Stored longer = whole;
+    const SharedBytes& bytes = whole.parts[i].bytes;
+    std::string more(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const uint64_t elements = whole.parts[i].shape.empty() ? 1 : whole.parts[i].shape[0];
+    more += std::string(bytes.size() / elements, '\0');
+    longer.parts[i].shape = whole.parts[i].shape;
+    if (longer.parts[i].shape.empty()) continue;
+    longer.parts[i].shape[0] += 1;
+    longer.parts[i].bytes = test_files::Bytes(more);
+    EXPECT_THAT(longer.Refusal(), HasSubstr("'" + kModule)) << name << " a row longer";
+  }
+}
+
+// ---- bitsandbytes
+
+// A quant state with something else in it.
+Stored WithState(const char* key, const Json& value) {
+  Stored stored({"bitsandbytes-4bit", "nf4-dq"});
+  SafetensorsEntry& part = stored.Part("__nf4");
+  Json state = Json::parse(
+      std::string_view(reinterpret_cast<const char*>(part.bytes.data()), part.bytes.size()));
+  state[key] = value;
+  const std::string text = state.dump();
+  part.bytes = test_files::Bytes(text);
+  part.shape = {text.size()};
+  return stored;
+}
+
+TEST(BitsandbytesLayoutTest, RefusesQuantStatesThatLie) {
+  EXPECT_THAT(WithState("blocksize", 128).Refusal(), HasSubstr("blocks of 128 weights; read are"));
+  EXPECT_THAT(WithState("quant_type", "fp4").Refusal(), HasSubstr("is not nf4 or fp4 as its name"));
+  EXPECT_THAT(WithState("shape", {kRows, kCols * 2}).Refusal(), HasSubstr("do not hold the codes"));
+  EXPECT_THAT(WithState("shape", {uint64_t{1} << 63, 2}).Refusal(),
+              HasSubstr("not one of a matrix"));
+  EXPECT_THAT(WithState("shape", "x").Refusal(), HasSubstr("'shape' is not two numbers"));
+  EXPECT_THAT(WithState("nested_offset", 1e300).Refusal(), HasSubstr("is not finite"));
+  EXPECT_THAT(WithState("nested_blocksize", 64).Refusal(), HasSubstr("nested blocks of 64"));
+  Stored torn({"bitsandbytes-4bit", "nf4"});
+  torn.Part("__nf4").bytes = test_files::Bytes("{\"a");
+  torn.Part("__nf4").shape = {3};
+  EXPECT_THAT(torn.Refusal(), HasSubstr("__nf4': at byte"));
+}
+
+TEST(BitsandbytesLayoutTest, RefusesOtherLevelsThanTheFormats) {
+  Stored stored({"bitsandbytes-4bit", "nf4"});
+  stored.Part(".quant_map").bytes = test_files::Bytes(std::string(64, '\1'));
+  EXPECT_THAT(stored.Refusal(), HasSubstr("quant_map': its levels are not the format's own"));
+}
+
+TEST(BitsandbytesLayoutTest, RefusesScalesThatAreNotFinite) {
+  Stored plain({"bitsandbytes-4bit", "nf4"});
+  plain.Part(".absmax").bytes =
+      test_files::Bytes(std::string(plain.Part(".absmax").bytes.size(), '\xff'));
+  EXPECT_THAT(plain.Refusal(), HasSubstr("absmax': element 0 is"));
+  Stored rows({"bitsandbytes-8bit", "int8"});
+  rows.Part(".SCB").bytes = test_files::Bytes(std::string(rows.Part(".SCB").bytes.size(), '\xff'));
+  EXPECT_THAT(rows.Refusal(), HasSubstr("SCB': element 0 is"));
+}
+
+TEST(BitsandbytesLayoutTest, RefusesCodesInTiles) {
+  Stored stored({"bitsandbytes-8bit", "int8"});
+  stored.Part(".weight_format").bytes = test_files::Bytes("\2");
+  EXPECT_THAT(stored.Refusal(), HasSubstr("in tiles for one GPU"));
+}
+
+// ---- AWQ
+
+// A matrix whose codes are given: in groups of `cols`, scale 1, zero points `zero`.
+EncodedMatrix WithCodes(size_t rows, size_t cols, std::string_view format_name,
+                        const std::function<uint8_t(size_t row, size_t col)>& code, uint8_t zero) {
+  IntCodes codes{.bits = ParseFormat(format_name).value().bits,
+                 .rows = rows,
+                 .cols = cols,
+                 .group_size = cols,
+                 .symmetry = ParseFormat(format_name).value().symmetry};
+  for (size_t row = 0; row < rows; ++row) {
+    for (size_t col = 0; col < cols; ++col) codes.codes.push_back(code(row, col));
+  }
+  codes.scales.assign(rows, RoundToF16(1.0f));
+  codes.zeros.assign(rows, zero);
+  return PackIntCodes(codes).value();
+}
+
+uint32_t Word(const SafetensorsEntry& part, size_t index) {
+  uint32_t word = 0;
+  std::memcpy(&word, part.bytes.data() + index * sizeof(word), sizeof(word));
+  return word;
+}
+
+// AutoAWQ packs outputs 0 to 7 holding 0 to 7 as 0x75316420.
+TEST(AwqLayoutTest, PacksInAutoAwqsOrder) {
+  const EncodedMatrix matrix = WithCodes(
+      32, 8, "int4_group:8:asym", [](size_t row, size_t) { return static_cast<uint8_t>(row % 8); },
+      9);
+  const auto parts = FindLayout("awq")->write("m", matrix).value();
+  EXPECT_EQ(parts[0].name, "m.qweight");
+  EXPECT_THAT(parts[0].shape, testing::ElementsAre(8, 4));
+  EXPECT_EQ(Word(parts[0], 0), 0x75316420u);
+  EXPECT_EQ(Word(parts[1], 0), 0x99999999u);
+}
+
+TEST(AwqLayoutTest, RefusesWhatItCannotReadByName) {
+  Stored stored({"awq", "int4_group:64:asym"});
+  const Json config = stored.config;
+  const auto refusal = [&](const char* key, const Json& value) {
+    stored.config = config;
+    stored.config[key] = value;
+    return stored.Refusal();
+  };
+  EXPECT_THAT(refusal("bits", 3), HasSubstr("AWQ with 3 bits"));
+  EXPECT_THAT(refusal("bits", "x"), HasSubstr("'bits' is \"x\""));
+  EXPECT_THAT(refusal("version", "GEMV"), HasSubstr("AWQ version 'gemv'; read is gemm"));
+  EXPECT_THAT(refusal("zero_point", false), HasSubstr("AWQ without zero points"));
+  EXPECT_THAT(refusal("group_size", 0), HasSubstr("'group_size' is 0"));
+  EXPECT_THAT(refusal("group_size", 96), HasSubstr("do not divide into groups of 96"));
+  EXPECT_THAT(refusal("group_size", 128), HasSubstr("qzeros' has shape [4, 8], not [2, 8]"));
+  EXPECT_EQ(refusal("version", "GEMM"), "");
+}
+
+TEST(AwqLayoutTest, RefusesAnInfiniteScale) {
+  Stored stored({"awq", "int4_group:64:asym"});
+  stored.Part(".scales").bytes =
+      test_files::Bytes(std::string(stored.Part(".scales").bytes.size(), '\x7c'));
+  EXPECT_THAT(stored.Refusal(), HasSubstr("scales': element 0 is"));
+}
+
+// ---- GPTQ
+
+// Inputs 0 to 7 holding 0 to 7 pack to 0x76543210; symmetric zero points to 0x77777777 in v1.
+TEST(GptqLayoutTest, PacksAsAutoGptqDoes) {
+  const EncodedMatrix matrix = WithCodes(
+      32, 8, "int4_group:8:sym", [](size_t, size_t col) { return static_cast<uint8_t>(col); }, 8);
+  const auto parts = FindLayout("gptq")->write("m", matrix).value();
+  EXPECT_THAT(parts[0].shape, testing::ElementsAre(1, 32));
+  EXPECT_EQ(Word(parts[0], 0), 0x76543210u);
+  EXPECT_THAT(parts[1].shape, testing::ElementsAre(1, 4));
+  EXPECT_EQ(Word(parts[1], 0), 0x77777777u);
+  const EncodedMatrix asymmetric = WithCodes(
+      32, 8, "int4_group:8:asym", [](size_t, size_t col) { return static_cast<uint8_t>(col); }, 8);
+  EXPECT_EQ(Word(FindLayout("gptq")->write("m", asymmetric).value()[1], 0), 0x88888888u);
+}
+
+// Ten codes, then one in two words (2 bits and 1), ten from bit 1, one split 1 and 2, ten.
+TEST(GptqLayoutTest, SplitsThreeBitCodesOverWords) {
+  const EncodedMatrix matrix = WithCodes(
+      32, 32, "int3_group:32:sym",
+      [](size_t, size_t col) { return static_cast<uint8_t>(col == 10 || col == 21 ? 5 : 0); }, 4);
+  const auto parts = FindLayout("gptq")->write("m", matrix).value();
+  EXPECT_THAT(parts[0].shape, testing::ElementsAre(3, 32));
+  EXPECT_EQ(Word(parts[0], 0), 1u << 30);        // the low two bits of 5
+  EXPECT_EQ(Word(parts[0], 32), 1u | 1u << 31);  // its high bit; the low bit of the second 5
+  EXPECT_EQ(Word(parts[0], 64), 2u);             // its two high bits
+}
+
+TEST(GptqLayoutTest, ReadsBothStoragesOfZeroPoints) {
+  Stored stored({"gptq", "int4_group:128:asym"});
+  const EncodedMatrix v2 = stored.encoded;
+  // v1: each word less one in each field, with borrow.
+  const SharedBytes bytes = stored.Part(".qzeros").bytes;
+  std::string words(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  for (size_t i = 0; i < words.size(); i += 4) {
+    uint32_t word = 0;
+    std::memcpy(&word, words.data() + i, 4);
+    word -= 0x11111111u;
+    std::memcpy(words.data() + i, &word, 4);
+  }
+  stored.Part(".qzeros").bytes = test_files::Bytes(words);
+  for (const Json& format : {Json("gptq"), Json()}) {
+    stored.config["checkpoint_format"] = format;
+    const Folder folder;
+    const EncodedMatrix read = stored.Open(folder).value()->Quantized(kName).value().value();
+    EXPECT_TRUE(SamePlane(read.zeros, v2.zeros));
+    EXPECT_TRUE(SamePlane(read.codes, v2.codes));
+  }
+}
+
+TEST(GptqLayoutTest, DoesWithoutGroupIndices) {
+  Stored stored({"gptq", "int4_group:64:sym"});
+  std::erase_if(stored.parts, [](const auto& part) { return part.name.ends_with(".g_idx"); });
+  EXPECT_EQ(stored.Refusal(), "");
+}
+
+TEST(GptqLayoutTest, RefusesWhatItCannotReadByName) {
+  Stored stored({"gptq", "int4_group:64:sym"});
+  const Json config = stored.config;
+  const auto refusal = [&](const char* key, const Json& value) {
+    stored.config = config;
+    stored.config[key] = value;
+    return stored.Refusal();
+  };
+  EXPECT_THAT(refusal("bits", 5), HasSubstr("GPTQ with 5 bits"));
+  EXPECT_THAT(refusal("checkpoint_format", "marlin"), HasSubstr("checkpoint_format 'marlin'"));
+  EXPECT_THAT(refusal("is_marlin_format", true), HasSubstr("marlin's order"));
+  EXPECT_THAT(refusal("dynamic", Json{{"-:.*", 1}}), HasSubstr("for some modules"));
+  EXPECT_THAT(refusal("group_size", 12), HasSubstr("in groups of 12"));
+  EXPECT_THAT(refusal("bits", 8), HasSubstr("'" + kModule));
+  stored.config = config;
+  SafetensorsEntry& g_idx = stored.Part(".g_idx");
+  std::string order(reinterpret_cast<const char*>(g_idx.bytes.data()), g_idx.bytes.size());
+  order[0] = 3;
+  g_idx.bytes = test_files::Bytes(order);
+  EXPECT_THAT(stored.Refusal(), HasSubstr("input 0 belongs to group 3: groups in the order of"));
+}
+
+}  // namespace
+}  // namespace bitloss

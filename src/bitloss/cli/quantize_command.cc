@@ -1,0 +1,77 @@
+#include "bitloss/base/threads.h"
+#include "bitloss/checkpoint/layouts/layout.h"
+#include "bitloss/cli/commands.h"
+#include "bitloss/cli/progress.h"
+#include "bitloss/convert/quantize.h"
+
+namespace bitloss {
+namespace {
+
+Result<int> Quantize(const QuantizeOptions& options) {
+  const auto quantize = [&] {
+    ProgressPrinter printer;
+    return QuantizeModel(options, [&](const Progress& progress) { printer(progress); });
+  };
+  BITLOSS_TRY(const QuantizeResult result, quantize());
+  if (result.num_layers_resumed > 0) {
+    fmt::print(stderr, "{} layers were finished already\n", result.num_layers_resumed);
+  }
+  fmt::print("{}: {} ({}), {:.1f} MB of weights, quantized in {:.2f} s\n", options.out.string(),
+             options.scheme, result.layout, static_cast<double>(result.num_bytes) / 1e6,
+             result.seconds);
+  return 0;
+}
+
+std::string LayoutList() {
+  std::vector<std::string_view> names;
+  for (const Layout& layout : Layouts()) {
+    if (layout.write != nullptr) names.push_back(layout.name);
+  }
+  return fmt::format("{}, gguf", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+void AddQuantizeCommand(CLI::App& app, Action& action) {
+  auto options = std::make_shared<QuantizeOptions>();
+  auto shard_gigabytes = std::make_shared<double>(5.0);
+  options->study.num_threads = DefaultNumThreads();
+  CLI::App* command = app.add_subcommand(
+      "quantize",
+      "Write a quantized checkpoint that others load; goes on where it was interrupted");
+  command->add_option("MODEL", options->study.model, "As in 'bitloss run'")->required();
+  command->add_option("--scheme", options->scheme, "One of 'bitloss schemes'")->required();
+  command
+      ->add_option("--out", options->out,
+                   "Folder to make; must not be there yet (GGUF: model.gguf in it)")
+      ->required();
+  command->add_option("--layout", options->layout,
+                      "Instead of the scheme's own layout: " + LayoutList());
+  command
+      ->add_option("--shard-gb", *shard_gigabytes,
+                   "Cut the weights into files of at most this size")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option(
+      "--calibration", options->study.calibration,
+      "UTF-8 text for schemes that calibrate; by default one that ships with bitloss");
+  command->add_option("--imatrix", options->study.imatrix,
+                      "Importance matrix of llama.cpp for +imatrix");
+  command->add_option("--calibration-tokens", options->study.calibration_tokens, "How much of it")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command
+      ->add_option("--int8-threshold", options->study.int8_threshold,
+                   "Activations from here on are outliers of LLM.int8; 0: none are")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--threads", options->study.num_threads, "No bit depends on it")
+      ->check(CLI::Range(size_t{1}, size_t{1024}))
+      ->capture_default_str();
+  command->callback([options, shard_gigabytes, &action] {
+    options->max_shard_bytes = static_cast<uint64_t>(*shard_gigabytes * 1e9);
+    action = [options] { return Quantize(*options); };
+  });
+}
+
+}  // namespace bitloss

@@ -1,0 +1,201 @@
+#include "bitloss/convert/gguf_file.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "bitloss/checkpoint/gguf_checkpoint.h"
+#include "bitloss/checkpoint/layouts/parts.h"
+#include "bitloss/checkpoint/write_gguf.h"
+#include "bitloss/convert/gguf_tokenizer.h"
+#include "bitloss/quant/formats/ggml/ggml_format.h"
+#include "bitloss/quant/formats/planes.h"
+
+namespace bitloss {
+namespace {
+
+// The type that a format's matrices have in a file; null if none.
+const GgmlType* TypeOf(const Format& format) {
+  if (format.name == F16Format().name) return FindGgmlType("F16");
+  return GgmlTypeOf(format);
+}
+
+Status Supports(const Format& format, const Execution& execution, size_t rows, size_t cols) {
+  if (TypeOf(format) == nullptr) return Unsupported("gguf has no type for {}", format.name);
+  if (execution.kind != Execution::Kind::kRealActivations) {
+    return Unsupported("gguf says nothing of how its types are multiplied; leave @ out");
+  }
+  return format.supports(format, rows, cols);
+}
+
+Result<std::vector<SafetensorsEntry>> WritePart(const std::string& module,
+                                                const EncodedMatrix& matrix) {
+  const GgmlType& type = *TypeOf(matrix.format);
+  return std::vector<SafetensorsEntry>{
+      MakePart(fmt::format("{}.weight.{}", module, type.name), "U8",
+               {matrix.rows, GgmlRowBytes(type, matrix.cols)}, matrix.codes)};
+}
+
+// ---- Tensors
+
+// The bytes of rows in the order of a llama file: of each head rows 0, n, 1, n + 1, ... of its 2n.
+SharedBytes Interleave(const SharedBytes& rows, uint64_t num_rows, uint64_t num_heads) {
+  const uint64_t row_bytes = rows.size() / num_rows;
+  const uint64_t head_rows = num_rows / num_heads;
+  std::vector<std::byte> bytes(rows.size());
+  for (uint64_t row = 0; row < num_rows; ++row) {
+    const uint64_t within = row % head_rows;
+    const uint64_t from = row - within + (within % 2) * (head_rows / 2) + within / 2;
+    std::ranges::copy(rows.span().subspan(from * row_bytes, row_bytes),
+                      bytes.begin() + static_cast<ptrdiff_t>(row * row_bytes));
+  }
+  return SharedBytes::Own(std::move(bytes));
+}
+
+SharedBytes Widen(const SafetensorsEntry& part) {
+  if (part.stored_type == "F32") return part.bytes;
+  std::vector<float> values;
+  for (const F16 value : PartValues<F16>(part)) values.push_back(ToFloat(value));
+  return OwnPlane(std::move(values));
+}
+
+uint64_t InterleavedHeads(const ModelConfig& config, std::string_view name) {
+  if (config.architecture != Architecture::kLlama) return 0;
+  if (name.find(".q_proj.") != name.npos) return config.num_heads;
+  return name.find(".k_proj.") != name.npos ? config.num_kv_heads : 0;
+}
+
+// A part by its Hugging Face name, in Hugging Face's order.
+GgufTensor TensorOf(const SafetensorsEntry& part) {
+  if (part.stored_type == "U8") {
+    const size_t dot = part.name.rfind('.');
+    const GgmlType* type = FindGgmlType(std::string_view(part.name).substr(dot + 1));
+    BITLOSS_CHECK(type != nullptr);
+    const uint64_t cols = part.shape[1] / type->bytes_per_block * type->elements_per_block;
+    return {part.name.substr(0, dot), type, {part.shape[0], cols}, part.bytes};
+  }
+  const bool is_vector = part.shape.size() == 1;
+  return {part.name, FindGgmlType(is_vector ? "F32" : "F16"), part.shape,
+          is_vector ? Widen(part) : part.bytes};
+}
+
+Result<std::vector<GgufTensor>> TensorsOf(const ModelConfig& config,
+                                          std::span<const SafetensorsEntry> parts) {
+  std::vector<GgufTensor> tensors;
+  for (const SafetensorsEntry& part : parts) {
+    GgufTensor tensor = TensorOf(part);
+    if (const uint64_t heads = InterleavedHeads(config, tensor.name)) {
+      tensor.bytes = Interleave(tensor.bytes, tensor.shape[0], heads);
+    }
+    const std::optional<std::string> name = GgufTensorName(tensor.name);
+    if (!name) return Unsupported("tensor '{}' has no name in GGUF", tensor.name);
+    tensor.name = *name;
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+// What llama3's rope scaling is in a file: the factor of each frequency. None for no scaling.
+std::optional<GgufTensor> RopeFactors(const ModelConfig& config) {
+  const bool scaled = std::holds_alternative<Llama3RopeScaling>(config.rope.scaling) ||
+                      std::holds_alternative<FactorsRopeScaling>(config.rope.scaling);
+  if (!scaled) return std::nullopt;
+  ModelConfig plain = config;
+  plain.rope.scaling = NoRopeScaling{};
+  const std::vector<double> from = RopeInverseFrequencies(plain);
+  const std::vector<double> to = RopeInverseFrequencies(config);
+  std::vector<float> factors(from.size());
+  for (size_t i = 0; i < factors.size(); ++i) factors[i] = static_cast<float>(from[i] / to[i]);
+  return GgufTensor{
+      "rope_freqs.weight", FindGgmlType("F32"), {factors.size()}, OwnPlane(std::move(factors))};
+}
+
+// ---- Metadata
+
+// llama_ftype of files whose matrices are mostly of a type; a hint, which no reader trusts.
+uint32_t FileType(std::span<const GgufTensor> tensors) {
+  struct Known {
+    std::string_view type;
+    uint32_t file_type;
+  };
+  constexpr Known kKnown[] = {{"F16", 1},    {"Q4_0", 2},  {"Q4_1", 3},  {"Q8_0", 7},
+                              {"Q5_0", 8},   {"Q5_1", 9},  {"Q2_K", 10}, {"Q3_K", 12},
+                              {"Q4_K", 15},  {"Q5_K", 17}, {"Q6_K", 18}, {"IQ4_NL", 25},
+                              {"IQ4_XS", 30}};
+  constexpr uint32_t kGuessed = 1024;
+  const auto gate = std::ranges::find_if(
+      tensors, [](const GgufTensor& tensor) { return tensor.name == "blk.0.ffn_down.weight"; });
+  if (gate == tensors.end()) return kGuessed;
+  const auto known = std::ranges::find(kKnown, gate->type->name, &Known::type);
+  return known == std::end(kKnown) ? kGuessed : known->file_type;
+}
+
+void AddConfig(const ModelConfig& config, GgufPairs& pairs) {
+  const std::string a(Name(config.architecture));
+  const auto number = [&](std::string_view key, size_t value) {
+    pairs.AddUint(fmt::format("{}.{}", a, key), static_cast<uint32_t>(value));
+  };
+  number("block_count", config.num_layers);
+  number("context_length", config.max_positions);
+  number("embedding_length", config.hidden_size);
+  number("feed_forward_length", config.intermediate_size);
+  number("attention.head_count", config.num_heads);
+  number("attention.head_count_kv", config.num_kv_heads);
+  number("vocab_size", config.vocab_size);
+  number("rope.dimension_count", config.head_dim);
+  if (config.head_dim * config.num_heads != config.hidden_size) {
+    number("attention.key_length", config.head_dim);
+    number("attention.value_length", config.head_dim);
+  }
+  pairs.AddFloat(a + ".attention.layer_norm_rms_epsilon", static_cast<float>(config.rms_norm_eps));
+  pairs.AddFloat(a + ".rope.freq_base", static_cast<float>(config.rope.theta));
+  if (const auto* linear = std::get_if<LinearRopeScaling>(&config.rope.scaling)) {
+    pairs.AddString(a + ".rope.scaling.type", "linear");
+    pairs.AddFloat(a + ".rope.scaling.factor", static_cast<float>(linear->factor));
+  }
+}
+
+// Keys that describe the tensors of the file that they came from.
+bool IsOfTheFile(std::string_view key) {
+  return key == "general.file_type" || key == "general.quantization_version" ||
+         key == "general.alignment" || key.starts_with("split.") || key.starts_with("quantize.");
+}
+
+Result<GgufPairs> CopiedPairs(const GgufMetadata& metadata) {
+  GgufPairs pairs;
+  for (const auto& [key, value] : metadata.values()) {
+    if (!IsOfTheFile(key)) BITLOSS_DO(pairs.Add(key, value));
+  }
+  return pairs;
+}
+
+Result<GgufPairs> MadePairs(const ModelFiles& model, const std::filesystem::path& folder) {
+  GgufPairs pairs;
+  pairs.AddString("general.architecture", Name(model.source.config().architecture));
+  pairs.AddString("general.name", model.name);
+  AddConfig(model.source.config(), pairs);
+  return WithTokenizer(model, std::move(pairs), folder);
+}
+
+}  // namespace
+
+const Layout& GgufLayout() {
+  static const Layout kLayout = {.name = "gguf", .supports = Supports, .write = WritePart};
+  return kLayout;
+}
+
+Status WriteGgufFile(const ModelFiles& model, std::vector<SafetensorsEntry> parts,
+                     const std::filesystem::path& folder, const std::filesystem::path& path) {
+  const ModelConfig& config = model.source.config();
+  BITLOSS_TRY(std::vector<GgufTensor> tensors, TensorsOf(config, parts));
+  const GgufFile* source = model.source.checkpoint().gguf();
+  BITLOSS_TRY(GgufPairs pairs,
+              source != nullptr ? CopiedPairs(source->metadata()) : MadePairs(model, folder));
+  pairs.AddUint("general.file_type", FileType(tensors));
+  pairs.AddUint("general.quantization_version", 2);
+  if (std::optional<GgufTensor> factors = RopeFactors(config)) {
+    tensors.insert(tensors.begin(), std::move(*factors));
+  }
+  return WriteGguf(path, pairs, tensors);
+}
+
+}  // namespace bitloss

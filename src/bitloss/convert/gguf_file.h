@@ -1,0 +1,31 @@
+// A model as a GGUF file: what llama.cpp's converter would have written, in the types of a scheme.
+#ifndef BITLOSS_CONVERT_GGUF_FILE_H_
+#define BITLOSS_CONVERT_GGUF_FILE_H_
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "bitloss/base/result.h"
+#include "bitloss/checkpoint/layouts/layout.h"
+#include "bitloss/study/model_files.h"
+
+namespace bitloss {
+
+// How a finished part holds a matrix until the file is put together: "<module>.weight.<TYPE>", U8
+// [rows][bytes of a row]. Not one of Layouts(): no folder is laid out so.
+const Layout& GgufLayout();
+
+// Writes `path` from finished parts: those of GgufLayout and FP16 tensors by their Hugging Face
+// names. Rows of q and k are put in GGUF's order for architecture llama; vectors become F32.
+// Metadata are the source file's own if the model is a GGUF file, else made from its configuration
+// and tokenizer. `folder` is for a file that is written and removed again.
+//
+// kUnsupported: a tokenizer that no "tokenizer.ggml.pre" stands for (tried one by one, by the ids
+// that they give), or one that is not byte-level BPE.
+Status WriteGgufFile(const ModelFiles& model, std::vector<SafetensorsEntry> parts,
+                     const std::filesystem::path& folder, const std::filesystem::path& path);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_CONVERT_GGUF_FILE_H_

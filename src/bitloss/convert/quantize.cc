@@ -1,0 +1,186 @@
+#include "bitloss/convert/quantize.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "bitloss/convert/gguf_file.h"
+#include "bitloss/convert/hf_folder.h"
+#include "bitloss/convert/parts_folder.h"
+#include "bitloss/convert/target.h"
+#include "bitloss/model/lane_builder.h"
+#include "bitloss/quant/formats/planes.h"
+#include "bitloss/study/lanes.h"
+
+namespace bitloss {
+namespace {
+
+namespace fs = std::filesystem;
+using OrderedJson = nlohmann::ordered_json;
+
+constexpr const char* kTablesPart = "tables";
+
+std::string LayerPart(size_t layer) { return fmt::format("layer-{:05}", layer); }
+
+// A vector, in FP16 where that changes nothing, else in FP32.
+SafetensorsEntry VectorPart(std::string name, std::span<const float> values) {
+  const bool exact =
+      std::ranges::all_of(values, [](float value) { return ThroughF16(value) == value; });
+  if (!exact) {
+    return {.name = std::move(name),
+            .stored_type = "F32",
+            .dtype = DType::kF32,
+            .shape = {values.size()},
+            .bytes = OwnPlane(std::vector<float>(values.begin(), values.end()))};
+  }
+  std::vector<F16> stored(values.size());
+  RoundToF16(values, stored);
+  return {.name = std::move(name),
+          .stored_type = "F16",
+          .dtype = DType::kF16,
+          .shape = {values.size()},
+          .bytes = OwnPlane(std::move(stored))};
+}
+
+// A matrix in f16.
+SafetensorsEntry PlainPart(std::string name, const EncodedMatrix& matrix) {
+  return {.name = std::move(name),
+          .stored_type = "F16",
+          .dtype = DType::kF16,
+          .shape = {matrix.rows, matrix.cols},
+          .bytes = matrix.codes};
+}
+
+Result<std::vector<SafetensorsEntry>> LayerTensors(size_t layer, const FittedLayer& fitted,
+                                                   const Layout* layout) {
+  const std::string prefix = fmt::format("model.layers.{}.", layer);
+  std::vector<SafetensorsEntry> tensors = {
+      VectorPart(prefix + "input_layernorm.weight", fitted.source.input_norm),
+      VectorPart(prefix + "post_attention_layernorm.weight", fitted.source.post_attention_norm)};
+  for (const Linear linear : kAllLinears) {
+    const std::string module = prefix + std::string(ModuleName(linear));
+    const EncodedMatrix& encoded = fitted.encoded[static_cast<size_t>(linear)];
+    const std::vector<float>& bias = fitted.source.bias(linear);
+    if (!bias.empty()) tensors.push_back(VectorPart(module + ".bias", bias));
+    if (layout == nullptr) {
+      tensors.push_back(PlainPart(module + ".weight", encoded));
+      continue;
+    }
+    BITLOSS_TRY(std::vector<SafetensorsEntry> parts, layout->write(module, encoded));
+    std::ranges::move(parts, std::back_inserter(tensors));
+  }
+  return tensors;
+}
+
+// Embedding, final norm and, unless it is the embedding, head.
+Result<std::vector<SafetensorsEntry>> TableTensors(const ModelSource& source) {
+  BITLOSS_TRY(const EncodedMatrix embedding, source.Embedding(Precision::kFp16));
+  BITLOSS_TRY(const std::vector<float> norm, source.FinalNorm(Precision::kFp16));
+  std::vector<SafetensorsEntry> tensors = {PlainPart("model.embed_tokens.weight", embedding),
+                                           VectorPart("model.norm.weight", norm)};
+  if (!source.tied_head()) {
+    BITLOSS_TRY(const EncodedMatrix head, source.Head(Precision::kFp16));
+    tensors.push_back(PlainPart("lm_head.weight", head));
+  }
+  return tensors;
+}
+
+// Everything that a part depends on.
+Result<std::string> DescribeJob(const ModelFiles& model, const LaneRecord& lane,
+                                std::string_view layout) {
+  BITLOSS_TRY(const std::string identity, model.source.checkpoint().Identity());
+  const OrderedJson job = {{"model", model.name},
+                           {"identity", identity},
+                           {"scheme", lane.scheme},
+                           {"definition", lane.definition},
+                           {"layout", layout}};
+  return job.dump(2) + "\n";
+}
+
+// Fits, encodes and stores the layers that the folder does not have yet; how many seconds it took.
+Result<double> MakeLayers(const ModelFiles& model, const LanePlan& plan,
+                          const Calibration& calibration, const Layout* layout,
+                          const PartsFolder& folder, const QuantizeOptions& options,
+                          const ProgressSink& progress) {
+  ThreadPool threads(options.study.num_threads);
+  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeCpuBackend(threads));
+  Transformer transformer(model.source.config(), *backend);
+  Progress state{"quantize", 0, model.source.config().num_layers, "layers"};
+  progress(state);
+  LaneBuilderOptions builder;
+  builder.calibration = calibration.sequences;
+  builder.layer_done = [&](size_t done) {
+    state.done = done;
+    progress(state);
+  };
+  builder.skip_layer = [&](size_t layer) { return folder.Has(LayerPart(layer)); };
+  builder.seed = options.study.seed;
+  builder.importance = calibration.importance ? &*calibration.importance : nullptr;
+  builder.layer_encoded = [&](size_t, size_t layer, const FittedLayer& fitted) -> Status {
+    BITLOSS_TRY(const std::vector<SafetensorsEntry> tensors, LayerTensors(layer, fitted, layout));
+    return folder.Put(LayerPart(layer), tensors);
+  };
+  BITLOSS_TRY(const std::vector<BuiltLane> lanes,
+              BuildLanes(model.source, transformer, {&plan.scheme, 1}, builder));
+  return lanes[0].seconds;
+}
+
+// All finished parts as one folder; the bytes of its weights.
+Result<uint64_t> Assemble(const ModelFiles& model, const Scheme& scheme, const Layout* layout,
+                          const QuantizeOptions& options, PartsFolder& folder) {
+  std::vector<SafetensorsEntry> tensors;
+  for (size_t layer = 0; layer < model.source.config().num_layers; ++layer) {
+    BITLOSS_TRY(std::vector<SafetensorsEntry> part, folder.Read(LayerPart(layer)));
+    std::ranges::move(part, std::back_inserter(tensors));
+  }
+  BITLOSS_TRY(std::vector<SafetensorsEntry> tables, folder.Read(kTablesPart));
+  std::ranges::move(tables, std::back_inserter(tensors));
+  uint64_t num_bytes = 0;
+  for (const SafetensorsEntry& tensor : tensors) num_bytes += tensor.bytes.size();
+
+  BITLOSS_TRY(const fs::path whole, folder.BeginWhole());
+  if (layout == &GgufLayout()) {
+    BITLOSS_DO(WriteGgufFile(model, std::move(tensors), whole, whole / "model.gguf"));
+    BITLOSS_DO(folder.Finish());
+    return num_bytes;
+  }
+  BITLOSS_DO(WriteWeights(whole, std::move(tensors), options.max_shard_bytes));
+  BITLOSS_DO(WriteFolderFiles(
+      model, layout == nullptr ? OrderedJson() : layout->config(scheme.format, scheme.execution),
+      whole));
+  BITLOSS_DO(folder.Finish());
+  return num_bytes;
+}
+
+}  // namespace
+
+Result<QuantizeResult> QuantizeModel(const QuantizeOptions& options, const ProgressSink& progress) {
+  BITLOSS_TRY(const ModelFiles model, OpenModel(options.study.model));
+  BITLOSS_TRY(const Calibration calibration, ReadCalibration(model, options.study));
+  StudyOptions study = options.study;
+  study.schemes = {options.scheme};
+  study.lanes.clear();
+  BITLOSS_TRY(const std::vector<LanePlan> plans, PlanLanes(model, study, calibration, {}));
+  const LanePlan& plan = plans.back();  // the baseline itself, for "fp16"
+  if (plan.mixed) return Unsupported("scheme '{}': mixed lanes are not written", options.scheme);
+  BITLOSS_TRY(const Layout* layout,
+              ChooseLayout(plan.scheme, model.source.config(), options.layout));
+
+  QuantizeResult result;
+  result.layout = layout == nullptr ? "plain" : std::string(layout->name);
+  BITLOSS_TRY(const std::string job, DescribeJob(model, plan.record, result.layout));
+  BITLOSS_TRY(PartsFolder folder, PartsFolder::OpenOrCreate(options.out, job));
+  for (size_t layer = 0; layer < model.source.config().num_layers; ++layer) {
+    result.num_layers_resumed += folder.Has(LayerPart(layer)) ? 1 : 0;
+  }
+  BITLOSS_TRY(result.seconds,
+              MakeLayers(model, plan, calibration, layout, folder, options, progress));
+  if (!folder.Has(kTablesPart)) {
+    BITLOSS_TRY(const std::vector<SafetensorsEntry> tables, TableTensors(model.source));
+    BITLOSS_DO(folder.Put(kTablesPart, tables));
+  }
+  BITLOSS_TRY(result.num_bytes, Assemble(model, plan.scheme, layout, options, folder));
+  return result;
+}
+
+}  // namespace bitloss

@@ -1,0 +1,217 @@
+#include "bitloss/convert/quantize.h"
+
+#include <gmock/gmock.h>
+
+#include <stdexcept>
+
+#include "bitloss/base/file.h"
+#include "bitloss/checkpoint/checkpoint.h"
+#include "bitloss/checkpoint/test_files.h"
+#include "bitloss/convert/gguf_tokenizer.h"
+#include "bitloss/store/store.h"
+#include "bitloss/study/model_files.h"
+#include "bitloss/study/run.h"
+
+namespace bitloss {
+namespace {
+
+namespace fs = std::filesystem;
+using test_files::Folder;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+const ProgressSink kSilent = [](const Progress&) {};
+const std::string kTiny = BITLOSS_SOURCE_DIR "/models/bitloss-tiny";
+
+QuantizeOptions Options(const std::string& scheme, const fs::path& out) {
+  QuantizeOptions options{.scheme = scheme, .layout = "", .out = out};
+  options.study.model = kTiny;
+  options.study.calibration_tokens = 1024;
+  options.study.num_threads = 2;
+  return options;
+}
+
+std::string Message(const Result<QuantizeResult>& result) {
+  return result.ok() ? "" : result.error().message;
+}
+
+// ---- What a written checkpoint is as a lane
+
+struct Written {
+  std::string scheme;
+  std::string layout;
+};
+
+class EveryWrittenScheme : public testing::TestWithParam<Written> {};
+INSTANTIATE_TEST_SUITE_P(
+    Schemes, EveryWrittenScheme,
+    testing::Values(Written{"nf4", "bitsandbytes-4bit"}, Written{"nf4-dq", "bitsandbytes-4bit"},
+                    Written{"fp4", "bitsandbytes-4bit"}, Written{"int8", "bitsandbytes-8bit"},
+                    Written{"awq", "awq"}, Written{"int3_group:128:sym", "gptq"},
+                    Written{"rtn4", "gptq"}, Written{"int8_row", "compressed-tensors"},
+                    Written{"rtn4", "compressed-tensors"}, Written{"q4_0", "gguf"},
+                    Written{"q8_0", "gguf"}, Written{"q4_k", "gguf"}),
+    [](const auto& tested) {
+      std::string name = tested.param.scheme + "_" + tested.param.layout;
+      std::ranges::replace_if(
+          name, [](char c) { return !std::isalnum(c); }, '_');
+      return name;
+    });
+
+// A study of the scheme and, beside it, of the checkpoint that was written.
+TEST_P(EveryWrittenScheme, RunsWithTheBitsOfTheLaneThatMadeIt) {
+  const Folder folder;
+  const fs::path out = folder.path() / "written";
+  QuantizeOptions options = Options(GetParam().scheme, out);
+  options.layout = GetParam().layout;
+  const auto result = QuantizeModel(options, kSilent);
+  ASSERT_EQ(Message(result), "");
+  EXPECT_EQ(result.value().layout, GetParam().layout);
+  EXPECT_FALSE(fs::exists(out.string() + ".partial"));
+
+  StudyOptions study = options.study;
+  study.schemes = {GetParam().scheme};
+  study.lanes = {out.string()};
+  study.suite = "none";
+  study.max_samples = 6;
+  study.out = folder.path() / "study";
+  const Status ran = RunStudy(study, kSilent);
+  ASSERT_TRUE(ran.ok()) << ran.error().message;
+
+  const Store store = Store::OpenForReading(study.out).value();
+  const std::vector<LaneRecord> lanes = store.Lanes().value();
+  ASSERT_EQ(lanes.size(), 3u);
+  EXPECT_EQ(lanes[2].scheme, "written");
+  // GGUF files hold vectors in F32.
+  if (GetParam().layout != "gguf") {
+    EXPECT_EQ(lanes[2].weight_bytes, lanes[1].weight_bytes);
+  }
+  EXPECT_EQ(lanes[2].quantized_bits_per_weight, lanes[1].quantized_bits_per_weight);
+  size_t num_tokens = 0;
+  for (size_t unit = 0; unit < 6; ++unit) {
+    const TokenScores made = store.TextScores(1, 0, unit).value().value();
+    const TokenScores stored = store.TextScores(2, 0, unit).value().value();
+    EXPECT_EQ(stored.nll, made.nll) << unit;
+    EXPECT_EQ(stored.kl, made.kl) << unit;
+    num_tokens += made.nll.size();
+  }
+  EXPECT_GT(num_tokens, 50u);
+}
+
+// ---- Interrupted and resumed
+
+std::string Contents(const fs::path& path) { return ReadFile(path).value(); }
+
+TEST(QuantizeTest, GoesOnAfterTheLastFinishedLayerAndEndsWithTheSameBytes) {
+  const Folder folder;
+  const fs::path whole = folder.path() / "whole", resumed = folder.path() / "resumed";
+  ASSERT_EQ(Message(QuantizeModel(Options("nf4", whole), kSilent)), "");
+
+  const ProgressSink kill_after_two = [](const Progress& progress) {
+    if (progress.done == 2) throw std::runtime_error("killed");
+  };
+  EXPECT_THROW((void)QuantizeModel(Options("nf4", resumed), kill_after_two), std::runtime_error);
+  EXPECT_FALSE(fs::exists(resumed));
+  EXPECT_TRUE(fs::exists(resumed.string() + ".partial"));
+
+  // Another job does not take it over.
+  EXPECT_THAT(Message(QuantizeModel(Options("fp4", resumed), kSilent)),
+              HasSubstr("holds the beginning of another job"));
+
+  const auto result = QuantizeModel(Options("nf4", resumed), kSilent);
+  ASSERT_EQ(Message(result), "");
+  EXPECT_EQ(result.value().num_layers_resumed, 2u);
+  for (const char* name : {"model.safetensors", "config.json", "tokenizer.json",
+                           "tokenizer_config.json", "generation_config.json"}) {
+    EXPECT_EQ(Contents(resumed / name), Contents(whole / name)) << name;
+  }
+}
+
+TEST(QuantizeTest, CutsLargeWeightsIntoShards) {
+  const Folder folder;
+  QuantizeOptions options = Options("nf4", folder.path() / "shards");
+  options.max_shard_bytes = 1'000'000;
+  ASSERT_EQ(Message(QuantizeModel(options, kSilent)), "");
+  EXPECT_FALSE(fs::exists(options.out / "model.safetensors"));
+  EXPECT_TRUE(fs::exists(options.out / "model.safetensors.index.json"));
+  const std::string index = Contents(options.out / "model.safetensors.index.json");
+  EXPECT_THAT(index, HasSubstr("model-00001-of-0000"));
+  EXPECT_THAT(index, HasSubstr("model-00003-of-0000"));
+  const auto checkpoint = Checkpoint::Open(options.out);
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().message;
+  EXPECT_TRUE(checkpoint.value()->Has("model.layers.3.mlp.down_proj.weight"));
+}
+
+TEST(QuantizeTest, WritesThePlainModelToo) {
+  const Folder folder;
+  const fs::path out = folder.path() / "plain";
+  ASSERT_EQ(Message(QuantizeModel(Options("fp16", out), kSilent)), "");
+  const auto made = Checkpoint::Open(out).value();
+  const auto original = Checkpoint::Open(kTiny).value();
+  EXPECT_EQ(made->TensorNames(), original->TensorNames());
+  for (const std::string& name : original->TensorNames()) {
+    const auto a = made->View(name)->bytes, b = original->View(name)->bytes;
+    EXPECT_TRUE(std::ranges::equal(a.span(), b.span())) << name;
+  }
+}
+
+// bitloss-tiny as a GGUF file and back: the same tensors, tokenizer and configuration.
+TEST(QuantizeTest, CarriesAModelThroughGgufAndBack) {
+  const Folder folder;
+  QuantizeOptions there = Options("fp16", folder.path() / "there");
+  there.layout = "gguf";
+  ASSERT_EQ(Message(QuantizeModel(there, kSilent)), "");
+  QuantizeOptions back = Options("fp16", folder.path() / "back");
+  back.study.model = (there.out / "model.gguf").string();
+  ASSERT_EQ(Message(QuantizeModel(back, kSilent)), "");
+  const ModelFiles original = OpenModel(kTiny).value();
+  const ModelFiles returned = OpenModel(back.out.string()).value();
+  EXPECT_TRUE(GiveTheSameIds(returned.tokenizer, original.tokenizer).value());
+  EXPECT_EQ(returned.end_tokens, original.end_tokens);
+  EXPECT_EQ(returned.tokenizer.chat_template(), original.tokenizer.chat_template());
+  for (const std::string& name : original.source.checkpoint().TensorNames()) {
+    const auto a = original.source.checkpoint().View(name),
+               b = returned.source.checkpoint().View(name);
+    ASSERT_TRUE(a && b) << name;
+    EXPECT_TRUE(std::ranges::equal(a->bytes.span(), b->bytes.span())) << name;
+  }
+}
+
+// ---- Refusals
+
+TEST(QuantizeTest, DoesNotTouchWhatIsThere) {
+  const Folder folder;
+  folder.Write("out", "precious");
+  EXPECT_THAT(Message(QuantizeModel(Options("nf4", folder.path() / "out"), kSilent)),
+              HasSubstr("is there already"));
+  EXPECT_EQ(Contents(folder.path() / "out"), "precious");
+}
+
+TEST(QuantizeTest, SaysWhyASchemeCannotBeWritten) {
+  const Folder folder;
+  const fs::path out = folder.path() / "out";
+  EXPECT_THAT(Message(QuantizeModel(Options("nf4+head=int8_row", out), kSilent)),
+              HasSubstr("folders keep lm_head in FP16"));
+  EXPECT_THAT(Message(QuantizeModel(Options("fp32", out), kSilent)),
+              HasSubstr("cannot be written"));
+  QuantizeOptions wrong_layout = Options("nf4", out);
+  wrong_layout.layout = "bitsandbytes-8bit";
+  EXPECT_THAT(Message(QuantizeModel(wrong_layout, kSilent)),
+              HasSubstr("bitsandbytes-8bit holds int8_row, not nf4"));
+  wrong_layout.layout = "x";
+  EXPECT_THAT(Message(QuantizeModel(wrong_layout, kSilent)), HasSubstr("no layout 'x'"));
+  EXPECT_FALSE(fs::exists(out.string() + ".partial"));
+}
+
+TEST(QuantizeTest, AQuantizedModelIsNoBaseline) {
+  const Folder folder;
+  const fs::path out = folder.path() / "out";
+  ASSERT_EQ(Message(QuantizeModel(Options("nf4", out), kSilent)), "");
+  QuantizeOptions again = Options("int8", folder.path() / "again");
+  again.study.model = out.string();
+  EXPECT_THAT(Message(QuantizeModel(again, kSilent)),
+              HasSubstr("already quantized (bitsandbytes nf4); give the unquantized model"));
+}
+
+}  // namespace
+}  // namespace bitloss

@@ -1,0 +1,23 @@
+// Which layout a scheme is written in.
+#ifndef BITLOSS_CONVERT_TARGET_H_
+#define BITLOSS_CONVERT_TARGET_H_
+
+#include <string>
+#include <string_view>
+
+#include "bitloss/base/result.h"
+#include "bitloss/checkpoint/layouts/layout.h"
+#include "bitloss/model/config.h"
+#include "bitloss/quant/scheme.h"
+
+namespace bitloss {
+
+// The layout named, or, for an empty name, the first of Layouts() that can hold all linears of the
+// model in the scheme's format; GgufLayout for GGUF's own formats. Null for f16, which needs none.
+// kUnsupported says why the scheme cannot be written.
+Result<const Layout*> ChooseLayout(const Scheme& scheme, const ModelConfig& config,
+                                   std::string_view name);
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_CONVERT_TARGET_H_

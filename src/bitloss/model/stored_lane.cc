@@ -1,0 +1,99 @@
+#include "bitloss/model/stored_lane.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace bitloss {
+namespace {
+
+constexpr std::string_view kLinears = "decoder linears (q, k, v, o, gate, up, down)";
+
+// The execution of a matrix in this format: what was left alone is multiplied as it is.
+Execution ExecutionOf(const ModelSource& stored, const Format& format) {
+  const StoredQuantization* quantization = stored.checkpoint().quantization();
+  const bool plain = format.name == F16Format().name || format.name == F32Format().name;
+  return quantization == nullptr || plain ? Execution{} : quantization->execution;
+}
+
+void Count(std::string_view tensors, std::string_view format, uint64_t num_weights,
+           uint64_t num_bytes, std::vector<StoredPart>& parts) {
+  const auto same = std::ranges::find_if(parts, [&](const StoredPart& part) {
+    return part.tensors == tensors && part.format == format;
+  });
+  if (same == parts.end()) {
+    parts.push_back({std::string(tensors), std::string(format), num_weights, num_bytes});
+    return;
+  }
+  same->num_weights += num_weights;
+  same->num_bytes += num_bytes;
+}
+
+Result<LayerWeights> PackStoredLayer(const ModelSource& stored, size_t layer,
+                                     const Backend& backend, BuiltLane& to) {
+  BITLOSS_TRY(LayerSource vectors, stored.LayerVectors(layer, Precision::kStored));
+  LayerWeights packed{std::move(vectors.input_norm),
+                      std::move(vectors.post_attention_norm),
+                      {},
+                      std::move(vectors.biases)};
+  for (const Linear linear : kAllLinears) {
+    BITLOSS_TRY(const EncodedMatrix matrix, stored.StoredLinear(layer, linear));
+    auto result = backend.Pack(matrix, ExecutionOf(stored, matrix.format));
+    if (!result.ok()) {
+      return Within(fmt::format("layer {}, {}", layer, ModuleName(linear)), result.error());
+    }
+    packed.linears[static_cast<size_t>(linear)] = std::move(result).value();
+    const uint64_t weights = uint64_t{matrix.rows} * matrix.cols;
+    to.weights.size.linear_weights += weights;
+    to.weights.size.linear_bytes += matrix.num_bytes();
+    Count(kLinears, matrix.format.name, weights, matrix.num_bytes(), to.stored_parts);
+  }
+  return packed;
+}
+
+// Embedding and head, counted once if they are tied.
+Status PackTables(const ModelSource& stored, const Backend& backend, BuiltLane& to) {
+  LaneWeights& weights = to.weights;
+  BITLOSS_TRY(weights.embedding, stored.StoredEmbedding());
+  EncodedMatrix head = weights.embedding;
+  if (!stored.tied_head()) {
+    BITLOSS_TRY(head, stored.StoredHead());
+  }
+  BITLOSS_TRY(weights.head, backend.Pack(head, ExecutionOf(stored, head.format)));
+  const auto count = [&](std::string_view name, const EncodedMatrix& table) {
+    weights.size.other_bytes += table.num_bytes();
+    Count(name, table.format.name, uint64_t{table.rows} * table.cols, table.num_bytes(),
+          to.stored_parts);
+  };
+  count(stored.tied_head() ? "embedding tied with lm_head" : "embedding", weights.embedding);
+  if (!stored.tied_head()) count("lm_head", head);
+  return Ok();
+}
+
+// Norms and biases.
+void CountVectors(const ModelSource& stored, BuiltLane& to) {
+  uint64_t num_weights = stored.num_parameters();
+  for (const StoredPart& part : to.stored_parts) num_weights -= part.num_weights;
+  const uint64_t num_bytes = stored.stored_vector_bytes();
+  to.weights.size.other_bytes += num_bytes;
+  Count("norms, biases", "as stored", num_weights, num_bytes, to.stored_parts);
+}
+
+}  // namespace
+
+Result<BuiltLane> BuildStoredLane(const ModelSource& stored, const Backend& backend,
+                                  const std::function<void(size_t)>& layer_done) {
+  const auto start = std::chrono::steady_clock::now();
+  BuiltLane built;
+  for (size_t layer = 0; layer < stored.config().num_layers; ++layer) {
+    BITLOSS_TRY(LayerWeights packed, PackStoredLayer(stored, layer, backend, built));
+    built.weights.layers.push_back(std::move(packed));
+    if (layer_done) layer_done(layer + 1);
+  }
+  BITLOSS_DO(PackTables(stored, backend, built));
+  BITLOSS_TRY(built.weights.final_norm, stored.FinalNorm(Precision::kStored));
+  CountVectors(stored, built);
+  built.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return built;
+}
+
+}  // namespace bitloss

@@ -1,0 +1,120 @@
+#include "bitloss/study/stored_lanes.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "bitloss/quant/scheme.h"
+
+namespace bitloss {
+namespace {
+
+struct Size {
+  std::string_view name;
+  size_t ModelConfig::*member;
+};
+
+constexpr Size kSizes[] = {
+    {"hidden_size", &ModelConfig::hidden_size},
+    {"layers", &ModelConfig::num_layers},
+    {"heads", &ModelConfig::num_heads},
+    {"kv_heads", &ModelConfig::num_kv_heads},
+    {"head_dim", &ModelConfig::head_dim},
+    {"vocab_size", &ModelConfig::vocab_size},
+    {"intermediate_size", &ModelConfig::intermediate_size},
+};
+
+// Files write these numbers in float32 or in decimals.
+bool NearlyEqual(double a, double b) { return std::abs(a - b) <= 1e-6 * std::abs(a); }
+
+Status CheckConfig(const ModelConfig& baseline, const ModelConfig& stored) {
+  if (stored.architecture != baseline.architecture) {
+    return BadInput("its architecture is {}, the model's is {}", Name(stored.architecture),
+                    Name(baseline.architecture));
+  }
+  for (const Size& size : kSizes) {
+    if (stored.*size.member != baseline.*size.member) {
+      return BadInput("its {} is {}, the model's is {}", size.name, stored.*size.member,
+                      baseline.*size.member);
+    }
+  }
+  if (!NearlyEqual(baseline.rms_norm_eps, stored.rms_norm_eps)) {
+    return BadInput("its norms add {}, the model's {}", stored.rms_norm_eps, baseline.rms_norm_eps);
+  }
+  const std::vector<double> expected = RopeInverseFrequencies(baseline);
+  const std::vector<double> found = RopeInverseFrequencies(stored);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    if (!NearlyEqual(expected[i], found[i])) {
+      return BadInput("its rotary frequency {} is {}, the model's is {}", i, found[i], expected[i]);
+    }
+  }
+  return Ok();
+}
+
+// Files that write one tokenizer differently (GGUF has no rules for added tokens) still agree in
+// what each id stands for.
+Status CheckTokenizer(const Tokenizer& baseline, const Tokenizer& stored) {
+  if (stored.identity() == baseline.identity()) return Ok();
+  const size_t count = std::min(baseline.num_tokens(), stored.num_tokens());
+  for (size_t i = 0; i < count; ++i) {
+    const auto id = static_cast<TokenId>(i);
+    if (baseline.Spelling(id).empty()) continue;  // padding, which files name as they like
+    if (baseline.Spelling(id) != stored.Spelling(id)) {
+      return BadInput("its tokenizer has another token {} than the model's", i);
+    }
+  }
+  return Ok();
+}
+
+bool IsSchemeName(const std::string& name) { return ParseScheme(name).ok(); }
+
+}  // namespace
+
+Result<std::shared_ptr<const ModelFiles>> OpenStoredLane(const ModelFiles& baseline,
+                                                         const std::string& path) {
+  BITLOSS_TRY(ModelFiles opened, OpenAnyModel(path));
+  const std::string context = fmt::format("lane '{}'", path);
+  if (const Status config = CheckConfig(baseline.source.config(), opened.source.config());
+      !config.ok()) {
+    return Within(context, config.error());
+  }
+  if (const Status tokens = CheckTokenizer(baseline.tokenizer, opened.tokenizer); !tokens.ok()) {
+    return Within(context, tokens.error());
+  }
+  return std::make_shared<const ModelFiles>(std::move(opened));
+}
+
+Result<LaneRecord> PlanStoredLane(const ModelFiles& stored) {
+  BITLOSS_TRY(const std::string identity, stored.source.checkpoint().Identity());
+  const StoredQuantization* quantization = stored.source.checkpoint().quantization();
+  const std::string method = quantization != nullptr                        ? quantization->method
+                             : stored.source.checkpoint().gguf() != nullptr ? "GGUF"
+                                                                            : "unquantized";
+  LaneRecord record;
+  record.scheme = IsSchemeName(stored.name) ? stored.name + " (file)" : stored.name;
+  record.definition = fmt::format("stored {}, identity {}", method, identity.substr(0, 16));
+  record.notes.push_back(fmt::format("a checkpoint as it is, {}", method));
+  if (quantization != nullptr) {
+    record.notes.insert(record.notes.end(), quantization->notes.begin(), quantization->notes.end());
+  }
+  return record;
+}
+
+void DescribeStoredLane(const BuiltLane& built, LaneRecord& record) {
+  const LaneSize& size = built.weights.size;
+  uint64_t num_weights = 0;
+  nlohmann::ordered_json coverage = nlohmann::ordered_json::array();
+  for (const StoredPart& part : built.stored_parts) {
+    num_weights += part.num_weights;
+    coverage.push_back({{"tensors", part.tensors},
+                        {"format", part.format},
+                        {"weights", part.num_weights},
+                        {"bytes", part.num_bytes}});
+  }
+  record.weight_bytes = size.total_bytes();
+  record.bits_per_weight =
+      8.0 * static_cast<double>(record.weight_bytes) / static_cast<double>(num_weights);
+  record.quantized_bits_per_weight = size.linear_bits_per_weight();
+  record.coverage = nlohmann::ordered_json{{"parts", coverage}}.dump();
+}
+
+}  // namespace bitloss
