@@ -196,16 +196,16 @@ TEST(GgufCheckpointTest, RefusesHeadsThatDoNotDivideTheRows) {
               HasSubstr("'llama.attention.head_count' is missing"));
 }
 
-TEST(GgufCheckpointTest, RefusesToReadALatticeTypeByName) {
+TEST(GgufCheckpointTest, RefusesToReadATypeOfActivationsByName) {
   const Folder folder;
   Gguf gguf;
-  gguf.Tensor("token_embd.weight", {256}, 18, std::string(98, '\1'));
+  gguf.Tensor("token_embd.weight", {256}, 15, std::string(292, '\1'));
   const auto checkpoint = Checkpoint::Open(folder.Write("m.gguf", gguf.Build())).value();
   std::vector<float> row(256);
   const Status status = checkpoint->ReadRows("model.embed_tokens.weight", 0, 1, row);
   EXPECT_EQ(status.error().kind, ErrorKind::kUnsupported);
   EXPECT_THAT(status.error().message,
-              HasSubstr("tensor 'model.embed_tokens.weight': type IQ3_XXS cannot be decoded"));
+              HasSubstr("tensor 'model.embed_tokens.weight': type Q8_K cannot be decoded"));
 }
 
 TEST(CheckpointTest, FindsTheFirstWeightThatIsNotANumber) {
