@@ -50,7 +50,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Written{"awq", "awq"}, Written{"int3_group:128:sym", "gptq"},
                     Written{"rtn4", "gptq"}, Written{"int8_row", "compressed-tensors"},
                     Written{"rtn4", "compressed-tensors"}, Written{"q4_0", "gguf"},
-                    Written{"q8_0", "gguf"}, Written{"q4_k", "gguf"}),
+                    Written{"q8_0", "gguf"}, Written{"q4_k", "gguf"}, Written{"gptq", "gptq"},
+                    Written{"w8a8", "compressed-tensors"}, Written{"fp8", "compressed-tensors"},
+                    Written{"fp8_e4m3:block", "fp8"}),
     [](const auto& tested) {
       std::string name = tested.param.scheme + "_" + tested.param.layout;
       std::ranges::replace_if(

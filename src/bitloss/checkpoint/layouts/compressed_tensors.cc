@@ -5,6 +5,7 @@
 
 #include "bitloss/checkpoint/layouts/compressed_floats.h"
 #include "bitloss/checkpoint/layouts/compressed_integers.h"
+#include "bitloss/checkpoint/layouts/int_codes.h"
 #include "bitloss/checkpoint/layouts/parts.h"
 
 namespace bitloss {
@@ -17,8 +18,19 @@ using OrderedJson = nlohmann::ordered_json;
 struct Options {
   PackedOptions packed;  // bits 0: no such group
   bool quantizes_activations = false;
+  bool is_w8a8 = true;  // all groups: int-quantized, with an int8 scale for each token
   std::string formats;
 };
+
+// Symmetric int8 with a scale for each token, found as it runs.
+bool IsInt8PerToken(const Json& activations) {
+  const auto is = [&](const char* key, const Json& value) {
+    const auto found = activations.find(key);
+    return found != activations.end() && *found == value;
+  };
+  return activations.is_object() && is("num_bits", 8) && is("type", "int") && is("dynamic", true) &&
+         is("symmetric", true) && is("strategy", "token");
+}
 
 Status ReadGroup(const Json& group, const Json& default_format, Options& options) {
   if (!group.is_object()) return BadInput("quantization_config: a config group is not an object");
@@ -34,7 +46,9 @@ Status ReadGroup(const Json& group, const Json& default_format, Options& options
   }
   options.formats += (options.formats.empty() ? "" : ", ") + name;
   const auto inputs = group.find("input_activations");
-  options.quantizes_activations |= inputs != group.end() && !inputs->is_null();
+  const bool quantizes_inputs = inputs != group.end() && !inputs->is_null();
+  options.quantizes_activations |= quantizes_inputs;
+  options.is_w8a8 &= name == "int-quantized" && quantizes_inputs && IsInt8PerToken(*inputs);
   if (name != "pack-quantized") return Ok();
   const auto weights = group.find("weights");
   if (weights == group.end() || !weights->is_object()) {
@@ -87,7 +101,9 @@ Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) 
   BITLOSS_TRY(const Options options, ReadOptions(config));
   QuantizedTensors quantized;
   quantized.quantization.method = fmt::format("compressed-tensors {}", options.formats);
-  if (options.quantizes_activations) {
+  if (options.is_w8a8) {
+    quantized.quantization.execution.kind = Execution::Kind::kW8A8;
+  } else if (options.quantizes_activations) {
     quantized.quantization.notes.push_back(
         "weights as stored; activations stay FP32, where the checkpoint asks for quantized ones");
   }
@@ -102,8 +118,12 @@ Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) 
 }
 
 Status Supports(const Format& format, const Execution& execution, size_t rows, size_t cols) {
-  if (execution.kind != Execution::Kind::kRealActivations) {
-    return Unsupported("compressed-tensors is written for real activations");
+  const bool w8a8 = execution.kind == Execution::Kind::kW8A8 && !execution.static_activations &&
+                    !IsIntGroup(format) && HoldsCompressedIntegers(format);
+  if (execution.kind != Execution::Kind::kRealActivations && !w8a8) {
+    return Unsupported(
+        "compressed-tensors is written for real activations, or int8_row@w8a8 with a scale for "
+        "each token");
   }
   if (HoldsCompressedIntegers(format) || HoldsCompressedFloats(format)) {
     return format.supports(format, rows, cols);
@@ -118,7 +138,16 @@ Result<std::vector<SafetensorsEntry>> Write(const std::string& module,
                                                 : WriteCompressedFloats(module, matrix);
 }
 
-OrderedJson Config(const Format& format, const Execution&) {
+OrderedJson InputActivations(const Execution& execution) {
+  if (execution.kind != Execution::Kind::kW8A8) return nullptr;
+  return {{"num_bits", 8},         {"type", "int"},
+          {"symmetric", true},     {"strategy", "token"},
+          {"group_size", nullptr}, {"block_structure", nullptr},
+          {"dynamic", true},       {"actorder", nullptr},
+          {"observer", nullptr},   {"observer_kwargs", OrderedJson::object()}};
+}
+
+OrderedJson Config(const Format& format, const Execution& execution) {
   const CompressedScheme scheme = HoldsCompressedIntegers(format)
                                       ? SchemeOfCompressedIntegers(format)
                                       : SchemeOfCompressedFloats(format);
@@ -136,7 +165,7 @@ OrderedJson Config(const Format& format, const Execution&) {
   if (scheme.strategy == "block") weights["block_structure"] = {128, 128};
   const OrderedJson group = {{"targets", {"Linear"}},
                              {"weights", weights},
-                             {"input_activations", nullptr},
+                             {"input_activations", InputActivations(execution)},
                              {"output_activations", nullptr}};
   return {{"quant_method", "compressed-tensors"},
           {"format", scheme.format},

@@ -21,10 +21,11 @@
 //                    packed as mxfp4
 //
 // kUnsupported: groups in the order of activations (weight_g_idx), zero points of int-quantized,
-// sparse formats. Where the config quantizes activations too, they stay FP32 here and a note says
-// so.
+// sparse formats. Where the config of int-quantized weights asks for symmetric int8 activations
+// with a scale for each token, that is run (@w8a8); other quantized activations stay FP32 here and
+// a note says so.
 //
-// Written: int_group as pack-quantized, int8_row (without @llm.int8) as int-quantized, fp8_e4m3 as
+// Written: int_group as pack-quantized, int8_row (as it is or @w8a8) as int-quantized, fp8_e4m3 as
 // float-quantized.
 //
 // (Source: compressed-tensors 0.20 compressors/quantized_compressors.)

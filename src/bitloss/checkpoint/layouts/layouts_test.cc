@@ -5,6 +5,7 @@
 #include "bitloss/checkpoint/checkpoint.h"
 #include "bitloss/checkpoint/layouts/int_codes.h"
 #include "bitloss/checkpoint/layouts/layout.h"
+#include "bitloss/checkpoint/layouts/parts.h"
 #include "bitloss/checkpoint/test_files.h"
 #include "bitloss/checkpoint/write_safetensors.h"
 #include "bitloss/quant/testdata/gaussian_matrix.h"
@@ -70,7 +71,12 @@ INSTANTIATE_TEST_SUITE_P(
                     Written{"gptq", "int2_group:32:asym"}, Written{"gptq", "int4_group:128:asym"},
                     Written{"compressed-tensors", "int4_group:32:sym"},
                     Written{"compressed-tensors", "int3_group:64:asym"},
-                    Written{"compressed-tensors", "int8_row"}),
+                    Written{"compressed-tensors", "int8_row"},
+                    Written{"compressed-tensors", "int8_group:64:sym"},
+                    Written{"gptq", "int8_group:64:asym"}, Written{"compressed-tensors", "w8a8"},
+                    Written{"compressed-tensors", "fp8_e4m3:row"},
+                    Written{"compressed-tensors", "fp8_e4m3:tensor"},
+                    Written{"fp8", "fp8_e4m3:block"}),
     [](const auto& tested) {
       std::string name = tested.param.layout + "_" + tested.param.scheme;
       std::ranges::replace_if(
@@ -98,7 +104,7 @@ TEST_P(EveryLayout, ReadsWhatItWrites) {
   EXPECT_EQ(read.format.name, stored.encoded.format.name);
   EXPECT_TRUE(SamePlane(read.codes, stored.encoded.codes));
   // Of an absmax, what the file has is the scale that it makes.
-  if (GetParam().scheme != "int8_row") {
+  if (stored.encoded.format.name != "int8_row" || GetParam().layout == "bitsandbytes-8bit") {
     EXPECT_TRUE(SamePlane(read.scales, stored.encoded.scales));
   }
   EXPECT_TRUE(SamePlane(read.zeros, stored.encoded.zeros));
@@ -332,6 +338,96 @@ TEST(GptqLayoutTest, RefusesWhatItCannotReadByName) {
   order[0] = 3;
   g_idx.bytes = test_files::Bytes(order);
   EXPECT_THAT(stored.Refusal(), HasSubstr("input 0 belongs to group 3: groups in the order of"));
+}
+
+// ---- compressed-tensors
+
+TEST(CompressedTensorsLayoutTest, RunsInt8ActivationsWhereTheConfigAsksForThem) {
+  const Folder folder;
+  const auto w8a8 = Stored({"compressed-tensors", "w8a8"}).Open(folder).value();
+  EXPECT_EQ(w8a8->quantization()->execution.kind, Execution::Kind::kW8A8);
+  EXPECT_TRUE(w8a8->quantization()->notes.empty());
+  Stored other({"compressed-tensors", "w8a8"});
+  other.config["config_groups"]["group_0"]["input_activations"]["strategy"] = "tensor";
+  const Folder other_folder;
+  const auto tensor = other.Open(other_folder).value();
+  EXPECT_EQ(tensor->quantization()->execution.kind, Execution::Kind::kRealActivations);
+  EXPECT_EQ(tensor->quantization()->notes.size(), 1u);
+}
+
+TEST(CompressedTensorsLayoutTest, RefusesWhatItCannotReadByName) {
+  Stored stored({"compressed-tensors", "int4_group:64:sym"});
+  const Json config = stored.config;
+  const auto refusal = [&](const char* pointer, const Json& value) {
+    stored.config = config;
+    stored.config[Json::json_pointer(pointer)] = value;
+    return stored.Refusal();
+  };
+  EXPECT_THAT(refusal("/format", "marlin-24"), HasSubstr("format 'marlin-24'; read are"));
+  EXPECT_THAT(refusal("/config_groups", Json::object()), HasSubstr("has no 'config_groups'"));
+  EXPECT_THAT(refusal("/config_groups/group_0", 1), HasSubstr("is not an object"));
+  EXPECT_THAT(refusal("/config_groups/group_0/weights/num_bits", 9), HasSubstr("with 9 bits"));
+  EXPECT_THAT(refusal("/config_groups/group_0/weights/num_bits", 8), HasSubstr("weight_packed'"));
+  EXPECT_THAT(refusal("/format", "int-quantized"), HasSubstr("no config group is pack-quantized"));
+  stored.config = config;
+  stored.parts.push_back(
+      MakePart(kModule + ".weight_g_idx", "I32", {1}, test_files::Bytes("1234")));
+  EXPECT_THAT(stored.Refusal(), HasSubstr("in the order of activations are not read"));
+}
+
+TEST(CompressedTensorsLayoutTest, RefusesShapesThatLie) {
+  for (const int64_t side : {int64_t{-1}, int64_t{0}, int64_t{1} << 40, int64_t{65}}) {
+    Stored stored({"compressed-tensors", "int4_group:64:sym"});
+    stored.Part(".weight_shape").bytes =
+        test_files::Bytes(test_files::Raw(side) + test_files::Raw(int64_t{kCols}));
+    EXPECT_THAT(stored.Refusal(), HasSubstr("'" + kModule)) << side;
+  }
+}
+
+// Parts as compressed-tensors names them, made of an encoded matrix of ours.
+Stored Fp4Parts(std::string_view format_name) {
+  Stored stored({"compressed-tensors", "int4_group:64:sym"});
+  const Format format = ParseFormat(format_name).value();
+  stored.encoded = format.encode(format, GaussianMatrix(kRows, kCols, 11)).value();
+  const bool nv = format_name == "nvfp4";
+  stored.parts = {
+      MakePart(kModule + ".weight_packed", "U8", {kRows, kCols / 2}, stored.encoded.codes),
+      MakePart(kModule + ".weight_scale", nv ? "F8_E4M3" : "U8", {kRows, kCols / (nv ? 16 : 32)},
+               stored.encoded.scales)};
+  if (nv) {
+    stored.parts.push_back(
+        MakePart(kModule + ".weight_global_scale", "F32", {1}, stored.encoded.extra));
+  }
+  stored.config["format"] = nv ? "nvfp4-pack-quantized" : "mxfp4-pack-quantized";
+  return stored;
+}
+
+TEST(CompressedTensorsLayoutTest, ReadsFourBitFloats) {
+  for (const char* format : {"nvfp4", "mxfp4"}) {
+    const Stored stored = Fp4Parts(format);
+    const Folder folder;
+    const auto opened = stored.Open(folder);
+    ASSERT_TRUE(opened.ok()) << opened.error().message;
+    const EncodedMatrix read = opened.value()->Quantized(kName).value().value();
+    EXPECT_EQ(read.format.name, format);
+    const Matrix expected = Decode(stored.encoded), found = Decode(read);
+    EXPECT_TRUE(std::ranges::equal(found.flat(), expected.flat())) << format;
+  }
+  Stored wrong = Fp4Parts("mxfp4");
+  wrong.Part(".weight_scale").shape = {kRows * 2, kCols / 64};
+  EXPECT_THAT(wrong.Refusal(), HasSubstr("weight_scale' has shape [128, 4], not [64, 8]"));
+}
+
+// ---- Fine-grained FP8
+
+TEST(FineGrainedFp8LayoutTest, RefusesWhatItCannotReadByName) {
+  Stored stored({"fp8", "fp8_e4m3:block"});
+  const Json config = stored.config;
+  stored.config["weight_block_size"] = {64, 64};
+  EXPECT_THAT(stored.Refusal(), HasSubstr("fp8 in blocks of [64,64]; read are [128,128]"));
+  stored.config = config;
+  stored.config["fmt"] = "e5m2";
+  EXPECT_THAT(stored.Refusal(), HasSubstr("fp8 of type \"e5m2\""));
 }
 
 }  // namespace
