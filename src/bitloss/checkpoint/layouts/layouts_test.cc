@@ -145,6 +145,11 @@ TEST_P(EveryLayout, NamesThePartThatDoesNotFit) {
     if (longer.parts[i].shape.empty()) continue;
     longer.parts[i].shape[0] += 1;
     longer.parts[i].bytes = test_files::Bytes(more);
+    // One scale for the tensor, or for a block, serves as many rows; the model's shapes decide
+    // then.
+    const bool any_rows = whole.encoded.format.name == "fp8_e4m3:tensor" ||
+                          whole.encoded.format.name == "fp8_e4m3:block";
+    if (any_rows && name == kName) continue;
     EXPECT_THAT(longer.Refusal(), HasSubstr("'" + kModule)) << name << " a row longer";
   }
 }
