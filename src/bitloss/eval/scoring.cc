@@ -14,10 +14,12 @@ double SecondsSince(Clock::time_point start) {
 }
 
 // Room for the scores of one sequence in every lane; lane 0 is the baseline.
-std::vector<LaneScores> EmptyScores(size_t num_lanes, size_t num_scored) {
+std::vector<LaneScores> EmptyScores(size_t num_lanes, const ScoredSequence& sequence) {
+  const size_t num_scored = sequence.num_scored();
   std::vector<LaneScores> lanes(num_lanes);
   for (size_t lane = 0; lane < num_lanes; ++lane) {
     lanes[lane].nll.resize(num_scored);
+    lanes[lane].question_nll.resize(sequence.questions.size());
     if (lane == 0) {
       lanes[lane].entropy.resize(num_scored);
       lanes[lane].top1_probability.resize(num_scored);
@@ -28,6 +30,15 @@ std::vector<LaneScores> EmptyScores(size_t num_lanes, size_t num_scored) {
     }
   }
   return lanes;
+}
+
+// The losses of other tokens than the one that comes.
+void AnswerQuestions(std::span<const float> logits, const RowSummary& summary,
+                     std::span<const ScoredSequence::Question> questions, size_t first,
+                     LaneScores& to) {
+  for (size_t q = 0; q < questions.size(); ++q) {
+    to.question_nll[first + q] = -LogProb(logits, summary, static_cast<size_t>(questions[q].token));
+  }
 }
 
 // Does rows in parallel; the error of the first bad row, if there is one.
@@ -56,12 +67,19 @@ Result<Scorer::GroupScores> Scorer::Score(std::span<const ScoredSequence> group)
   for (size_t s = 0; s < group.size(); ++s) {
     const ScoredSequence& sequence = group[s];
     BITLOSS_CHECK(sequence.first_scored > 0);
+    size_t question = 0;
     for (size_t i = 0; i < sequence.num_scored(); ++i) {
       const size_t position = sequence.first_scored + i;
-      targets.push_back({s, i, scores.num_tokens + position - 1, sequence.tokens[position]});
+      const size_t first = question;
+      while (question < sequence.questions.size() && sequence.questions[question].index == i) {
+        ++question;
+      }
+      targets.push_back({s, i, scores.num_tokens + position - 1, sequence.tokens[position],
+                         sequence.questions.subspan(first, question - first), first});
     }
+    BITLOSS_CHECK(question == sequence.questions.size());
     scores.num_tokens += sequence.tokens.size();
-    scores.sequences.push_back(EmptyScores(lanes_.size(), sequence.num_scored()));
+    scores.sequences.push_back(EmptyScores(lanes_.size(), sequence));
   }
 
   RunLanes(group, scores);
@@ -114,6 +132,7 @@ Status Scorer::ScoreBaseline(std::span<const Target> tile, std::vector<RowSummar
     BITLOSS_TRY(summaries[i], Summarize(logits));
     LaneScores& to = scores.sequences[target.sequence][0];
     to.nll[target.index] = -LogProb(logits, summaries[i], static_cast<size_t>(target.token));
+    AnswerQuestions(logits, summaries[i], target.questions, target.first_question, to);
     to.entropy[target.index] = summaries[i].entropy;
     to.top1_probability[target.index] = std::exp(-summaries[i].log_sum);
     return Ok();
@@ -135,6 +154,7 @@ Status Scorer::ScoreLane(size_t lane, std::span<const Target> tile,
     comparing[thread] += SecondsSince(start);
     LaneScores& to = scores.sequences[target.sequence][lane];
     to.nll[target.index] = -LogProb(logits, summary, static_cast<size_t>(target.token));
+    AnswerQuestions(logits, summary, target.questions, target.first_question, to);
     to.kl[target.index] = divergence.kl;
     to.kl_reverse[target.index] = divergence.kl_reverse;
     to.top1_agrees[target.index] = divergence.top1_agrees;

@@ -16,8 +16,15 @@ namespace bitloss {
 // A sequence that is run from position 0; its tokens from `first_scored` on are predicted, each
 // from all that come before it. Requires: 0 < first_scored.
 struct ScoredSequence {
+  // Another token whose loss is wanted, where the scored token number `index` stands.
+  struct Question {
+    size_t index = 0;
+    int32_t token = 0;
+  };
+
   std::span<const int32_t> tokens;
   size_t first_scored = 1;
+  std::span<const Question> questions = {};  // by rising index
 
   size_t num_scored() const {
     return tokens.size() > first_scored ? tokens.size() - first_scored : 0;
@@ -27,6 +34,7 @@ struct ScoredSequence {
 // One lane on one sequence: a value for each scored token, in nats (metrics/divergence.h).
 struct LaneScores {
   std::vector<double> nll;
+  std::vector<double> question_nll;  // of each of the sequence's questions
   // Lanes other than the baseline, against it.
   std::vector<double> kl;
   std::vector<double> kl_reverse;
@@ -69,6 +77,8 @@ class Scorer {
     size_t index;  // among the sequence's scored tokens
     size_t row;    // of the batch; its logits predict the target
     int32_t token;
+    std::span<const ScoredSequence::Question> questions;  // at this token
+    size_t first_question;                                // among the sequence's
   };
 
   void RunLanes(std::span<const ScoredSequence> group, GroupScores& scores);

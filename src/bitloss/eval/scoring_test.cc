@@ -69,6 +69,20 @@ TEST_F(ScoringTest, FindsNoDistanceBetweenTheBaselineAndItself) {
   }
 }
 
+TEST_F(ScoringTest, GivesTheLossOfATokenThatWasAskedAboutAsIfItHadCome) {
+  const std::vector<NamedLane> lanes = {{"fp16", &fp16_}, {"nf4", &nf4_}};
+  std::vector<int32_t> other = tokens_[0];
+  other[6] = (other[6] + 1) % 50;
+  const std::vector<ScoredSequence::Question> questions = {{0, tokens_[0][1]}, {5, other[6]}};
+  const auto asked = Score(lanes, std::vector{ScoredSequence{tokens_[0], 1, questions}});
+  const auto came = Score(lanes, std::vector{ScoredSequence{other, 1}});
+  for (size_t lane = 0; lane < lanes.size(); ++lane) {
+    const LaneScores& scores = asked.sequences[0][lane];
+    EXPECT_THAT(scores.question_nll,
+                testing::ElementsAre(scores.nll[0], came.sequences[0][lane].nll[5]));
+  }
+}
+
 TEST_F(ScoringTest, ScoresOnlyTheTokensThatAreAskedFor) {
   const std::vector<ScoredSequence> tail = {{tokens_[0], 40}};
   const auto all = Score({{"fp16", &fp16_}}, {&sequences_[0], 1});

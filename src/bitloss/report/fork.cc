@@ -41,27 +41,6 @@ std::optional<int32_t> TokenAt(const Answer& answer, size_t position) {
   return answer.token_ids[position];
 }
 
-std::optional<double> LogitOf(const Answer& answer, size_t position, std::optional<int32_t> token) {
-  if (!token || position >= answer.top_logits.size()) return std::nullopt;
-  const TopLogits& top = answer.top_logits[position];
-  const auto found = std::ranges::find(top.ids, *token);
-  if (found == top.ids.end()) return std::nullopt;
-  return double{top.logits[static_cast<size_t>(found - top.ids.begin())]};
-}
-
-// Adds what one model, with its logits at the fork in `answer` and its losses on the baseline's
-// answer in `scores`, gives to both tokens.
-void AddProbabilities(const Answer& answer, const TokenScores* scores, const Fork& fork,
-                      std::optional<double>& of_baseline_token,
-                      std::optional<double>& of_lane_token) {
-  if (scores == nullptr || !fork.baseline.token || fork.position >= scores->nll.size()) return;
-  const double nll = scores->nll[fork.position];
-  of_baseline_token = std::exp(-nll);
-  const std::optional<double> base = LogitOf(answer, fork.position, fork.baseline.token);
-  const std::optional<double> lane = LogitOf(answer, fork.position, fork.lane.token);
-  if (base && lane) of_lane_token = std::exp(*lane - *base - nll);
-}
-
 }  // namespace
 
 std::optional<bool> Fork::NearTie() const {
@@ -69,8 +48,7 @@ std::optional<bool> Fork::NearTie() const {
   return *lane.baseline_probability >= kNearTieShare * *baseline.baseline_probability;
 }
 
-std::optional<Fork> FindFork(const Answer& baseline, const TokenScores* baseline_scores,
-                             const Answer& lane, const TokenScores* lane_scores) {
+std::optional<Fork> FindFork(const Answer& baseline, const Answer& lane, const AnswerFork* record) {
   if (baseline.finish == FinishReason::kError || lane.finish == FinishReason::kError) {
     return std::nullopt;
   }
@@ -84,10 +62,12 @@ std::optional<Fork> FindFork(const Answer& baseline, const TokenScores* baseline
   fork.shared = Before(baseline.text, shared);
   fork.baseline.text = From(baseline.text, shared);
   fork.lane.text = From(lane.text, shared);
-  AddProbabilities(baseline, baseline_scores, fork, fork.baseline.baseline_probability,
-                   fork.lane.baseline_probability);
-  AddProbabilities(lane, lane_scores, fork, fork.baseline.lane_probability,
-                   fork.lane.lane_probability);
+  if (record != nullptr && record->position == fork.position) {
+    fork.baseline.baseline_probability = std::exp(-record->baseline_token_in_baseline);
+    fork.baseline.lane_probability = std::exp(-record->baseline_token_in_lane);
+    fork.lane.baseline_probability = std::exp(-record->lane_token_in_baseline);
+    fork.lane.lane_probability = std::exp(-record->lane_token_in_lane);
+  }
   return fork;
 }
 

@@ -15,7 +15,7 @@ namespace bitloss {
 struct Branch {
   std::optional<int32_t> token;  // none: the answer ends here
   std::string text;              // its words from here on: the start of them
-  // Of this side's token, on the prefix that both share; absent where the records do not hold it.
+  // Of this side's token, on the beginning that both share; absent where the study does not say.
   std::optional<double> baseline_probability;
   std::optional<double> lane_probability;
 };
@@ -32,12 +32,9 @@ struct Fork {
 };
 
 // The fork of `lane` from `baseline`, two answers to one prompt; none if their tokens are equal.
-// Probabilities are softmax of raw logits over the whole vocabulary. Those of the baseline's token
-// come from the losses on the baseline's own answer (`baseline_scores`, `lane_scores`; null: not
-// scored), those of the lane's token from the top logits stored for the first positions, with the
-// normaliser that the same losses give.
-std::optional<Fork> FindFork(const Answer& baseline, const TokenScores* baseline_scores,
-                             const Answer& lane, const TokenScores* lane_scores);
+// Probabilities are over the whole vocabulary, before any temperature, as `record` has them; null:
+// not recorded.
+std::optional<Fork> FindFork(const Answer& baseline, const Answer& lane, const AnswerFork* record);
 
 }  // namespace bitloss
 

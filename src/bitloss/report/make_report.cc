@@ -89,6 +89,7 @@ Result<LaneAnswers> ReadAnswers(const Store& store, size_t lane, size_t suite,
   LaneAnswers answers;
   BITLOSS_TRY(answers.answers, store.Answers(lane, suite));
   BITLOSS_TRY(answers.scores, store.AllAnswerScores(lane, suite));
+  BITLOSS_TRY(answers.forks, store.AnswerForks(lane, suite));
   answers.seconds = AnswerSeconds(timings, lane, suite);
   return answers;
 }

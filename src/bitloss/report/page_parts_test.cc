@@ -39,17 +39,19 @@ TEST(BandsTest, EveryTokenIsInOneBandOfEachKind) {
   EXPECT_DOUBLE_EQ(bands.by_confidence[3].kl.value, (3.25 + 4.25) / 64 / 2);
 }
 
-Answer Says(std::string text, std::vector<int32_t> tokens, std::vector<TopLogits> top) {
-  return {.text = std::move(text), .token_ids = std::move(tokens), .top_logits = std::move(top)};
+Answer Says(std::string text, std::vector<int32_t> tokens) {
+  return {.text = std::move(text), .token_ids = std::move(tokens)};
 }
 
-TEST(ForkTest, ProbabilitiesAreOverTheWholeVocabulary) {
-  // The baseline gives its token 7 one half, so exp(logit - 2) / 2 to every other.
-  const Answer base = Says("It is Paris.", {5, 7}, {{{5}, {1.f}}, {{7, 8}, {2.f, 1.f}}});
-  const Answer lane = Says("It is Lyon.", {5, 8, 9}, {{{5}, {1.f}}, {{8, 7}, {4.f, 3.f}}});
-  const TokenScores base_scores{.nll = {0.1, std::log(2.0)}};
-  const TokenScores lane_scores{.nll = {0.1, std::log(4.0)}};
-  const std::optional<Fork> fork = FindFork(base, &base_scores, lane, &lane_scores);
+TEST(ForkTest, TellsBothTokensInBothModels) {
+  const Answer base = Says("It is Paris.", {5, 7});
+  const Answer lane = Says("It is Lyon.", {5, 8, 9});
+  const AnswerFork record{.position = 1,
+                          .baseline_token_in_baseline = std::log(2.0),
+                          .baseline_token_in_lane = std::log(4.0),
+                          .lane_token_in_baseline = std::log(2.0) + 1,
+                          .lane_token_in_lane = std::log(4.0) - 1};
+  const std::optional<Fork> fork = FindFork(base, lane, &record);
   ASSERT_TRUE(fork.has_value());
   EXPECT_EQ(fork->position, 1u);
   EXPECT_EQ(fork->shared, "It is ");
@@ -63,20 +65,20 @@ TEST(ForkTest, ProbabilitiesAreOverTheWholeVocabulary) {
 }
 
 TEST(ForkTest, WhatIsNotRecordedIsAbsent) {
-  const Answer base = Says("a", {5}, {});
-  const Answer lane = Says("ab", {5, 6}, {});
-  const std::optional<Fork> fork = FindFork(base, nullptr, lane, nullptr);
+  const Answer base = Says("a", {5});
+  const Answer lane = Says("ab", {5, 6});
+  const std::optional<Fork> fork = FindFork(base, lane, nullptr);
   ASSERT_TRUE(fork.has_value());
   EXPECT_FALSE(fork->baseline.token.has_value()) << "it ended";
   EXPECT_EQ(fork->lane.token, std::optional(6));
   EXPECT_FALSE(fork->NearTie().has_value());
-  EXPECT_FALSE(FindFork(base, nullptr, base, nullptr).has_value());
+  EXPECT_FALSE(FindFork(base, base, nullptr).has_value());
 }
 
 TEST(ForkTest, TextIsCutBetweenCodePoints) {
-  const Answer base = Says("\xC3\xA9", {1}, {});
-  const Answer lane = Says("\xC3\xA8", {2}, {});
-  EXPECT_EQ(FindFork(base, nullptr, lane, nullptr)->baseline.text, "\xC3\xA9");
+  const Answer base = Says("\xC3\xA9", {1});
+  const Answer lane = Says("\xC3\xA8", {2});
+  EXPECT_EQ(FindFork(base, lane, nullptr)->baseline.text, "\xC3\xA9");
 }
 
 // Lanes of these sizes (MB) and divergences, each with an interval of +-10%.

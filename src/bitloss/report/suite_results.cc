@@ -48,7 +48,9 @@ AnswerResult MeasureAnswer(const Answer& ours, const LaneAnswers& baseline,
                      before->token_ids == ours.token_ids && before->text == ours.text;
   const TokenScores* scores = FindScores(lane, ours.prompt);
   if (before != nullptr) {
-    result.fork = FindFork(*before, FindScores(baseline, ours.prompt), ours, scores);
+    const auto fork = std::ranges::lower_bound(lane.forks, ours.prompt, {}, &AnswerFork::prompt);
+    const bool known = fork != lane.forks.end() && fork->prompt == ours.prompt;
+    result.fork = FindFork(*before, ours, known ? &*fork : nullptr);
   }
   if (scores != nullptr && !scores->kl.empty()) {
     const UnitSum sum = SumOf(ours.prompt, scores->kl);

@@ -17,6 +17,7 @@ namespace bitloss {
 struct LaneAnswers {
   std::vector<Answer> answers;       // rising prompts
   std::vector<AnswerScores> scores;  // rising prompts
+  std::vector<AnswerFork> forks;     // rising prompts
   std::map<size_t, double> seconds;  // by prompt
 };
 

@@ -177,6 +177,30 @@ struct AnswerScores {
   bool operator==(const AnswerScores&) const = default;
 };
 
+// Where a lane's answer leaves the baseline's, and what both models give to both continuations
+// there, as -ln p on the beginning that the two answers share (over the whole vocabulary, before
+// any temperature). An answer that ends there "says" any of the tokens that end an answer. Only of
+// lanes other than 0 whose answer differs.
+struct AnswerFork {
+  size_t lane = 0;
+  size_t suite = 0;
+  size_t prompt = 0;
+  uint32_t position = 0;  // tokens that both answers share
+  double baseline_token_in_baseline = 0.0;
+  double baseline_token_in_lane = 0.0;
+  double lane_token_in_baseline = 0.0;
+  double lane_token_in_lane = 0.0;
+  bool operator==(const AnswerFork&) const = default;
+};
+
+// One of the answers that every lane samples to a prompt beside its Answer; sample number k has the
+// same dice in every lane. Its answer has no top logits.
+struct SampledAnswer {
+  uint32_t sample = 0;
+  Answer answer = {};
+  bool operator==(const SampledAnswer&) const = default;
+};
+
 // What took how long. Put again, it replaces what was there; nothing but speeds is made of it.
 // kCompare is what comparing a lane with the baseline added to its kPrefill.
 enum class TimingKind {  // on disk

@@ -112,8 +112,38 @@ CREATE TABLE peak_memory (
 );
 )sql";
 
+constexpr const char* kVersion2 = R"sql(
+CREATE TABLE answer_forks (
+  lane                       INTEGER NOT NULL,
+  suite                      INTEGER NOT NULL,
+  prompt                     INTEGER NOT NULL,
+  position                   INTEGER NOT NULL,
+  baseline_token_in_baseline REAL NOT NULL,
+  baseline_token_in_lane     REAL NOT NULL,
+  lane_token_in_baseline     REAL NOT NULL,
+  lane_token_in_lane         REAL NOT NULL,
+  PRIMARY KEY (lane, suite, prompt),
+  FOREIGN KEY (lane, suite, prompt) REFERENCES answers(lane, suite, prompt)
+);
+CREATE TABLE sampled_answers (
+  lane      INTEGER NOT NULL REFERENCES lanes(lane),
+  suite     INTEGER NOT NULL,
+  prompt    INTEGER NOT NULL,
+  sample    INTEGER NOT NULL,
+  text      TEXT NOT NULL,
+  token_ids BLOB NOT NULL,
+  finish    INTEGER NOT NULL,
+  error     TEXT NOT NULL,
+  passed    INTEGER,
+  score     REAL,
+  evidence  TEXT,
+  PRIMARY KEY (lane, suite, prompt, sample),
+  FOREIGN KEY (suite, prompt) REFERENCES prompts(suite, prompt)
+);
+)sql";
+
 // kMigrations[v] leads from version v to v + 1.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2};
 
 }  // namespace
 

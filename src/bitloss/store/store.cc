@@ -129,8 +129,8 @@ Result<Store> Store::OpenOrCreate(const std::filesystem::path& folder, const Man
   BITLOSS_DO(database.Run(kWriterSettings));
   BITLOSS_DO(begun ? ContinueStudy(database, folder, manifest_json)
                    : BeginStudy(database, manifest_json));
-  return Store(
-      std::make_unique<State>(State{folder, std::move(lock), std::move(database), manifest}));
+  return Store(std::make_unique<State>(
+      State{folder, std::move(lock), std::move(database), manifest, kSchemaVersion}));
 }
 
 Result<Store> Store::OpenForReading(const std::filesystem::path& folder) {
@@ -154,7 +154,9 @@ Result<Store> Store::OpenForReading(const std::filesystem::path& folder) {
     return BadInput("'{}': the study was never begun (no records); run it again", file.string());
   }
   BITLOSS_DO(CheckIsStudy(database, file));
-  auto state = std::make_unique<State>(State{folder, FolderLock(), std::move(database), {}});
+  BITLOSS_TRY(const uint64_t version, database.ReadInteger("PRAGMA user_version"));
+  auto state =
+      std::make_unique<State>(State{folder, FolderLock(), std::move(database), {}, version});
   Result<std::string> text = ReadManifest(state->database);
   if (!text.ok()) return state->Damaged(text.error());
   Result<Manifest> manifest = ManifestFromJson(text.value());

@@ -71,6 +71,14 @@ class Store {
   Result<bool> HasAnswerScores(size_t lane, size_t suite, size_t prompt) const;
   Result<std::vector<AnswerScores>> AllAnswerScores(size_t lane, size_t suite) const;
 
+  // A study of version 1 has no forks and no samples until it is written to again.
+  Status PutAnswerForks(std::span<const AnswerFork> forks);
+  Result<std::vector<AnswerFork>> AnswerForks(size_t lane, size_t suite) const;
+  Status PutSampledAnswers(std::span<const SampledAnswer> answers);
+  Result<bool> HasSampledAnswer(size_t lane, size_t suite, size_t prompt, uint32_t sample) const;
+  // By prompt, then sample.
+  Result<std::vector<SampledAnswer>> SampledAnswers(size_t lane, size_t suite) const;
+
   // These replace what was there under the same (lane, kind, key), or key.
   Status PutTimings(std::span<const Timing> timings);
   Result<std::vector<Timing>> Timings() const;

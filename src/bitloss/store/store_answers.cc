@@ -11,15 +11,8 @@ namespace {
 Status InsertAnswer(const Database& database, const Answer& answer) {
   BITLOSS_TRY(Query query,
               database.Prepare("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-  query.Bind(answer.lane).Bind(answer.suite).Bind(answer.prompt).Bind(answer.text);
-  query.Bind(AsBlob(answer.token_ids)).Bind(static_cast<uint64_t>(answer.finish));
-  query.Bind(answer.error);
-  if (answer.check) {
-    query.Bind(uint64_t{answer.check->passed}).Bind(answer.check->score);
-    query.Bind(answer.check->evidence);
-  } else {
-    query.BindNull().BindNull().BindNull();
-  }
+  query.Bind(answer.lane).Bind(answer.suite).Bind(answer.prompt);
+  BindAnswer(query, answer);
   return query.Run();
 }
 
@@ -35,21 +28,6 @@ Status InsertTopLogits(const Database& database, const Answer& answer) {
     BITLOSS_DO(query.Run());
   }
   return Ok();
-}
-
-Result<Answer> ReadAnswer(const Query& query, size_t lane, size_t suite) {
-  Answer answer{.lane = lane, .suite = suite, .prompt = query.Integer(0), .text = query.Text(1)};
-  BITLOSS_TRY(answer.token_ids, FromBlob<int32_t>(query.Blob(2)));
-  if (query.Integer(3) > static_cast<uint64_t>(FinishReason::kError)) {
-    return BadInput("answer {} has an unknown finish {}", answer.prompt, query.Integer(3));
-  }
-  answer.finish = static_cast<FinishReason>(query.Integer(3));
-  answer.error = query.Text(4);
-  if (!query.IsNull(5)) {
-    answer.check = CheckResult{
-        .passed = query.Integer(5) != 0, .score = query.Real(6), .evidence = query.Text(7)};
-  }
-  return answer;
 }
 
 Result<std::vector<TopLogits>> ReadTopLogits(const Database& database, const Answer& answer) {
@@ -73,6 +51,34 @@ Result<std::vector<TopLogits>> ReadTopLogits(const Database& database, const Ans
 }
 
 }  // namespace
+
+void BindAnswer(Query& query, const Answer& answer) {
+  query.Bind(answer.text).Bind(AsBlob(answer.token_ids));
+  query.Bind(static_cast<uint64_t>(answer.finish)).Bind(answer.error);
+  if (answer.check) {
+    query.Bind(uint64_t{answer.check->passed}).Bind(answer.check->score);
+    query.Bind(answer.check->evidence);
+  } else {
+    query.BindNull().BindNull().BindNull();
+  }
+}
+
+Result<Answer> ReadAnswer(const Query& query, int first, size_t lane, size_t suite, size_t prompt) {
+  Answer answer{.lane = lane, .suite = suite, .prompt = prompt, .text = query.Text(first)};
+  BITLOSS_TRY(answer.token_ids, FromBlob<int32_t>(query.Blob(first + 1)));
+  const uint64_t finish = query.Integer(first + 2);
+  if (finish > static_cast<uint64_t>(FinishReason::kError)) {
+    return BadInput("answer {} has an unknown finish {}", prompt, finish);
+  }
+  answer.finish = static_cast<FinishReason>(finish);
+  answer.error = query.Text(first + 3);
+  if (!query.IsNull(first + 4)) {
+    answer.check = CheckResult{.passed = query.Integer(first + 4) != 0,
+                               .score = query.Real(first + 5),
+                               .evidence = query.Text(first + 6)};
+  }
+  return answer;
+}
 
 Status Store::PutPrompts(size_t suite, std::span<const PromptRecord> prompts) {
   BITLOSS_CHECK(suite < manifest().suites.size());
@@ -137,7 +143,7 @@ Result<std::vector<Answer>> Store::Answers(size_t lane, size_t suite) const {
   while (true) {
     BITLOSS_TRY(const bool row, query.Next());
     if (!row) return answers;
-    Result<Answer> answer = ReadAnswer(query, lane, suite);
+    Result<Answer> answer = ReadAnswer(query, 1, lane, suite, query.Integer(0));
     if (!answer.ok()) return state_->Damaged(answer.error());
     Result<std::vector<TopLogits>> top = ReadTopLogits(state_->database, answer.value());
     if (!top.ok()) return state_->Damaged(top.error());

@@ -13,6 +13,7 @@ struct Store::State {
   FolderLock lock;  // held by a writer; outlives the connection
   Database database;
   Manifest manifest;
+  uint64_t version = 0;  // of the tables: older ones lack some
 
   std::filesystem::path file() const { return folder / "study.db"; }
   // "study.db is damaged", and where.
@@ -28,6 +29,12 @@ void BindScores(Query& query, const TokenScores& scores);
 // is empty or `num_scored` long; without `num_scored`, unless all that are not empty are as long.
 Result<TokenScores> ReadScores(const Query& query, int first, size_t lane,
                                std::optional<size_t> num_scored);
+
+// Binds text, token_ids, finish, error, passed, score, evidence: the columns of an answer.
+void BindAnswer(Query& query, const Answer& answer);
+
+// The same from columns `first`, ...
+Result<Answer> ReadAnswer(const Query& query, int first, size_t lane, size_t suite, size_t prompt);
 
 }  // namespace bitloss
 

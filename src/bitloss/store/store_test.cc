@@ -17,6 +17,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::Not;
 
 Store Open(const TemporaryFolder& folder) {
@@ -222,6 +223,48 @@ TEST(StoreTest, RefusesWhatIsNotAStudy) {
               HasSubstr("another program's database"));
 }
 
+TEST(StoreTest, KeepsForksAndSampledAnswers) {
+  const TemporaryFolder folder;
+  const AnswerFork fork{.lane = 1,
+                        .prompt = 1,
+                        .position = 3,
+                        .baseline_token_in_baseline = 0.25,
+                        .baseline_token_in_lane = 0.5,
+                        .lane_token_in_baseline = std::numeric_limits<double>::infinity(),
+                        .lane_token_in_lane = 1.5};
+  Answer answer = SmallAnswer(1, 0);
+  answer.top_logits = {};
+  const std::vector<SampledAnswer> samples = {{0, answer}, {7, answer}};
+  {
+    Store store = OpenWithLanes(folder);
+    ExpectOk(store.PutAnswers(std::vector{SmallAnswer(1, 1)}));
+    for (int again = 0; again < 2; ++again) {
+      ExpectOk(store.PutAnswerForks({&fork, 1}));
+      ExpectOk(store.PutSampledAnswers(samples));
+    }
+    EXPECT_TRUE(store.HasSampledAnswer(1, 0, 0, 7).value());
+    EXPECT_FALSE(store.HasSampledAnswer(1, 0, 1, 7).value());
+  }
+  const Store store = std::move(Store::OpenForReading(folder.path())).value();
+  EXPECT_EQ(store.AnswerForks(1, 0).value(), std::vector{fork});
+  EXPECT_EQ(store.SampledAnswers(1, 0).value(), samples);
+  EXPECT_THAT(store.AnswerForks(0, 0).value(), IsEmpty());
+}
+
+TEST(StoreTest, ReadsAStudyOfVersion1AndMigratesItWhenItIsWrittenTo) {
+  const TemporaryFolder folder;
+  { Store store = OpenWithLanes(folder); }
+  RunSql(folder.path() / "study.db",
+         "DROP TABLE answer_forks; DROP TABLE sampled_answers; PRAGMA user_version = 1");
+  {
+    const Store store = std::move(Store::OpenForReading(folder.path())).value();
+    EXPECT_THAT(store.AnswerForks(1, 0).value(), IsEmpty());
+    EXPECT_THAT(store.SampledAnswers(1, 0).value(), IsEmpty());
+  }
+  Store store = Open(folder);
+  ExpectOk(store.PutSampledAnswers(std::vector{SampledAnswer{0, SmallAnswer(1, 0)}}));
+}
+
 TEST(StoreTest, RefusesAStudyOfANewerVersion) {
   const TemporaryFolder folder;
   { Store store = Open(folder); }
@@ -230,7 +273,7 @@ TEST(StoreTest, RefusesAStudyOfANewerVersion) {
                                      Store::OpenOrCreate(folder.path(), SmallManifest())}) {
     ASSERT_FALSE(store.ok());
     EXPECT_EQ(store.error().kind, ErrorKind::kUnsupported);
-    EXPECT_THAT(store.error().message, HasSubstr("study version 99, this one reads up to 1"));
+    EXPECT_THAT(store.error().message, HasSubstr("study version 99, this one reads up to 2"));
   }
 }
 

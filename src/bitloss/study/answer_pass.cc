@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bitloss/data/check_answer.h"
+#include "bitloss/study/answer_forks.h"
 #include "bitloss/study/memory.h"
 
 namespace bitloss {
@@ -84,6 +85,15 @@ Status AnswerLane(Transformer& transformer, const StudyLane& lane, const StudySu
   return store.PutPeakMemory(lane.lane, PeakResidentBytes());
 }
 
+// Without what continues the answer: its scores are those of the answer's own tokens.
+void TrimTo(size_t num_tokens, LaneScores& scores) {
+  for (std::vector<double>* values :
+       {&scores.nll, &scores.kl, &scores.kl_reverse, &scores.entropy, &scores.top1_probability}) {
+    values->resize(std::min(values->size(), num_tokens));
+  }
+  scores.top1_agrees.resize(std::min(scores.top1_agrees.size(), num_tokens));
+}
+
 }  // namespace
 
 bool PendingAnswers::empty() const {
@@ -92,11 +102,13 @@ bool PendingAnswers::empty() const {
 }
 
 Result<PendingAnswers> FindPendingAnswers(const Store& store, size_t suite, size_t num_prompts,
-                                          std::span<const size_t> lanes) {
+                                          std::span<const size_t> lanes,
+                                          std::span<const int32_t> end_tokens) {
+  BITLOSS_TRY(const AnswerForks forks, AnswerForks::Read(store, suite, lanes, end_tokens));
   PendingAnswers pending;
   pending.prompts.resize(lanes.size());
   for (size_t prompt = 0; prompt < num_prompts; ++prompt) {
-    bool scored = true;
+    bool scored = !forks.IsPending(prompt);
     for (size_t i = 0; i < lanes.size(); ++i) {
       BITLOSS_TRY(const bool has_answer, store.HasAnswer(lanes[i], suite, prompt));
       if (!has_answer) pending.prompts[i].push_back(prompt);
@@ -112,7 +124,8 @@ Status RunAnswerPass(Transformer& transformer, std::span<const StudyLane> lanes,
                      const StudySuite& suite, size_t suite_index, const AnswerOptions& options,
                      Store& store, const ProgressSink& progress) {
   BITLOSS_TRY(const PendingAnswers pending,
-              FindPendingAnswers(store, suite_index, suite.prompts.size(), LaneNumbers(lanes)));
+              FindPendingAnswers(store, suite_index, suite.prompts.size(), LaneNumbers(lanes),
+                                 options.generation.end_tokens));
   for (size_t i = 0; i < lanes.size(); ++i) {
     BITLOSS_DO(AnswerLane(transformer, lanes[i], suite, suite_index, pending.prompts[i], options,
                           store, progress));
@@ -121,10 +134,14 @@ Status RunAnswerPass(Transformer& transformer, std::span<const StudyLane> lanes,
 }
 
 Status RunAnswerScoring(Transformer& transformer, std::span<const StudyLane> lanes,
-                        const StudySuite& suite, size_t suite_index, Store& store,
+                        const StudySuite& suite, size_t suite_index,
+                        std::span<const int32_t> end_tokens, Store& store,
                         const ProgressSink& progress) {
-  BITLOSS_TRY(const PendingAnswers pending,
-              FindPendingAnswers(store, suite_index, suite.prompts.size(), LaneNumbers(lanes)));
+  BITLOSS_TRY(
+      const PendingAnswers pending,
+      FindPendingAnswers(store, suite_index, suite.prompts.size(), LaneNumbers(lanes), end_tokens));
+  BITLOSS_TRY(const AnswerForks forks,
+              AnswerForks::Read(store, suite_index, LaneNumbers(lanes), end_tokens));
   BITLOSS_TRY(const std::vector<Answer> answers, store.Answers(0, suite_index));
   BITLOSS_CHECK(answers.size() == suite.prompts.size());
 
@@ -134,8 +151,11 @@ Status RunAnswerScoring(Transformer& transformer, std::span<const StudyLane> lan
     std::vector<int32_t> sequence = suite.prompts[prompt].tokens;
     sequence.insert(sequence.end(), answers[prompt].token_ids.begin(),
                     answers[prompt].token_ids.end());
+    const std::span<const int32_t> continuation = forks.Continuation(prompt);
+    sequence.insert(sequence.end(), continuation.begin(), continuation.end());
     tokens.push_back(std::move(sequence));
-    sequences.push_back({tokens.back(), suite.prompts[prompt].tokens.size()});
+    sequences.push_back(
+        {tokens.back(), suite.prompts[prompt].tokens.size(), forks.Questions(prompt)});
   }
 
   std::vector<NamedLane> named;
@@ -148,14 +168,19 @@ Status RunAnswerScoring(Transformer& transformer, std::span<const StudyLane> lan
     BITLOSS_TRY(Scorer::GroupScores group,
                 scorer.Score(std::span(sequences).subspan(begin, end - begin)));
     std::vector<AnswerScores> records;
+    std::vector<AnswerFork> parted;
     for (size_t i = begin; i < end; ++i) {
+      const size_t prompt = pending.unscored[i];
+      std::vector<LaneScores>& of_lanes = group.sequences[i - begin];
+      std::ranges::move(forks.Records(prompt, of_lanes), std::back_inserter(parted));
       for (size_t lane = 0; lane < lanes.size(); ++lane) {
+        TrimTo(answers[prompt].token_ids.size(), of_lanes[lane]);
         records.push_back(
-            {suite_index, pending.unscored[i],
-             ToRecord(lanes[lane].lane, std::move(group.sequences[i - begin][lane]))});
+            {suite_index, prompt, ToRecord(lanes[lane].lane, std::move(of_lanes[lane]))});
       }
     }
     BITLOSS_DO(store.PutAnswerScores(records));
+    BITLOSS_DO(store.PutAnswerForks(parted));
     state.done += end - begin;
   }
   progress(state);

@@ -15,12 +15,14 @@ namespace bitloss {
 // What is still to do for suite number `suite`.
 struct PendingAnswers {
   std::vector<std::vector<size_t>> prompts;  // [lane of the span][...]: without an answer
-  std::vector<size_t> unscored;              // prompts that some lane has not scored
+  // Prompts that some lane has not scored, or of which the study does not say how answers part.
+  std::vector<size_t> unscored;
 
   bool empty() const;
 };
 Result<PendingAnswers> FindPendingAnswers(const Store& store, size_t suite, size_t num_prompts,
-                                          std::span<const size_t> lanes);
+                                          std::span<const size_t> lanes,
+                                          std::span<const int32_t> end_tokens);
 
 struct AnswerOptions {
   GenerationOptions generation;
@@ -33,10 +35,11 @@ Status RunAnswerPass(Transformer& transformer, std::span<const StudyLane> lanes,
                      const StudySuite& suite, size_t suite_index, const AnswerOptions& options,
                      Store& store, const ProgressSink& progress);
 
-// Every lane is scored, teacher-forced, on the baseline's own answers. Requires: the baseline has
-// answered every prompt.
+// Every lane is scored, teacher-forced, on the baseline's own answers, and asked about the tokens
+// where answers part. Requires: every lane has answered every prompt.
 Status RunAnswerScoring(Transformer& transformer, std::span<const StudyLane> lanes,
-                        const StudySuite& suite, size_t suite_index, Store& store,
+                        const StudySuite& suite, size_t suite_index,
+                        std::span<const int32_t> end_tokens, Store& store,
                         const ProgressSink& progress);
 
 }  // namespace bitloss

@@ -77,8 +77,9 @@ Result<bool> HasWork(const Store& store, const Plan& plan, std::span<const size_
     if (!complete) return true;
   }
   for (size_t s = 0; s < plan.suites.size(); ++s) {
-    BITLOSS_TRY(const PendingAnswers pending,
-                FindPendingAnswers(store, s, plan.suites[s].prompts.size(), lanes));
+    BITLOSS_TRY(
+        const PendingAnswers pending,
+        FindPendingAnswers(store, s, plan.suites[s].prompts.size(), lanes, plan.model.end_tokens));
     if (!pending.empty()) return true;
   }
   return false;
@@ -184,7 +185,8 @@ Status RunStudy(const StudyOptions& options, const ProgressSink& progress) {
   const AnswerOptions answers = MakeAnswerOptions(plan, options);
   for (size_t s = 0; s < plan.suites.size(); ++s) {
     BITLOSS_DO(RunAnswerPass(transformer, lanes, plan.suites[s], s, answers, store, progress));
-    BITLOSS_DO(RunAnswerScoring(transformer, lanes, plan.suites[s], s, store, progress));
+    BITLOSS_DO(RunAnswerScoring(transformer, lanes, plan.suites[s], s, plan.model.end_tokens, store,
+                                progress));
   }
   for (const size_t lane : lane_numbers) {
     BITLOSS_DO(store.PutPeakMemory(lane, PeakResidentBytes()));
