@@ -31,7 +31,8 @@ def grid(group, bits, kind):
     return scale, np.rint(np.minimum(-low / scale, top)).astype(F32)
 
 
-def gptq(w, h, bits, kind, size, act_order, static):
+def gptq(w, h, bits, kind, size, act_order, static, index=False):
+    """index: the groups of act order are runs of reordered columns, as in the reference."""
     rows, cols = w.shape
     w = w.astype(np.float64)
     h = h.copy()
@@ -49,7 +50,7 @@ def gptq(w, h, bits, kind, size, act_order, static):
         inner = w[:, begin:end].copy()
         lost = np.zeros_like(inner)
         for i in range(end - begin):
-            if static or act_order:
+            if static or (act_order and not index):
                 scale, zero = static_grids[order[begin + i] // size]
             elif (begin + i) % size == 0:
                 scale, zero = grid(w[:, begin + i:begin + i + size].astype(F32), bits, kind)
@@ -104,6 +105,10 @@ def main():
             codes = gptq(w.astype(F32), h, bits, kind, size, options == ":act",
                          options == ":static")
             cases.append({"scheme": f"{name}+gptq{options}", "codes_u8": codes.tobytes().hex()})
+    for name, bits, kind, size in [("int4_group:64:full:index", 4, "full", 64),
+                                   ("int3_group:32:asym:index", 3, "asym", 32)]:
+        codes = gptq(w.astype(F32), h, bits, kind, size, True, False, index=True)
+        cases.append({"scheme": f"{name}+gptq:act", "codes_u8": codes.tobytes().hex()})
     fits = {"shape": [20, 192], "tokens": 200, "weights_f16": w.tobytes().hex(),
             "x_f16": x.tobytes().hex(), "gptq": cases, "hqq": []}
     for bits in (4, 3, 2):

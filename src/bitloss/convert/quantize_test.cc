@@ -50,7 +50,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Written{"awq", "awq"}, Written{"int3_group:128:sym", "gptq"},
                     Written{"rtn4", "gptq"}, Written{"int8_row", "compressed-tensors"},
                     Written{"rtn4", "compressed-tensors"}, Written{"q4_0", "gguf"},
-                    Written{"q8_0", "gguf"}, Written{"q4_k", "gguf"}, Written{"gptq", "gptq"},
+                    Written{"q8_0", "gguf"}, Written{"q4_k", "gguf"},
+                    Written{"int4_group:64:full:index+gptq:act", "gptq"},
                     Written{"w8a8", "compressed-tensors"}, Written{"fp8", "compressed-tensors"},
                     Written{"fp8_e4m3:block", "fp8"}),
     [](const auto& tested) {
@@ -89,6 +90,10 @@ TEST_P(EveryWrittenScheme, RunsWithTheBitsOfTheLaneThatMadeIt) {
     EXPECT_EQ(lanes[2].weight_bytes, lanes[1].weight_bytes);
   }
   EXPECT_EQ(lanes[2].quantized_bits_per_weight, lanes[1].quantized_bits_per_weight);
+  EXPECT_EQ(GetParam().layout == "gguf",
+            std::ranges::any_of(lanes[2].notes, [](const std::string& note) {
+              return note.find("activations in FP32") != note.npos;
+            }));
   size_t num_tokens = 0;
   for (size_t unit = 0; unit < 6; ++unit) {
     const TokenScores made = store.TextScores(1, 0, unit).value().value();

@@ -31,6 +31,9 @@ enum class Symmetry { kSymmetric, kAsymmetric, kFullSymmetric, kFloatZero };
 // that try many candidates work on slices.
 enum class RowCoding { kIndependent, kTogether };
 
+// Which columns of a row share a scale: neighbours, or those that an index names.
+enum class GroupOrder { kNeighbours, kIndexed };
+
 struct Format {
   std::string name;  // as in a scheme string, with its parameters: "int4_group:64:sym"
 
@@ -39,6 +42,7 @@ struct Format {
   size_t group_size = 0;  // neighbouring weights of a row that share a scale; 0: the whole row
   Symmetry symmetry = Symmetry::kSymmetric;
   RowCoding row_coding = RowCoding::kTogether;
+  GroupOrder group_order = GroupOrder::kNeighbours;
 
   // Whether a [rows][cols] matrix can be encoded; if not, why.
   Status (*supports)(const Format& format, size_t rows, size_t cols) = nullptr;
@@ -92,8 +96,8 @@ struct EncodedMatrix {
   size_t num_bytes() const { return codes.size() + scales.size() + zeros.size() + extra.size(); }
 };
 
-// A matrix as every kernel can repack it. The value of weight (row, col) in group g = col /
-// group_size is, in float32, one subtraction (exact) and one multiplication, or one fused
+// A matrix as every kernel can repack it. The value of weight (row, col) in group g = GroupOf(col)
+// is, in float32, one subtraction (exact) and one multiplication, or one fused
 // multiply-add:
 //
 //   kTable      table[code] * scale[row][g]
@@ -109,6 +113,10 @@ struct GroupedCodes {
   std::vector<float> scales = {};   // [rows][groups]
   std::vector<float> zeros = {};    // [rows][groups]: zero points (kZeroPoint) or offsets (kOffset)
   std::array<float, 256> table{};   // kTable: the first 2^bits
+  // [cols]: the group of each column; empty: neighbours, col / group_size.
+  std::vector<uint32_t> group_of = {};
+
+  size_t GroupOf(size_t col) const { return group_of.empty() ? col / group_size : group_of[col]; }
 };
 
 // The whole matrix, decoded. For tests and fits; kernels decode what they need.

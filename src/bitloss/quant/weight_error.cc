@@ -60,16 +60,14 @@ class GridBounds {
 uint64_t CountSaturated(ConstMatrixView weights, const GroupedCodes& grouped) {
   const GridBounds grid(grouped);
   const size_t groups = (weights.cols + grouped.group_size - 1) / grouped.group_size;
+  std::vector<Bounds> bounds(groups);
   uint64_t count = 0;
   for (size_t row = 0; row < weights.rows; ++row) {
     const std::span<const float> values = weights.Row(row);
-    for (size_t g = 0; g < groups; ++g) {
-      const Bounds bounds = grid.Of(row * groups + g);
-      const size_t begin = g * grouped.group_size;
-      const size_t end = std::min(begin + grouped.group_size, weights.cols);
-      for (size_t col = begin; col < end; ++col) {
-        count += values[col] < bounds.low || values[col] > bounds.high ? 1 : 0;
-      }
+    for (size_t g = 0; g < groups; ++g) bounds[g] = grid.Of(row * groups + g);
+    for (size_t col = 0; col < weights.cols; ++col) {
+      const Bounds& of = bounds[grouped.GroupOf(col)];
+      count += values[col] < of.low || values[col] > of.high ? 1 : 0;
     }
   }
   return count;

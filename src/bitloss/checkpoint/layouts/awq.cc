@@ -123,7 +123,8 @@ Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) 
 
 Status Supports(const Format& format, const Execution& execution, size_t rows, size_t cols) {
   constexpr size_t kRowsOfPacker = 32;
-  if (!IsIntGroup(format) || format.bits != kBits || format.symmetry != Symmetry::kAsymmetric) {
+  if (!IsIntGroup(format) || format.bits != kBits || format.symmetry != Symmetry::kAsymmetric ||
+      format.group_order != GroupOrder::kNeighbours) {
     return Unsupported("awq holds int4_group:G:asym, not {}", format.name);
   }
   if (execution.kind != Execution::Kind::kRealActivations) {

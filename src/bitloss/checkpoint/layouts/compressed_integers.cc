@@ -46,8 +46,13 @@ std::vector<uint8_t> UnpackZeros(const SafetensorsEntry& part, size_t rows, size
 
 struct PackedParts {
   SafetensorsEntry packed, scale;
-  std::optional<SafetensorsEntry> zero_point;
+  std::optional<SafetensorsEntry> zero_point, g_idx;
 };
+
+// Whether an index was ever filled in: -1 throughout means neighbours.
+bool NamesGroups(const SafetensorsEntry& g_idx) {
+  return std::ranges::any_of(PartValues<int32_t>(g_idx), [](int32_t group) { return group >= 0; });
+}
 
 Result<EncodedMatrix> LoadPacked(const PackedParts& parts, int bits, size_t rows, size_t cols) {
   const size_t groups = parts.scale.shape[1];
@@ -63,6 +68,7 @@ Result<EncodedMatrix> LoadPacked(const PackedParts& parts, int bits, size_t rows
   codes.zeros = parts.zero_point
                     ? UnpackZeros(*parts.zero_point, rows, groups, bits)
                     : std::vector<uint8_t>(rows * groups, static_cast<uint8_t>(1 << (bits - 1)));
+  if (parts.g_idx && NamesGroups(*parts.g_idx)) BITLOSS_DO(ReadGroupIndex(*parts.g_idx, codes));
   return PackIntCodes(codes);
 }
 
@@ -150,10 +156,6 @@ SharedBytes PackZeroColumns(const IntCodes& codes) {
 Status ReadPackedIntegers(const StoredTensors& tensors, const std::string& module,
                           const PackedOptions& options, QuantizedTensors& to) {
   const int bits = options.bits;
-  if (tensors.contains(module + ".weight_g_idx")) {
-    return Unsupported("tensor '{}.weight_g_idx': groups in the order of activations are not read",
-                       module);
-  }
   BITLOSS_TRY(const SafetensorsEntry* shape,
               FindPart(tensors, module + ".weight_shape", {"I64"}, {2}));
   BITLOSS_TRY(const auto sides, ReadShape(*shape));
@@ -175,18 +177,21 @@ Status ReadPackedIntegers(const StoredTensors& tensors, const std::string& modul
   BITLOSS_TRY(const SafetensorsEntry* zero_point,
               FindOptionalPart(tensors, module + ".weight_zero_point", {"I32"},
                                {NumWords(rows, bits), groups}));
+  BITLOSS_TRY(const SafetensorsEntry* g_idx,
+              FindOptionalPart(tensors, module + ".weight_g_idx", {"I32"}, {cols}));
   if (zero_point == nullptr && options.has_zero_points) {
     return BadInput("tensor '{}.weight_zero_point' is missing: the config is asymmetric", module);
   }
-  PackedParts parts{*packed, *scale, std::nullopt};
+  PackedParts parts{*packed, *scale, std::nullopt, std::nullopt};
   if (zero_point != nullptr) parts.zero_point = *zero_point;
+  if (g_idx != nullptr) parts.g_idx = *g_idx;
   AddMatrix(module + ".weight",
             {.type = fmt::format("int{}_packed", bits),
              .rows = rows,
              .cols = cols,
              .load = [parts, bits, rows = rows,
                       cols = cols] { return LoadPacked(parts, bits, rows, cols); }},
-            {packed, scale, shape, zero_point}, to);
+            {packed, scale, shape, zero_point, g_idx}, to);
   return Ok();
 }
 
@@ -217,7 +222,8 @@ Status ReadInt8(const StoredTensors& tensors, const std::string& module, Quantiz
 }
 
 bool HoldsCompressedIntegers(const Format& format) {
-  return IsIntGroup(format) || format.name == Int8RowFormat().name;
+  return format.name == Int8RowFormat().name ||
+         (IsIntGroup(format) && format.group_order == GroupOrder::kNeighbours);
 }
 
 Result<std::vector<SafetensorsEntry>> WriteCompressedIntegers(const std::string& module,

@@ -7,7 +7,9 @@
 //                    P.weight_shape   I64 [2]
 //                    P.weight_zero_point  I32 [out * b / 32 up, in / g], asymmetric only: with the
 //                                     same offset, along the outputs
-//                    packed as int_group:g
+//                    P.weight_g_idx   I32 [in], the group of each input, where "actorder" is
+//                                     "group"; -1 throughout: neighbours
+//                    packed as int_group:g, with an index if there is one
 //   int-quantized    P.weight I8 [out, in], P.weight_scale [out, 1] or [1]
 //                    packed as int8_row
 //   float-quantized  P.weight F8_E4M3 [out, in], P.weight_scale [out, 1], [1] or, with
@@ -20,13 +22,12 @@
 //   mxfp4-pack-quantized  P.weight_packed U8 [out, in / 2], P.weight_scale U8 [out, in / 32]
 //                    packed as mxfp4
 //
-// kUnsupported: groups in the order of activations (weight_g_idx), zero points of int-quantized,
-// sparse formats. Where the config of int-quantized weights asks for symmetric int8 activations
-// with a scale for each token, that is run (@w8a8); other quantized activations stay FP32 here and
-// a note says so.
+// kUnsupported: zero points of int-quantized, sparse formats. Where the config of int-quantized
+// weights asks for symmetric int8 activations with a scale for each token, that is run (@w8a8);
+// other quantized activations stay FP32 here and a note says so.
 //
-// Written: int_group as pack-quantized, int8_row (as it is or @w8a8) as int-quantized, fp8_e4m3 as
-// float-quantized.
+// Written: int_group of neighbours as pack-quantized, int8_row (as it is or @w8a8) as
+// int-quantized, fp8_e4m3 as float-quantized.
 //
 // (Source: compressed-tensors 0.20 compressors/quantized_compressors.)
 #ifndef BITLOSS_CHECKPOINT_LAYOUTS_COMPRESSED_TENSORS_H_

@@ -69,25 +69,20 @@ struct Parts {
   std::optional<SafetensorsEntry> g_idx;
 };
 
-Status CheckGroupOrder(const SafetensorsEntry& g_idx, size_t group_size) {
-  for (size_t i = 0; i < g_idx.shape[0]; ++i) {
-    const auto group = LoadAt<int32_t>(g_idx.bytes, i);
-    if (group < 0 || static_cast<size_t>(group) != i / group_size) {
-      return Unsupported(
-          "tensor '{}': input {} belongs to group {}: groups in the order of activations "
-          "(desc_act without static_groups) are not read",
-          g_idx.name, i, group);
-    }
-  }
-  return Ok();
+// Neighbours, of which the last may be fewer.
+std::vector<uint32_t> RaggedGroups(size_t in, size_t group_size) {
+  std::vector<uint32_t> group_of(in);
+  for (size_t i = 0; i < in; ++i) group_of[i] = static_cast<uint32_t>(i / group_size);
+  return group_of;
 }
 
 Result<EncodedMatrix> Load(const Parts& parts, const Options& options, size_t in,
                            size_t group_size) {
   const size_t out = parts.qweight.shape[1];
-  const size_t groups = in / group_size;
-  if (parts.g_idx) BITLOSS_DO(CheckGroupOrder(*parts.g_idx, group_size));
   IntCodes codes{.bits = options.bits, .rows = out, .cols = in, .group_size = group_size};
+  const size_t groups = codes.groups();
+  if (in % group_size != 0) codes.group_of = RaggedGroups(in, group_size);
+  if (parts.g_idx) BITLOSS_DO(ReadGroupIndex(*parts.g_idx, codes));
   codes.codes.resize(out * in);
   for (size_t row = 0; row < out; ++row) {
     UnpackColumn(parts.qweight, row, options.bits, std::span(codes.codes).subspan(row * in, in));
@@ -126,13 +121,14 @@ Status ReadMatrix(const StoredTensors& tensors, const std::string& module, const
   const uint64_t out = qweight->shape[1];
   const uint64_t group_size = options.group_size == 0 ? in : options.group_size;
   const std::string context = fmt::format("tensor '{}'", qweight->name);
-  if (const auto format = IntCodesFormat(options.bits, group_size, Symmetry::kAsymmetric, in);
+  if (const auto format =
+          IntCodesFormat(options.bits, group_size, Symmetry::kAsymmetric, in, GroupOrder::kIndexed);
       !format.ok()) {
     return Within(context, format.error());
   }
   const auto zero_words = NumWords(out, options.bits);
   if (!zero_words.ok()) return Within(context, zero_words.error());
-  const uint64_t groups = in / group_size;
+  const uint64_t groups = (in + group_size - 1) / group_size;
   BITLOSS_TRY(const SafetensorsEntry* qzeros,
               FindPart(tensors, module + ".qzeros", {"I32"}, {groups, zero_words.value()}));
   BITLOSS_TRY(const SafetensorsEntry* scales,
@@ -245,7 +241,10 @@ Result<std::vector<SafetensorsEntry>> Write(const std::string& module,
     }
   }
   std::vector<int32_t> g_idx(codes.cols);
-  for (size_t i = 0; i < g_idx.size(); ++i) g_idx[i] = static_cast<int32_t>(i / codes.group_size);
+  for (size_t i = 0; i < g_idx.size(); ++i) {
+    const bool indexed = !codes.group_of.empty();
+    g_idx[i] = static_cast<int32_t>(indexed ? codes.group_of[i] : i / codes.group_size);
+  }
   return std::vector<SafetensorsEntry>{
       MakePart(module + ".qweight", "I32", {codes.cols * bits / 32, codes.rows},
                PackColumns(codes)),
@@ -260,7 +259,7 @@ nlohmann::ordered_json Config(const Format& format, const Execution&) {
   return {{"quant_method", "gptq"},
           {"bits", format.bits},
           {"group_size", format.group_size},
-          {"desc_act", false},
+          {"desc_act", format.group_order == GroupOrder::kIndexed},
           {"sym", symmetric},
           {"damp_percent", 0.01},
           {"static_groups", false},

@@ -14,12 +14,13 @@
 // is what every reader does; where one is, readers differ, and this is what GPTQModel does, whose
 // files are lossless. With 3 bits the fields are counted up one by one, modulo 8.
 //
-// Packed as int_group:g, symmetric where every zero point is 2^(b-1), asymmetric elsewhere.
-// kUnsupported: inputs in another order than their groups (desc_act without static groups);
-// "marlin" and other formats; per-module overrides ("dynamic").
+// Packed as int_group:g, symmetric where every zero point is 2^(b-1), asymmetric elsewhere, and
+// with an index where the inputs of a group are not neighbours (desc_act without static groups) or
+// the last group is short. kUnsupported: "marlin" and other formats; per-module overrides
+// ("dynamic").
 //
 // Written for int_group: symmetric as v1, asymmetric as v2, since v1 loses zero points of 0 in some
-// readers.
+// readers; with an index as desc_act.
 //
 // (Source: AutoGPTQ 0.7 nn_modules/qlinear; GPTQModel 4 nn_modules/qlinear/__init__.py,
 // utils/model.py.)

@@ -64,19 +64,19 @@ struct Stored {
 class EveryLayout : public testing::TestWithParam<Written> {};
 INSTANTIATE_TEST_SUITE_P(
     Layouts, EveryLayout,
-    testing::Values(Written{"bitsandbytes-4bit", "nf4"}, Written{"bitsandbytes-4bit", "nf4-dq"},
-                    Written{"bitsandbytes-4bit", "fp4"}, Written{"bitsandbytes-8bit", "int8"},
-                    Written{"awq", "int4_group:64:asym"}, Written{"awq", "int4_group:256:asym"},
-                    Written{"gptq", "int4_group:64:sym"}, Written{"gptq", "int3_group:128:sym"},
-                    Written{"gptq", "int2_group:32:asym"}, Written{"gptq", "int4_group:128:asym"},
-                    Written{"compressed-tensors", "int4_group:32:sym"},
-                    Written{"compressed-tensors", "int3_group:64:asym"},
-                    Written{"compressed-tensors", "int8_row"},
-                    Written{"compressed-tensors", "int8_group:64:sym"},
-                    Written{"gptq", "int8_group:64:asym"}, Written{"compressed-tensors", "w8a8"},
-                    Written{"compressed-tensors", "fp8_e4m3:row"},
-                    Written{"compressed-tensors", "fp8_e4m3:tensor"},
-                    Written{"fp8", "fp8_e4m3:block"}),
+    testing::Values(
+        Written{"bitsandbytes-4bit", "nf4"}, Written{"bitsandbytes-4bit", "nf4-dq"},
+        Written{"bitsandbytes-4bit", "fp4"}, Written{"bitsandbytes-8bit", "int8"},
+        Written{"awq", "int4_group:64:asym"}, Written{"awq", "int4_group:256:asym"},
+        Written{"gptq", "int4_group:64:sym"}, Written{"gptq", "int3_group:128:sym"},
+        Written{"gptq", "int2_group:32:asym"}, Written{"gptq", "int4_group:128:asym"},
+        Written{"compressed-tensors", "int4_group:32:sym"},
+        Written{"compressed-tensors", "int3_group:64:asym"},
+        Written{"compressed-tensors", "int8_row"},
+        Written{"compressed-tensors", "int8_group:64:sym"}, Written{"gptq", "int8_group:64:asym"},
+        Written{"gptq", "int4_group:96:sym:index"}, Written{"compressed-tensors", "w8a8"},
+        Written{"compressed-tensors", "fp8_e4m3:row"},
+        Written{"compressed-tensors", "fp8_e4m3:tensor"}, Written{"fp8", "fp8_e4m3:block"}),
     [](const auto& tested) {
       std::string name = tested.param.layout + "_" + tested.param.scheme;
       std::ranges::replace_if(
@@ -269,6 +269,15 @@ TEST(AwqLayoutTest, RefusesAnInfiniteScale) {
 
 // ---- GPTQ
 
+// The bytes of an index [kCols].
+SharedBytes IndexBytes(const std::function<int64_t(size_t col)>& group_of) {
+  std::string bytes;
+  for (size_t col = 0; col < kCols; ++col) {
+    bytes += test_files::Raw(static_cast<int32_t>(group_of(col)));
+  }
+  return test_files::Bytes(bytes);
+}
+
 // Inputs 0 to 7 holding 0 to 7 pack to 0x76543210; symmetric zero points to 0x77777777 in v1.
 TEST(GptqLayoutTest, PacksAsAutoGptqDoes) {
   const EncodedMatrix matrix = WithCodes(
@@ -338,11 +347,46 @@ TEST(GptqLayoutTest, RefusesWhatItCannotReadByName) {
   EXPECT_THAT(refusal("group_size", 12), HasSubstr("in groups of 12"));
   EXPECT_THAT(refusal("bits", 8), HasSubstr("'" + kModule));
   stored.config = config;
-  SafetensorsEntry& g_idx = stored.Part(".g_idx");
-  std::string order(reinterpret_cast<const char*>(g_idx.bytes.data()), g_idx.bytes.size());
-  order[0] = 3;
-  g_idx.bytes = test_files::Bytes(order);
-  EXPECT_THAT(stored.Refusal(), HasSubstr("input 0 belongs to group 3: groups in the order of"));
+  stored.Part(".g_idx").bytes = IndexBytes([](size_t col) { return col == 3 ? 4 : 0; });
+  EXPECT_THAT(stored.Refusal(), HasSubstr("g_idx': input 3 belongs to group 4 of 4"));
+  stored.Part(".g_idx").bytes = IndexBytes([](size_t) { return -1; });
+  EXPECT_THAT(stored.Refusal(), HasSubstr("input 0 belongs to group -1 of 4"));
+}
+
+// Act order without static groups: the values are those of each input's own group.
+TEST(GptqLayoutTest, ReadsGroupsInTheOrderOfActivations) {
+  for (const char* scheme : {"int4_group:64:asym", "int3_group:32:sym", "int8_group:64:asym"}) {
+    Stored stored({"gptq", scheme});
+    const size_t groups = kCols / stored.encoded.format.group_size;
+    stored.Part(".g_idx").bytes = IndexBytes([&](size_t col) { return col * 5 % groups; });
+    const GroupedCodes codes = stored.encoded.format.unpack(stored.encoded);
+    const Folder folder;
+    const auto opened = stored.Open(folder);
+    ASSERT_TRUE(opened.ok()) << opened.error().message;
+    const EncodedMatrix read = opened.value()->Quantized(kName).value().value();
+    EXPECT_THAT(read.format.name, testing::EndsWith(":index"));
+    const Matrix decoded = Decode(read);
+    for (size_t row = 0; row < kRows; ++row) {
+      for (size_t col = 0; col < kCols; ++col) {
+        const size_t group = row * groups + col * 5 % groups;
+        const float steps = static_cast<float>(codes.codes[row * kCols + col]) - codes.zeros[group];
+        ASSERT_EQ(decoded.Row(row)[col], steps * codes.scales[group]) << scheme << row << col;
+      }
+    }
+  }
+}
+
+// 256 inputs in groups of 96: the last has 64. With or without an index.
+TEST(GptqLayoutTest, ReadsALastGroupThatIsShort) {
+  Stored stored({"gptq", "int4_group:96:asym:index"});
+  EXPECT_THAT(stored.Part(".scales").shape, testing::ElementsAre(3, kRows));
+  const Folder folder;
+  const EncodedMatrix read = stored.Open(folder).value()->Quantized(kName).value().value();
+  EXPECT_TRUE(SamePlane(read.extra, stored.encoded.extra));
+  std::erase_if(stored.parts, [](const auto& part) { return part.name.ends_with(".g_idx"); });
+  const Folder other;
+  const EncodedMatrix without = stored.Open(other).value()->Quantized(kName).value().value();
+  EXPECT_TRUE(std::ranges::equal(Decode(without).flat(), Decode(stored.encoded).flat()));
 }
 
 // ---- compressed-tensors
@@ -377,7 +421,24 @@ TEST(CompressedTensorsLayoutTest, RefusesWhatItCannotReadByName) {
   stored.config = config;
   stored.parts.push_back(
       MakePart(kModule + ".weight_g_idx", "I32", {1}, test_files::Bytes("1234")));
-  EXPECT_THAT(stored.Refusal(), HasSubstr("in the order of activations are not read"));
+  EXPECT_THAT(stored.Refusal(), HasSubstr("weight_g_idx' has shape [1], not [256]"));
+}
+
+TEST(CompressedTensorsLayoutTest, ReadsGroupsInTheOrderOfActivations) {
+  const auto read = [](const std::function<int64_t(size_t)>& group_of) {
+    Stored stored({"compressed-tensors", "int4_group:64:asym"});
+    stored.parts.push_back(
+        MakePart(kModule + ".weight_g_idx", "I32", {kCols}, IndexBytes(group_of)));
+    const Folder folder;
+    return stored.Open(folder).value()->Quantized(kName).value().value();
+  };
+  const EncodedMatrix neighbours = read([](size_t) { return -1; });
+  EXPECT_EQ(neighbours.format.name, "int4_group:64:asym");
+  const EncodedMatrix turned = read([](size_t col) { return 3 - col / 64; });
+  EXPECT_EQ(turned.format.name, "int4_group:64:asym:index");
+  const GroupedCodes codes = neighbours.format.unpack(neighbours);
+  const float steps = static_cast<float>(codes.codes[0]) - codes.zeros[3];
+  EXPECT_EQ(Decode(turned).Row(0)[0], steps * codes.scales[3]);
 }
 
 TEST(CompressedTensorsLayoutTest, RefusesShapesThatLie) {

@@ -137,6 +137,20 @@ TEST(MatMul, FollowsTheRuleToTheBitOnEveryInstructionSetForEveryFormat) {
   }
 }
 
+// Columns that share a scale without being neighbours.
+TEST(MatMul, FollowsTheRuleWhereAnIndexNamesTheGroups) {
+  const Format format = ParseFormat("int4_group:32:asym:index").value();
+  const EncodedMatrix neighbours = Encode(format, RandomMatrix(70, 264, "w"));
+  GroupedCodes grouped = format.unpack(neighbours);
+  for (size_t col = 0; col < 264; ++col) grouped.group_of[col] = static_cast<uint32_t>(col * 7 % 9);
+  const EncodedMatrix weights = format.pack(format, 70, 264, grouped).value();
+  ThreadPool threads(2);
+  for (const size_t tokens : {1, 3, 20}) {
+    const Matrix x = RandomMatrix(tokens, 264, "x");
+    ExpectSameBits(Product(*Cpu(threads, {}), weights, {}, x), ProductByTheRule(weights, {}, x));
+  }
+}
+
 TEST(MatMul, AgreesWithTheReferenceWithinTheErrorOfItsSums) {
   ThreadPool threads(2);
   const auto cpu = Cpu(threads, {});

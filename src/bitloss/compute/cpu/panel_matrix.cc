@@ -27,8 +27,10 @@ GroupedCodes WithOffsetsIfExact(GroupedCodes grouped) {
   return grouped;
 }
 
-// Kernels start a group at a whole word of 4-bit codes.
+// Kernels read a group's values once for its columns, which follow each other and start at a whole
+// word of 4-bit codes.
 bool KernelsTakeGroups(const GroupedCodes& grouped, size_t cols) {
+  if (!grouped.group_of.empty()) return false;
   return grouped.group_size % kCodesPerWord == 0 || grouped.group_size >= cols;
 }
 

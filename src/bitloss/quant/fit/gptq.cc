@@ -162,7 +162,7 @@ class RowRounder {
 
   // The scales of the group whose first column is i, from the weights as they stand.
   Status FindGroup(size_t i) {
-    const size_t size = format_.group_size;
+    const size_t size = std::min(format_.group_size, weights_.cols - i);
     Matrix group(num_rows_, size);
     for (size_t r = 0; r < num_rows_; ++r) {
       for (size_t k = 0; k < size; ++k) group.Row(r)[k] = static_cast<float>(outer_[i + k][r]);
@@ -170,7 +170,7 @@ class RowRounder {
     BITLOSS_TRY(const EncodedMatrix encoded, format_.encode(format_, group));
     const GroupedCodes found = encoded.format.unpack(encoded);
     for (size_t r = 0; r < num_rows_; ++r) {
-      const size_t at = (first_row_ + r) * num_groups_ + i / size;
+      const size_t at = (first_row_ + r) * num_groups_ + i / format_.group_size;
       grouped_.scales[at] = found.scales[r];
       if (!grouped_.zeros.empty()) grouped_.zeros[at] = found.zeros[r];
     }
@@ -182,7 +182,7 @@ class RowRounder {
     lost = {};
     for (size_t r = 0; r < num_rows_; ++r) {
       const size_t row = first_row_ + r;
-      const size_t group = row * num_groups_ + col / grouped_.group_size;
+      const size_t group = row * num_groups_ + grouped_.GroupOf(col);
       const float scale = grouped_.scales[group];
       const float zero = grouped_.zeros.empty() ? 0.0f : grouped_.zeros[group];
       const uint8_t code = quantizer_.Code(static_cast<float>(w[r]), scale, zero);
@@ -254,9 +254,15 @@ Result<EncodedMatrix> EncodeGptq(const Format& format, ConstMatrixView weights,
   const Matrix alive = WithoutDead(weights, factor);
   BITLOSS_TRY(const EncodedMatrix nearest, format.encode(format, alive));
   GroupedCodes grouped = format.unpack(nearest);
+  const bool reorders = options.order == GptqOptions::Order::kByActivation;
   const bool static_groups = options.groups == GptqOptions::Groups::kStatic ||
-                             options.order == GptqOptions::Order::kByActivation ||
+                             (reorders && format.group_order == GroupOrder::kNeighbours) ||
                              !GroupsCanWait(format);
+  if (!static_groups && reorders) {
+    for (size_t p = 0; p < weights.cols; ++p) {
+      grouped.group_of[factor.order[p]] = static_cast<uint32_t>(p / format.group_size);
+    }
+  }
   std::vector<Status> results((weights.rows + kPanelRows - 1) / kPanelRows);
   threads.ForEachPart(results.size(), [&](size_t part, size_t) {
     const size_t first = part * kPanelRows;

@@ -11,8 +11,9 @@
 // in blocks of 128 columns, as the reference does it: a column of a block has the block's own
 // updates, but the scale (and zero point) of a group is found, when its first column is reached,
 // from columns that have the updates of earlier blocks only. With static groups scales are those of
-// the unchanged weights. Act order implies static groups here: groups of reordered columns would
-// need an index that formats do not store.
+// the unchanged weights. Act order implies static groups in formats whose groups are neighbours;
+// where an index names the columns of a group ("int4_group:128:full:index"), each run of reordered
+// columns is one.
 //
 // Everything is float64 but the quantizer: Q(w) is the nearest value that the format can decode to
 // with its group's scale, of float32 w. Formats whose rows are not encoded one by one in groups

@@ -19,7 +19,8 @@ std::vector<std::string> Names() {
   for (const FormatFamily& family : FormatFamilies()) names.emplace_back(family.name);
   names.insert(names.end(),
                {"int4_group:32:sym", "int3_group:128:sym", "int2_group:16:sym",
-                "int4_group:64:full", "int4_group:64:float", "int8_group:32:sym", "fp8_e4m3:tensor",
+                "int4_group:64:full", "int4_group:64:float", "int8_group:32:sym",
+                "int4_group:64:asym:index", "int3_group:32:sym:index", "fp8_e4m3:tensor",
                 "fp8_e4m3:block", "fp8_e5m2:block", "mxfp6:e3m2", "mxfp8:e5m2"});
   return names;
 }
@@ -42,7 +43,7 @@ INSTANTIATE_TEST_SUITE_P(Families, EveryFormat, testing::ValuesIn(Names()), [](c
 // The value of one weight as a kernel computes it.
 float ValueOf(const GroupedCodes& grouped, size_t cols, size_t row, size_t col) {
   const size_t groups = (cols + grouped.group_size - 1) / grouped.group_size;
-  const size_t group = row * groups + col / grouped.group_size;
+  const size_t group = row * groups + grouped.GroupOf(col);
   const uint8_t code = grouped.codes[row * cols + col];
   switch (grouped.kind) {
     case GroupedCodes::Kind::kTable:

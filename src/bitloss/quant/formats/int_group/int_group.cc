@@ -17,6 +17,7 @@ namespace {
 constexpr float kMinRange = 1e-5f;
 // Of Symmetry, in its order.
 constexpr std::array<std::string_view, 4> kSymmetries = {"sym", "asym", "full", "float"};
+constexpr std::string_view kIndex = "index";
 constexpr size_t kStripe = 8;
 
 struct Range {
@@ -46,6 +47,12 @@ struct Grid {
 
 float MaxCode(const Format& format) { return static_cast<float>((1 << format.bits) - 1); }
 float MiddleCode(const Format& format) { return static_cast<float>(1 << (format.bits - 1)); }
+
+bool IsIndexed(const Format& format) { return format.group_order == GroupOrder::kIndexed; }
+
+size_t NumGroups(const Format& format, size_t cols) {
+  return (cols + format.group_size - 1) / format.group_size;
+}
 
 bool HasZeros(const Format& format) {
   return format.symmetry == Symmetry::kAsymmetric || format.symmetry == Symmetry::kFloatZero;
@@ -113,20 +120,31 @@ void AppendPacked(const Format& format, std::span<const uint8_t> codes, std::spa
   PackBits(zeros, format.bits, planes.zeros.data() + zeros_end);
 }
 
-EncodedMatrix FromPlanes(const Format& format, size_t rows, size_t cols, Planes planes) {
+EncodedMatrix FromPlanes(const Format& format, size_t rows, size_t cols, Planes planes,
+                         std::vector<uint32_t> group_of) {
   return EncodedMatrix{.format = format,
                        .rows = rows,
                        .cols = cols,
                        .codes = OwnPlane(std::move(planes.codes)),
                        .scales = OwnPlane(std::move(planes.scales)),
-                       .zeros = OwnPlane(std::move(planes.zeros))};
+                       .zeros = OwnPlane(std::move(planes.zeros)),
+                       .extra = OwnPlane(std::move(group_of))};
+}
+
+// The group of each column, if neighbours share one and it is stored.
+std::vector<uint32_t> NeighboursIndex(const Format& format, size_t cols) {
+  std::vector<uint32_t> group_of(IsIndexed(format) ? cols : 0);
+  for (size_t col = 0; col < group_of.size(); ++col) {
+    group_of[col] = static_cast<uint32_t>(col / format.group_size);
+  }
+  return group_of;
 }
 
 Status EncodeRow(const Format& format, std::span<const float> row, Planes& planes) {
   std::vector<uint8_t> codes(row.size());
   std::vector<Grid> grids;
   for (size_t first = 0; first < row.size(); first += format.group_size) {
-    const auto group = row.subspan(first, format.group_size);
+    const auto group = row.subspan(first, std::min(format.group_size, row.size() - first));
     const Grid grid = GridOf(format, RangeWithZero(group));
     if (!std::isfinite(ToFloat(grid.scale))) {
       return BadInput("the weights of columns {} to {} need a scale beyond the range of FP16",
@@ -148,12 +166,13 @@ Result<EncodedMatrix> EncodeIntGroup(const Format& format, ConstMatrixView weigh
       return Within(fmt::format("row {}", row), status.error());
     }
   }
-  return FromPlanes(format, weights.rows, weights.cols, std::move(planes));
+  return FromPlanes(format, weights.rows, weights.cols, std::move(planes),
+                    NeighboursIndex(format, weights.cols));
 }
 
 Result<EncodedMatrix> PackIntGroup(const Format& format, size_t rows, size_t cols,
                                    const GroupedCodes& grouped) {
-  const size_t num_groups = cols / format.group_size;
+  const size_t num_groups = NumGroups(format, cols);
   Planes planes;
   std::vector<Grid> grids(num_groups);
   for (size_t row = 0; row < rows; ++row) {
@@ -163,7 +182,8 @@ Result<EncodedMatrix> PackIntGroup(const Format& format, size_t rows, size_t col
     }
     AppendPacked(format, std::span(grouped.codes).subspan(row * cols, cols), grids, planes);
   }
-  return FromPlanes(format, rows, cols, std::move(planes));
+  return FromPlanes(format, rows, cols, std::move(planes),
+                    grouped.group_of.empty() ? NeighboursIndex(format, cols) : grouped.group_of);
 }
 
 const uint8_t* PackedRow(const SharedBytes& plane, size_t row, size_t num_codes, int bits) {
@@ -173,7 +193,7 @@ const uint8_t* PackedRow(const SharedBytes& plane, size_t row, size_t num_codes,
 // The zero points of a row's groups, in codes.
 std::vector<float> ZerosOfRow(const EncodedMatrix& matrix, size_t row) {
   const Format& format = matrix.format;
-  std::vector<float> zeros(matrix.cols / format.group_size, MiddleCode(format));
+  std::vector<float> zeros(NumGroups(format, matrix.cols), MiddleCode(format));
   if (format.symmetry == Symmetry::kFloatZero) {
     for (size_t g = 0; g < zeros.size(); ++g) {
       zeros[g] = ToFloat(LoadAt<F16>(matrix.zeros, row * zeros.size() + g));
@@ -186,6 +206,18 @@ std::vector<float> ZerosOfRow(const EncodedMatrix& matrix, size_t row) {
   return zeros;
 }
 
+// Columns [col, end) that belong to the group of `col`.
+struct Run {
+  size_t group;
+  size_t end;
+};
+
+Run RunFrom(const EncodedMatrix& matrix, size_t col) {
+  if (IsIndexed(matrix.format)) return {LoadAt<uint32_t>(matrix.extra, col), col + 1};
+  const size_t group = col / matrix.format.group_size;
+  return {group, (group + 1) * matrix.format.group_size};
+}
+
 void DecodeIntGroup(const EncodedMatrix& matrix, size_t row, size_t first_col,
                     std::span<float> out) {
   BITLOSS_DCHECK(first_col + out.size() <= matrix.cols);
@@ -194,10 +226,10 @@ void DecodeIntGroup(const EncodedMatrix& matrix, size_t row, size_t first_col,
   UnpackBits(PackedRow(matrix.codes, row, matrix.cols, format.bits), format.bits, first_col, codes);
   const std::vector<float> zeros = ZerosOfRow(matrix, row);
   for (size_t i = 0; i < out.size();) {
-    const size_t group = (first_col + i) / format.group_size;
-    const size_t end = std::min((group + 1) * format.group_size - first_col, out.size());
-    const float scale = ToFloat(LoadAt<F16>(matrix.scales, row * zeros.size() + group));
-    const float zero = zeros[group];
+    const Run run = RunFrom(matrix, first_col + i);
+    const size_t end = std::min(run.end - first_col, out.size());
+    const float scale = ToFloat(LoadAt<F16>(matrix.scales, row * zeros.size() + run.group));
+    const float zero = zeros[run.group];
     if (format.symmetry == Symmetry::kFloatZero) {
       for (; i < end; ++i) out[i] = std::fma(static_cast<float>(codes[i]), scale, -zero * scale);
     }
@@ -213,6 +245,10 @@ GroupedCodes UnpackIntGroup(const EncodedMatrix& matrix) {
       .bits = format.bits,
       .group_size = format.group_size,
       .codes = std::vector<uint8_t>(matrix.rows * matrix.cols)};
+  if (IsIndexed(format)) {
+    grouped.group_of.resize(matrix.cols);
+    std::memcpy(grouped.group_of.data(), matrix.extra.data(), matrix.extra.size());
+  }
   for (size_t row = 0; row < matrix.rows; ++row) {
     UnpackBits(PackedRow(matrix.codes, row, matrix.cols, format.bits), format.bits, 0,
                std::span(grouped.codes).subspan(row * matrix.cols, matrix.cols));
@@ -226,24 +262,26 @@ GroupedCodes UnpackIntGroup(const EncodedMatrix& matrix) {
 }
 
 Status SupportsIntGroup(const Format& format, size_t /*rows*/, size_t cols) {
-  if (cols % format.group_size == 0) return Ok();
+  const size_t unit = IsIndexed(format) ? kStripe : format.group_size;
+  if (cols % unit == 0) return Ok();
   return Unsupported("{}: rows of {} weights do not divide into groups of {}", format.name, cols,
-                     format.group_size);
+                     unit);
 }
 
 size_t NumBytesIntGroup(const Format& format, size_t rows, size_t cols) {
-  const size_t groups = cols / format.group_size;
+  const size_t groups = NumGroups(format, cols);
+  const size_t index = IsIndexed(format) ? cols * sizeof(uint32_t) : 0;
   const size_t zeros = format.symmetry == Symmetry::kFloatZero ? groups * sizeof(F16)
                        : HasZeros(format)                      ? PackedBytes(groups, format.bits)
                                                                : 0;
-  return rows * (PackedBytes(cols, format.bits) + groups * sizeof(F16) + zeros);
+  return rows * (PackedBytes(cols, format.bits) + groups * sizeof(F16) + zeros) + index;
 }
 
 Result<Format> Parse(int bits, std::span<const std::string_view> parameters) {
   const auto bad = [&](std::string_view parameter) {
     return BadInput(
         "int{}_group has no parameter '{}'; possible are a group size (a multiple of 8, such as "
-        "64) and then 'sym', 'asym', 'full' or 'float', as in int{}_group:64:asym",
+        "64), then 'sym', 'asym', 'full' or 'float', as in int{}_group:64:asym, then 'index'",
         bits, parameter, bits);
   };
   size_t group_size = kDefaultGroup;
@@ -259,24 +297,32 @@ Result<Format> Parse(int bits, std::span<const std::string_view> parameters) {
     if (found == kSymmetries.end()) return bad(parameters[1]);
     symmetry = static_cast<Symmetry>(found - kSymmetries.begin());
   }
-  if (parameters.size() > 2) return bad(parameters[2]);
-  return IntGroupFormat(bits, group_size, symmetry);
+  GroupOrder order = GroupOrder::kNeighbours;
+  if (parameters.size() > 2) {
+    if (parameters[2] != kIndex) return bad(parameters[2]);
+    order = GroupOrder::kIndexed;
+  }
+  if (parameters.size() > 3) return bad(parameters[3]);
+  return IntGroupFormat(bits, group_size, symmetry, order);
 }
 
 constexpr std::string_view kSource = "AutoAWQ 0.2.9, pseudo_quantize_tensor";
 
 }  // namespace
 
-Format IntGroupFormat(int bits, size_t group_size, Symmetry symmetry) {
+Format IntGroupFormat(int bits, size_t group_size, Symmetry symmetry, GroupOrder order) {
   BITLOSS_CHECK((bits >= 2 && bits <= 4) || bits == 8);
   BITLOSS_CHECK(group_size > 0 && group_size % kStripe == 0);
   const std::string_view suffix = kSymmetries[static_cast<size_t>(symmetry)];
   return {
-      .name = fmt::format("int{}_group:{}:{}", bits, group_size, suffix),
+      .name = fmt::format("int{}_group:{}:{}{}{}", bits, group_size, suffix,
+                          order == GroupOrder::kIndexed ? ":" : "",
+                          order == GroupOrder::kIndexed ? kIndex : ""),
       .bits = bits,
       .group_size = group_size,
       .symmetry = symmetry,
       .row_coding = RowCoding::kIndependent,
+      .group_order = order,
       .supports = SupportsIntGroup,
       .num_bytes = NumBytesIntGroup,
       .encode = EncodeIntGroup,

@@ -1,6 +1,6 @@
 // int8_group, int4_group, int3_group, int2_group: neighbouring weights of a row share a scale and,
-// if asymmetric, a zero point. Written "int4_group:G[:asym|:sym|:full|:float]"; G is a multiple of
-// 8 that divides the row. With b bits and m = 2^b - 1:
+// if asymmetric, a zero point. Written "int4_group:G[:asym|:sym|:full|:float[:index]]"; G is a
+// multiple of 8 that divides the row. With b bits and m = 2^b - 1:
 //
 //   asym (the default): AWQ's quantizer, for groups whose range includes zero
 //     low = min(0, min w), high = max(0, max w)
@@ -32,6 +32,12 @@
 //   zeros   asym: b bits each, [rows][cols / G], packed as the codes are, each row to whole bytes;
 //           float: float16 [rows][cols / G]; sym, full: empty
 //
+//   extra   index: uint32 [cols], the group of each column; elsewhere empty
+//
+// index: the columns of a group need not be neighbours, as in GPTQ's act order, and the last group
+// may be short (rows are a multiple of 8). Codes stay in the order of the columns. encode takes
+// neighbours; pack takes GroupedCodes::group_of.
+//
 // Bits per weight: b + (16 + b) / G asymmetric, b + 32 / G float, b + 16 / G otherwise, and the
 // rows' last bytes.
 //
@@ -55,7 +61,8 @@ namespace bitloss {
 inline constexpr size_t kDefaultGroup = 64;
 
 // Requires: bits in {2, 3, 4, 8}; group_size > 0, a multiple of 8.
-Format IntGroupFormat(int bits, size_t group_size, Symmetry symmetry);
+Format IntGroupFormat(int bits, size_t group_size, Symmetry symmetry,
+                      GroupOrder order = GroupOrder::kNeighbours);
 
 FormatFamily Int8GroupFamily();
 FormatFamily Int4GroupFamily();
