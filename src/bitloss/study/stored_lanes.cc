@@ -1,5 +1,7 @@
 #include "bitloss/study/stored_lanes.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -65,6 +67,16 @@ Status CheckTokenizer(const Tokenizer& baseline, const Tokenizer& stored) {
   return Ok();
 }
 
+// Whether some tensor is of a type that llama.cpp multiplies with quantized activations.
+bool HasQuantizedGgufTensors(const Checkpoint& checkpoint) {
+  if (checkpoint.gguf() == nullptr) return false;
+  constexpr std::array<std::string_view, 3> kPlain = {"F32", "F16", "BF16"};
+  return std::ranges::any_of(checkpoint.TensorNames(), [&](const std::string& name) {
+    const auto info = checkpoint.Info(name);
+    return info.ok() && std::ranges::find(kPlain, info.value().stored_type) == kPlain.end();
+  });
+}
+
 bool IsSchemeName(const std::string& name) { return ParseScheme(name).ok(); }
 
 }  // namespace
@@ -95,6 +107,11 @@ Result<LaneRecord> PlanStoredLane(const ModelFiles& stored) {
   record.notes.push_back(fmt::format("a checkpoint as it is, {}", method));
   if (quantization != nullptr) {
     record.notes.insert(record.notes.end(), quantization->notes.begin(), quantization->notes.end());
+  }
+  if (HasQuantizedGgufTensors(stored.source.checkpoint())) {
+    record.notes.push_back(
+        "weights as stored, activations in FP32: the format's error alone; llama.cpp rounds "
+        "activations to 8 bits too, which a scheme such as q4_0@ggml measures beside it");
   }
   return record;
 }
