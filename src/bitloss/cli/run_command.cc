@@ -89,6 +89,12 @@ void AddRunCommand(CLI::App& app, Action& action) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command->add_option("--out", options->out, "The study's folder")->capture_default_str();
+  command
+      ->add_option("--keep-rows", options->keep_rows_bytes,
+                   "Of the baseline's hidden rows, keep this much beside the study, as in 512M; "
+                   "lanes that are added later then cost themselves alone")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->default_str("1G");
   command->add_option("--threads", options->num_threads, "No number depends on it")
       ->check(CLI::Range(size_t{1}, size_t{1024}))
       ->capture_default_str();

@@ -102,6 +102,41 @@ TEST_F(StudyProgram, AddsALaneToAStudyThatIsDone) {
   EXPECT_EQ(Records(folder_ / "grown"), Records(folder_ / "at-once"));
 }
 
+// What was measured of the lanes that a study had before, timings included.
+json LaneOf(const std::string& study, const std::string& scheme) {
+  const json report = json::parse(TextOf(study + "/report.json"));
+  for (const json& lane : report.at("lanes")) {
+    if (lane.at("scheme") == scheme) return lane;
+  }
+  return {};
+}
+
+TEST_F(StudyProgram, AddsALaneAtThatLanesCostAlone) {
+  MustRun(Study(folder_ / "grown", "int8"));
+  const json baseline = LaneOf(folder_ / "grown", "fp16"), int8 = LaneOf(folder_ / "grown", "int8");
+  MustRun(Study(folder_ / "grown", "int8,nf4"));
+  // To the last digit of their timings: they did not run again.
+  EXPECT_EQ(LaneOf(folder_ / "grown", "fp16").at("speed"), baseline.at("speed"));
+  EXPECT_EQ(LaneOf(folder_ / "grown", "int8").at("speed"), int8.at("speed"));
+  EXPECT_EQ(LaneOf(folder_ / "grown", "fp16").at("peak_memory_bytes"),
+            baseline.at("peak_memory_bytes"));
+}
+
+TEST_F(StudyProgram, AddsALaneToTheSameEndWhateverIsKeptOfTheBaseline) {
+  MustRun(Study(folder_ / "at-once", "int8,nf4"));
+  const std::string records = Records(folder_ / "at-once");
+  for (const std::string kept : {"nothing", "some", "lost", "damaged"}) {
+    const std::string study = folder_ / kept, rows = study + "/baseline-rows.db";
+    const std::string limit = kept == "nothing" ? "0" : kept == "some" ? "100K" : "1G";
+    MustRun(Study(study, "int8") + Arguments{"--keep-rows", limit});
+    EXPECT_EQ(std::filesystem::exists(rows), kept != "nothing");
+    if (kept == "lost") std::filesystem::remove(rows);
+    if (kept == "damaged") BITLOSS_CHECK(WriteFileAtomically(rows, "not a database").ok());
+    MustRun(Study(study, "int8,nf4"));
+    EXPECT_EQ(Records(study), records) << kept;
+  }
+}
+
 TEST_F(StudyProgram, RefusesToGoOnWithAnotherStudyInTheSameFolder) {
   MustRun(Study(folder_ / "study", "nf4"));
   const std::string before = Records(folder_ / "study");

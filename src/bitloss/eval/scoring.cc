@@ -55,18 +55,41 @@ Status ForEachRow(ThreadPool& threads, size_t num_rows,
 }  // namespace
 
 Scorer::Scorer(Transformer& transformer, std::vector<NamedLane> lanes)
-    : transformer_(transformer), lanes_(std::move(lanes)), hidden_(lanes_.size()) {
+    : transformer_(transformer), lanes_(std::move(lanes)), rows_(lanes_.size()) {
   BITLOSS_CHECK(!lanes_.empty());
 }
 
-Result<Scorer::GroupScores> Scorer::Score(std::span<const ScoredSequence> group) {
+Result<Scorer::GroupScores> Scorer::Score(std::span<const ScoredSequence> group,
+                                          std::span<const ConstMatrixView> baseline_rows) {
+  BITLOSS_CHECK(baseline_rows.empty() || baseline_rows.size() == group.size());
   GroupScores scores;
   scores.lane_seconds.resize(lanes_.size());
   scores.comparison_seconds.resize(lanes_.size());
+  for (const ScoredSequence& sequence : group) {
+    scores.num_tokens += sequence.tokens.size();
+    scores.sequences.push_back(EmptyScores(lanes_.size(), sequence));
+  }
+  const std::vector<Target> targets = FindTargets(group);
+  RunLanes(group, targets, baseline_rows, scores);
+  for (size_t begin = 0; begin < targets.size(); begin += kTileRows) {
+    const size_t count = std::min(kTileRows, targets.size() - begin);
+    BITLOSS_DO(ScoreTile({begin, std::span(targets).subspan(begin, count)}, scores));
+  }
+  return scores;
+}
+
+ConstMatrixView Scorer::BaselineRows(size_t sequence) const {
+  return rows_[0].view().Rows(first_target_[sequence], first_target_[sequence + 1]);
+}
+
+std::vector<Scorer::Target> Scorer::FindTargets(std::span<const ScoredSequence> group) {
   std::vector<Target> targets;
+  first_target_.clear();
+  size_t first_row = 0;
   for (size_t s = 0; s < group.size(); ++s) {
     const ScoredSequence& sequence = group[s];
     BITLOSS_CHECK(sequence.first_scored > 0);
+    first_target_.push_back(targets.size());
     size_t question = 0;
     for (size_t i = 0; i < sequence.num_scored(); ++i) {
       const size_t position = sequence.first_scored + i;
@@ -74,43 +97,45 @@ Result<Scorer::GroupScores> Scorer::Score(std::span<const ScoredSequence> group)
       while (question < sequence.questions.size() && sequence.questions[question].index == i) {
         ++question;
       }
-      targets.push_back({s, i, scores.num_tokens + position - 1, sequence.tokens[position],
+      targets.push_back({s, i, first_row + position - 1, sequence.tokens[position],
                          sequence.questions.subspan(first, question - first), first});
     }
     BITLOSS_CHECK(question == sequence.questions.size());
-    scores.num_tokens += sequence.tokens.size();
-    scores.sequences.push_back(EmptyScores(lanes_.size(), sequence));
+    first_row += sequence.tokens.size();
   }
-
-  RunLanes(group, scores);
-  for (size_t begin = 0; begin < targets.size(); begin += kTileRows) {
-    const size_t count = std::min(kTileRows, targets.size() - begin);
-    BITLOSS_DO(ScoreTile(std::span(targets).subspan(begin, count), scores));
-  }
-  return scores;
+  first_target_.push_back(targets.size());
+  return targets;
 }
 
-void Scorer::RunLanes(std::span<const ScoredSequence> group, GroupScores& scores) {
+void Scorer::RunLanes(std::span<const ScoredSequence> group, std::span<const Target> targets,
+                      std::span<const ConstMatrixView> baseline_rows, GroupScores& scores) {
   Batch batch;
   for (const ScoredSequence& sequence : group) batch.Add(sequence.tokens);
   for (size_t lane = 0; lane < lanes_.size(); ++lane) {
     const auto start = Clock::now();
-    transformer_.Hidden(*lanes_[lane].weights, batch, nullptr, hidden_[lane]);
+    rows_[lane].Resize(targets.size(), transformer_.config().hidden_size);
+    if (lane == 0 && !baseline_rows.empty()) {
+      for (size_t i = 0; i < targets.size(); ++i) {
+        std::ranges::copy(baseline_rows[targets[i].sequence].Row(targets[i].index),
+                          rows_[0].Row(i).begin());
+      }
+      continue;
+    }
+    transformer_.Hidden(*lanes_[lane].weights, batch, nullptr, hidden_);
+    for (size_t i = 0; i < targets.size(); ++i) {
+      std::ranges::copy(hidden_.Row(targets[i].row), rows_[lane].Row(i).begin());
+    }
     scores.lane_seconds[lane] += SecondsSince(start);
   }
 }
 
-void Scorer::TileLogits(size_t lane, std::span<const Target> tile, Matrix& logits) {
-  const Matrix& hidden = hidden_[lane];
-  tile_hidden_.Resize(tile.size(), hidden.cols());
-  for (size_t i = 0; i < tile.size(); ++i) {
-    std::ranges::copy(hidden.Row(tile[i].row), tile_hidden_.Row(i).begin());
-  }
+void Scorer::TileLogits(size_t lane, const Tile& tile, Matrix& logits) {
   logits.Resize(tile.size(), transformer_.config().vocab_size);
-  transformer_.LmHead(*lanes_[lane].weights, tile_hidden_, logits);
+  transformer_.LmHead(*lanes_[lane].weights,
+                      rows_[lane].view().Rows(tile.first, tile.first + tile.size()), logits);
 }
 
-Status Scorer::ScoreTile(std::span<const Target> tile, GroupScores& scores) {
+Status Scorer::ScoreTile(const Tile& tile, GroupScores& scores) {
   std::vector<RowSummary> summaries(tile.size());
   for (size_t lane = 0; lane < lanes_.size(); ++lane) {
     const auto start = Clock::now();
@@ -123,11 +148,11 @@ Status Scorer::ScoreTile(std::span<const Target> tile, GroupScores& scores) {
   return Ok();
 }
 
-Status Scorer::ScoreBaseline(std::span<const Target> tile, std::vector<RowSummary>& summaries,
+Status Scorer::ScoreBaseline(const Tile& tile, std::vector<RowSummary>& summaries,
                              GroupScores& scores) {
   TileLogits(0, tile, base_logits_);
   return ForEachRow(transformer_.backend().threads(), tile.size(), [&](size_t i, size_t) -> Status {
-    const Target& target = tile[i];
+    const Target& target = tile.targets[i];
     const std::span<const float> logits = base_logits_.view().Row(i);
     BITLOSS_TRY(summaries[i], Summarize(logits));
     LaneScores& to = scores.sequences[target.sequence][0];
@@ -139,13 +164,13 @@ Status Scorer::ScoreBaseline(std::span<const Target> tile, std::vector<RowSummar
   });
 }
 
-Status Scorer::ScoreLane(size_t lane, std::span<const Target> tile,
-                         std::span<const RowSummary> base_summaries, GroupScores& scores) {
+Status Scorer::ScoreLane(size_t lane, const Tile& tile, std::span<const RowSummary> base_summaries,
+                         GroupScores& scores) {
   TileLogits(lane, tile, lane_logits_);
   ThreadPool& threads = transformer_.backend().threads();
   std::vector<double> comparing(threads.num_threads());
   BITLOSS_DO(ForEachRow(threads, tile.size(), [&](size_t i, size_t thread) -> Status {
-    const Target& target = tile[i];
+    const Target& target = tile.targets[i];
     const std::span<const float> logits = lane_logits_.view().Row(i);
     BITLOSS_TRY(const RowSummary summary, Summarize(logits));
     const auto start = Clock::now();

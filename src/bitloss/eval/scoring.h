@@ -64,8 +64,15 @@ class Scorer {
     std::vector<double> comparison_seconds;          // and what comparing it with lane 0 added
   };
 
-  // kBadInput if a lane's logits are not finite, naming the lane.
-  Result<GroupScores> Score(std::span<const ScoredSequence> group);
+  // With `baseline_rows` (of each sequence, as BaselineRows gave them) the baseline's blocks are
+  // not run, and its weights need none. kBadInput if a lane's logits are not finite, naming the
+  // lane.
+  Result<GroupScores> Score(std::span<const ScoredSequence> group,
+                            std::span<const ConstMatrixView> baseline_rows = {});
+
+  // Of the last Score: the baseline's hidden rows after its final norm that predict the scored
+  // tokens of a sequence, [num_scored][hidden_size].
+  ConstMatrixView BaselineRows(size_t sequence) const;
 
  private:
   // Rows whose logits exist at once: enough to keep the multipliers busy, few enough that a tile of
@@ -80,20 +87,28 @@ class Scorer {
     std::span<const ScoredSequence::Question> questions;  // at this token
     size_t first_question;                                // among the sequence's
   };
+  // Neighbouring targets, from the one numbered `first`.
+  struct Tile {
+    size_t first;
+    std::span<const Target> targets;
+    size_t size() const { return targets.size(); }
+  };
 
-  void RunLanes(std::span<const ScoredSequence> group, GroupScores& scores);
-  Status ScoreTile(std::span<const Target> tile, GroupScores& scores);
+  std::vector<Target> FindTargets(std::span<const ScoredSequence> group);
+  void RunLanes(std::span<const ScoredSequence> group, std::span<const Target> targets,
+                std::span<const ConstMatrixView> baseline_rows, GroupScores& scores);
+  Status ScoreTile(const Tile& tile, GroupScores& scores);
   // The baseline's logits of a tile, and what is needed of them beside every lane's.
-  Status ScoreBaseline(std::span<const Target> tile, std::vector<RowSummary>& summaries,
-                       GroupScores& scores);
-  Status ScoreLane(size_t lane, std::span<const Target> tile,
-                   std::span<const RowSummary> base_summaries, GroupScores& scores);
-  void TileLogits(size_t lane, std::span<const Target> tile, Matrix& logits);
+  Status ScoreBaseline(const Tile& tile, std::vector<RowSummary>& summaries, GroupScores& scores);
+  Status ScoreLane(size_t lane, const Tile& tile, std::span<const RowSummary> base_summaries,
+                   GroupScores& scores);
+  void TileLogits(size_t lane, const Tile& tile, Matrix& logits);
 
   Transformer& transformer_;
   std::vector<NamedLane> lanes_;
-  std::vector<Matrix> hidden_;  // of each lane, for the group
-  Matrix tile_hidden_, base_logits_, lane_logits_;
+  std::vector<size_t> first_target_;  // of each sequence of the last group, and one past the last
+  std::vector<Matrix> rows_;          // of each lane: the rows of the group's targets, in order
+  Matrix hidden_, base_logits_, lane_logits_;
 };
 
 // Cuts [0, sequences.size()) into runs of neighbouring sequences with at least `min_tokens` tokens

@@ -59,6 +59,23 @@ TEST_F(ScoringTest, ScoresASequenceAloneAsInAGroup) {
   }
 }
 
+TEST_F(ScoringTest, NeedsNoBlocksOfABaselineWhoseRowsAreKnown) {
+  Scorer whole(model_.transformer(), {{"fp16", &fp16_}, {"nf4", &nf4_}});
+  const auto expected = Must(whole.Score(sequences_));
+  std::vector<ConstMatrixView> rows;
+  for (size_t s = 0; s < sequences_.size(); ++s) rows.push_back(whole.BaselineRows(s));
+
+  LaneWeights head_only;
+  head_only.head = fp16_.head;
+  Scorer scorer(model_.transformer(), {{"fp16", &head_only}, {"nf4", &nf4_}});
+  const auto scores = Must(scorer.Score(sequences_, rows));
+  for (size_t s = 0; s < sequences_.size(); ++s) {
+    EXPECT_THAT(scores.sequences[s][0].nll, ElementsAreArray(expected.sequences[s][0].nll));
+    EXPECT_THAT(scores.sequences[s][1].kl, ElementsAreArray(expected.sequences[s][1].kl));
+    EXPECT_THAT(scores.sequences[s][1].nll, ElementsAreArray(expected.sequences[s][1].nll));
+  }
+}
+
 TEST_F(ScoringTest, FindsNoDistanceBetweenTheBaselineAndItself) {
   const auto scores = Score({{"fp16", &fp16_}, {"again", &fp16_}}, sequences_);
   for (const auto& lanes : scores.sequences) {

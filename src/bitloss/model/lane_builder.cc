@@ -174,6 +174,7 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
       return &read[precision];
     };
     for (size_t i = 0; i < schemes.size(); ++i) {
+      if (options.without_blocks && options.without_blocks(i)) continue;
       BITLOSS_TRY(const LayerSource* original, stored(PrecisionOf(schemes[i].format)));
       const auto start = std::chrono::steady_clock::now();
       const auto own = own_chains.find(i);

@@ -33,6 +33,8 @@ struct LaneBuilderOptions {
   // With a sink: blocks that it has already. Lanes that follow their own blocks are fitted all the
   // same.
   std::function<bool(size_t layer)> skip_layer = {};
+  // Lanes that get embedding, final norm and head alone.
+  std::function<bool(size_t lane)> without_blocks = {};
   // Called after each block with the number of blocks done.
   std::function<void(size_t num_layers_done)> layer_done = {};
 };

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <set>
 
 #include "bitloss/metrics/similarity.h"
 
@@ -41,6 +40,9 @@ Result<AnswerForks> AnswerForks::Read(const Store& store, size_t suite,
   AnswerForks forks;
   forks.end_tokens_.assign(end_tokens.begin(), end_tokens.end());
   BITLOSS_TRY(const std::vector<Answer> baseline, store.Answers(0, suite));
+  for (const Answer& answer : baseline) {
+    if (answer.finish == FinishReason::kEos) forks.ended_.insert(answer.prompt);
+  }
   for (size_t place = 0; place < lanes.size(); ++place) {
     if (lanes[place] == 0) continue;
     BITLOSS_TRY(const std::vector<Answer> answers, store.Answers(lanes[place], suite));
@@ -57,7 +59,6 @@ Result<AnswerForks> AnswerForks::Read(const Store& store, size_t suite,
       }
       Prompt& prompt = forks.prompts_[answer.prompt];
       prompt.pending |= !known.contains(answer.prompt);
-      prompt.beyond_the_end |= *position == base->token_ids.size();
       AnswerFork record{.lane = lanes[place], .suite = suite, .prompt = answer.prompt};
       record.position = static_cast<uint32_t>(*position);
       prompt.forks.push_back({place, record, SaidAt(*base, *position, end_tokens),
@@ -89,8 +90,7 @@ bool AnswerForks::IsPending(size_t prompt) const {
 }
 
 std::span<const int32_t> AnswerForks::Continuation(size_t prompt) const {
-  const Prompt* found = Find(prompt);
-  if (found == nullptr || !found->beyond_the_end) return {};
+  if (!ended_.contains(prompt)) return {};
   return std::span(end_tokens_).first(1);
 }
 

@@ -5,6 +5,7 @@
 #define BITLOSS_STUDY_ANSWER_FORKS_H_
 
 #include <map>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -25,8 +26,9 @@ class AnswerForks {
   // how.
   bool IsPending(size_t prompt) const;
 
-  // The tokens that continue the baseline's answer to `prompt` for scoring: none, or one that ends
-  // it where a lane goes on beyond its end.
+  // The tokens that continue the baseline's answer to `prompt` for scoring: one that ends it, where
+  // it ended by itself. They do not depend on what other lanes say, so that what a lane computes
+  // (LLM.int8 looks at the whole sequence) and what is kept of the baseline does not either.
   std::span<const int32_t> Continuation(size_t prompt) const;
 
   // Asked of the baseline's answer to `prompt` and its continuation.
@@ -46,7 +48,6 @@ class AnswerForks {
   struct Prompt {
     std::vector<Fork> forks;
     std::vector<ScoredSequence::Question> questions;
-    bool beyond_the_end = false;
     bool pending = false;
     void Ask();  // fills in `questions`
   };
@@ -54,6 +55,7 @@ class AnswerForks {
   const Prompt* Find(size_t prompt) const;
 
   std::map<size_t, Prompt> prompts_;  // that have a fork
+  std::set<size_t> ended_;            // prompts whose baseline answer ended by itself
   std::vector<int32_t> end_tokens_;
 };
 

@@ -135,7 +135,7 @@ Status RunAnswerPass(Transformer& transformer, std::span<const StudyLane> lanes,
 
 Status RunAnswerScoring(Transformer& transformer, std::span<const StudyLane> lanes,
                         const StudySuite& suite, size_t suite_index,
-                        std::span<const int32_t> end_tokens, Store& store,
+                        std::span<const int32_t> end_tokens, Store& store, BaselineRows& rows,
                         const ProgressSink& progress) {
   BITLOSS_TRY(
       const PendingAnswers pending,
@@ -144,10 +144,12 @@ Status RunAnswerScoring(Transformer& transformer, std::span<const StudyLane> lan
               AnswerForks::Read(store, suite_index, LaneNumbers(lanes), end_tokens));
   BITLOSS_TRY(const std::vector<Answer> answers, store.Answers(0, suite_index));
   BITLOSS_CHECK(answers.size() == suite.prompts.size());
+  std::vector<size_t> prompts = pending.unscored;
+  BITLOSS_TRY(const size_t num_kept, PutKeptFirst(rows, RowsOf::kAnswer, suite_index, prompts));
 
   std::vector<std::vector<int32_t>> tokens;
   std::vector<ScoredSequence> sequences;
-  for (const size_t prompt : pending.unscored) {
+  for (const size_t prompt : prompts) {
     std::vector<int32_t> sequence = suite.prompts[prompt].tokens;
     sequence.insert(sequence.end(), answers[prompt].token_ids.begin(),
                     answers[prompt].token_ids.end());
@@ -158,31 +160,38 @@ Status RunAnswerScoring(Transformer& transformer, std::span<const StudyLane> lan
         {tokens.back(), suite.prompts[prompt].tokens.size(), forks.Questions(prompt)});
   }
 
-  std::vector<NamedLane> named;
-  for (const StudyLane& lane : lanes) named.push_back(lane.named);
-  Scorer scorer(transformer, std::move(named));
+  Scorer scorer(transformer, NamedLanes(lanes));
   Progress state{fmt::format("{} answers, every lane on the baseline's", suite.suite.id),
-                 suite.prompts.size() - pending.unscored.size(), suite.prompts.size(), "prompts"};
-  for (const auto& [begin, end] : GroupByTokens(sequences, kGroupTokens)) {
-    progress(state);
-    BITLOSS_TRY(Scorer::GroupScores group,
-                scorer.Score(std::span(sequences).subspan(begin, end - begin)));
-    std::vector<AnswerScores> records;
-    std::vector<AnswerFork> parted;
-    for (size_t i = begin; i < end; ++i) {
-      const size_t prompt = pending.unscored[i];
-      std::vector<LaneScores>& of_lanes = group.sequences[i - begin];
-      std::ranges::move(forks.Records(prompt, of_lanes), std::back_inserter(parted));
-      for (size_t lane = 0; lane < lanes.size(); ++lane) {
-        TrimTo(answers[prompt].token_ids.size(), of_lanes[lane]);
-        records.push_back(
-            {suite_index, prompt, ToRecord(lanes[lane].lane, std::move(of_lanes[lane]))});
+                 suite.prompts.size() - prompts.size(), suite.prompts.size(), "prompts"};
+  const auto score = [&](size_t first, size_t end, bool kept) -> Status {
+    const std::span<const ScoredSequence> part = std::span(sequences).subspan(first, end - first);
+    for (const auto& [from, to] : GroupByTokens(part, kGroupTokens)) {
+      progress(state);
+      const std::span<const size_t> group_prompts =
+          std::span(prompts).subspan(first + from, to - from);
+      BITLOSS_TRY(Scorer::GroupScores group,
+                  ScoreItems(scorer, part.subspan(from, to - from), RowsOf::kAnswer, suite_index,
+                             group_prompts, kept, rows));
+      std::vector<AnswerScores> records;
+      std::vector<AnswerFork> parted;
+      for (size_t i = 0; i < group_prompts.size(); ++i) {
+        const size_t prompt = group_prompts[i];
+        std::vector<LaneScores>& of_lanes = group.sequences[i];
+        std::ranges::move(forks.Records(prompt, of_lanes), std::back_inserter(parted));
+        for (size_t lane = 0; lane < lanes.size(); ++lane) {
+          TrimTo(answers[prompt].token_ids.size(), of_lanes[lane]);
+          records.push_back(
+              {suite_index, prompt, ToRecord(lanes[lane].lane, std::move(of_lanes[lane]))});
+        }
       }
+      BITLOSS_DO(store.PutAnswerScores(records));
+      BITLOSS_DO(store.PutAnswerForks(parted));
+      state.done += group_prompts.size();
     }
-    BITLOSS_DO(store.PutAnswerScores(records));
-    BITLOSS_DO(store.PutAnswerForks(parted));
-    state.done += end - begin;
-  }
+    return Ok();
+  };
+  BITLOSS_DO(score(0, num_kept, true));
+  BITLOSS_DO(score(num_kept, prompts.size(), false));
   progress(state);
   return Ok();
 }

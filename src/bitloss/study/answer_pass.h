@@ -36,10 +36,11 @@ Status RunAnswerPass(Transformer& transformer, std::span<const StudyLane> lanes,
                      Store& store, const ProgressSink& progress);
 
 // Every lane is scored, teacher-forced, on the baseline's own answers, and asked about the tokens
-// where answers part. Requires: every lane has answered every prompt.
+// where answers part; the baseline's rows are kept as in RunTextPass. Requires: every lane has
+// answered every prompt.
 Status RunAnswerScoring(Transformer& transformer, std::span<const StudyLane> lanes,
                         const StudySuite& suite, size_t suite_index,
-                        std::span<const int32_t> end_tokens, Store& store,
+                        std::span<const int32_t> end_tokens, Store& store, BaselineRows& rows,
                         const ProgressSink& progress);
 
 }  // namespace bitloss

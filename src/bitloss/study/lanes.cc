@@ -235,7 +235,9 @@ Result<std::vector<BuiltLane>> BuildPlannedLanes(const ModelSource& source,
       schemes.push_back(plan.scheme);
     }
   }
-  BITLOSS_TRY(std::vector<BuiltLane> built, BuildLanes(source, transformer, schemes, options));
+  LaneBuilderOptions build = options;
+  build.without_blocks = [&](size_t i) { return i == 0 && plans[0].head_only; };
+  BITLOSS_TRY(std::vector<BuiltLane> built, BuildLanes(source, transformer, schemes, build));
   std::vector<BuiltLane> lanes;
   auto next = std::make_move_iterator(built.begin());
   for (const LanePlan& plan : plans) {

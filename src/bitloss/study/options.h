@@ -54,6 +54,10 @@ struct StudyOptions {
   // LLM.int8: activations of at least this magnitude are kept out of the int8 product.
   float int8_threshold = 6.0f;
 
+  // How much of the baseline's hidden rows is kept for lanes that are added later
+  // (store/baseline_rows.h); no number depends on it.
+  uint64_t keep_rows_bytes = uint64_t{1} << 30;
+
   uint64_t seed = 20250917;
   size_t num_threads = 1;
   std::filesystem::path out = "bitloss-study";

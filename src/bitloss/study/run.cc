@@ -5,7 +5,9 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "bitloss/base/hash.h"
 #include "bitloss/data/embedded.h"
+#include "bitloss/store/manifest.h"
 #include "bitloss/study/answer_pass.h"
 #include "bitloss/study/lanes.h"
 #include "bitloss/study/memory.h"
@@ -69,12 +71,12 @@ Result<Plan> MakePlan(const StudyOptions& options) {
   return plan;
 }
 
-// Whether some lane still lacks a number.
+// Whether some of the lanes lack a number.
 Result<bool> HasWork(const Store& store, const Plan& plan, std::span<const size_t> lanes) {
   for (size_t p = 0; p < plan.texts.size(); ++p) {
-    BITLOSS_TRY(const bool complete,
-                TextIsComplete(store, p, plan.texts[p].windows.sequences.size(), lanes));
-    if (!complete) return true;
+    BITLOSS_TRY(const std::vector<size_t> pending,
+                PendingUnits(store, p, plan.texts[p].windows.sequences.size(), lanes));
+    if (!pending.empty()) return true;
   }
   for (size_t s = 0; s < plan.suites.size(); ++s) {
     BITLOSS_TRY(
@@ -83,6 +85,45 @@ Result<bool> HasWork(const Store& store, const Plan& plan, std::span<const size_
     if (!pending.empty()) return true;
   }
   return false;
+}
+
+// Whether everything that the lanes lack is compared with baseline rows that are kept.
+Result<bool> KeepsAllRows(const Store& store, const BaselineRows& rows, const Plan& plan,
+                          std::span<const size_t> lanes) {
+  for (size_t p = 0; p < plan.texts.size(); ++p) {
+    BITLOSS_TRY(std::vector<size_t> pending,
+                PendingUnits(store, p, plan.texts[p].windows.sequences.size(), lanes));
+    BITLOSS_TRY(const size_t num_kept, PutKeptFirst(rows, RowsOf::kText, p, pending));
+    if (num_kept < pending.size()) return false;
+  }
+  for (size_t s = 0; s < plan.suites.size(); ++s) {
+    BITLOSS_TRY(PendingAnswers pending, FindPendingAnswers(store, s, plan.suites[s].prompts.size(),
+                                                           lanes, plan.model.end_tokens));
+    BITLOSS_TRY(const size_t num_kept, PutKeptFirst(rows, RowsOf::kAnswer, s, pending.unscored));
+    if (num_kept < pending.unscored.size()) return false;
+  }
+  return true;
+}
+
+// Of all lanes the baseline and those that lack a number; the baseline without its blocks if what
+// it has already is enough. None if nothing is lacking.
+Result<std::vector<LanePlan>> LanesToRun(const Store& store, const BaselineRows& rows,
+                                         const Plan& plan, std::vector<LanePlan> lanes) {
+  std::vector<LanePlan> running;
+  std::vector<size_t> numbers;
+  bool baseline_has_work = false;
+  for (LanePlan& lane : lanes) {
+    const size_t number = lane.record.lane;
+    BITLOSS_TRY(const bool has_work, HasWork(store, plan, {&number, 1}));
+    if (lane.record.baseline) baseline_has_work = has_work;
+    if (!has_work && !lane.record.baseline) continue;
+    numbers.push_back(number);
+    running.push_back(std::move(lane));
+  }
+  if (running.size() == 1 && !baseline_has_work) return std::vector<LanePlan>();
+  BITLOSS_TRY(const bool keeps_all, KeepsAllRows(store, rows, plan, numbers));
+  running[0].head_only = keeps_all && !baseline_has_work;
+  return running;
 }
 
 Status PutPrompts(const Plan& plan, Store& store) {
@@ -114,6 +155,7 @@ Result<std::vector<BuiltLane>> BuildStudyLanes(const Plan& plan, std::vector<Lan
   BITLOSS_TRY(std::vector<BuiltLane> built,
               BuildPlannedLanes(plan.model.source, transformer, lanes, options));
   for (size_t i = 0; i < lanes.size(); ++i) {
+    if (lanes[i].head_only) continue;  // its record is complete
     if (lanes[i].stored) {
       DescribeStoredLane(built[i], lanes[i].record);
     } else {
@@ -160,13 +202,15 @@ Status RunStudy(const StudyOptions& options, const ProgressSink& progress) {
       PlanLanes(plan.model, options, plan.calibration, {}));  // refuse before a folder exists
   BITLOSS_TRY(Store store, Store::OpenOrCreate(options.out, plan.manifest));
   BITLOSS_TRY(const std::vector<LaneRecord> existing, store.Lanes());
-  BITLOSS_TRY(std::vector<LanePlan> lane_plans,
+  BITLOSS_TRY(std::vector<LanePlan> all_lanes,
               PlanLanes(plan.model, options, plan.calibration, existing));
-  std::vector<size_t> lane_numbers;
-  for (const LanePlan& lane : lane_plans) lane_numbers.push_back(lane.record.lane);
   BITLOSS_DO(PutPrompts(plan, store));
-  BITLOSS_TRY(const bool has_work, HasWork(store, plan, lane_numbers));
-  if (!has_work) return Ok();
+  BITLOSS_TRY(const std::string manifest_json, ManifestToJson(plan.manifest));
+  BITLOSS_TRY(BaselineRows rows, BaselineRows::OpenOrCreate(options.out, Sha256Hex(manifest_json),
+                                                            options.keep_rows_bytes));
+  BITLOSS_TRY(std::vector<LanePlan> lane_plans,
+              LanesToRun(store, rows, plan, std::move(all_lanes)));
+  if (lane_plans.empty()) return Ok();
 
   ThreadPool threads(options.num_threads);
   BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeCpuBackend(threads));
@@ -176,20 +220,21 @@ Status RunStudy(const StudyOptions& options, const ProgressSink& progress) {
               BuildStudyLanes(plan, lane_plans, transformer, store, progress));
   std::vector<StudyLane> lanes;
   for (size_t i = 0; i < built.size(); ++i) {
-    lanes.push_back({lane_numbers[i], {lane_plans[i].record.scheme, &built[i].weights}});
+    lanes.push_back({lane_plans[i].record.lane, {lane_plans[i].record.scheme, &built[i].weights}});
   }
 
   for (size_t p = 0; p < plan.texts.size(); ++p) {
-    BITLOSS_DO(RunTextPass(transformer, lanes, plan.texts[p].windows, p, store, progress));
+    BITLOSS_DO(RunTextPass(transformer, lanes, plan.texts[p].windows, p, store, rows, progress));
   }
   const AnswerOptions answers = MakeAnswerOptions(plan, options);
   for (size_t s = 0; s < plan.suites.size(); ++s) {
     BITLOSS_DO(RunAnswerPass(transformer, lanes, plan.suites[s], s, answers, store, progress));
     BITLOSS_DO(RunAnswerScoring(transformer, lanes, plan.suites[s], s, plan.model.end_tokens, store,
-                                progress));
+                                rows, progress));
   }
-  for (const size_t lane : lane_numbers) {
-    BITLOSS_DO(store.PutPeakMemory(lane, PeakResidentBytes()));
+  for (const StudyLane& lane : lanes) {
+    if (lane.lane == 0 && lane_plans[0].head_only) continue;
+    BITLOSS_DO(store.PutPeakMemory(lane.lane, PeakResidentBytes()));
   }
   return Ok();
 }

@@ -34,7 +34,91 @@ TextUnit UnitRecord(const Sequence& sequence, size_t protocol, size_t unit) {
   return record;
 }
 
-// Units that some lane lacks.
+// The baseline, and of the others those that lack a unit.
+Result<std::vector<StudyLane>> LanesLacking(const Store& store, size_t protocol, size_t num_units,
+                                            std::span<const StudyLane> lanes) {
+  std::vector<StudyLane> lacking = {lanes[0]};
+  for (const StudyLane& lane : lanes.subspan(1)) {
+    BITLOSS_TRY(const std::vector<size_t> pending,
+                PendingUnits(store, protocol, num_units, {&lane.lane, 1}));
+    if (!pending.empty()) lacking.push_back(lane);
+  }
+  return lacking;
+}
+
+// Work on the pending units of one protocol, which all lanes of `lanes` but the first may lack.
+class TextPass {
+ public:
+  TextPass(Transformer& transformer, std::vector<StudyLane> lanes, const Windows& windows,
+           size_t protocol, Store& store, BaselineRows& rows)
+      : lanes_(std::move(lanes)),
+        windows_(windows),
+        protocol_(protocol),
+        store_(store),
+        rows_(rows),
+        scorer_(transformer, NamedLanes(lanes_)) {}
+
+  // Units whose baseline rows are all kept, or all not.
+  Status Run(std::span<const size_t> units, bool kept, Progress& state,
+             const ProgressSink& progress) {
+    std::vector<ScoredSequence> sequences;
+    for (const size_t unit : units) {
+      const Sequence& sequence = windows_.sequences[unit];
+      sequences.push_back({sequence.tokens, sequence.first_scored});
+    }
+    for (const auto& [begin, end] : GroupByTokens(sequences, kGroupTokens)) {
+      progress(state);
+      const std::span<const size_t> group_units = units.subspan(begin, end - begin);
+      BITLOSS_TRY(Scorer::GroupScores group,
+                  ScoreItems(scorer_, std::span(sequences).subspan(begin, end - begin),
+                             RowsOf::kText, protocol_, group_units, kept, rows_));
+      state.done += group.num_tokens;
+      BITLOSS_DO(Put(group_units, kept, std::move(group)));
+    }
+    return Ok();
+  }
+
+ private:
+  Status Put(std::span<const size_t> units, bool kept, Scorer::GroupScores group) {
+    for (size_t i = 0; i < units.size(); ++i) {
+      std::vector<TokenScores> records;
+      for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+        records.push_back(ToRecord(lanes_[lane].lane, std::move(group.sequences[i][lane])));
+      }
+      BITLOSS_DO(
+          store_.PutText(UnitRecord(windows_.sequences[units[i]], protocol_, units[i]), records));
+    }
+    std::vector<Timing> timings;
+    for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+      const std::string key = fmt::format("{}/{}", protocol_, units[0]);
+      // Kept rows cost the baseline its head alone; that is not its speed.
+      if (lane > 0 || !kept) {
+        timings.push_back({lanes_[lane].lane, TimingKind::kPrefill, key, group.lane_seconds[lane],
+                           group.num_tokens});
+      }
+      if (lane == 0) continue;
+      timings.push_back({lanes_[lane].lane, TimingKind::kCompare, key,
+                         group.comparison_seconds[lane], group.num_tokens});
+    }
+    return store_.PutTimings(timings);
+  }
+
+  std::vector<StudyLane> lanes_;
+  const Windows& windows_;
+  size_t protocol_;
+  Store& store_;
+  BaselineRows& rows_;
+  Scorer scorer_;
+};
+
+}  // namespace
+
+std::vector<NamedLane> NamedLanes(std::span<const StudyLane> lanes) {
+  std::vector<NamedLane> named;
+  for (const StudyLane& lane : lanes) named.push_back(lane.named);
+  return named;
+}
+
 Result<std::vector<size_t>> PendingUnits(const Store& store, size_t protocol, size_t num_units,
                                          std::span<const size_t> lanes) {
   std::vector<size_t> pending;
@@ -49,7 +133,36 @@ Result<std::vector<size_t>> PendingUnits(const Store& store, size_t protocol, si
   return pending;
 }
 
-}  // namespace
+Result<size_t> PutKeptFirst(const BaselineRows& rows, RowsOf of, size_t list,
+                            std::vector<size_t>& items) {
+  std::vector<size_t> kept, others;
+  for (const size_t item : items) {
+    BITLOSS_TRY(const bool has, rows.Has({of, list, item}));
+    (has ? kept : others).push_back(item);
+  }
+  items = kept;
+  items.insert(items.end(), others.begin(), others.end());
+  return kept.size();
+}
+
+Result<Scorer::GroupScores> ScoreItems(Scorer& scorer, std::span<const ScoredSequence> group,
+                                       RowsOf of, size_t list, std::span<const size_t> items,
+                                       bool kept, BaselineRows& rows) {
+  std::vector<std::vector<float>> values;
+  std::vector<ConstMatrixView> views;
+  for (size_t i = 0; kept && i < items.size(); ++i) {
+    BITLOSS_TRY(values.emplace_back(), rows.Get({of, list, items[i]}));
+    const size_t num_scored = group[i].num_scored();
+    const size_t width = num_scored == 0 ? 0 : values.back().size() / num_scored;
+    views.push_back({values.back().data(), num_scored, width, width});
+  }
+  BITLOSS_TRY(Scorer::GroupScores scores, scorer.Score(group, views));
+  for (size_t i = 0; !kept && i < items.size(); ++i) {
+    const ConstMatrixView computed = scorer.BaselineRows(i);
+    BITLOSS_DO(rows.Put({of, list, items[i]}, {computed.data, computed.rows * computed.cols}));
+  }
+  return scores;
+}
 
 TokenScores ToRecord(size_t lane, LaneScores scores) {
   return {lane,
@@ -61,60 +174,26 @@ TokenScores ToRecord(size_t lane, LaneScores scores) {
           std::move(scores.top1_probability)};
 }
 
-Result<bool> TextIsComplete(const Store& store, size_t protocol, size_t num_units,
-                            std::span<const size_t> lanes) {
-  BITLOSS_TRY(const std::vector<size_t> pending, PendingUnits(store, protocol, num_units, lanes));
-  return pending.empty();
-}
-
 Status RunTextPass(Transformer& transformer, std::span<const StudyLane> lanes,
-                   const Windows& windows, size_t protocol, Store& store,
+                   const Windows& windows, size_t protocol, Store& store, BaselineRows& rows,
                    const ProgressSink& progress) {
-  std::vector<size_t> lane_numbers;
-  std::vector<NamedLane> named;
-  for (const StudyLane& lane : lanes) {
-    lane_numbers.push_back(lane.lane);
-    named.push_back(lane.named);
-  }
-  BITLOSS_TRY(const std::vector<size_t> pending,
-              PendingUnits(store, protocol, windows.sequences.size(), lane_numbers));
-  std::vector<ScoredSequence> sequences;
+  BITLOSS_TRY(std::vector<StudyLane> running,
+              LanesLacking(store, protocol, windows.sequences.size(), lanes));
+  std::vector<size_t> numbers;
+  for (const StudyLane& lane : running) numbers.push_back(lane.lane);
+  BITLOSS_TRY(std::vector<size_t> pending,
+              PendingUnits(store, protocol, windows.sequences.size(), numbers));
   uint64_t num_pending_tokens = 0;
   uint64_t num_tokens = 0;
   for (const Sequence& sequence : windows.sequences) num_tokens += sequence.tokens.size();
-  for (const size_t unit : pending) {
-    const Sequence& sequence = windows.sequences[unit];
-    sequences.push_back({sequence.tokens, sequence.first_scored});
-    num_pending_tokens += sequence.tokens.size();
-  }
-
+  for (const size_t unit : pending) num_pending_tokens += windows.sequences[unit].tokens.size();
   Progress state{fmt::format("{} {}", windows.text, windows.protocol),
                  num_tokens - num_pending_tokens, num_tokens, "tokens"};
-  Scorer scorer(transformer, std::move(named));
-  for (const auto& [begin, end] : GroupByTokens(sequences, kGroupTokens)) {
-    progress(state);
-    BITLOSS_TRY(Scorer::GroupScores group,
-                scorer.Score(std::span(sequences).subspan(begin, end - begin)));
-    for (size_t i = begin; i < end; ++i) {
-      std::vector<TokenScores> records;
-      for (size_t lane = 0; lane < lanes.size(); ++lane) {
-        records.push_back(ToRecord(lanes[lane].lane, std::move(group.sequences[i - begin][lane])));
-      }
-      BITLOSS_DO(
-          store.PutText(UnitRecord(windows.sequences[pending[i]], protocol, pending[i]), records));
-    }
-    std::vector<Timing> timings;
-    for (size_t lane = 0; lane < lanes.size(); ++lane) {
-      const std::string key = fmt::format("{}/{}", protocol, pending[begin]);
-      timings.push_back({lanes[lane].lane, TimingKind::kPrefill, key, group.lane_seconds[lane],
-                         group.num_tokens});
-      if (lane == 0) continue;
-      timings.push_back({lanes[lane].lane, TimingKind::kCompare, key,
-                         group.comparison_seconds[lane], group.num_tokens});
-    }
-    BITLOSS_DO(store.PutTimings(timings));
-    state.done += group.num_tokens;
-  }
+
+  BITLOSS_TRY(const size_t num_kept, PutKeptFirst(rows, RowsOf::kText, protocol, pending));
+  TextPass pass(transformer, std::move(running), windows, protocol, store, rows);
+  BITLOSS_DO(pass.Run(std::span(pending).first(num_kept), true, state, progress));
+  BITLOSS_DO(pass.Run(std::span(pending).subspan(num_kept), false, state, progress));
   progress(state);
   return Ok();
 }
