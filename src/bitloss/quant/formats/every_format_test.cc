@@ -219,6 +219,51 @@ TEST_P(EveryFormat, RefusesWeightsThatAreNotFiniteAndSaysWhere) {
   }
 }
 
+// Either refused in one line that names the width, or stored whole: blocks run over row ends, the
+// last one is short, or rows fall back to another type.
+TEST_P(EveryFormat, DecidesWidthsThatItsBlocksDoNotDivide) {
+  for (const size_t cols : {size_t{8}, size_t{33}, size_t{72}, size_t{100}, size_t{160}}) {
+    const Status supported = format_.supports(format_, 5, cols);
+    if (!supported.ok()) {
+      EXPECT_EQ(supported.error().kind, ErrorKind::kUnsupported);
+      EXPECT_THAT(supported.error().message, HasSubstr(std::to_string(cols)));
+      continue;
+    }
+    const Matrix weights = GaussianMatrix(5, cols, 13);
+    const EncodedMatrix encoded = Encode(weights);
+    EXPECT_EQ(encoded.num_bytes(), format_.num_bytes(format_, 5, cols)) << cols;
+    const Matrix decoded = Decode(encoded);
+    double error = 0.0, total = 0.0;
+    for (size_t i = 0; i < weights.flat().size(); ++i) {
+      const double w = weights.flat()[i], miss = decoded.flat()[i] - w;
+      error += miss * miss;
+      total += w * w;
+    }
+    EXPECT_LT(error, 0.4 * total) << cols;
+  }
+}
+
+// Groups of zeros, of equal weights, of FP16's smallest and of ordinary ones side by side: zeros
+// stay zeros, nothing becomes NaN or larger than twice the largest weight.
+TEST_P(EveryFormat, KeepsUnlikeGroupsApart) {
+  Matrix weights = GaussianMatrix(4, 1024, 14);
+  for (size_t row = 0; row < 4; ++row) {
+    std::ranges::fill(weights.Row(row).subspan(0, 256), 0.0f);
+    std::ranges::fill(weights.Row(row).subspan(256, 256), -0.5f);
+    std::ranges::fill(weights.Row(row).subspan(512, 256), 0x1p-24f);
+  }
+  double largest = 0.0;
+  for (const float w : weights.flat()) largest = std::max(largest, std::abs(double{w}));
+  const Matrix decoded = Decode(Encode(weights));
+  for (size_t row = 0; row < 4; ++row) {
+    for (size_t col = 0; col < 1024; ++col) {
+      const float value = decoded.Row(row)[col];
+      ASSERT_LE(std::abs(value), 2 * largest) << row << ", " << col;  // false for NaN
+      ASSERT_TRUE(col >= 256 || value == 0.0f) << row << ", " << col;
+    }
+  }
+}
+
 TEST_P(EveryFormat, TakesASingleRow) {
   const Matrix weights = GaussianMatrix(1, 256, 10);
   EXPECT_EQ(Encode(weights).rows, 1u);

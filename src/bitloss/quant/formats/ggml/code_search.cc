@@ -59,11 +59,11 @@ Fit FitSymmetric(std::span<const float> x, std::span<const float> importance, fl
 
 // The weighted error of value = scale * code + offset.
 float ErrorOf(AsymmetricSearch::Error kind, std::span<const float> x,
-              std::span<const float> importance, std::span<const uint8_t> codes, float scale,
+              std::span<const float> importance, std::span<const float> codes, float scale,
               float offset) {
   float error = 0.0f;
   for (size_t i = 0; i < x.size(); ++i) {
-    const float miss = scale * static_cast<float>(codes[i]) + offset - x[i];
+    const float miss = scale * codes[i] + offset - x[i];
     error += importance[i] *
              (kind == AsymmetricSearch::Error::kAbsolute ? std::fabs(miss) : miss * miss);
   }
@@ -71,9 +71,9 @@ float ErrorOf(AsymmetricSearch::Error kind, std::span<const float> x,
 }
 
 void StoreAsymmetric(std::span<const float> x, float inverse_scale, float offset, int max_code,
-                     std::span<uint8_t> codes) {
+                     std::span<float> codes) {
   for (size_t i = 0; i < x.size(); ++i) {
-    codes[i] = static_cast<uint8_t>(
+    codes[i] = static_cast<float>(
         std::clamp(GgmlNearestInt(inverse_scale * (x[i] - offset)), 0, max_code));
   }
 }
@@ -85,10 +85,10 @@ struct Line {
   float offset = 0.0f;
 };
 Line FitLine(std::span<const float> x, std::span<const float> importance, float sum_w, float sum_x,
-             std::span<const uint8_t> codes) {
+             std::span<const float> codes) {
   float sum_l = 0.0f, sum_l2 = 0.0f, sum_xl = 0.0f;
   for (size_t i = 0; i < x.size(); ++i) {
-    const auto l = static_cast<float>(codes[i]);
+    const float l = codes[i];
     const float w = importance[i];
     sum_l += w * l;
     sum_l2 += w * l * l;
@@ -133,10 +133,10 @@ AsymmetricScale SearchAsymmetric(const AsymmetricSearch& search, std::span<const
   const auto steps = static_cast<float>(search.max_code);
   float inverse_scale = steps / (high - offset);
   float scale = 1 / inverse_scale;
-  StoreAsymmetric(x, inverse_scale, offset, search.max_code, codes);
-  float least = ErrorOf(search.error, x, importance, codes, scale, offset);
-  std::array<uint8_t, kMaxGroup> tried_codes;
-  const std::span tried(tried_codes.data(), x.size());
+  std::array<float, kMaxGroup> best_codes, tried_codes;  // whole numbers
+  std::span best(best_codes.data(), x.size()), tried(tried_codes.data(), x.size());
+  StoreAsymmetric(x, inverse_scale, offset, search.max_code, best);
+  float least = ErrorOf(search.error, x, importance, best, scale, offset);
   for (int k = 0; k <= search.num_steps; ++k) {
     inverse_scale = (search.first + search.step * static_cast<float>(k) + steps) / (high - offset);
     StoreAsymmetric(x, inverse_scale, offset, search.max_code, tried);
@@ -144,11 +144,13 @@ AsymmetricScale SearchAsymmetric(const AsymmetricSearch& search, std::span<const
     if (!line.exists) continue;
     const float error = ErrorOf(search.error, x, importance, tried, line.scale, line.offset);
     if (!(error < least)) continue;
-    std::ranges::copy(tried, codes.begin());
+    std::swap(best, tried);
     least = error;
     scale = line.scale;
     offset = line.offset;
   }
+  std::ranges::transform(best, codes.begin(),
+                         [](float code) { return static_cast<uint8_t>(code); });
   return {scale, -offset};
 }
 

@@ -322,9 +322,10 @@ void Encode(KWeights weights, const GgmlImportance& importance, BlockIQ4_XS& blo
     const int integer = std::clamp(GgmlNearestInt(inverse * scales[s]), -32, 31);
     const float scale = d * static_cast<float>(integer);
     const float inverse_scale = scale != 0.0f ? 1 / scale : 0.0f;
+    std::array<uint8_t, kSize> codes;
+    NearestIq4Levels(weights.subspan(s * kSize, kSize), inverse_scale, codes);
     for (size_t i = 0; i < kSize; ++i) {
-      const uint8_t code = NearestIq4Level(inverse_scale * weights[s * kSize + i]);
-      block.qs[s * 16 + i % 16] |= static_cast<uint8_t>(code << (i < 16 ? 0 : 4));
+      block.qs[s * 16 + i % 16] |= static_cast<uint8_t>(codes[i] << (i < 16 ? 0 : 4));
     }
     block.scales_l[s / 2] |= static_cast<uint8_t>(((integer + 32) & 15) << (4 * (s % 2)));
     high |= (integer + 32) >> 4 << (2 * s);

@@ -94,22 +94,6 @@ ScaleAndMin EncodeAsymmetric(LegacyWeights weights, const GgmlImportance& import
   return {RoundToF16(d), RoundToF16(low)};
 }
 
-// How well levels chosen with an inverse scale fit: sum w q x and sum w q^2.
-struct LevelFit {
-  float qx = 0.0f;
-  float q2 = 0.0f;
-};
-LevelFit FitLevels(LegacyWeights x, std::span<const float, kLegacyBlock> importance,
-                   float inverse) {
-  LevelFit fit;
-  for (size_t i = 0; i < kLegacyBlock; ++i) {
-    const float q = kIq4Levels[NearestIq4Level(inverse * x[i])];
-    fit.qx += importance[i] * q * x[i];
-    fit.q2 += importance[i] * q * q;
-  }
-  return fit;
-}
-
 }  // namespace
 
 void Unpack(const BlockQ4_0& block, BlockCodes& out) {
@@ -190,28 +174,25 @@ void Encode(LegacyWeights weights, const GgmlImportance&, BlockQ8_0& block) {
   block.d = RoundToF16(d);
 }
 
-uint8_t NearestIq4Level(float x) {
-  if (x <= kIq4Levels.front()) return 0;
-  if (x >= kIq4Levels.back()) return kIq4Levels.size() - 1;
-  const auto above = std::ranges::upper_bound(kIq4Levels, x);
-  const auto upper = static_cast<size_t>(above - kIq4Levels.begin());
-  return static_cast<uint8_t>(x - kIq4Levels[upper - 1] < kIq4Levels[upper] - x ? upper - 1
-                                                                                : upper);
-}
-
 float SearchIq4Scale(LegacyWeights weights, std::span<const float, kLegacyBlock> importance) {
   constexpr int kTries = 7;
+  static_assert(kIq4Candidates == 2 * kTries + 2);
   const float extreme = SignedExtreme(weights);
   if (std::abs(extreme) < kGgmlNoScale) return 0.0f;
-  const float start = -extreme / kIq4Levels[0];
-  LevelFit fit = FitLevels(weights, importance, 1 / start);
-  float d = fit.q2 > 0 ? fit.qx / fit.q2 : 0.0f;
-  float best = d * fit.qx;
+  std::array<float, kIq4Candidates> inverses;
+  inverses[0] = 1 / (-extreme / kIq4Levels[0]);
   for (int k = -kTries; k <= kTries; ++k) {
-    fit = FitLevels(weights, importance, (static_cast<float>(k) + kIq4Levels[0]) / extreme);
-    if (!(fit.q2 > 0 && fit.qx * fit.qx > best * fit.q2)) continue;
-    d = fit.qx / fit.q2;
-    best = d * fit.qx;
+    inverses[static_cast<size_t>(k + kTries + 1)] =
+        (static_cast<float>(k) + kIq4Levels[0]) / extreme;
+  }
+  const Iq4Fits fits = FitIq4Levels(weights, importance, inverses);
+  float d = fits.q2[0] > 0 ? fits.qx[0] / fits.q2[0] : 0.0f;
+  float best = d * fits.qx[0];
+  for (size_t k = 1; k < kIq4Candidates; ++k) {
+    const float qx = fits.qx[k], q2 = fits.q2[k];
+    if (!(q2 > 0 && qx * qx > best * q2)) continue;
+    d = qx / q2;
+    best = d * qx;
   }
   return d;
 }
@@ -229,7 +210,7 @@ void Encode(LegacyWeights weights, const GgmlImportance& importance, BlockIQ4_NL
                    : Weighted(weights, importance.of_weights, sum * (2.0f / kLegacyBlock)));
   const float inverse = Inverse(d);
   Codes codes;
-  for (size_t i = 0; i < kLegacyBlock; ++i) codes[i] = NearestIq4Level(inverse * weights[i]);
+  NearestIq4Levels(weights, inverse, codes);
   PackHalves(codes, block.qs);
   block.d = RoundToF16(d);
 }

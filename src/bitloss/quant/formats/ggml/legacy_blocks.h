@@ -35,6 +35,7 @@
 #include <span>
 
 #include "bitloss/quant/formats/ggml/block_codes.h"
+#include "bitloss/quant/formats/ggml/iq4_fits.h"
 #include "bitloss/tensor/dtype.h"
 
 namespace bitloss {
@@ -85,10 +86,6 @@ struct BlockQ8_0 {
 };
 static_assert(sizeof(BlockQ8_0) == 34);
 
-// The levels of IQ4_NL and IQ4_XS.
-inline constexpr std::array<float, 16> kIq4Levels = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                                     1,    13,   25,  38,  53,  69,  89,  113};
-
 struct BlockIQ4_NL {
   static constexpr size_t kWeights = kLegacyBlock;
   static constexpr GgmlCoding kCoding = {GroupedCodes::Kind::kTable, 4, kLegacyBlock, kIq4Levels};
@@ -116,8 +113,6 @@ void Encode(LegacyWeights weights, const GgmlImportance& importance, BlockIQ4_NL
 // The scale that the search of IQ4_NL ends with for 32 weights of these importances; 0 for zeros.
 // IQ4_XS makes its sub-blocks with it.
 float SearchIq4Scale(LegacyWeights weights, std::span<const float, kLegacyBlock> importance);
-// The level nearest to x.
-uint8_t NearestIq4Level(float x);
 
 }  // namespace bitloss
 
