@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Whether other programs load the checkpoints that bitloss writes, and read the same model in them.
 
-    checkpoints.py --bitloss build/release/bitloss --model MODEL --text TEXT [--chunks 4] \\
-        --record FILE [--only nf4,...]
+    checkpoints.py --bitloss build/release/bitloss --model MODEL --text TEXT [--chunks 40] \\
+        --record FILE [--only nf4,...] [--llama-perplexity PROGRAM]
 
 For each scheme: `bitloss quantize` writes a checkpoint, `bitloss run --lane` evaluates it beside the
 lane that made it, and a witness loads the same files and evaluates the same tokens. The protocol is
-llamacpp-512: chunks of 512 tokens, those of the second half scored. The witness computes in float32
-on the CPU. FILE gets every perplexity and how far it is from the lane's.
+llamacpp-512: chunks of 512 tokens, those of the second half scored. Python witnesses compute in
+float32 on the CPU. llama.cpp multiplies quantized weights by activations in blocks of 8 bits, so it is
+held against the lane that does the same ("@ggml") where there is one, else against the lane of real
+activations; PROGRAM is its llama-perplexity. FILE gets every perplexity and how far the witness is
+from the lane.
 """
 
 import argparse
@@ -15,11 +18,9 @@ import json
 import math
 import pathlib
 import platform
+import re
 import subprocess
 import tempfile
-
-import torch
-import transformers
 
 # Scheme, options of `bitloss quantize`, witness.
 CASES = [
@@ -32,21 +33,32 @@ CASES = [
     ("int8_row", ["--layout", "compressed-tensors"], "transformers + compressed-tensors"),
     ("awq", [], "transformers + gptqmodel"),
     ("int4_group:128:sym", ["--layout", "gptq"], "transformers + gptqmodel"),
+    ("int4_group:64:asym", ["--layout", "gptq"], "transformers + gptqmodel"),
+    ("int4_group:64:full:index+gptq:act", ["--layout", "gptq"], "transformers + gptqmodel"),
+    ("int8_group:64:sym", ["--layout", "gptq"], "transformers + gptqmodel"),
+    ("w8a8", ["--layout", "compressed-tensors"], "transformers + compressed-tensors, int8 activations"),
+    ("fp8", ["--layout", "compressed-tensors"], "transformers + compressed-tensors"),
+    ("fp8_e4m3:block", ["--layout", "fp8"], "transformers, fine-grained FP8"),
     ("fp16", ["--layout", "gguf"], "llama.cpp"),
-    ("q8_0", [], "llama.cpp"),
-    ("q4_0", [], "llama.cpp"),
-    ("q4_k", [], "llama.cpp"),
-]
+] + [(name, [], "llama.cpp") for name in
+     "q8_0 q4_0 q4_1 q5_0 q5_1 iq4_nl q2_k q3_k q4_k q5_k q6_k iq4_xs".split()]
+
+# Types for which bitloss has llama.cpp's arithmetic too.
+GGML_PRODUCTS = {"q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl"}
 
 
-def lane_results(bitloss, model, scheme, checkpoint, text, chunks, folder):
-    """Perplexities of the lane that a scheme makes and of the checkpoint as a lane."""
+def lane_results(bitloss, model, schemes, checkpoint, text, chunks, folder):
+    """Perplexities of the baseline, the lanes that schemes make and the checkpoint as a lane."""
     study = folder / "study"
-    subprocess.run([bitloss, "run", model, "--schemes", scheme, "--lane", checkpoint, "--text", text,
+    plain = schemes == ["fp16"]  # a lane that is the baseline is refused
+    lane = [] if plain else ["--lane", checkpoint]
+    subprocess.run([bitloss, "run", model, "--schemes", ",".join(schemes), *lane, "--text", text,
                     "--protocol", "llamacpp-512", "--max-samples", str(chunks), "--suite", "none",
-                    "--out", study], check=True, stdout=subprocess.DEVNULL)
+                    "--out", study], check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
     lanes = json.loads((study / "report.json").read_text())["lanes"]
-    return [lane["protocols"][0]["perplexity"] for lane in lanes]
+    found = [lane["protocols"][0]["perplexity"] for lane in lanes]
+    return found * 3 if plain else found
 
 
 def chunks_of(tokenizer, text, count):
@@ -54,9 +66,11 @@ def chunks_of(tokenizer, text, count):
     return [ids[i * 512:(i + 1) * 512] for i in range(min(count, len(ids) // 512))]
 
 
-@torch.no_grad()
 def transformers_perplexity(checkpoint, text, count, **options):
     """Each chunk by itself, as a batch of one."""
+    import torch
+    import transformers
+    torch.set_grad_enabled(False)
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
     model = transformers.AutoModelForCausalLM.from_pretrained(
         checkpoint, dtype=torch.float32, device_map="cpu", attn_implementation="eager",
@@ -72,34 +86,27 @@ def transformers_perplexity(checkpoint, text, count, **options):
 
 def compressed_tensors_perplexity(checkpoint, text, count):
     """Decompressed as it is loaded: transformers 5.23 does not keep packed zero points packed."""
+    import transformers
     config = transformers.CompressedTensorsConfig(dequantize=True)
     return transformers_perplexity(checkpoint, text, count, quantization_config=config)
 
 
 def llama_cpp_perplexity(checkpoint, text, count):
-    """llama.cpp's own tokenizer and FP32 activations where its kernels have them; ggml's kernels
-    for quantized types round activations to blocks of 8 bits."""
-    import llama_cpp
-    import numpy
-    llama = llama_cpp.Llama(str(checkpoint / "model.gguf"), n_ctx=512, n_batch=512, logits_all=True,
-                            verbose=False, n_threads=2, n_gpu_layers=0)
-    ids = llama.tokenize(text.removesuffix("\n").encode(), add_bos=False, special=True)
-    total, scored = 0.0, 0
-    for i in range(min(count, len(ids) // 512)):
-        chunk = ids[i * 512:(i + 1) * 512]
-        llama.reset()
-        llama.eval(chunk)
-        logits = numpy.array(llama.scores[:511], dtype=numpy.float64)
-        top = logits.max(axis=1, keepdims=True)
-        log_sum = numpy.log(numpy.exp(logits - top).sum(axis=1)) + top[:, 0]
-        losses = log_sum - logits[numpy.arange(511), chunk[1:]]
-        total += losses[256:].sum()
-        scored += 255
-    return math.exp(total / scored)
+    """llama.cpp's own tokenizer; attention and its cache in float32. Without repacked weights, whose
+    AMX kernels crash in some virtual machines."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write(text.removesuffix("\n"))
+        file.flush()
+        result = subprocess.run(
+            [LLAMA_PERPLEXITY, "-m", checkpoint / "model.gguf", "-f", file.name, "-c", "512",
+             "--chunks", str(count), "--no-repack", "-fa", "off", "-ctk", "f32", "-ctv", "f32"], capture_output=True, text=True, check=True)
+    return float(re.search(r"Final estimate: PPL = ([0-9.]+)", result.stderr + result.stdout)[1])
 
 
 WITNESSES = {"transformers + bitsandbytes": transformers_perplexity,
              "transformers + compressed-tensors": compressed_tensors_perplexity,
+             "transformers + compressed-tensors, int8 activations": transformers_perplexity,
+             "transformers, fine-grained FP8": transformers_perplexity,
              "transformers + gptqmodel": transformers_perplexity,
              "llama.cpp": llama_cpp_perplexity}
 
@@ -116,34 +123,47 @@ def versions():
     return found
 
 
+def measure(args, scheme, options, witness, text):
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        checkpoint = folder / "checkpoint"
+        subprocess.run([args.bitloss, "quantize", args.model, "--scheme", scheme, "--out",
+                        checkpoint, *options], check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+        schemes = [scheme] + ([f"{scheme}@ggml"] if scheme in GGML_PRODUCTS else [])
+        baseline, made, *ggml, stored = lane_results(args.bitloss, args.model, schemes, checkpoint,
+                                                     args.text, args.chunks, folder)
+        theirs = WITNESSES[witness](checkpoint, text, args.chunks)
+    assert made == stored, (scheme, made, stored)
+    result = {"scheme": scheme, "options": " ".join(options), "witness": witness,
+              "chunks": args.chunks, "baseline": baseline, "lane": made, "checkpoint as lane": stored,
+              "witness perplexity": theirs}
+    if ggml:
+        result["lane @ggml"] = ggml[0]
+    result["relative difference"] = theirs / (ggml[0] if ggml else stored) - 1
+    return result
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bitloss", required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--text", required=True)
-    parser.add_argument("--chunks", type=int, default=4)
+    parser.add_argument("--chunks", type=int, default=40)
     parser.add_argument("--record", required=True)
     parser.add_argument("--only", help="schemes, separated by commas")
+    parser.add_argument("--llama-perplexity", default="llama-perplexity")
     args = parser.parse_args()
+    global LLAMA_PERPLEXITY
+    LLAMA_PERPLEXITY = args.llama_perplexity
     text = pathlib.Path(args.text).read_text("utf-8")
     wanted = args.only.split(",") if args.only else [scheme for scheme, _, _ in CASES]
     results = []
     for scheme, options, witness in CASES:
         if scheme not in wanted:
             continue
-        with tempfile.TemporaryDirectory() as name:
-            folder = pathlib.Path(name)
-            checkpoint = folder / "checkpoint"
-            subprocess.run([args.bitloss, "quantize", args.model, "--scheme", scheme, "--out",
-                            checkpoint, *options], check=True, stdout=subprocess.DEVNULL)
-            baseline, made, stored = lane_results(args.bitloss, args.model, scheme, checkpoint,
-                                                  args.text, args.chunks, folder)
-            theirs = WITNESSES[witness](checkpoint, text, args.chunks)
-        result = {"scheme": scheme, "options": " ".join(options), "witness": witness,
-                  "baseline": baseline, "lane": made, "checkpoint as lane": stored,
-                  "witness perplexity": theirs, "relative difference": theirs / stored - 1}
-        assert made == stored, result
+        result = measure(args, scheme, options, witness, text)
         print(json.dumps(result), flush=True)
         results.append(result)
     path = pathlib.Path(args.record)
@@ -155,7 +175,7 @@ def main():
     results.sort(key=lambda result: order.index((result["scheme"], result["options"])))
     record = {"made_by": "tools/witness/checkpoints.py", "versions": versions(),
               "model": pathlib.Path(args.model).name, "text": pathlib.Path(args.text).name,
-              "protocol": "llamacpp-512", "chunks": args.chunks, "results": results}
+              "protocol": "llamacpp-512", "results": results}
     path.write_text(json.dumps(record, indent=1) + "\n")
 
 

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Whether bitloss and llama-quantize write the same blocks, tensor by tensor.
+
+    llama_quantize.py --bitloss build/release/bitloss --llama-quantize PROGRAM --model MODEL \\
+        --record FILE [--name LABEL] [--only q4_k,...]
+
+For each type: the model as an F16 GGUF file is quantized by llama-quantize (--pure, without an
+importance matrix, embedding and head left alone) and by `bitloss quantize`; the bytes of every tensor
+are compared, and where they differ the blocks are counted. FILE gets the counts under LABEL, which
+says how llama-quantize was built: compilers that fuse multiplications and additions (the default of
+GCC where the processor can) decide near ties otherwise than the C sources do as written, and bitloss
+follows the sources. Needs gguf-py.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import tempfile
+
+import gguf
+import numpy
+
+TYPES = "q4_0 q4_1 q5_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k iq4_nl iq4_xs".split()
+# llama-quantize's names of mixes whose base is the type.
+MIXES = {"q2_k": "Q2_K", "q3_k": "Q3_K_S", "q4_k": "Q4_K_S", "q5_k": "Q5_K_S"}
+
+
+def quiet(command):
+    subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+
+
+def compare(ours, theirs):
+    """Counts over the tensors of two files, which must have the same names. Where rows do not divide
+    into super-blocks, versions of llama.cpp differ in the type that they store instead: those
+    tensors are counted apart."""
+    a = {tensor.name: tensor for tensor in gguf.GGUFReader(ours).tensors}
+    b = {tensor.name: tensor for tensor in gguf.GGUFReader(theirs).tensors}
+    assert a.keys() == b.keys(), a.keys() ^ b.keys()
+    counts = {"tensors": 0, "equal": 0, "blocks": 0, "differing blocks": 0, "types": {},
+              "another type there": {}}
+    for name, tensor in a.items():
+        kind = tensor.tensor_type
+        if kind != b[name].tensor_type:
+            pair = f"{kind.name}, there {b[name].tensor_type.name}"
+            counts["another type there"][pair] = counts["another type there"].get(pair, 0) + 1
+            continue
+        if kind in (gguf.GGMLQuantizationType.F32, gguf.GGMLQuantizationType.F16):
+            continue
+        block_bytes = gguf.GGML_QUANT_SIZES[kind][1]
+        left = numpy.frombuffer(tensor.data.tobytes(), numpy.uint8).reshape(-1, block_bytes)
+        right = numpy.frombuffer(b[name].data.tobytes(), numpy.uint8).reshape(-1, block_bytes)
+        differing = int((left != right).any(axis=1).sum())
+        counts["tensors"] += 1
+        counts["equal"] += differing == 0
+        counts["blocks"] += len(left)
+        counts["differing blocks"] += differing
+        counts["types"][kind.name] = counts["types"].get(kind.name, 0) + 1
+    return counts
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    for option in ["bitloss", "llama-quantize", "model", "record"]:
+        parser.add_argument(f"--{option}", required=True)
+    parser.add_argument("--name", default="as built")
+    parser.add_argument("--only", help="types, separated by commas")
+    args = parser.parse_args()
+    record = pathlib.Path(args.record)
+    results = json.loads(record.read_text()) if record.exists() else {}
+    model = pathlib.Path(args.model).name
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        quiet([args.bitloss, "quantize", args.model, "--scheme", "fp16", "--layout", "gguf",
+               "--out", folder / "f16"])
+        for kind in args.only.split(",") if args.only else TYPES:
+            quiet([args.bitloss, "quantize", args.model, "--scheme", kind, "--out", folder / kind])
+            quiet([args.llama_quantize, "--pure", "--token-embedding-type", "f16",
+                   "--output-tensor-type", "f16", folder / "f16" / "model.gguf",
+                   folder / "theirs.gguf", MIXES.get(kind, kind.upper())])
+            counts = compare(folder / kind / "model.gguf", folder / "theirs.gguf")
+            print(model, kind, json.dumps(counts), flush=True)
+            results.setdefault(args.name, {}).setdefault(model, {})[kind] = counts
+    record.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
