@@ -5,6 +5,7 @@
 #include "bitloss/cli/commands.h"
 #include "bitloss/compute/bench.h"
 #include "bitloss/compute/instruction_set.h"
+#include "bitloss/eval/forward_bench.h"
 #include "bitloss/metrics/divergence.h"
 
 namespace bitloss {
@@ -19,17 +20,19 @@ struct ModelShape {
   size_t feed_forward;
   size_t vocabulary;
   AttentionShape attention;
+  size_t layers;
 };
 
 constexpr ModelShape kModels[] = {
-    {"smollm2-135m", 576, 1536, 49152, {9, 3, 64}},
-    {"qwen2.5-0.5b", 896, 4864, 151936, {14, 2, 64}},
-    {"llama-7b", 4096, 11008, 32000, {32, 32, 128}},
+    {"smollm2-135m", 576, 1536, 49152, {9, 3, 64}, 30},
+    {"qwen2.5-0.5b", 896, 4864, 151936, {14, 2, 64}, 24},
+    {"llama-7b", 4096, 11008, 32000, {32, 32, 128}, 32},
 };
 
 struct Options {
   bool json = false;
   bool only_limits = false;
+  bool forward = false;
   size_t num_threads = DefaultNumThreads();
   std::string instruction_set;
   std::vector<std::string> models;
@@ -60,6 +63,7 @@ class Output {
       }
       fmt::print("{:<13} {:<14}{:<36} {:10.3f} ms", model, kernel, sizes,
                  record["seconds"].get<double>() * 1e3);
+      PrintRate(record, "tokens_per_second", "tokens/s");
       PrintRate(record, "gflops", "GFLOP/s");
       PrintRate(record, "gigabytes_per_second", "GB/s");
       fmt::print("  {:5.1f} % of {}\n", 100 * share.share, LimitName(share.limit));
@@ -107,12 +111,13 @@ Result<MachineLimits> MeasureLimits(const Options& options, ordered_json& json) 
     BITLOSS_TRY(limits, MeasureMachineLimits(threads));
     ordered_json entry = {{"threads", count},
                           {"fma_gflops", limits.fma_gflops},
+                          {"tile_gflops", limits.tile_gflops},
                           {"read_gigabytes_per_second", limits.read_gigabytes}};
     if (limits.byte_gops > 0) entry["byte_gops"] = limits.byte_gops;
     json["limits"].push_back(entry);
     if (options.json) continue;
-    fmt::print("{} thread{}: {:.1f} GFLOP/s of FP32 multiply-adds, ", count, count == 1 ? "" : "s",
-               limits.fma_gflops);
+    fmt::print("{} thread{}: {:.1f} GFLOP/s of FP32 multiply-adds ({:.1f} from the first cache), ",
+               count, count == 1 ? "" : "s", limits.fma_gflops, limits.tile_gflops);
     if (limits.byte_gops > 0) fmt::print("{:.1f} Gop/s of byte products, ", limits.byte_gops);
     fmt::print("{:.1f} GB/s read\n", limits.read_gigabytes);
   }
@@ -223,6 +228,45 @@ void BenchmarkMetrics(ThreadPool& threads, const MachineLimits& limits, const Op
   });
 }
 
+ModelConfig ConfigOf(const ModelShape& shape) {
+  ModelConfig config;
+  config.name = shape.name;
+  config.hidden_size = shape.hidden;
+  config.intermediate_size = shape.feed_forward;
+  config.num_layers = shape.layers;
+  config.num_heads = shape.attention.num_heads;
+  config.num_kv_heads = shape.attention.num_kv_heads;
+  config.head_dim = shape.attention.head_dim;
+  config.vocab_size = shape.vocabulary;
+  config.max_positions = 4096;
+  config.rms_norm_eps = 1e-6;
+  return config;
+}
+
+// Whole forward passes: windows of text, one sequence decoding, 96 of them at once.
+Status BenchmarkForwards(const Backend& backend, const MachineLimits& limits,
+                         const Options& options, const ModelShape& shape, Output& output) {
+  for (const std::string& scheme : options.schemes) {
+    BITLOSS_TRY(const BenchModel model, BenchModel::Make(ConfigOf(shape), scheme, backend));
+    const auto add = [&](const ForwardRecord& r) {
+      output.Add(fmt::format("{} {}", r.work, scheme), shape.name,
+                 {{"sequences", r.sequences},
+                  {"tokens", r.tokens},
+                  {"seconds", r.seconds},
+                  {"tokens_per_second", r.tokens_per_second},
+                  {"gflops", r.gflops},
+                  {"gigabytes_per_second", r.gigabytes}},
+                 r.share);
+    };
+    BITLOSS_TRY(const ForwardRecord text, BenchmarkText(model, backend, limits, 4, 512));
+    add(text);
+    for (const size_t sequences : {size_t{1}, size_t{96}}) {
+      add(BenchmarkDecode(model, backend, limits, sequences, 64, 10 * options.seconds));
+    }
+  }
+  return Ok();
+}
+
 Result<std::vector<ModelShape>> ChooseModels(const Options& options) {
   std::vector<ModelShape> chosen;
   for (const ModelShape& model : kModels) {
@@ -251,6 +295,10 @@ Result<int> Bench(const Options& options) {
   Output output(options.json);
   if (options.only_limits) models.clear();
   for (const ModelShape& model : models) {
+    if (options.forward) {
+      BITLOSS_DO(BenchmarkForwards(*backend, limits, options, model, output));
+      continue;
+    }
     BITLOSS_DO(BenchmarkProducts(*backend, limits, options, model, output));
     BenchmarkAttentions(*backend, limits, options, model, output);
     BenchmarkRows(*backend, limits, options, model, output);
@@ -271,6 +319,8 @@ void AddBenchCommand(CLI::App& app, Action& action) {
       app.add_subcommand("bench", "This machine's limits, and how close each kernel comes to them");
   command->add_flag("--json", options->json, "For programs");
   command->add_flag("--limits", options->only_limits, "The machine's limits, no kernels");
+  command->add_flag("--forward", options->forward,
+                    "Whole forward passes of random weights instead of single kernels");
   command
       ->add_option("--models", options->models,
                    "Shapes to measure: smollm2-135m, qwen2.5-0.5b, llama-7b; by default all")

@@ -27,6 +27,7 @@ CacheSizes ReadCacheSizes();
 // The yardsticks, for all threads together.
 struct MachineLimits {
   double fma_gflops = 0;      // FP32 multiply-adds from registers, two operations each
+  double tile_gflops = 0;     // the same with operands from the first-level cache
   double byte_gops = 0;       // products of bytes summed in int32, two operations each; 0: no VNNI
   double read_gigabytes = 0;  // per second, from memory
 };
@@ -40,6 +41,11 @@ struct ShareOfLimit {
   std::string_view limit;  // "fma", "bytes" (products of bytes) or "read"
   double share = 0;        // the time that the limit alone would take / the time taken
 };
+
+// The unit that a kernel's products keep busy.
+enum class Multiplier { kFloat, kBytes };
+ShareOfLimit ShareOf(const MachineLimits& limits, Multiplier multiplier, double gflops,
+                     double gigabytes);
 
 struct MatMulShape {
   size_t tokens = 0;
@@ -58,8 +64,9 @@ struct MatMulRecord {
 };
 
 // One weight matrix of random numbers, multiplied with each number of tokens. Runs each product for
-// about `seconds`. `scheme` as for ParseScheme. A matrix that fits a cache may be read faster than
-// from memory: its share is then above 1.
+// about `seconds`. `scheme` as for ParseScheme. Up to kMaxColdTokens tokens the weights come from
+// memory, as in decoding: the product walks through copies that no cache holds together.
+inline constexpr size_t kMaxColdTokens = 16;
 Result<std::vector<MatMulRecord>> BenchmarkMatMul(const Backend& backend,
                                                   const MachineLimits& limits,
                                                   std::string_view scheme, size_t in, size_t out,

@@ -40,10 +40,13 @@ struct WeightWord {
   Int32Vector bytes;
 
   explicit HWY_INLINE WeightWord(Int32Vector word) : bytes(word) {}
+  HWY_INLINE Int32Vector MultiplyAdd(Int32Vector activations, Int32Vector sum) const {
+    return Int32Vector{_mm512_dpbusd_epi32(sum.raw, activations.raw, bytes.raw)};
+  }
   HWY_INLINE Int32Vector MultiplyAdd(const std::byte* x, Int32Vector sum) const {
     int32_t word;
     std::memcpy(&word, x, sizeof(word));
-    return Int32Vector{_mm512_dpbusd_epi32(sum.raw, hn::Set(Int32Tag(), word).raw, bytes.raw)};
+    return MultiplyAdd(hn::Set(Int32Tag(), word), sum);
   }
 };
 

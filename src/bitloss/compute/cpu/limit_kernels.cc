@@ -50,25 +50,45 @@ double Read(const float* HWY_RESTRICT from, size_t count, float* sink) {
   return static_cast<double>(count * sizeof(float));
 }
 
-#if HWY_TARGET == HWY_AVX3_DL
-// Some rows times one panel: the loop of the int8 product, from the first cache.
-double MultiplyBytes(size_t repeats, float* sink) {
-  constexpr size_t kWords = 64;
-  alignas(64) static const uint32_t words[kWords * kPanelWidth] = {};
-  alignas(64) static const std::byte x[kTileRows * kWords * kBytesPerWord] = {};
-  alignas(64) int32_t sums[kTileRows * kPanelWidth];
-  for (size_t repeat = 0; repeat < repeats; repeat += kWords) {
-    MultiplyWords<kTileRows>(x, kWords * kBytesPerWord, words, kWords, sums);
-    *sink += static_cast<float>(sums[0]);
+double MultiplyCachedTile(size_t repeats, float* sink) {
+  constexpr size_t kDepth = 64;
+  alignas(64) static const float tile[kDepth * kTileWidth] = {};
+  alignas(64) static const float x[kTileRows * kDepth] = {};
+  alignas(64) float sums[kTileRows * kTileWidth];
+  for (size_t repeat = 0; repeat < repeats; repeat += kDepth) {
+    MultiplyTile(kTileRows, kTileVectors, x, kDepth, tile, kTileWidth, kDepth,
+                 {sums, kTileWidth, TileSums::Begin::kZero, nullptr});
+    *sink += sums[0];
   }
-  return 2.0 * kTileRows * kPanelWidth * kBytesPerWord * static_cast<double>(repeats);
+  return 2.0 * kTileRows * kTileWidth *
+         static_cast<double>((repeats + kDepth - 1) / kDepth * kDepth);
 }
+
+#if HWY_TARGET == HWY_AVX3_DL
+HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512vnni")
+double MultiplyBytes(size_t repeats, float* sink) {
+  const Int32Tag d;
+  const WeightWord weights(hn::Set(d, 0x01020304));
+  const auto activations = hn::Set(d, 0x05060708);
+  Int32Vector sum[kChains];
+  for (Int32Vector& s : sum) s = hn::Set(d, static_cast<int32_t>(*sink));
+  for (size_t repeat = 0; repeat < repeats; ++repeat) {
+#pragma GCC unroll 12
+    for (size_t i = 0; i < kChains; ++i) sum[i] = weights.MultiplyAdd(activations, sum[i]);
+  }
+  for (const Int32Vector& s : sum) *sink += static_cast<float>(hn::GetLane(s));
+  return 2.0 * static_cast<double>(kChains * kLanes * kBytesPerWord * repeats);
+}
+HWY_POP_ATTRIBUTES
 #else
 constexpr double (*MultiplyBytes)(size_t repeats, float* sink) = nullptr;
 #endif
 
 LimitKernels LimitKernelsOfTarget() {
-  return {.multiply_add = MultiplyAdd, .multiply_bytes = MultiplyBytes, .read = Read};
+  return {.multiply_add = MultiplyAdd,
+          .multiply_tile = MultiplyCachedTile,
+          .multiply_bytes = MultiplyBytes,
+          .read = Read};
 }
 
 #endif  // HWY_TARGET

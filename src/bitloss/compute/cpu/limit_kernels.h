@@ -12,6 +12,9 @@ namespace bitloss {
 struct LimitKernels {
   // FP32 operations: two for each lane of a fused multiply-add.
   double (*multiply_add)(size_t repeats, float* sink) = nullptr;
+  // The same by the loop of every product (tile_product-inl.h), operands from the first-level
+  // cache.
+  double (*multiply_tile)(size_t repeats, float* sink) = nullptr;
   // Integer operations: two for each product of bytes. Null without VNNI.
   double (*multiply_bytes)(size_t repeats, float* sink) = nullptr;
   // Bytes read.
