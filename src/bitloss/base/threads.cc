@@ -30,15 +30,35 @@ struct ThreadPool::State {
   std::condition_variable wake;
   bool stop = false;  // guarded by mutex
 
+  // The parts that are a thread's own: neighbours, which share what its caches hold. On a cache
+  // line of its own, so that threads do not wait for each other's counters.
+  struct alignas(64) Share {
+    std::atomic<size_t> next{0};
+    size_t end = 0;
+  };
+
+  explicit State(size_t num_threads) : shares(num_threads) {}
+
   std::atomic<uint64_t> generation{0};  // counts problems
-  std::atomic<size_t> next_part{0};
-  std::atomic<size_t> num_busy{0};  // workers that have not finished this problem
-  size_t num_parts = 0;
+  std::atomic<size_t> num_busy{0};      // workers that have not finished this problem
+  std::vector<Share> shares;
   const std::function<void(size_t, size_t)>* work = nullptr;
 
+  void Deal(size_t num_parts) {
+    for (size_t thread = 0; thread < shares.size(); ++thread) {
+      shares[thread].next.store(thread * num_parts / shares.size(), std::memory_order_relaxed);
+      shares[thread].end = (thread + 1) * num_parts / shares.size();
+    }
+  }
+
+  // First the thread's own parts, then what others have left.
   void DoParts(size_t thread) {
-    for (size_t part; (part = next_part.fetch_add(1, std::memory_order_relaxed)) < num_parts;) {
-      (*work)(part, thread);
+    for (size_t i = 0; i < shares.size(); ++i) {
+      Share& share = shares[(thread + i) % shares.size()];
+      for (size_t part; share.next.load(std::memory_order_relaxed) < share.end &&
+                        (part = share.next.fetch_add(1, std::memory_order_relaxed)) < share.end;) {
+        (*work)(part, thread);
+      }
     }
   }
 
@@ -65,7 +85,7 @@ struct ThreadPool::State {
   }
 };
 
-ThreadPool::ThreadPool(size_t num_threads) : state_(std::make_unique<State>()) {
+ThreadPool::ThreadPool(size_t num_threads) : state_(std::make_unique<State>(num_threads)) {
   BITLOSS_CHECK(num_threads > 0);
   for (size_t thread = 1; thread < num_threads; ++thread) {
     state_->workers.emplace_back([state = state_.get(), thread] { state->WorkerLoop(thread); });
@@ -90,9 +110,8 @@ void ThreadPool::ForEachPart(size_t num_parts,
     for (size_t part = 0; part < num_parts; ++part) work(part, 0);
     return;
   }
-  state_->num_parts = num_parts;
   state_->work = &work;
-  state_->next_part.store(0, std::memory_order_relaxed);
+  state_->Deal(num_parts);
   state_->num_busy.store(state_->workers.size(), std::memory_order_relaxed);
   {
     const std::lock_guard lock(state_->mutex);

@@ -23,9 +23,17 @@ MatMulKernels MatMulKernelsOfTarget() { return {}; }
 
 #else
 
-// k is cut into blocks of this size, so that a decoded tile and the rows' part of x stay in the
-// first-level cache. A multiple of kCodesPerWord. Sums pass from block to block through y, exactly.
-constexpr size_t kDepth = 128;
+// k is cut into blocks of at most this size, so that a decoded tile (256 KiB) and the rows' part of
+// x stay in the second-level cache; both are read in order, so they reach the first in time. Sums
+// pass from block to block through y, exactly, and that costs more than a larger tile.
+constexpr size_t kMaxDepth = 1024;
+
+// Blocks of equal size, multiples of kCodesPerWord.
+HWY_INLINE size_t DepthOfBlocks(size_t in_features) {
+  const size_t num_blocks = (in_features + kMaxDepth - 1) / kMaxDepth;
+  const size_t depth = (in_features + num_blocks - 1) / num_blocks;
+  return (depth + kCodesPerWord - 1) / kCodesPerWord * kCodesPerWord;
+}
 
 // Rows that are multiplied while the weights are decoded, without a tile in between.
 constexpr size_t kDirectRows = HWY_MAX_BYTES == 64 ? 4 : 2;
@@ -121,18 +129,17 @@ using DecodeTileFunction = void (*)(const PanelMatrix&, size_t panel, size_t fir
 // would wait for memory.
 class NextTile {
  public:
-  // Of the tile after [first_k, end_k) of `panel` in the order of MultiplyByTiles.
+  // Of the tile after [first_k, end_k) of `panel` in the order of MultiplyByTiles; after the last,
+  // of the next panel's first, which the same thread mostly multiplies next.
   NextTile(const PanelMatrix& matrix, const PanelProduct& product, size_t panel, size_t first_k,
            size_t end_k) {
-    size_t next_first = first_k;
-    size_t next_end = end_k;
     if (++panel == product.end_panel) {
-      panel = product.first_panel;
-      next_first = end_k;
-      next_end = HWY_MIN(matrix.in_features(), end_k + kDepth);
+      first_k = end_k == matrix.in_features() ? 0 : end_k;
+      end_k = HWY_MIN(matrix.in_features(), first_k + DepthOfBlocks(matrix.in_features()));
+      panel = first_k == 0 ? panel % matrix.num_panels() : product.first_panel;
     }
-    at_ = matrix.PanelWeights(panel) + matrix.OffsetOfK(next_first);
-    end_ = matrix.PanelWeights(panel) + matrix.OffsetOfK(next_end);
+    at_ = matrix.PanelWeights(panel) + matrix.OffsetOfK(first_k);
+    end_ = matrix.PanelWeights(panel) + matrix.OffsetOfK(end_k);
   }
 
   // The part that is due when `rows` of `num_rows` rows are done.
@@ -151,28 +158,27 @@ class NextTile {
 
 void MultiplyByTiles(DecodeTileFunction decode_tile, const PanelMatrix& matrix,
                      const PanelProduct& product) {
-  constexpr size_t kStep = 4 * kTileRows;
-  HWY_ALIGN float tile[kDepth * kPanelWidth];
-  const size_t depth = matrix.in_features();
+  HWY_ALIGN float tile[kMaxDepth * kPanelWidth];
+  const size_t in_features = matrix.in_features();
+  const size_t depth = DepthOfBlocks(in_features);
   const ConstMatrixView& x = product.x;
   const MatrixView& y = product.y;
-  for (size_t first_k = 0; first_k < depth; first_k += kDepth) {
-    const size_t end_k = HWY_MIN(depth, first_k + kDepth);
+  for (size_t first_k = 0; first_k < in_features; first_k += depth) {
+    const size_t end_k = HWY_MIN(in_features, first_k + depth);
     for (size_t panel = product.first_panel; panel < product.end_panel; ++panel) {
       decode_tile(matrix, panel, first_k, end_k, tile);
       NextTile next(matrix, product, panel, first_k, end_k);
       const size_t out = panel * kPanelWidth;
-      const bool adds_bias = product.bias != nullptr && end_k == depth;
-      for (size_t row = 0; row < x.rows; row += kStep) {
-        const size_t num_rows = HWY_MIN(kStep, x.rows - row);
-        next.Fetch(row + num_rows, x.rows);
-        MultiplyRows(num_rows, x.data + row * x.stride + first_k, x.stride, tile, kPanelWidth,
+      const bool adds_bias = product.bias != nullptr && end_k == in_features;
+      ForEachRowGroup(0, x.rows, [&](size_t row, size_t end_row) HWY_ATTR {
+        next.Fetch(end_row, x.rows);
+        MultiplyRows(end_row - row, x.data + row * x.stride + first_k, x.stride, tile, kPanelWidth,
                      end_k - first_k, matrix.PanelOutputs(panel),
                      {.c = y.data + row * y.stride + out,
                       .c_stride = y.stride,
                       .begin = first_k == 0 ? TileSums::Begin::kZero : TileSums::Begin::kContinue,
                       .bias = adds_bias ? product.bias + out : nullptr});
-      }
+      });
     }
   }
 }
@@ -229,8 +235,9 @@ namespace {
 HWY_EXPORT(MatMulKernelsOfTarget);
 
 // Rows of a part: enough that decoding a tile costs little beside multiplying by it, few enough
-// that their block of x and their sums stay in the second-level cache and its address buffers.
-constexpr size_t kMaxRowsOfPart = 192;
+// that their block of x stays in the second-level cache. Whole groups of rows of a tile.
+constexpr size_t kRowsOfGroup = 6;
+constexpr size_t kMaxGroupsOfPart = 43;  // 512 rows are two parts
 // Panels of a part read the same block of x after each other.
 constexpr size_t kMaxPanelsOfPart = 8;
 // Parts for each thread if the product is large enough, so that threads finish together.
@@ -245,14 +252,16 @@ MatMulKernels MatMulKernelsFor(int64_t target) {
 void MultiplyOnThreads(const MatMulKernels& kernels, const PanelMatrix& weights,
                        std::span<const float> bias, ConstMatrixView x, MatrixView y,
                        ThreadPool& threads) {
-  const size_t row_parts = (x.rows + kMaxRowsOfPart - 1) / kMaxRowsOfPart;
+  const size_t num_groups = (x.rows + kRowsOfGroup - 1) / kRowsOfGroup;
+  const size_t row_parts = (num_groups + kMaxGroupsOfPart - 1) / kMaxGroupsOfPart;
   const size_t num_panels = weights.num_panels();
   const size_t panels_of_part = std::clamp<size_t>(
       row_parts * num_panels / (kPartsOfThread * threads.num_threads()), 1, kMaxPanelsOfPart);
   const size_t panel_parts = (num_panels + panels_of_part - 1) / panels_of_part;
   threads.ForEachPart(row_parts * panel_parts, [&](size_t part, size_t) {
-    const size_t first_row = part / panel_parts * x.rows / row_parts;
-    const size_t end_row = (part / panel_parts + 1) * x.rows / row_parts;
+    const size_t row_part = part / panel_parts;
+    const size_t first_row = row_part * num_groups / row_parts * kRowsOfGroup;
+    const size_t end_row = std::min(x.rows, (row_part + 1) * num_groups / row_parts * kRowsOfGroup);
     const size_t first_panel = part % panel_parts * panels_of_part;
     kernels.multiply_panels(weights,
                             {.first_panel = first_panel,

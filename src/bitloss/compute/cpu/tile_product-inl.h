@@ -49,6 +49,20 @@ struct TileSums {
   const float* bias;  // [vectors], or null: nothing to add
 };
 
+// sum += a b, fused. Said as one instruction: otherwise GCC renames sums from one step of k to the
+// next and moves them about, which cost a tenth of the speed of a loop of two steps.
+HWY_INLINE void MultiplyAddTo(FloatVector a, FloatVector b, FloatVector& sum) {
+#if HWY_ARCH_X86 && HWY_COMPILER_GCC_ACTUAL
+#if HWY_MAX_BYTES == 64
+  asm volatile("vfmadd231ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
+#else
+  asm volatile("vfmadd231ps %2, %1, %0" : "+x"(sum.raw) : "x"(a.raw), "x"(b.raw));
+#endif
+#else
+  sum = hn::MulAdd(a, b, sum);
+#endif
+}
+
 // sum[r][v] += x[r][k] * tile[k][v] for one k.
 template <size_t kRows, size_t kVectors>
 HWY_INLINE void MultiplyAddOneK(const float* HWY_RESTRICT x, size_t x_stride,
@@ -62,7 +76,7 @@ HWY_INLINE void MultiplyAddOneK(const float* HWY_RESTRICT x, size_t x_stride,
   for (size_t r = 0; r < kRows; ++r) {
     const FloatVector x_r = hn::Set(d, x[r * x_stride]);
 #pragma GCC unroll 4
-    for (size_t v = 0; v < kVectors; ++v) sum[r][v] = hn::MulAdd(x_r, weights[v], sum[r][v]);
+    for (size_t v = 0; v < kVectors; ++v) MultiplyAddTo(x_r, weights[v], sum[r][v]);
   }
 }
 
@@ -81,11 +95,14 @@ HWY_NOINLINE void MultiplyTileRows(const float* HWY_RESTRICT x, size_t x_stride,
                       : hn::LoadU(d, sums.c + r * sums.c_stride + v * kLanes);
     }
   }
-  for (size_t k = 0; k < depth; ++k) {
+  // Two steps at a time: the second hides the end of the first.
+  for (size_t pairs = depth / 2; pairs != 0; --pairs) {
     MultiplyAddOneK(x, x_stride, tile, sum);
-    x += 1;
-    tile += tile_stride;
+    MultiplyAddOneK(x + 1, x_stride, tile + tile_stride, sum);
+    x += 2;
+    tile += 2 * tile_stride;
   }
+  if (depth % 2 != 0) MultiplyAddOneK(x, x_stride, tile, sum);
   if (sums.bias != nullptr) {
 #pragma GCC unroll 8
     for (size_t r = 0; r < kRows; ++r) {
