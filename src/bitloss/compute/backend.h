@@ -85,6 +85,16 @@ class Backend {
   virtual void MatMul(const PackedMatrix& weights, std::span<const float> bias, ConstMatrixView x,
                       std::span<const RowRange> calls, MatrixView y) const = 0;
 
+  // One of several products with the same x.
+  struct Product {
+    const PackedMatrix* weights;
+    std::span<const float> bias;
+    MatrixView y;
+  };
+  // The same as a MatMul for each; what they have in common is done once.
+  virtual void MatMuls(std::span<const Product> products, ConstMatrixView x,
+                       std::span<const RowRange> calls) const;
+
   // y[t][i] = x[t][i] / sqrt(mean_i(x[t][i]^2) + eps) * weight[i]. y may be x.
   virtual void RmsNorm(ConstMatrixView x, std::span<const float> weight, float eps,
                        MatrixView y) const = 0;

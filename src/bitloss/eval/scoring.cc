@@ -71,11 +71,18 @@ Result<Scorer::GroupScores> Scorer::Score(std::span<const ScoredSequence> group,
   }
   const std::vector<Target> targets = FindTargets(group);
   RunLanes(group, targets, baseline_rows, scores);
-  for (size_t begin = 0; begin < targets.size(); begin += kTileRows) {
-    const size_t count = std::min(kTileRows, targets.size() - begin);
+  const size_t tile_rows = TileRows();
+  for (size_t begin = 0; begin < targets.size(); begin += tile_rows) {
+    const size_t count = std::min(tile_rows, targets.size() - begin);
     BITLOSS_DO(ScoreTile({begin, std::span(targets).subspan(begin, count)}, scores));
   }
   return scores;
+}
+
+size_t Scorer::TileRows() const {
+  constexpr size_t kTileBytes = size_t{64} << 20;
+  const size_t rows = kTileBytes / (transformer_.config().vocab_size * sizeof(float));
+  return std::clamp<size_t>(rows / 6 * 6, 6, 252);  // kernels take six rows at a time
 }
 
 ConstMatrixView Scorer::BaselineRows(size_t sequence) const {

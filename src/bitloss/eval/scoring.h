@@ -75,9 +75,9 @@ class Scorer {
   ConstMatrixView BaselineRows(size_t sequence) const;
 
  private:
-  // Rows whose logits exist at once: enough to keep the multipliers busy, few enough that a tile of
-  // 150,000 columns stays under 100 MB for two lanes.
-  static constexpr size_t kTileRows = 64;
+  // Rows whose logits exist at once: enough to keep the multipliers busy, few enough that those of
+  // one lane take 64 MiB.
+  size_t TileRows() const;
 
   struct Target {
     size_t sequence;

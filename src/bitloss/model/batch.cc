@@ -28,6 +28,20 @@ void Batch::Continue(std::span<const int32_t> tokens, const KvCache& cache, size
   slots_.push_back(slot);
 }
 
+std::vector<Batch> Batch::Groups(size_t max_tokens) const {
+  std::vector<Batch> groups;
+  for (size_t i = 0; i < sequences_.size(); ++i) {
+    const RowRange rows = sequences_[i];
+    if (groups.empty() || groups.back().tokens_.size() + rows.size() > max_tokens) {
+      groups.emplace_back();
+    }
+    Batch& group = groups.back();
+    group.Append(tokens().subspan(rows.begin, rows.size()), first_position(i));
+    if (!slots_.empty()) group.slots_.push_back(slots_[i]);
+  }
+  return groups;
+}
+
 void Batch::Append(std::span<const int32_t> tokens, size_t first_position) {
   BITLOSS_CHECK(!tokens.empty());
   sequences_.push_back({tokens_.size(), tokens_.size() + tokens.size()});

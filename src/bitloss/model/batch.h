@@ -47,6 +47,9 @@ class Batch {
   // Appends tokens that continue the sequence in `slot` of the batch's cache.
   void Continue(std::span<const int32_t> tokens, const KvCache& cache, size_t slot);
 
+  // Its sequences in order, neighbours together as long as they have at most `max_tokens` tokens.
+  std::vector<Batch> Groups(size_t max_tokens) const;
+
   std::span<const int32_t> tokens() const { return tokens_; }
   std::span<const uint32_t> positions() const { return positions_; }
   // The rows of each sequence, in order; together they are all rows.

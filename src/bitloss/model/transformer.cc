@@ -43,6 +43,17 @@ void Transformer::Embed(const LaneWeights& lane, const Batch& batch, Matrix& x) 
 
 void Transformer::Layer(const LayerWeights& weights, size_t layer, const Batch& batch,
                         KvCache* cache, MatrixView x) {
+  const std::vector<Batch> groups = batch.Groups(kTokensAtOnce);
+  size_t row = 0;
+  for (const Batch& group : groups) {
+    const size_t end = row + group.tokens().size();
+    LayerOfGroup(weights, layer, group, cache, x.Rows(row, end));
+    row = end;
+  }
+}
+
+void Transformer::LayerOfGroup(const LayerWeights& weights, size_t layer, const Batch& batch,
+                               KvCache* cache, MatrixView x) {
   scratch_.normed.Resize(x.rows, x.cols);
   backend_.RmsNorm(x, weights.input_norm, static_cast<float>(config_.rms_norm_eps),
                    scratch_.normed);
@@ -58,9 +69,8 @@ void Transformer::Layer(const LayerWeights& weights, size_t layer, const Batch& 
 void Transformer::SelfAttention(const LayerWeights& weights, size_t layer, const Batch& batch,
                                 KvCache* cache, ConstMatrixView normed, Matrix& delta) {
   Scratch& s = scratch_;
-  MatMul(weights, Linear::kQuery, batch, normed, s.queries);
-  MatMul(weights, Linear::kKey, batch, normed, s.keys);
-  MatMul(weights, Linear::kValue, batch, normed, s.values);
+  MatMuls(weights, batch, normed,
+          {{Linear::kQuery, &s.queries}, {Linear::kKey, &s.keys}, {Linear::kValue, &s.values}});
   ExtendRope(*std::max_element(batch.positions().begin(), batch.positions().end()) + size_t{1});
   backend_.Rope(rope_, batch.positions(), config_.head_dim, s.queries);
   backend_.Rope(rope_, batch.positions(), config_.head_dim, s.keys);
@@ -97,8 +107,7 @@ void Transformer::SelfAttention(const LayerWeights& weights, size_t layer, const
 void Transformer::FeedForward(const LayerWeights& weights, const Batch& batch,
                               ConstMatrixView normed, Matrix& delta) {
   Scratch& s = scratch_;
-  MatMul(weights, Linear::kGate, batch, normed, s.gate);
-  MatMul(weights, Linear::kUp, batch, normed, s.activated);
+  MatMuls(weights, batch, normed, {{Linear::kGate, &s.gate}, {Linear::kUp, &s.activated}});
   backend_.SwiGlu(s.gate, s.activated, s.activated);
   MatMul(weights, Linear::kDown, batch, s.activated, delta);
 }
@@ -118,6 +127,21 @@ void Transformer::MatMul(const LayerWeights& weights, Linear linear, const Batch
   RoundActivations(weights.execution, backend_.threads(), scratch_.rounded);
   backend_.MatMul(packed, weights.bias(linear), scratch_.rounded, batch.sequences(), y);
   RoundActivations(weights.execution, backend_.threads(), y);
+}
+
+void Transformer::MatMuls(const LayerWeights& weights, const Batch& batch, ConstMatrixView x,
+                          std::initializer_list<std::pair<Linear, Matrix*>> linears) {
+  if (RoundsActivations(weights.execution)) {
+    for (const auto& [linear, y] : linears) MatMul(weights, linear, batch, x, *y);
+    return;
+  }
+  std::vector<Backend::Product> products;
+  for (const auto& [linear, y] : linears) {
+    const PackedMatrix& packed = weights.linear(linear);
+    y->Resize(x.rows, packed.out_features());
+    products.push_back({&packed, weights.bias(linear), *y});
+  }
+  backend_.MatMuls(products, x, batch.sequences());
 }
 
 // The angle is the FP32 product of position and frequency, as transformers computes it; its cosine

@@ -3,6 +3,9 @@
 #ifndef BITLOSS_MODEL_TRANSFORMER_H_
 #define BITLOSS_MODEL_TRANSFORMER_H_
 
+#include <initializer_list>
+#include <utility>
+
 #include "bitloss/compute/backend.h"
 #include "bitloss/model/batch.h"
 #include "bitloss/model/config.h"
@@ -51,8 +54,17 @@ class Transformer {
   const Scratch& scratch() const { return scratch_; }
 
  private:
+  // Whole sequences that go through a block together: enough rows for full speed, few enough that
+  // what one operation leaves in the caches is there for the next.
+  static constexpr size_t kTokensAtOnce = 512;
+
+  void LayerOfGroup(const LayerWeights& weights, size_t layer, const Batch& batch, KvCache* cache,
+                    MatrixView x);
   void MatMul(const LayerWeights& weights, Linear linear, const Batch& batch, ConstMatrixView x,
               Matrix& y);
+  // Several linears of the same input.
+  void MatMuls(const LayerWeights& weights, const Batch& batch, ConstMatrixView x,
+               std::initializer_list<std::pair<Linear, Matrix*>> linears);
   void ExtendRope(size_t num_positions);
 
   ModelConfig config_;

@@ -56,11 +56,29 @@ class CpuBackend final : public Backend {
     BITLOSS_CHECK(bias.empty() || bias.size() == y.cols);
     BITLOSS_CHECK(CoverRows(calls, x.rows));
     if (const auto* int8 = dynamic_cast<const Int8Matrix*>(&packed)) {
-      MultiplyInt8OnThreads(int8_, *int8, bias, x, calls, y, threads_, int8_scratch_);
+      QuantizeOnThreads(int8_, int8->execution(), x, calls, threads_, int8_scratch_);
+      MultiplyInt8OnThreads(int8_, *int8, bias, int8_scratch_, y, threads_);
     } else if (const auto* blocks = dynamic_cast<const BlockInt8Matrix*>(&packed)) {
       MultiplyBlocksOnThreads(int8_, blocks_, *blocks, bias, x, y, threads_);
     } else {
       MultiplyOnThreads(matmul_, dynamic_cast<const PanelMatrix&>(packed), bias, x, y, threads_);
+    }
+  }
+
+  void MatMuls(std::span<const Product> products, ConstMatrixView x,
+               std::span<const RowRange> calls) const override {
+    if (!ShareInt8Activations(products)) return Backend::MatMuls(products, x, calls);
+    const auto weights = [&](const Product& product) -> const Int8Matrix& {
+      return static_cast<const Int8Matrix&>(*product.weights);
+    };
+    BITLOSS_CHECK(CoverRows(calls, x.rows));
+    QuantizeOnThreads(int8_, weights(products[0]).execution(), x, calls, threads_, int8_scratch_);
+    for (const Product& product : products) {
+      BITLOSS_CHECK(x.cols == weights(product).in_features() && x.rows == product.y.rows);
+      BITLOSS_CHECK(product.y.cols == weights(product).out_features());
+      BITLOSS_CHECK(product.bias.empty() || product.bias.size() == product.y.cols);
+      MultiplyInt8OnThreads(int8_, weights(product), product.bias, int8_scratch_, product.y,
+                            threads_);
     }
   }
 
@@ -117,6 +135,23 @@ class CpuBackend final : public Backend {
   ThreadPool& threads() const override { return threads_; }
 
  private:
+  // Whether all are integer products that turn activations into the same integers.
+  static bool ShareInt8Activations(std::span<const Product> products) {
+    const Execution* first = nullptr;
+    for (const Product& product : products) {
+      const auto* int8 = dynamic_cast<const Int8Matrix*>(product.weights);
+      if (int8 == nullptr) return false;
+      const Execution& execution = int8->execution();
+      if (execution.static_activations) return false;  // a scale of the matrix's own
+      if (first == nullptr) first = &execution;
+      if (execution.kind != first->kind ||
+          execution.outlier_threshold != first->outlier_threshold) {
+        return false;
+      }
+    }
+    return first != nullptr;
+  }
+
   template <class Work>
   void ForEachRow(size_t num_rows, size_t num_cols, const Work& work) const {
     const size_t rows_of_part =

@@ -71,7 +71,7 @@ float ScanRow(const float* x, size_t size, float threshold, uint8_t* is_outlier)
       if (HWY_UNLIKELY(!hn::AllFalse(d, outliers))) MarkOutliers(outliers, i, is_outlier);
       ordinary = hn::IfThenZeroElse(outliers, magnitude);
     }
-    top = hn::IfThenElse(hn::Gt(ordinary, top), ordinary, top);
+    top = hn::Max(top, ordinary);
   });
   return hn::GetLane(hn::MaxOfLanes(d, top)) + hn::GetLane(hn::SumOfLanes(d, nan));
 }
@@ -118,16 +118,19 @@ HWY_INLINE void ScaleSums(const int32_t* HWY_RESTRICT sums, float row_scale,
                           const float* bias, size_t num_outputs, float* HWY_RESTRICT y) {
   const FloatTag d;
   const Int32Tag di;
-  HWY_ALIGN float out[kPanelWidth];
+  HWY_ALIGN float copy[kPanelWidth];
+  float* HWY_RESTRICT out = num_outputs == kPanelWidth ? y : copy;
   for (size_t i = 0; i < kPanelWidth; i += kLanes) {
     auto acc = hn::Load(di, sums + i);
     if (kActivationOffset != 0) {
       acc = hn::Sub(acc, hn::Mul(hn::LoadU(di, offsets + i), hn::Set(di, kActivationOffset)));
     }
     const auto scaled = hn::Mul(hn::ConvertTo(d, acc), hn::Set(d, row_scale));
-    hn::Store(hn::Mul(scaled, hn::LoadU(d, scales + i)), d, out + i);
+    hn::StoreU(hn::Mul(scaled, hn::LoadU(d, scales + i)), d, out + i);
   }
-  for (size_t i = 0; i < num_outputs; ++i) y[i] = bias == nullptr ? out[i] : out[i] + bias[i];
+  if (out == copy) CopyFloats(copy, num_outputs, y);
+  if (bias == nullptr) return;
+  for (size_t i = 0; i < num_outputs; ++i) y[i] += bias[i];
 }
 
 void MultiplyIntegers(size_t num_rows, const std::byte* x, size_t row_bytes, const uint32_t* words,
@@ -274,9 +277,9 @@ QuantizedRows::Call TakeOutliers(RowRange rows, ConstMatrixView x,
   return call;
 }
 
-void QuantizeOnThreads(const Int8Kernels& kernels, float threshold, ConstMatrixView x,
-                       std::span<const RowRange> calls, ThreadPool& threads,
-                       QuantizedRows& result) {
+void SplitOutliersOnThreads(const Int8Kernels& kernels, float threshold, ConstMatrixView x,
+                            std::span<const RowRange> calls, ThreadPool& threads,
+                            QuantizedRows& result) {
   threshold = ThroughF16(threshold);
   const size_t num_words = (x.cols + kBytesPerWord - 1) / kBytesPerWord;
   result.row_bytes = kernels.row_bytes(num_words);
@@ -334,17 +337,19 @@ Int8Kernels Int8KernelsFor(int64_t target) {
   return BITLOSS_KERNELS_FOR(target, Int8KernelsOfTarget);
 }
 
-void MultiplyInt8OnThreads(const Int8Kernels& kernels, const Int8Matrix& weights,
-                           std::span<const float> bias, ConstMatrixView x,
-                           std::span<const RowRange> calls, MatrixView y, ThreadPool& threads,
-                           QuantizedRows& scratch) {
-  const Execution& execution = weights.execution();
+void QuantizeOnThreads(const Int8Kernels& kernels, const Execution& execution, ConstMatrixView x,
+                       std::span<const RowRange> calls, ThreadPool& threads, QuantizedRows& rows) {
   if (execution.kind == Execution::Kind::kW8A8) {
-    RoundOnThreads(kernels, execution, x, threads, scratch);
+    RoundOnThreads(kernels, execution, x, threads, rows);
   } else {
-    QuantizeOnThreads(kernels, execution.outlier_threshold, x, calls, threads, scratch);
+    SplitOutliersOnThreads(kernels, execution.outlier_threshold, x, calls, threads, rows);
   }
-  const size_t row_parts = (x.rows + kMaxRowsOfPart - 1) / kMaxRowsOfPart;
+}
+
+void MultiplyInt8OnThreads(const Int8Kernels& kernels, const Int8Matrix& weights,
+                           std::span<const float> bias, const QuantizedRows& x, MatrixView y,
+                           ThreadPool& threads) {
+  const size_t row_parts = (y.rows + kMaxRowsOfPart - 1) / kMaxRowsOfPart;
   const size_t num_panels = weights.num_panels();
   const size_t panels_of_part =
       std::clamp<size_t>(row_parts * num_panels / kWantedParts, 1, kMaxPanelsOfPart);
@@ -352,10 +357,10 @@ void MultiplyInt8OnThreads(const Int8Kernels& kernels, const Int8Matrix& weights
   threads.ForEachPart(row_parts * panel_parts, [&](size_t part, size_t) {
     const size_t row_part = part / panel_parts;
     const size_t first_panel = part % panel_parts * panels_of_part;
-    kernels.multiply(weights, scratch,
+    kernels.multiply(weights, x,
                      {.first_panel = first_panel,
                       .end_panel = std::min(num_panels, first_panel + panels_of_part),
-                      .rows = {row_part * x.rows / row_parts, (row_part + 1) * x.rows / row_parts},
+                      .rows = {row_part * y.rows / row_parts, (row_part + 1) * y.rows / row_parts},
                       .bias = bias.empty() ? nullptr : bias.data(),
                       .y = y});
   });

@@ -62,11 +62,15 @@ struct Int8Kernels {
 // `target`: one bit of hwy::SupportedTargets().
 Int8Kernels Int8KernelsFor(int64_t target);
 
-// The whole product. Shapes as in Backend::MatMul. `scratch` keeps memory from call to call.
+// Activations as `execution` makes them integers. Shapes as in Backend::MatMul; `rows` keeps its
+// memory from call to call.
+void QuantizeOnThreads(const Int8Kernels& kernels, const Execution& execution, ConstMatrixView x,
+                       std::span<const RowRange> calls, ThreadPool& threads, QuantizedRows& rows);
+
+// The product with a matrix of the same execution.
 void MultiplyInt8OnThreads(const Int8Kernels& kernels, const Int8Matrix& weights,
-                           std::span<const float> bias, ConstMatrixView x,
-                           std::span<const RowRange> calls, MatrixView y, ThreadPool& threads,
-                           QuantizedRows& scratch);
+                           std::span<const float> bias, const QuantizedRows& x, MatrixView y,
+                           ThreadPool& threads);
 
 }  // namespace bitloss
 

@@ -40,8 +40,14 @@ struct WeightWord {
   Int32Vector bytes;
 
   explicit HWY_INLINE WeightWord(Int32Vector word) : bytes(word) {}
+  // In place, as in tile_product-inl.h.
   HWY_INLINE Int32Vector MultiplyAdd(Int32Vector activations, Int32Vector sum) const {
+#if HWY_COMPILER_GCC_ACTUAL
+    asm volatile("vpdpbusd %2, %1, %0" : "+v"(sum.raw) : "v"(activations.raw), "v"(bytes.raw));
+    return sum;
+#else
     return Int32Vector{_mm512_dpbusd_epi32(sum.raw, activations.raw, bytes.raw)};
+#endif
   }
   HWY_INLINE Int32Vector MultiplyAdd(const std::byte* x, Int32Vector sum) const {
     int32_t word;
@@ -98,6 +104,43 @@ struct WeightWord {
 
 #endif
 
+// A row's word of activations.
+constexpr size_t kXBytes = kBytesPerWord * kActivationBytes;
+
+// sum[r][v] += one word of row r times the words of the tile's outputs.
+template <size_t kRows>
+HWY_INLINE void MultiplyOneWord(const std::byte* HWY_RESTRICT x, size_t row_bytes,
+                                const int32_t* HWY_RESTRICT words,
+                                Int32Vector (&sum)[kRows][kTileVectors]) {
+  const Int32Tag d;
+#if HWY_TARGET == HWY_AVX3_DL
+  // All weights in registers, so that a row's word is loaded once.
+  Int32Vector weights[kTileVectors];
+#pragma GCC unroll 4
+  for (size_t v = 0; v < kTileVectors; ++v) weights[v] = hn::Load(d, words + v * kLanes);
+#pragma GCC unroll 16
+  for (size_t r = 0; r < kRows; ++r) {
+    int32_t word;
+    std::memcpy(&word, x + r * row_bytes, sizeof(word));
+    const Int32Vector activations = hn::Set(d, word);
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kTileVectors; ++v) {
+      sum[r][v] = WeightWord(weights[v]).MultiplyAdd(activations, sum[r][v]);
+    }
+  }
+#else
+  // Widened weights fill the registers: a vector of them at a time.
+#pragma GCC unroll 4
+  for (size_t v = 0; v < kTileVectors; ++v) {
+    const WeightWord weights(hn::Load(d, words + v * kLanes));
+#pragma GCC unroll 16
+    for (size_t r = 0; r < kRows; ++r) {
+      sum[r][v] = weights.MultiplyAdd(x + r * row_bytes, sum[r][v]);
+    }
+  }
+#endif
+}
+
 // sums[r][kPanelWidth] = sum_k (activation[r][k] + kActivationOffset) q[o][k].
 template <size_t kRows>
 HWY_NOINLINE void MultiplyWords(const std::byte* HWY_RESTRICT x, size_t row_bytes,
@@ -111,18 +154,16 @@ HWY_NOINLINE void MultiplyWords(const std::byte* HWY_RESTRICT x, size_t row_byte
 #pragma GCC unroll 4
       for (size_t v = 0; v < kTileVectors; ++v) sum[r][v] = hn::Zero(d);
     }
-    for (size_t word = 0; word < num_words; ++word) {
-      const int32_t* from = reinterpret_cast<const int32_t*>(words) + word * kPanelWidth + lane;
-      const std::byte* x_word = x + word * kBytesPerWord * kActivationBytes;
-#pragma GCC unroll 4
-      for (size_t v = 0; v < kTileVectors; ++v) {
-        const WeightWord weights(hn::Load(d, from + v * kLanes));
-#pragma GCC unroll 16
-        for (size_t r = 0; r < kRows; ++r) {
-          sum[r][v] = weights.MultiplyAdd(x_word + r * row_bytes, sum[r][v]);
-        }
-      }
+    const int32_t* from = reinterpret_cast<const int32_t*>(words) + lane;
+    const std::byte* x_word = x;
+    size_t word = 0;
+    for (; word + 2 <= num_words; word += 2) {
+      MultiplyOneWord(x_word, row_bytes, from, sum);
+      MultiplyOneWord(x_word + kXBytes, row_bytes, from + kPanelWidth, sum);
+      x_word += 2 * kXBytes;
+      from += 2 * kPanelWidth;
     }
+    if (word < num_words) MultiplyOneWord(x_word, row_bytes, from, sum);
 #pragma GCC unroll 16
     for (size_t r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4

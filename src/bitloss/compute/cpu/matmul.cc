@@ -1,6 +1,7 @@
 #include "bitloss/compute/cpu/matmul.h"
 
 #include <algorithm>
+#include <span>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "bitloss/compute/cpu/matmul.cc"
@@ -125,35 +126,37 @@ void DecodeOpaqueTile(const PanelMatrix& matrix, size_t panel, size_t first_k, s
 using DecodeTileFunction = void (*)(const PanelMatrix&, size_t panel, size_t first_k, size_t end_k,
                                     float* tile);
 
-// Asks for the next tile's weights a little at a time while this one is multiplied, or decoding it
-// would wait for memory.
-class NextTile {
- public:
-  // Of the tile after [first_k, end_k) of `panel` in the order of MultiplyByTiles; after the last,
-  // of the next panel's first, which the same thread mostly multiplies next.
-  NextTile(const PanelMatrix& matrix, const PanelProduct& product, size_t panel, size_t first_k,
-           size_t end_k) {
-    if (++panel == product.end_panel) {
-      first_k = end_k == matrix.in_features() ? 0 : end_k;
-      end_k = HWY_MIN(matrix.in_features(), first_k + DepthOfBlocks(matrix.in_features()));
-      panel = first_k == 0 ? panel % matrix.num_panels() : product.first_panel;
-    }
-    at_ = matrix.PanelWeights(panel) + matrix.OffsetOfK(first_k);
-    end_ = matrix.PanelWeights(panel) + matrix.OffsetOfK(end_k);
+// The weights of the tile after [first_k, end_k) of `panel` in the order of MultiplyByTiles; after
+// the last, of the next panel's first, which the same thread mostly multiplies next.
+std::span<const std::byte> NextTile(const PanelMatrix& matrix, const PanelProduct& product,
+                                    size_t panel, size_t first_k, size_t end_k) {
+  if (++panel == product.end_panel) {
+    first_k = end_k == matrix.in_features() ? 0 : end_k;
+    end_k = HWY_MIN(matrix.in_features(), first_k + DepthOfBlocks(matrix.in_features()));
+    panel = first_k == 0 ? panel % matrix.num_panels() : product.first_panel;
   }
+  const std::byte* weights = matrix.PanelWeights(panel);
+  return {weights + matrix.OffsetOfK(first_k), weights + matrix.OffsetOfK(end_k)};
+}
 
-  // The part that is due when `rows` of `num_rows` rows are done.
-  HWY_INLINE void Fetch(size_t rows, size_t num_rows) {
-    const size_t lines = static_cast<size_t>(end_ - at_) / AlignedBytes::kAlignment;
-    for (const size_t end = lines * rows / num_rows; fetched_ < end; ++fetched_) {
-      __builtin_prefetch(at_ + fetched_ * AlignedBytes::kAlignment, 0, 2);  // to the second level
-    }
+// Each group of rows asks for its share of the next tile.
+class AheadOfGroups {
+ public:
+  AheadOfGroups(std::span<const std::byte> next, size_t num_rows, size_t depth) : next_(next) {
+    const size_t num_groups = (num_rows + kTileRows - 1) / kTileRows;
+    const size_t tiles = num_groups * (kPanelWidth / kTileWidth);
+    bytes_of_group_ = (next.size() + num_groups - 1) / num_groups;
+    const size_t steps = HWY_MAX(size_t{1}, tiles * (depth / 2));
+    step_bytes_ = (next.size() + steps - 1) / steps;
+  }
+  HWY_INLINE Ahead OfGroup(size_t group) const {
+    return {next_.data() + HWY_MIN(next_.size(), group * bytes_of_group_), step_bytes_};
   }
 
  private:
-  const std::byte* at_;
-  const std::byte* end_;
-  size_t fetched_ = 0;
+  std::span<const std::byte> next_;
+  size_t bytes_of_group_;
+  size_t step_bytes_;
 };
 
 void MultiplyByTiles(DecodeTileFunction decode_tile, const PanelMatrix& matrix,
@@ -167,17 +170,19 @@ void MultiplyByTiles(DecodeTileFunction decode_tile, const PanelMatrix& matrix,
     const size_t end_k = HWY_MIN(in_features, first_k + depth);
     for (size_t panel = product.first_panel; panel < product.end_panel; ++panel) {
       decode_tile(matrix, panel, first_k, end_k, tile);
-      NextTile next(matrix, product, panel, first_k, end_k);
+      const AheadOfGroups ahead(NextTile(matrix, product, panel, first_k, end_k), x.rows,
+                                end_k - first_k);
+      size_t group = 0;
       const size_t out = panel * kPanelWidth;
       const bool adds_bias = product.bias != nullptr && end_k == in_features;
       ForEachRowGroup(0, x.rows, [&](size_t row, size_t end_row) HWY_ATTR {
-        next.Fetch(end_row, x.rows);
         MultiplyRows(end_row - row, x.data + row * x.stride + first_k, x.stride, tile, kPanelWidth,
                      end_k - first_k, matrix.PanelOutputs(panel),
                      {.c = y.data + row * y.stride + out,
                       .c_stride = y.stride,
                       .begin = first_k == 0 ? TileSums::Begin::kZero : TileSums::Begin::kContinue,
-                      .bias = adds_bias ? product.bias + out : nullptr});
+                      .bias = adds_bias ? product.bias + out : nullptr},
+                     ahead.OfGroup(group++));
       });
     }
   }

@@ -41,6 +41,13 @@ HWY_INLINE void CopyFloats(const float* from, size_t count, float* to) {
   std::memcpy(to, from, count * sizeof(float));
 }
 
+// What is asked for from memory while a tile is multiplied: a little at each step of k, for
+// requests in a burst stop the processor until the first are answered.
+struct Ahead {
+  const std::byte* at;
+  size_t step_bytes;  // for each two k
+};
+
 // Where the sums begin and what is added at their end.
 struct TileSums {
   float* c;  // [rows][vectors], rows c_stride apart
@@ -83,7 +90,7 @@ HWY_INLINE void MultiplyAddOneK(const float* HWY_RESTRICT x, size_t x_stride,
 template <size_t kRows, size_t kVectors>
 HWY_NOINLINE void MultiplyTileRows(const float* HWY_RESTRICT x, size_t x_stride,
                                    const float* HWY_RESTRICT tile, size_t tile_stride, size_t depth,
-                                   TileSums sums) {
+                                   TileSums sums, Ahead ahead) {
   const FloatTag d;
   FloatVector sum[kRows][kVectors];
 #pragma GCC unroll 8
@@ -97,6 +104,8 @@ HWY_NOINLINE void MultiplyTileRows(const float* HWY_RESTRICT x, size_t x_stride,
   }
   // Two steps at a time: the second hides the end of the first.
   for (size_t pairs = depth / 2; pairs != 0; --pairs) {
+    __builtin_prefetch(ahead.at, 0, 2);  // to the second-level cache
+    ahead.at += ahead.step_bytes;
     MultiplyAddOneK(x, x_stride, tile, sum);
     MultiplyAddOneK(x + 1, x_stride, tile + tile_stride, sum);
     x += 2;
@@ -124,12 +133,12 @@ HWY_NOINLINE void MultiplyTileRows(const float* HWY_RESTRICT x, size_t x_stride,
 // The same for any number of rows up to kTileRows and of vectors up to kTileVectors.
 HWY_INLINE void MultiplyTile(size_t num_rows, size_t num_vectors, const float* x, size_t x_stride,
                              const float* tile, size_t tile_stride, size_t depth,
-                             const TileSums& sums) {
+                             const TileSums& sums, const Ahead& ahead) {
   static_assert(kTileRows == 6 && kTileVectors <= 4);
 #define BITLOSS_TILE(rows, vectors)                                                               \
   case (vectors)*8 + (rows):                                                                      \
     return MultiplyTileRows<rows, HWY_MIN(vectors, kTileVectors)>(x, x_stride, tile, tile_stride, \
-                                                                  depth, sums)
+                                                                  depth, sums, ahead)
 #define BITLOSS_TILES(vectors) \
   BITLOSS_TILE(1, vectors);    \
   BITLOSS_TILE(2, vectors);    \
@@ -148,6 +157,14 @@ HWY_INLINE void MultiplyTile(size_t num_rows, size_t num_vectors, const float* x
   }
 #undef BITLOSS_TILES
 #undef BITLOSS_TILE
+}
+
+// Without asking for anything.
+HWY_INLINE void MultiplyTile(size_t num_rows, size_t num_vectors, const float* x, size_t x_stride,
+                             const float* tile, size_t tile_stride, size_t depth,
+                             const TileSums& sums) {
+  MultiplyTile(num_rows, num_vectors, x, x_stride, tile, tile_stride, depth, sums,
+               {reinterpret_cast<const std::byte*>(tile), 0});
 }
 
 // The first row of group `group` when rows are cut into nearly equal groups.
@@ -170,7 +187,7 @@ HWY_INLINE void ForEachRowGroup(size_t first_row, size_t end_row, const Use& use
 // others, up to a multiple of kLanes, are read but not used. c and bias are [num_outputs].
 HWY_INLINE void MultiplyRows(size_t num_rows, const float* x, size_t x_stride, const float* tile,
                              size_t tile_stride, size_t depth, size_t num_outputs,
-                             const TileSums& sums) {
+                             const TileSums& sums, const Ahead& ahead) {
   for (size_t lane = 0; lane < num_outputs; lane += kTileWidth) {
     const size_t width = HWY_MIN(kTileWidth, num_outputs - lane);
     const size_t num_vectors = (width + kLanes - 1) / kLanes;
@@ -180,7 +197,7 @@ HWY_INLINE void MultiplyRows(size_t num_rows, const float* x, size_t x_stride, c
       const float* x_row = x + row * x_stride;
       if (HWY_LIKELY(width % kLanes == 0)) {
         MultiplyTile(end_row - row, num_vectors, x_row, x_stride, tile + lane, tile_stride, depth,
-                     {c, sums.c_stride, sums.begin, bias});
+                     {c, sums.c_stride, sums.begin, bias}, ahead);
         return;
       }
       // Outputs that do not exist must not be written: the sums go through a copy.
@@ -193,12 +210,20 @@ HWY_INLINE void MultiplyRows(size_t num_rows, const float* x, size_t x_stride, c
       }
       if (bias != nullptr) CopyFloats(bias, width, padded_bias);
       MultiplyTile(end_row - row, num_vectors, x_row, x_stride, tile + lane, tile_stride, depth,
-                   {copy, kTileWidth, sums.begin, bias == nullptr ? nullptr : padded_bias});
+                   {copy, kTileWidth, sums.begin, bias == nullptr ? nullptr : padded_bias}, ahead);
       for (size_t r = 0; r < end_row - row; ++r) {
         CopyFloats(copy + r * kTileWidth, width, c + r * sums.c_stride);
       }
     });
   }
+}
+
+// Without asking for anything.
+HWY_INLINE void MultiplyRows(size_t num_rows, const float* x, size_t x_stride, const float* tile,
+                             size_t tile_stride, size_t depth, size_t num_outputs,
+                             const TileSums& sums) {
+  MultiplyRows(num_rows, x, x_stride, tile, tile_stride, depth, num_outputs, sums,
+               {reinterpret_cast<const std::byte*>(tile), 0});
 }
 
 }  // namespace HWY_NAMESPACE
