@@ -25,8 +25,8 @@ class ThreadPool {
   size_t num_threads() const;
 
   // Calls work(part, thread) for each part in [0, num_parts), each exactly once, in any order (a
-  // thread mostly takes neighbours, ascending); returns when all are done. `thread` in [0, num_threads()) names the worker, for scratch memory.
-  // Not to be called from inside `work`.
+  // thread mostly takes neighbours, ascending); returns when all are done. `thread` in [0,
+  // num_threads()) names the worker, for scratch memory. Not to be called from inside `work`.
   void ForEachPart(size_t num_parts, const std::function<void(size_t part, size_t thread)>& work);
 
  private:
