@@ -75,9 +75,13 @@ Result<Vocabulary> ReadVocabulary(const GgufMetadata& metadata) {
   if (metadata.Has("tokenizer.ggml.token_type")) {
     BITLOSS_TRY(types, metadata.GetInts("tokenizer.ggml.token_type"));
   }
+  const auto is_plain = [](int64_t type) { return type == kNormal || type == kByte; };
+  // Added tokens follow the vocabulary; those that stand among its ids are part of it.
+  size_t end_of_plain = spellings.size();
+  while (end_of_plain > 0 && !is_plain(types[end_of_plain - 1])) --end_of_plain;
   Vocabulary vocabulary;
   for (size_t id = 0; id < spellings.size(); ++id) {
-    if (types[id] == kNormal || types[id] == kByte) vocabulary.tokens[spellings[id]] = id;
+    if (id < end_of_plain) vocabulary.tokens[spellings[id]] = id;
     const bool special = types[id] == kControl || types[id] == kUnknown;
     if (!special && types[id] != kUserDefined) continue;
     vocabulary.added.push_back({{"id", id},

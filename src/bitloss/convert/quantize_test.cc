@@ -184,6 +184,33 @@ TEST(QuantizeTest, CarriesAModelThroughGgufAndBack) {
   }
 }
 
+// A GGUF file whose token `id` has another type: 3, a control token.
+void MakeControlToken(const fs::path& gguf, size_t id) {
+  std::string bytes = Contents(gguf);
+  const std::string key = "tokenizer.ggml.token_type";
+  const size_t at = bytes.find(key);
+  ASSERT_NE(at, bytes.npos);
+  const size_t values = at + key.size() + 4 + 4 + 8;  // the value's type, the elements', the count
+  bytes[values + 4 * id] = 3;
+  ASSERT_TRUE(WriteFileAtomically(gguf, bytes).ok());
+}
+
+// Special tokens need not come last: SmolLM2's are the first.
+TEST(QuantizeTest, WritesSpecialTokensThatStandAmongTheOthers) {
+  const Folder folder;
+  QuantizeOptions there = Options("fp16", folder.path() / "there");
+  there.layout = "gguf";
+  ASSERT_EQ(Message(QuantizeModel(there, kSilent)), "");
+  MakeControlToken(there.out / "model.gguf", 40);
+  QuantizeOptions back = Options("nf4", folder.path() / "back");
+  back.study.model = (there.out / "model.gguf").string();
+  ASSERT_EQ(Message(QuantizeModel(back, kSilent)), "");
+  const ModelFiles from = OpenModel(back.study.model).value();
+  const auto made = Tokenizer::FromFolder(back.out);
+  ASSERT_TRUE(made.ok()) << made.error().message;
+  EXPECT_TRUE(GiveTheSameIds(made.value(), from.tokenizer).value());
+}
+
 // ---- Refusals
 
 TEST(QuantizeTest, DoesNotTouchWhatIsThere) {
