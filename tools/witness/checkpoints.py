@@ -2,15 +2,15 @@
 """Whether other programs load the checkpoints that bitloss writes, and read the same model in them.
 
     checkpoints.py --bitloss build/release/bitloss --model MODEL --text TEXT [--chunks 40] \\
-        --record FILE [--only nf4,...] [--llama-perplexity PROGRAM]
+        --record FILE [--only nf4,...] [--llama-cpp FOLDER]
 
 For each scheme: `bitloss quantize` writes a checkpoint, `bitloss run --lane` evaluates it beside the
 lane that made it, and a witness loads the same files and evaluates the same tokens. The protocol is
 llamacpp-512: chunks of 512 tokens, those of the second half scored. Python witnesses compute in
-float32 on the CPU. llama.cpp multiplies quantized weights by activations in blocks of 8 bits, so it is
-held against the lane that does the same ("@ggml") where there is one, else against the lane of real
-activations; PROGRAM is its llama-perplexity. FILE gets every perplexity and how far the witness is
-from the lane.
+float32 on the CPU. llama.cpp multiplies quantized weights by activations in blocks of 8 bits, so
+there are two comparisons: its own decoded weights times real activations against the lane, and its
+own kernels against the lane that does as they do ("@ggml"). FOLDER holds its llama-perplexity and
+llama-quantize. FILE gets every perplexity and how far the witness is from the lane.
 """
 
 import argparse
@@ -91,16 +91,27 @@ def compressed_tensors_perplexity(checkpoint, text, count):
     return transformers_perplexity(checkpoint, text, count, quantization_config=config)
 
 
-def llama_cpp_perplexity(checkpoint, text, count):
+def run_llama_perplexity(model, text, count):
     """llama.cpp's own tokenizer; attention and its cache in float32. Without repacked weights, whose
     AMX kernels crash in some virtual machines."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write(text.removesuffix("\n"))
         file.flush()
         result = subprocess.run(
-            [LLAMA_PERPLEXITY, "-m", checkpoint / "model.gguf", "-f", file.name, "-c", "512",
-             "--chunks", str(count), "--no-repack", "-fa", "off", "-ctk", "f32", "-ctv", "f32"], capture_output=True, text=True, check=True)
-    return float(re.search(r"Final estimate: PPL = ([0-9.]+)", result.stderr + result.stdout)[1])
+            [LLAMA_CPP / "llama-perplexity", "-m", model, "-f", file.name, "-c", "512", "--chunks",
+             str(count), "-t", "1", "--no-repack", "-fa", "off", "-ctk", "f32", "-ctv", "f32"],
+            capture_output=True, text=True, check=True)
+    found = re.search(r"Final estimate: PPL = ([0-9.]+)", result.stderr + result.stdout)
+    assert found, result.stderr[-2000:]
+    return float(found[1])
+
+
+def llama_cpp_perplexity(checkpoint, text, count):
+    """The weights as llama-quantize decodes them to F32, which are multiplied by F32 activations."""
+    decoded = checkpoint / "f32.gguf"
+    subprocess.run([LLAMA_CPP / "llama-quantize", "--allow-requantize", checkpoint / "model.gguf",
+                    decoded, "F32"], check=True, capture_output=True)
+    return run_llama_perplexity(decoded, text, count)
 
 
 WITNESSES = {"transformers + bitsandbytes": transformers_perplexity,
@@ -134,13 +145,17 @@ def measure(args, scheme, options, witness, text):
         baseline, made, *ggml, stored = lane_results(args.bitloss, args.model, schemes, checkpoint,
                                                      args.text, args.chunks, folder)
         theirs = WITNESSES[witness](checkpoint, text, args.chunks)
+        kernels = (run_llama_perplexity(checkpoint / "model.gguf", text, args.chunks)
+                   if witness == "llama.cpp" else None)
     assert made == stored, (scheme, made, stored)
     result = {"scheme": scheme, "options": " ".join(options), "witness": witness,
               "chunks": args.chunks, "baseline": baseline, "lane": made, "checkpoint as lane": stored,
-              "witness perplexity": theirs}
+              "witness perplexity": theirs, "relative difference": theirs / stored - 1}
+    if kernels:
+        result["witness perplexity, 8-bit activations"] = kernels
     if ggml:
         result["lane @ggml"] = ggml[0]
-    result["relative difference"] = theirs / (ggml[0] if ggml else stored) - 1
+        result["relative difference, 8-bit activations"] = kernels / ggml[0] - 1
     return result
 
 
@@ -153,10 +168,10 @@ def main():
     parser.add_argument("--chunks", type=int, default=40)
     parser.add_argument("--record", required=True)
     parser.add_argument("--only", help="schemes, separated by commas")
-    parser.add_argument("--llama-perplexity", default="llama-perplexity")
+    parser.add_argument("--llama-cpp", type=pathlib.Path, default=pathlib.Path())
     args = parser.parse_args()
-    global LLAMA_PERPLEXITY
-    LLAMA_PERPLEXITY = args.llama_perplexity
+    global LLAMA_CPP
+    LLAMA_CPP = args.llama_cpp
     text = pathlib.Path(args.text).read_text("utf-8")
     wanted = args.only.split(",") if args.only else [scheme for scheme, _, _ in CASES]
     results = []
