@@ -16,6 +16,7 @@ llama-quantize. FILE gets every perplexity and how far the witness is from the l
 import argparse
 import json
 import math
+import operator
 import pathlib
 import platform
 import re
@@ -75,6 +76,8 @@ def transformers_perplexity(checkpoint, text, count, **options):
     model = transformers.AutoModelForCausalLM.from_pretrained(
         checkpoint, dtype=torch.float32, device_map="cpu", attn_implementation="eager",
         **options).eval()
+    if "quantization_config" in options:  # decoded: every tensor in float32
+        model = model.float()
     total, scored = 0.0, 0
     for ids in chunks_of(tokenizer, text, count):
         logits = model(torch.tensor([ids])).logits[0].double()
@@ -88,6 +91,13 @@ def compressed_tensors_perplexity(checkpoint, text, count):
     """Decompressed as it is loaded: transformers 5.23 does not keep packed zero points packed."""
     import transformers
     config = transformers.CompressedTensorsConfig(dequantize=True)
+    return transformers_perplexity(checkpoint, text, count, quantization_config=config)
+
+
+def fine_grained_fp8_perplexity(checkpoint, text, count):
+    """Decoded as it is loaded: the kernels that multiply FP8 need a GPU."""
+    import transformers
+    config = transformers.FineGrainedFP8Config(dequantize=True)
     return transformers_perplexity(checkpoint, text, count, quantization_config=config)
 
 
@@ -117,7 +127,7 @@ def llama_cpp_perplexity(checkpoint, text, count):
 WITNESSES = {"transformers + bitsandbytes": transformers_perplexity,
              "transformers + compressed-tensors": compressed_tensors_perplexity,
              "transformers + compressed-tensors, int8 activations": transformers_perplexity,
-             "transformers, fine-grained FP8": transformers_perplexity,
+             "transformers, fine-grained FP8": fine_grained_fp8_perplexity,
              "transformers + gptqmodel": transformers_perplexity,
              "llama.cpp": llama_cpp_perplexity}
 
@@ -148,7 +158,8 @@ def measure(args, scheme, options, witness, text):
         kernels = (run_llama_perplexity(checkpoint / "model.gguf", text, args.chunks)
                    if witness == "llama.cpp" else None)
     assert made == stored, (scheme, made, stored)
-    result = {"scheme": scheme, "options": " ".join(options), "witness": witness,
+    result = {"model": pathlib.Path(args.model).name, "text": pathlib.Path(args.text).name,
+              "scheme": scheme, "options": " ".join(options), "witness": witness,
               "chunks": args.chunks, "baseline": baseline, "lane": made, "checkpoint as lane": stored,
               "witness perplexity": theirs, "relative difference": theirs / stored - 1}
     if kernels:
@@ -183,13 +194,13 @@ def main():
         results.append(result)
     path = pathlib.Path(args.record)
     if path.exists():  # cases that were not asked for stay
-        made = {(result["scheme"], result["options"]) for result in results}
-        results += [old for old in json.loads(path.read_text())["results"]
-                    if (old["scheme"], old["options"]) not in made]
+        case = operator.itemgetter("model", "scheme", "options")
+        made = {case(result) for result in results}
+        results += [old for old in json.loads(path.read_text())["results"] if case(old) not in made]
     order = [(scheme, " ".join(options)) for scheme, options, _ in CASES]
-    results.sort(key=lambda result: order.index((result["scheme"], result["options"])))
+    results.sort(key=lambda result: (result["model"] != "bitloss-tiny",
+                                    order.index((result["scheme"], result["options"]))))
     record = {"made_by": "tools/witness/checkpoints.py", "versions": versions(),
-              "model": pathlib.Path(args.model).name, "text": pathlib.Path(args.text).name,
               "protocol": "llamacpp-512", "results": results}
     path.write_text(json.dumps(record, indent=1) + "\n")
 
