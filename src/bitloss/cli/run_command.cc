@@ -72,6 +72,12 @@ void AddRunCommand(CLI::App& app, Action& action) {
   command->add_flag(
       "--sample", *sample,
       "Sample at temperature 0.7 with the same dice in every lane, instead of greedily");
+  command
+      ->add_option("--samples", options->num_samples,
+                   "Beside that, answers that every lane samples to each prompt at temperature 0.7 "
+                   "with the same dice in every lane: 8 is a good number, 0 none")
+      ->check(CLI::Range(size_t{0}, size_t{1024}))
+      ->capture_default_str();
   command->add_option("--chat-template", options->chat_template,
                       "Instead of the model's own chat template: chatml");
   command->add_option(

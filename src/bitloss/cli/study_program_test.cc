@@ -167,6 +167,25 @@ TEST_F(StudyProgram, LosesNothingWhenTheDiskIsFull) {
   EXPECT_EQ(Records(folder_ / "full"), Records(folder_ / "roomy"));
 }
 
+TEST_F(StudyProgram, SamplesEveryPromptBesideTheGreedyAnswers) {
+  const Arguments sampled = {"--samples", "3"};
+  MustRun(Study(folder_ / "one", "nf4,control-fp16") + sampled);
+  const json report = json::parse(TextOf(folder_ / "one/report.json"));
+  const json& baseline = report.at("lanes").at(0).at("suites").at(0).at("samples");
+  const json& nf4 = report.at("lanes").at(1).at("suites").at(0).at("samples");
+  const json& control = report.at("lanes").at(2).at("suites").at(0).at("samples");
+  EXPECT_EQ(baseline.at("per_prompt"), 3);
+  EXPECT_EQ(baseline.at("prompts"), 7);
+  // Other honest arithmetic with the same dice says nearly the same; other dice say otherwise.
+  EXPECT_GT(control.at("identical").at("mean"), 0.5);
+  EXPECT_LT(nf4.at("identical").at("mean"), control.at("identical").at("mean"));
+  EXPECT_LT(baseline.at("self_identical").at("mean"), nf4.at("identical").at("mean"));
+
+  MustRun(Study(folder_ / "two", "nf4") + sampled + Arguments{"--threads", "1"});
+  MustRun(Study(folder_ / "two", "nf4,control-fp16") + sampled);
+  EXPECT_EQ(Records(folder_ / "one"), Records(folder_ / "two"));
+}
+
 TEST_F(StudyProgram, SamplesTheSameAnswersWithTheSameDice) {
   const Arguments sampled = {"--sample", "--seed", "11"};
   MustRun(Study(folder_ / "one", "nf4") + sampled);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bitloss/metrics/degeneration.h"
+#include "bitloss/metrics/refusal.h"
 #include "bitloss/metrics/similarity.h"
 
 namespace bitloss {
@@ -122,6 +123,15 @@ TEST(PromptEchoTest, MeasuresTheLongestCommonRun) {
   EXPECT_EQ(PromptEcho(Tokens{9, 1, 2, 3, 8}, Tokens{0, 1, 2, 3, 4, 5}), 0.6);
   EXPECT_EQ(PromptEcho(Tokens{7}, Tokens{1, 2}), 0.0);
   EXPECT_EQ(PromptEcho({}, Tokens{1}), 0.0);
+}
+
+TEST(RefusalTest, SeesAPhraseAtTheBeginning) {
+  EXPECT_TRUE(FindRefusal("  I\u2019m sorry,  but I can\u2019t help with that."));
+  EXPECT_TRUE(FindRefusal("As a\nlanguage model I ..."));
+  EXPECT_TRUE(FindRefusal("\u62b1\u6b49\uff0c..."));
+  EXPECT_FALSE(FindRefusal("Paris is the capital of France."));
+  EXPECT_FALSE(FindRefusal(""));
+  EXPECT_FALSE(FindRefusal(std::string(200, 'x') + " I cannot"));
 }
 
 }  // namespace

@@ -39,6 +39,7 @@ void AddSurvival(std::span<const Lifetime> lifetimes, Behaviour& behaviour) {
     const auto time = static_cast<double>(tokens - 1);
     behaviour.survival.push_back({tokens, curve.Survival(time), curve.SurvivalInterval(time)});
   }
+  behaviour.curve.assign(curve.steps().begin(), curve.steps().end());
   if (const std::optional<double> median = curve.Median()) {
     behaviour.median_divergence = static_cast<uint64_t>(*median);
   }

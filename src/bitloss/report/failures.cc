@@ -58,22 +58,29 @@ bool AnyShows(const Table& table, size_t column) {
   });
 }
 
-std::vector<Cell> OutcomeCells(const SuiteResult& suite, bool baseline) {
+std::vector<Cell> OutcomeCells(const ReportData& report, const SuiteResult& suite, bool baseline) {
   const PromptCounts& counts = suite.counts;
   std::vector<Cell> cells = {{fmt::format("{}/{}", counts.num_passed, counts.num_checked),
                               ShareNote(counts.num_passed, counts.num_checked)}};
   const PairedTable table = CountOutcomes(suite);
   if (baseline || table.Total() == 0) {
-    cells.resize(6);
+    cells.resize(7);
     return cells;
   }
   const Interval net = TangoInterval(table);
-  cells.push_back({std::to_string(table.base_only), ""});
+  // Of those that the baseline passes: what a user of it would notice.
+  const uint64_t had = table.both + table.base_only;
+  cells.push_back(
+      {fmt::format("{}/{}", table.base_only, had), had > 0 ? ShareNote(table.base_only, had) : ""});
   cells.push_back({std::to_string(table.lane_only), ""});
   cells.push_back({std::to_string(table.neither), ""});
   cells.push_back({fmt::format("{:+.1f}", 100 * NetChange(table)),
                    fmt::format("[{:+.1f}, {:+.1f}]", 100 * net.low, 100 * net.high)});
   cells.push_back({fmt::format("{:.2g}", TestMcNemar(table).mid_p), ""});
+  cells.push_back(suite.floor ? Cell{fmt::format("{} / {}", suite.floor->num_regressions,
+                                                 suite.floor->num_recoveries),
+                                     report.lanes[suite.floor->lane].record.scheme}
+                              : Cell{});
   return cells;
 }
 
@@ -96,6 +103,20 @@ bool ShowsFailure(const AnswerResult& answer, const AnswerResult& baseline, Fail
              EndsEarly(tokens.size(), baseline.answer.token_ids.size());
   }
   return false;
+}
+
+bool HardFailuresRose(const SuiteResult& lane, const SuiteResult& baseline, double margin) {
+  return std::ranges::any_of(kKinds, [&](const Kind& kind) {
+    PairedTable table;
+    for (const AnswerResult& answer : lane.answers) {
+      const AnswerResult* before = FindAnswer(baseline, answer.answer.prompt);
+      if (before == nullptr) continue;
+      const bool was = ShowsFailure(*before, *before, kind.failure);
+      const bool is = ShowsFailure(answer, *before, kind.failure);
+      ++(was ? (is ? table.both : table.base_only) : (is ? table.lane_only : table.neither));
+    }
+    return table.lane_only > table.base_only && TangoInterval(table).low > margin;
+  });
 }
 
 Table FailureTable(const ReportData& report, size_t suite) {
@@ -137,13 +158,15 @@ Table OutcomeTable(const ReportData& report, size_t suite) {
                {"Regained", "prompts", Align::kRight},
                {"Neither passes", "prompts", Align::kRight},
                {"Net change", "points", Align::kRight},
-               {"Chance alone", "mid-p", Align::kRight}},
+               {"Chance alone", "mid-p", Align::kRight},
+               {"Noise floor", "lost / regained", Align::kRight}},
               {}};
   for (const LaneResult& lane : report.lanes) {
     const SuiteResult* result = FindSuite(lane, suite);
     if (result == nullptr || result->counts.num_checked == 0) continue;
     std::vector<Cell> row = {{lane.record.scheme, ""}};
-    for (Cell& cell : OutcomeCells(*result, lane.record.baseline)) row.push_back(std::move(cell));
+    for (Cell& cell : OutcomeCells(report, *result, lane.record.baseline))
+      row.push_back(std::move(cell));
     table.rows.push_back(std::move(row));
   }
   table.DropEmptyColumns();

@@ -23,6 +23,10 @@ enum class Failure {
 // Requires: `baseline` is the answer to the same prompt; may be `answer` itself.
 bool ShowsFailure(const AnswerResult& answer, const AnswerResult& baseline, Failure failure);
 
+// Whether some hard failure is shown to be more frequent than in the baseline by more than
+// `margin`, a share of the prompts: the lower end of Tango's paired 95% interval lies above it.
+bool HardFailuresRose(const SuiteResult& lane, const SuiteResult& baseline, double margin);
+
 // One row for each lane: how many answers of a suite show each failure, the share's 95% interval
 // (Wilson), and, for a quantized lane, how many that the baseline does not show. Kinds that no lane
 // shows have no column.

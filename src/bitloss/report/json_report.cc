@@ -45,6 +45,16 @@ Json DivergenceJson(const DivergenceSummary& kl) {
   Set(json, "p99", kl.p99);
   Set(json, "p99_9", kl.p999);
   Set(json, "max", kl.max);
+  const auto set_ends = [&](const char* name, const std::optional<Interval>& interval) {
+    if (!interval) return;
+    Set(json, fmt::format("{}_low", name).c_str(), interval->low);
+    Set(json, fmt::format("{}_high", name).c_str(), interval->high);
+  };
+  set_ends("median", kl.median_interval);
+  set_ends("p90", kl.p90_interval);
+  set_ends("p95", kl.p95_interval);
+  set_ends("p99", kl.p99_interval);
+  set_ends("p99_9", kl.p999_interval);
   SetInterval(json, kl.mean);
   return json;
 }
@@ -135,6 +145,10 @@ Json TextJson(const ReportData& report, const TextResult& text) {
                {"predictions", text.num_predictions}};
   Set(json, "nll", text.nll);
   Set(json, "perplexity", text.perplexity);
+  if (text.perplexity_interval) {
+    Set(json, "perplexity_low", text.perplexity_interval->low);
+    Set(json, "perplexity_high", text.perplexity_interval->high);
+  }
   Set(json, "byte_perplexity", text.byte_perplexity);
   Set(json, "bits_per_byte", text.bits_per_byte);
   if (text.mean_entropy) json["entropy"] = {{"mean", *text.mean_entropy}};
@@ -188,6 +202,10 @@ void SetCounts(Json& json, const PromptCounts& counts, bool baseline, Timings ti
   if (counts.answer_kl) json["answer_kl"] = EstimateJson("mean", *counts.answer_kl);
   if (counts.answer_top1_agreement) {
     Set(json, "answer_top1_agreement", counts.answer_top1_agreement->value);
+    if (counts.answer_top1_agreement->interval) {
+      Set(json, "answer_top1_agreement_low", counts.answer_top1_agreement->interval->low);
+      Set(json, "answer_top1_agreement_high", counts.answer_top1_agreement->interval->high);
+    }
   }
 }
 
@@ -205,6 +223,33 @@ Json BehaviourJson(const Behaviour& behaviour, bool checked) {
     json["same_beginning"].push_back(std::move(one));
   }
   if (behaviour.median_divergence) json["median_divergence"] = *behaviour.median_divergence;
+  return json;
+}
+
+Json SamplesJson(const SampleResult& samples) {
+  Json json = {{"per_prompt", samples.num_per_prompt}, {"prompts", samples.num_prompts}};
+  const auto set = [&](const char* name, const std::optional<Estimate>& estimate) {
+    if (estimate) json[name] = EstimateJson("mean", *estimate);
+  };
+  set("self_identical", samples.self_identical);
+  set("self_chrf2", samples.self_chrf2);
+  set("identical", samples.identical);
+  set("chrf2", samples.chrf2);
+  set("identical_place", samples.identical_place);
+  set("chrf2_place", samples.chrf2_place);
+  set("pass_change", samples.pass_change);
+  Set(json, "pass_change_p", samples.pass_p);
+  return json;
+}
+
+Json SignalsJson(const std::vector<Signal>& signals) {
+  Json json = Json::array();
+  for (const Signal& signal : signals) {
+    Json one = {{"id", signal.id}, {"prompts", signal.num_prompts}};
+    if (signal.mean) one["level"] = EstimateJson("mean", *signal.mean);
+    if (signal.change) one["change"] = EstimateJson("mean", *signal.change);
+    json.push_back(std::move(one));
+  }
   return json;
 }
 
@@ -237,6 +282,16 @@ Json SuiteJson(const ReportData& report, const SuiteResult& suite, bool baseline
   if (suite.behaviour) {
     json["behaviour"] = BehaviourJson(*suite.behaviour, suite.counts.num_compared > 0);
   }
+  if (suite.samples) json["samples"] = SamplesJson(*suite.samples);
+  json["signals"] = SignalsJson(suite.signals);
+  if (suite.floor) {
+    json["noise_floor"] = {{"control", report.lanes[suite.floor->lane].record.scheme},
+                           {"regressions", suite.floor->num_regressions},
+                           {"recoveries", suite.floor->num_recoveries},
+                           {"identical", suite.floor->num_identical}};
+    Set(json["noise_floor"], "answer_kl", suite.floor->answer_kl);
+  }
+  if (suite.label) json["label"] = Name(*suite.label);
   json["categories"] = Json::array();
   for (const CategoryResult& category : suite.categories) {
     Json one = {{"name", category.name}};

@@ -1,10 +1,13 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "bitloss/base/sum.h"
 #include "bitloss/report/behaviour.h"
 #include "bitloss/report/report_data.h"
+#include "bitloss/report/samples.h"
+#include "bitloss/report/signals.h"
 #include "bitloss/report/suite_results.h"
 #include "bitloss/report/text_results.h"
 #include "bitloss/report/verdicts.h"
@@ -90,6 +93,7 @@ Result<LaneAnswers> ReadAnswers(const Store& store, size_t lane, size_t suite,
   BITLOSS_TRY(answers.answers, store.Answers(lane, suite));
   BITLOSS_TRY(answers.scores, store.AllAnswerScores(lane, suite));
   BITLOSS_TRY(answers.forks, store.AnswerForks(lane, suite));
+  BITLOSS_TRY(answers.judgements, store.AnswerJudgements(lane, suite));
   answers.seconds = AnswerSeconds(timings, lane, suite);
   return answers;
 }
@@ -109,6 +113,31 @@ Status AddSuites(const Store& store, size_t suite, std::span<const Timing> timin
         MeasureSuite(suite, report.prompts[suite], baseline, ours, threads);
     report.complete = report.complete && result && result->complete;
     if (result) lane.suites.push_back(std::move(*result));
+  }
+  return Ok();
+}
+
+// How many answers every lane was asked to sample to each prompt.
+size_t SamplesAsked(const Manifest& manifest) {
+  const auto options = nlohmann::json::parse(manifest.options, nullptr, false);
+  const nlohmann::json::json_pointer count("/samples/count");
+  if (!options.is_object() || !options.contains(count)) return 0;
+  return options[count].is_number_unsigned() ? options[count].get<size_t>() : 0;
+}
+
+Status AddSamples(const Store& store, size_t suite, ThreadPool& threads, ReportData& report) {
+  const size_t num_asked = SamplesAsked(report.manifest) * report.prompts[suite].size();
+  if (num_asked == 0) return Ok();
+  BITLOSS_TRY(const LaneSamples baseline, store.SampledAnswers(0, suite));
+  for (LaneResult& lane : report.lanes) {
+    LaneSamples samples;
+    if (!lane.record.baseline) {
+      BITLOSS_TRY(samples, store.SampledAnswers(lane.record.lane, suite));
+    }
+    const LaneSamples& ours = lane.record.baseline ? baseline : samples;
+    report.complete = report.complete && ours.size() == num_asked;
+    const auto result = std::ranges::find(lane.suites, suite, &SuiteResult::suite);
+    if (result != lane.suites.end()) result->samples = MeasureSamples(baseline, ours, threads);
   }
   return Ok();
 }
@@ -168,12 +197,14 @@ Result<ReportData> MakeReport(const Store& store, ThreadPool& threads) {
   }
   for (size_t suite = 0; suite < report.manifest.suites.size(); ++suite) {
     BITLOSS_DO(AddSuites(store, suite, timings, guards, threads, report));
+    BITLOSS_DO(AddSamples(store, suite, threads, report));
   }
   for (size_t i = 0; i < lanes.size(); ++i) {
     BITLOSS_DO(AddSpeed(store, timings, report.lanes[i]));
     report.lanes[i].error = guards[i].Judge(lanes[i]);
   }
   AddBehaviour(report, threads);
+  AddSignals(report, threads);
   AddCategoryEvidence(report);
   AddNoiseFloors(report);
   AddFindings(report, threads);

@@ -17,6 +17,7 @@
 #include "bitloss/report/bands.h"
 #include "bitloss/report/fork.h"
 #include "bitloss/stats/estimate.h"
+#include "bitloss/stats/survival.h"
 #include "bitloss/stats/verdict.h"
 #include "bitloss/store/records.h"
 #include "bitloss/store/store.h"
@@ -43,7 +44,13 @@ struct DivergenceSummary {
   double p95 = 0.0;
   double p99 = 0.0;
   std::optional<double> p999 = {};  // of 20,000 tokens or more
-  double max = 0.0;
+  double max = 0.0;                 // has no interval: more text finds larger ones
+  // Of the quantiles: bootstrap over clusters. Absent with one cluster.
+  std::optional<Interval> median_interval = {};
+  std::optional<Interval> p90_interval = {};
+  std::optional<Interval> p95_interval = {};
+  std::optional<Interval> p99_interval = {};
+  std::optional<Interval> p999_interval = {};
 };
 
 // The sums over one cluster (article) of a text: what every estimate is made of, for whoever wants
@@ -78,6 +85,9 @@ struct TextResult {
   // that counts words, the sum of all losses / words.
   double nll = 0.0;
   double perplexity = 0.0;
+  // What the perplexity of other such texts would be, clusters drawn anew. Two lanes' are made on
+  // the same text: compare them by delta_nll, never by whether these overlap.
+  std::optional<Interval> perplexity_interval = {};
   bool per_word = false;
   std::optional<double> byte_perplexity;
   std::optional<double> bits_per_byte;
@@ -113,6 +123,8 @@ struct AnswerResult {
   Outcome outcome = Outcome::kUnchecked;
   bool identical = false;    // the same tokens as the baseline's answer
   std::optional<Fork> fork;  // where it leaves the baseline's answer
+  // Mean -ln p of its tokens in the baseline: high where a fluent answer is an odd one.
+  std::optional<double> baseline_loss;
   bool passed() const { return answer.check && answer.check->passed; }
   bool completed() const { return answer.finish != FinishReason::kError; }
 };
@@ -166,8 +178,44 @@ struct Behaviour {
   Estimate chrf2 = {};              // of 100, mean over prompts
   Estimate edit_distance = {};      // of tokens, as a share of the longer answer
   std::vector<SurvivalPoint> survival = {};
+  std::vector<SurvivalStep> curve = {};  // all of it, step by step
   // The first token that half of the answers do not share; none if more than half never part.
   std::optional<uint64_t> median_divergence = {};
+};
+
+// One sign of degeneration over the answers of a suite (signals.h).
+struct Signal {
+  std::string id;  // "repeated_2"
+  uint64_t num_prompts = 0;
+  std::optional<Estimate> mean = {};    // over prompts
+  std::optional<Estimate> change = {};  // against the baseline, paired; absent for the baseline
+};
+
+// What the A/A control that differs most from the baseline does to a suite's answers.
+struct SuiteFloor {
+  size_t lane = 0;  // of ReportData::lanes
+  std::optional<double> answer_kl = {};
+  uint64_t num_regressions = 0;
+  uint64_t num_recoveries = 0;
+  uint64_t num_identical = 0;
+};
+
+// Answers sampled with the same dice in every lane (samples.h). Shares are of 1.
+struct SampleResult {
+  uint64_t num_per_prompt = 0;
+  uint64_t num_prompts = 0;
+  // The baseline against itself, under other dice.
+  Estimate self_identical = {};
+  Estimate self_chrf2 = {};
+  // A lane against the baseline, under the same; absent for the baseline.
+  std::optional<Estimate> identical = {};
+  std::optional<Estimate> chrf2 = {};
+  // From 0, as different as two honest samples, to 1, the same.
+  std::optional<Estimate> identical_place = {};
+  std::optional<Estimate> chrf2_place = {};
+  // Of the share of samples that pass their checks; p by flipping the signs of prompts.
+  std::optional<Estimate> pass_change = {};
+  std::optional<double> pass_p = {};
 };
 
 struct SuiteResult {
@@ -177,6 +225,11 @@ struct SuiteResult {
   std::vector<CategoryResult> categories;  // in the order of the suite
   std::vector<AnswerResult> answers;       // by prompt
   std::optional<Behaviour> behaviour = {};
+  std::optional<SampleResult> samples = {};
+  std::vector<Signal> signals = {};
+  // Of a lane that is neither baseline nor control, where the study has a control.
+  std::optional<SuiteFloor> floor = {};
+  std::optional<DivergenceLabel> label = {};  // by answer KL and top-1
 };
 
 // What is tested to confirm, for each lane: these and no more, named before the data are seen.

@@ -75,6 +75,21 @@ std::vector<SmallStudy> Studies() {
   studies[4].scores[1].push_back(SmallScores(2, 1));
   studies[4].answers[0].check->passed = false;
   studies[4].answers[1].check->passed = false;
+  // Everything that a study may hold beside: samples, forks, judgements.
+  SmallStudy full = studies[4];
+  full.manifest.options = R"({"samples": {"count": 2, "temperature": 0.7}})";
+  for (size_t lane = 0; lane < 3; ++lane) {
+    for (uint32_t sample = 0; sample < 2; ++sample) {
+      full.samples.push_back({sample, SmallAnswer(lane, 0)});
+      full.samples.back().answer.top_logits = {};
+    }
+  }
+  full.answers.push_back(SmallAnswer(2, 0));
+  full.answers.push_back(SmallAnswer(2, 1));
+  full.answer_scores.push_back({.suite = 0, .prompt = 0, .scores = SmallScores(2, 0)});
+  full.forks = {{.lane = 1, .prompt = 0, .position = 2, .lane_token_in_baseline = 0.5}};
+  full.judgements = {{.lane = 1, .prompt = 0, .num_tokens = 3, .nll = 6}};
+  studies.push_back(full);
   return studies;
 }
 

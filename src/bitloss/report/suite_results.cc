@@ -34,6 +34,22 @@ UnitSum SumOf(size_t prompt, std::span<const double> values) {
   return {static_cast<uint32_t>(prompt), sum.Total(), values.size()};
 }
 
+// Mean loss of the answer's tokens in the baseline: of an answer like the baseline's the baseline's
+// own, of another what it was judged at.
+std::optional<double> BaselineLoss(const Answer& ours, const Answer* before,
+                                   const LaneAnswers& baseline, const LaneAnswers& lane) {
+  if (before != nullptr && before->token_ids == ours.token_ids) {
+    const TokenScores* own = FindScores(baseline, ours.prompt);
+    if (own == nullptr || own->nll.empty()) return std::nullopt;
+    const UnitSum sum = SumOf(ours.prompt, own->nll);
+    return sum.sum / static_cast<double>(sum.count);
+  }
+  const auto judged =
+      std::ranges::lower_bound(lane.judgements, ours.prompt, {}, &AnswerJudgement::prompt);
+  if (judged == lane.judgements.end() || judged->prompt != ours.prompt) return std::nullopt;
+  return judged->nll / judged->num_tokens;
+}
+
 AnswerResult MeasureAnswer(const Answer& ours, const LaneAnswers& baseline,
                            const LaneAnswers& lane) {
   AnswerResult result;
@@ -41,8 +57,9 @@ AnswerResult MeasureAnswer(const Answer& ours, const LaneAnswers& baseline,
   if (const auto found = lane.seconds.find(ours.prompt); found != lane.seconds.end()) {
     result.seconds = found->second;
   }
-  if (&lane == &baseline) return result;
   const Answer* before = FindAnswer(baseline, ours.prompt);
+  result.baseline_loss = BaselineLoss(ours, before, baseline, lane);
+  if (&lane == &baseline) return result;
   result.outcome = Compare(before, ours);
   result.identical = before != nullptr && before->finish == ours.finish &&
                      before->token_ids == ours.token_ids && before->text == ours.text;

@@ -15,10 +15,11 @@ namespace bitloss {
 
 // What one lane answered.
 struct LaneAnswers {
-  std::vector<Answer> answers;       // rising prompts
-  std::vector<AnswerScores> scores;  // rising prompts
-  std::vector<AnswerFork> forks;     // rising prompts
-  std::map<size_t, double> seconds;  // by prompt
+  std::vector<Answer> answers;              // rising prompts
+  std::vector<AnswerScores> scores;         // rising prompts
+  std::vector<AnswerFork> forks;            // rising prompts
+  std::vector<AnswerJudgement> judgements;  // rising prompts
+  std::map<size_t, double> seconds;         // by prompt
 };
 
 // None if the lane has no answers. With lane == baseline (the same object) nothing is compared.

@@ -7,6 +7,7 @@
 
 #include "bitloss/base/check.h"
 #include "bitloss/report/numbers.h"
+#include "bitloss/stats/proportion.h"
 
 namespace bitloss {
 namespace {
@@ -14,6 +15,11 @@ namespace {
 Cell EstimateCell(const std::optional<Estimate>& estimate, std::string (*format)(double)) {
   if (!estimate) return {};
   return {format(estimate->value), FormatInterval(*estimate, format)};
+}
+
+std::string IntervalText(const std::optional<Interval>& interval, std::string (*format)(double)) {
+  if (!interval) return {};
+  return "[" + format(interval->low) + ", " + format(interval->high) + "]";
 }
 
 Cell SizeCell(const LaneRecord& lane) {
@@ -39,15 +45,17 @@ void Append(std::vector<Cell>& row, std::vector<Cell> cells) {
 }
 
 std::vector<Cell> TextCells(const TextResult& text) {
-  std::vector<Cell> cells = {{FormatPerplexity(text.perplexity), ""},
-                             EstimateCell(text.change_percent, FormatSignedPercent)};
+  std::vector<Cell> cells = {
+      {FormatPerplexity(text.perplexity), IntervalText(text.perplexity_interval, FormatPerplexity)},
+      EstimateCell(text.change_percent, FormatSignedPercent)};
   if (text.kl) {
-    Append(cells,
-           {EstimateCell(text.kl->mean, FormatDivergence), {FormatDivergence(text.kl->p99), ""}});
+    Append(cells, {EstimateCell(text.kl->mean, FormatDivergence),
+                   {FormatDivergence(text.kl->p99),
+                    IntervalText(text.kl->p99_interval, FormatDivergence)}});
   } else {
     Append(cells, {{}, {}});
   }
-  cells.push_back({text.top1_agreement ? FormatShare(text.top1_agreement->value) : "", ""});
+  cells.push_back(EstimateCell(text.top1_agreement, FormatShare));
   // Only beside the noise floor does a divergence mean anything.
   cells.push_back({text.label ? std::string(Name(*text.label)) : "",
                    text.floor ? "floor " + FormatDivergence(text.floor->kl) : ""});
@@ -65,11 +73,26 @@ Cell PassedCell(const PromptCounts& counts, bool baseline) {
   return cell;
 }
 
-std::vector<Cell> SuiteCells(const PromptCounts& counts, bool baseline, Timings timings) {
+Cell LabelCell(const SuiteResult& suite) {
+  if (!suite.label) return {};
+  return {std::string(Name(*suite.label)), "floor " + FormatDivergence(*suite.floor->answer_kl)};
+}
+
+Cell IdenticalCell(const PromptCounts& counts, bool baseline) {
+  if (baseline || counts.num_prompts == 0) return {};
+  const Interval share = WilsonInterval(counts.num_identical, counts.num_prompts);
+  return {CountOf(counts.num_identical, counts.num_prompts),
+          fmt::format("[{:.0f}, {:.0f}] %", 100 * share.low, 100 * share.high)};
+}
+
+std::vector<Cell> SuiteCells(const SuiteResult& result, bool baseline, Timings timings) {
+  const PromptCounts& counts = result.counts;
   const bool timed = timings == Timings::kInclude && counts.mean_seconds;
   return {PassedCell(counts, baseline),
-          {baseline ? "" : CountOf(counts.num_identical, counts.num_prompts), ""},
+          IdenticalCell(counts, baseline),
           EstimateCell(counts.answer_kl, FormatDivergence),
+          EstimateCell(counts.answer_top1_agreement, FormatShare),
+          LabelCell(result),
           {CountOf(counts.num_completed, counts.num_prompts), ""},
           {timed ? FormatSeconds(*counts.mean_seconds) : "", ""}};
 }
@@ -139,13 +162,15 @@ Table SuiteTable(const ReportData& report, size_t suite, Timings timings) {
   table.columns.push_back({"Passed", "", Align::kRight});
   table.columns.push_back({"Identical", "", Align::kRight});
   table.columns.push_back({"Answer KL", "nats/token", Align::kRight});
+  table.columns.push_back({"Same top-1", "%", Align::kRight});
+  table.columns.push_back({"Label", "", Align::kLeft});
   table.columns.push_back({kCompleted, "", Align::kRight});
   table.columns.push_back({"Answer time", "s", Align::kRight});
   for (const LaneResult& lane : report.lanes) {
     std::vector<Cell> row = LaneCells(lane.record);
     const SuiteResult* result = FindSuite(lane, suite);
-    Append(row, result != nullptr ? SuiteCells(result->counts, lane.record.baseline, timings)
-                                  : std::vector<Cell>(5));
+    Append(row, result != nullptr ? SuiteCells(*result, lane.record.baseline, timings)
+                                  : std::vector<Cell>(7));
     table.rows.push_back(std::move(row));
   }
   if (EverythingCompleted(report, suite)) ClearColumn(table, kCompleted);

@@ -30,6 +30,9 @@ struct SmallStudy {
   std::vector<AnswerScores> answer_scores = {
       {.suite = 0, .prompt = 0, .scores = SmallScores(1, 0)},
       {.suite = 0, .prompt = 1, .scores = SmallScores(1, 1)}};
+  std::vector<AnswerFork> forks = {};
+  std::vector<AnswerJudgement> judgements = {};
+  std::vector<SampledAnswer> samples = {};
   std::vector<Timing> timings = {
       {.lane = 1, .kind = TimingKind::kPrefill, .key = "0/0", .seconds = 0.5, .num_tokens = 5},
       {.lane = 1, .kind = TimingKind::kPrefill, .key = "0/1", .seconds = 1.5, .num_tokens = 5},
@@ -56,6 +59,9 @@ inline Store WriteStudy(const std::filesystem::path& folder, const SmallStudy& s
   }
   ExpectOk(store.PutAnswers(study.answers));
   ExpectOk(store.PutAnswerScores(study.answer_scores));
+  ExpectOk(store.PutAnswerForks(study.forks));
+  ExpectOk(store.PutAnswerJudgements(study.judgements));
+  ExpectOk(store.PutSampledAnswers(study.samples));
   ExpectOk(store.PutTimings(study.timings));
   ExpectOk(store.PutMachineNotes(study.notes));
   return store;

@@ -10,12 +10,16 @@
 #include "bitloss/base/hash.h"
 #include "bitloss/base/sum.h"
 #include "bitloss/stats/clustered_mean.h"
+#include "bitloss/stats/clustered_quantile.h"
 
 namespace bitloss {
 namespace {
 
 // Fewer values than this do not have a 99.9th percentile worth printing.
 constexpr size_t kMinValuesForP999 = 20'000;
+
+// Of DivergenceSummary: median, p90, p95, p99, p99.9, max.
+constexpr double kFractions[] = {0.5, 0.9, 0.95, 0.99, 0.999, 1};
 
 // How a unit enters its protocol's mean: sum_u scale * (sum of losses) / sum_u denominator.
 struct UnitShare {
@@ -80,6 +84,32 @@ void AddLosses(const ProtocolScores& scores, const LaneUnits& lane, TextResult& 
     result.byte_perplexity = std::exp(nats_per_byte);
     result.bits_per_byte = nats_per_byte / std::numbers::ln2;
   }
+}
+
+// From the sums of whole clusters of this lane alone.
+void AddPerplexityInterval(const ProtocolScores& scores, const LaneUnits& lane, ThreadPool& threads,
+                           TextResult& result) {
+  std::map<uint32_t, ClusterSum> clusters;
+  for (size_t u = 0; u < lane.size(); ++u) {
+    const TextUnit& unit = scores.units[u];
+    if (!lane[u] || lane[u]->nll.empty()) continue;
+    const UnitShare share = ShareOf(unit, result.per_word);
+    size_t begin = 0;
+    for (const ClusterRun& run : unit.clusters) {
+      const std::span nll = std::span(lane[u]->nll).subspan(begin, run.num_scored);
+      ClusterSum& cluster = clusters.try_emplace(run.cluster, ClusterSum{0, 0}).first->second;
+      cluster.sum += share.scale * TotalOf(nll);
+      cluster.count += share.denominator * run.num_scored / unit.num_scored;
+      begin += run.num_scored;
+    }
+  }
+  std::vector<ClusterSum> sums;
+  for (const auto& [id, cluster] : clusters) {
+    if (cluster.count > 0) sums.push_back(cluster);
+  }
+  if (sums.empty()) return;
+  const Estimate nll = ClusteredMean(std::span<const ClusterSum>(sums), threads);
+  result.perplexity_interval = PerplexityRatio(nll).interval;
 }
 
 void AddEntropy(const LaneUnits& lane, TextResult& result) {
@@ -178,14 +208,6 @@ Gathered Gather(const ProtocolScores& scores, const LaneUnits& lane, Array Token
   return gathered;
 }
 
-double Percentile(std::span<const double> sorted, double fraction) {
-  const double rank = fraction * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<size_t>(rank);
-  if (below + 1 >= sorted.size()) return sorted.back();
-  const double part = rank - static_cast<double>(below);
-  return sorted[below] + part * (sorted[below + 1] - sorted[below]);
-}
-
 void AddComparison(const ProtocolScores& scores, const LaneUnits& lane, ThreadPool& threads,
                    TextResult& result) {
   result.clusters = SumClusters(scores, lane, result.per_word);
@@ -193,8 +215,8 @@ void AddComparison(const ProtocolScores& scores, const LaneUnits& lane, ThreadPo
     result.delta_nll = ClusteredMean(std::span<const ClusterSum>(clusters), threads);
   }
   if (result.delta_nll) result.change_percent = ToPercent(*result.delta_nll);
-  if (Gathered kl = Gather(scores, lane, &TokenScores::kl); !kl.values.empty()) {
-    result.kl = SummarizeDivergence(std::move(kl.values), kl.runs, threads);
+  if (const Gathered kl = Gather(scores, lane, &TokenScores::kl); !kl.values.empty()) {
+    result.kl = SummarizeDivergence(kl.values, kl.runs, threads);
   }
   if (const auto reverse = Gather(scores, lane, &TokenScores::kl_reverse);
       !reverse.values.empty()) {
@@ -254,21 +276,34 @@ std::optional<TextResult> MeasureText(const ProtocolScores& scores, const LaneUn
   result.complete = result.num_sequences == scores.num_units;
   result.tokens_hash = Sha256Hex(token_hashes);
   AddLosses(scores, lane, result);
+  AddPerplexityInterval(scores, lane, threads, result);
   AddEntropy(lane, result);
   if (&lane != &scores.baseline) AddComparison(scores, lane, threads, result);
   return result;
 }
 
-DivergenceSummary SummarizeDivergence(std::vector<double> values, std::span<const UnitSum> units,
-                                      ThreadPool& threads) {
-  std::ranges::sort(values);
+DivergenceSummary SummarizeDivergence(std::span<const double> values,
+                                      std::span<const UnitSum> units, ThreadPool& threads) {
+  std::vector<ClusterValue> of_clusters;
+  of_clusters.reserve(values.size());
+  for (size_t next = 0; const UnitSum& unit : units) {
+    for (uint64_t i = 0; i < unit.count; ++i) of_clusters.push_back({values[next++], unit.cluster});
+  }
+  const std::vector<Estimate> q = ClusteredQuantiles(of_clusters, kFractions, threads);
   DivergenceSummary summary{.mean = ClusteredMean(units, threads),
-                            .median = Percentile(values, 0.5),
-                            .p90 = Percentile(values, 0.9),
-                            .p95 = Percentile(values, 0.95),
-                            .p99 = Percentile(values, 0.99),
-                            .max = values.back()};
-  if (values.size() >= kMinValuesForP999) summary.p999 = Percentile(values, 0.999);
+                            .median = q[0].value,
+                            .p90 = q[1].value,
+                            .p95 = q[2].value,
+                            .p99 = q[3].value,
+                            .max = q[5].value,
+                            .median_interval = q[0].interval,
+                            .p90_interval = q[1].interval,
+                            .p95_interval = q[2].interval,
+                            .p99_interval = q[3].interval};
+  if (values.size() >= kMinValuesForP999) {
+    summary.p999 = q[4].value;
+    summary.p999_interval = q[4].interval;
+  }
   return summary;
 }
 

@@ -41,10 +41,10 @@ std::vector<ClusterSum> DeltaClusters(const TextResult& text);
 std::optional<std::vector<ClusterSum>> KlAboveFloor(const TextResult& text,
                                                     const TextResult& control);
 
-// Quantiles of `values`, which are sorted in place, and the clustered mean from `units`.
+// Quantiles of `values` and the clustered mean from `units`, whose tokens the values are, in order.
 // Requires: neither is empty.
-DivergenceSummary SummarizeDivergence(std::vector<double> values, std::span<const UnitSum> units,
-                                      ThreadPool& threads);
+DivergenceSummary SummarizeDivergence(std::span<const double> values,
+                                      std::span<const UnitSum> units, ThreadPool& threads);
 
 }  // namespace bitloss
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "bitloss/report/failures.h"
 #include "bitloss/report/numbers.h"
 #include "bitloss/report/text_results.h"
 #include "bitloss/stats/distributions.h"
@@ -244,7 +245,64 @@ DivergenceLabel LabelOf(double mean_kl, double top1_agreement, double floor_kl) 
   return DivergenceLabel::kBroken;
 }
 
+namespace {
+
+// The control that is furthest from the baseline on a suite.
+std::optional<SuiteFloor> FloorOf(const ReportData& report, size_t suite) {
+  std::optional<SuiteFloor> floor;
+  for (size_t i = 0; i < report.lanes.size(); ++i) {
+    const SuiteResult* result = FindSuite(report.lanes[i], suite);
+    if (!report.lanes[i].record.control || result == nullptr) continue;
+    const PromptCounts& counts = result->counts;
+    if (!counts.answer_kl) continue;
+    if (floor && counts.answer_kl->value <= floor->answer_kl) continue;
+    floor = SuiteFloor{.lane = i,
+                       .answer_kl = counts.answer_kl->value,
+                       .num_regressions = counts.num_regressions,
+                       .num_recoveries = counts.num_recoveries,
+                       .num_identical = counts.num_identical};
+  }
+  return floor;
+}
+
+void AddSuiteFloors(ReportData& report) {
+  for (size_t suite = 0; suite < report.manifest.suites.size(); ++suite) {
+    const std::optional<SuiteFloor> floor = FloorOf(report, suite);
+    if (!floor) continue;
+    for (LaneResult& lane : report.lanes) {
+      if (!IsTested(lane)) continue;
+      for (SuiteResult& result : lane.suites) {
+        const PromptCounts& counts = result.counts;
+        if (result.suite != suite || !counts.answer_kl || !counts.answer_top1_agreement) continue;
+        result.floor = floor;
+        result.label = LabelOf(counts.answer_kl->value, counts.answer_top1_agreement->value,
+                               *floor->answer_kl);
+      }
+    }
+  }
+}
+
+// A lane whose answers fail outright more often than the baseline's is broken, whatever its KL.
+void LabelTheBroken(ReportData& report) {
+  for (LaneResult& lane : report.lanes) {
+    const bool broken = std::ranges::any_of(lane.suites, [&](const SuiteResult& suite) {
+      const SuiteResult* baseline = FindSuite(report.lanes[0], suite.suite);
+      return baseline != nullptr && HardFailuresRose(suite, *baseline, kAnswersMargin);
+    });
+    if (!broken) continue;
+    for (TextResult& text : lane.texts) {
+      if (text.label) text.label = DivergenceLabel::kBroken;
+    }
+    for (SuiteResult& suite : lane.suites) {
+      if (suite.label) suite.label = DivergenceLabel::kBroken;
+    }
+  }
+}
+
+}  // namespace
+
 void AddNoiseFloors(ReportData& report) {
+  AddSuiteFloors(report);
   for (size_t protocol = 0; protocol < report.manifest.protocols.size(); ++protocol) {
     std::optional<NoiseFloor> floor;
     for (size_t i = 0; i < report.lanes.size(); ++i) {
@@ -264,6 +322,7 @@ void AddNoiseFloors(ReportData& report) {
       }
     }
   }
+  LabelTheBroken(report);
 }
 
 void AddFindings(ReportData& report, ThreadPool& threads) {

@@ -19,8 +19,9 @@ inline constexpr double kLossMargin = 0.05;        // of delta_nll: 5% of perple
 inline constexpr double kDivergenceMargin = 0.01;  // nats/token above the floor: near-lossless
 inline constexpr double kAnswersMargin = 0.05;     // of the share of prompts passed: 5 points
 
-// Gives every tested lane the floor of each protocol, from the control that differs most from the
-// baseline, and the label that only a floor allows.
+// Gives every tested lane the floor of each protocol and suite, from the control that differs most
+// from the baseline, and the label that only a floor allows. A lane whose hard failures are shown
+// to have risen by more than the margin of answers is labelled broken.
 void AddNoiseFloors(ReportData& report);
 
 // Fills in the findings of every tested lane. Requires: AddNoiseFloors.

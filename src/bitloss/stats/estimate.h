@@ -18,6 +18,7 @@ enum class IntervalMethod {
   kNone,          // none could be: one cluster, or a value that is not finite
   kJackknifeT,    // value +- t SE, jackknife SE, t with effective clusters - 1 degrees of freedom
   kBcaBootstrap,  // bias-corrected and accelerated bootstrap over clusters
+  kPercentileBootstrap,  // of quantiles
 };
 
 constexpr std::string_view Name(IntervalMethod method) {
@@ -28,6 +29,8 @@ constexpr std::string_view Name(IntervalMethod method) {
       return "jackknife-t";
     case IntervalMethod::kBcaBootstrap:
       return "bca-bootstrap";
+    case IntervalMethod::kPercentileBootstrap:
+      return "percentile-bootstrap";
   }
   return "none";
 }

@@ -193,6 +193,17 @@ struct AnswerFork {
   bool operator==(const AnswerFork&) const = default;
 };
 
+// What the baseline makes of a lane's own answer: the sum of -ln p over its tokens. Only of lanes
+// other than 0 whose answer differs and is not empty.
+struct AnswerJudgement {
+  size_t lane = 0;
+  size_t suite = 0;
+  size_t prompt = 0;
+  uint32_t num_tokens = 0;
+  double nll = 0.0;
+  bool operator==(const AnswerJudgement&) const = default;
+};
+
 // One of the answers that every lane samples to a prompt beside its Answer; sample number k has the
 // same dice in every lane. Its answer has no top logits.
 struct SampledAnswer {

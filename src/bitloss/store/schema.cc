@@ -142,8 +142,20 @@ CREATE TABLE sampled_answers (
 );
 )sql";
 
+constexpr const char* kVersion3 = R"sql(
+CREATE TABLE answer_judgements (
+  lane       INTEGER NOT NULL,
+  suite      INTEGER NOT NULL,
+  prompt     INTEGER NOT NULL,
+  num_tokens INTEGER NOT NULL,
+  nll        REAL NOT NULL,
+  PRIMARY KEY (lane, suite, prompt),
+  FOREIGN KEY (lane, suite, prompt) REFERENCES answers(lane, suite, prompt)
+);
+)sql";
+
 // kMigrations[v] leads from version v to v + 1.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3};
 
 }  // namespace
 

@@ -71,9 +71,12 @@ class Store {
   Result<bool> HasAnswerScores(size_t lane, size_t suite, size_t prompt) const;
   Result<std::vector<AnswerScores>> AllAnswerScores(size_t lane, size_t suite) const;
 
-  // A study of version 1 has no forks and no samples until it is written to again.
+  // A study of version 1 has none of these until it is written to again, one of version 2 no
+  // judgements.
   Status PutAnswerForks(std::span<const AnswerFork> forks);
   Result<std::vector<AnswerFork>> AnswerForks(size_t lane, size_t suite) const;
+  Status PutAnswerJudgements(std::span<const AnswerJudgement> judgements);
+  Result<std::vector<AnswerJudgement>> AnswerJudgements(size_t lane, size_t suite) const;
   Status PutSampledAnswers(std::span<const SampledAnswer> answers);
   Result<bool> HasSampledAnswer(size_t lane, size_t suite, size_t prompt, uint32_t sample) const;
   // By prompt, then sample.

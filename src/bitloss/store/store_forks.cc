@@ -1,17 +1,21 @@
-// The part of Store that holds where answers part, and sampled answers: tables that a study of
-// version 1 lacks.
+// The part of Store that holds where answers part, what the baseline makes of them, and sampled
+// answers: tables that older studies lack.
 #include "bitloss/store/store.h"
 #include "bitloss/store/store_state.h"
 
 namespace bitloss {
 namespace {
 
-constexpr uint64_t kFirstVersion = 2;
+constexpr uint64_t kVersionWithForks = 2;  // and samples
+constexpr uint64_t kVersionWithJudgements = 3;
 
-Result<bool> HasFork(const Database& database, const AnswerFork& fork) {
-  BITLOSS_TRY(Query query, database.Prepare("SELECT 1 FROM answer_forks WHERE lane = ?"
-                                            " AND suite = ? AND prompt = ?"));
-  return query.Bind(fork.lane).Bind(fork.suite).Bind(fork.prompt).Next();
+// Whether `table` has a row of the record's lane, suite and prompt.
+template <class Record>
+Result<bool> HasRow(const Database& database, const char* table, const Record& record) {
+  BITLOSS_TRY(Query query,
+              database.Prepare(fmt::format(
+                  "SELECT 1 FROM {} WHERE lane = ? AND suite = ? AND prompt = ?", table)));
+  return query.Bind(record.lane).Bind(record.suite).Bind(record.prompt).Next();
 }
 
 }  // namespace
@@ -21,7 +25,7 @@ Status Store::PutAnswerForks(std::span<const AnswerFork> forks) {
   BITLOSS_TRY(Query query,
               state_->database.Prepare("INSERT INTO answer_forks VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
   for (const AnswerFork& fork : forks) {
-    BITLOSS_TRY(const bool present, HasFork(state_->database, fork));
+    BITLOSS_TRY(const bool present, HasRow(state_->database, "answer_forks", fork));
     if (present) continue;
     query.Reset();
     query.Bind(fork.lane).Bind(fork.suite).Bind(fork.prompt).Bind(uint64_t{fork.position});
@@ -33,7 +37,7 @@ Status Store::PutAnswerForks(std::span<const AnswerFork> forks) {
 }
 
 Result<std::vector<AnswerFork>> Store::AnswerForks(size_t lane, size_t suite) const {
-  if (state_->version < kFirstVersion) return std::vector<AnswerFork>();
+  if (state_->version < kVersionWithForks) return std::vector<AnswerFork>();
   BITLOSS_TRY(Query query,
               state_->database.Prepare(
                   "SELECT prompt, position, baseline_token_in_baseline, baseline_token_in_lane,"
@@ -52,6 +56,39 @@ Result<std::vector<AnswerFork>> Store::AnswerForks(size_t lane, size_t suite) co
                      .baseline_token_in_lane = query.Real(3),
                      .lane_token_in_baseline = query.Real(4),
                      .lane_token_in_lane = query.Real(5)});
+  }
+}
+
+Status Store::PutAnswerJudgements(std::span<const AnswerJudgement> judgements) {
+  BITLOSS_TRY(Transaction transaction, Transaction::Begin(state_->database));
+  BITLOSS_TRY(Query query,
+              state_->database.Prepare("INSERT INTO answer_judgements VALUES (?, ?, ?, ?, ?)"));
+  for (const AnswerJudgement& one : judgements) {
+    BITLOSS_TRY(const bool present, HasRow(state_->database, "answer_judgements", one));
+    if (present) continue;
+    query.Reset();
+    query.Bind(one.lane).Bind(one.suite).Bind(one.prompt);
+    query.Bind(uint64_t{one.num_tokens}).Bind(one.nll);
+    BITLOSS_DO(query.Run());
+  }
+  return transaction.Commit();
+}
+
+Result<std::vector<AnswerJudgement>> Store::AnswerJudgements(size_t lane, size_t suite) const {
+  if (state_->version < kVersionWithJudgements) return std::vector<AnswerJudgement>();
+  BITLOSS_TRY(Query query,
+              state_->database.Prepare("SELECT prompt, num_tokens, nll FROM answer_judgements"
+                                       " WHERE lane = ? AND suite = ? ORDER BY prompt"));
+  query.Bind(lane).Bind(suite);
+  std::vector<AnswerJudgement> judgements;
+  while (true) {
+    BITLOSS_TRY(const bool row, query.Next());
+    if (!row) return judgements;
+    judgements.push_back({.lane = lane,
+                          .suite = suite,
+                          .prompt = query.Integer(0),
+                          .num_tokens = static_cast<uint32_t>(query.Integer(1)),
+                          .nll = query.Real(2)});
   }
 }
 
@@ -83,7 +120,7 @@ Result<bool> Store::HasSampledAnswer(size_t lane, size_t suite, size_t prompt,
 }
 
 Result<std::vector<SampledAnswer>> Store::SampledAnswers(size_t lane, size_t suite) const {
-  if (state_->version < kFirstVersion) return std::vector<SampledAnswer>();
+  if (state_->version < kVersionWithForks) return std::vector<SampledAnswer>();
   BITLOSS_TRY(Query query,
               state_->database.Prepare("SELECT prompt, sample, text, token_ids, finish, error,"
                                        " passed, score, evidence FROM sampled_answers"

@@ -232,6 +232,7 @@ TEST(StoreTest, KeepsForksAndSampledAnswers) {
                         .baseline_token_in_lane = 0.5,
                         .lane_token_in_baseline = std::numeric_limits<double>::infinity(),
                         .lane_token_in_lane = 1.5};
+  const AnswerJudgement judgement{.lane = 1, .prompt = 1, .num_tokens = 3, .nll = 4.5};
   Answer answer = SmallAnswer(1, 0);
   answer.top_logits = {};
   const std::vector<SampledAnswer> samples = {{0, answer}, {7, answer}};
@@ -240,6 +241,7 @@ TEST(StoreTest, KeepsForksAndSampledAnswers) {
     ExpectOk(store.PutAnswers(std::vector{SmallAnswer(1, 1)}));
     for (int again = 0; again < 2; ++again) {
       ExpectOk(store.PutAnswerForks({&fork, 1}));
+      ExpectOk(store.PutAnswerJudgements({&judgement, 1}));
       ExpectOk(store.PutSampledAnswers(samples));
     }
     EXPECT_TRUE(store.HasSampledAnswer(1, 0, 0, 7).value());
@@ -247,6 +249,7 @@ TEST(StoreTest, KeepsForksAndSampledAnswers) {
   }
   const Store store = std::move(Store::OpenForReading(folder.path())).value();
   EXPECT_EQ(store.AnswerForks(1, 0).value(), std::vector{fork});
+  EXPECT_EQ(store.AnswerJudgements(1, 0).value(), std::vector{judgement});
   EXPECT_EQ(store.SampledAnswers(1, 0).value(), samples);
   EXPECT_THAT(store.AnswerForks(0, 0).value(), IsEmpty());
 }
@@ -255,10 +258,12 @@ TEST(StoreTest, ReadsAStudyOfVersion1AndMigratesItWhenItIsWrittenTo) {
   const TemporaryFolder folder;
   { Store store = OpenWithLanes(folder); }
   RunSql(folder.path() / "study.db",
-         "DROP TABLE answer_forks; DROP TABLE sampled_answers; PRAGMA user_version = 1");
+         "DROP TABLE answer_forks; DROP TABLE sampled_answers; DROP TABLE answer_judgements;"
+         "PRAGMA user_version = 1");
   {
     const Store store = std::move(Store::OpenForReading(folder.path())).value();
     EXPECT_THAT(store.AnswerForks(1, 0).value(), IsEmpty());
+    EXPECT_THAT(store.AnswerJudgements(1, 0).value(), IsEmpty());
     EXPECT_THAT(store.SampledAnswers(1, 0).value(), IsEmpty());
   }
   Store store = Open(folder);
@@ -273,7 +278,7 @@ TEST(StoreTest, RefusesAStudyOfANewerVersion) {
                                      Store::OpenOrCreate(folder.path(), SmallManifest())}) {
     ASSERT_FALSE(store.ok());
     EXPECT_EQ(store.error().kind, ErrorKind::kUnsupported);
-    EXPECT_THAT(store.error().message, HasSubstr("study version 99, this one reads up to 2"));
+    EXPECT_THAT(store.error().message, HasSubstr("study version 99, this one reads up to 3"));
   }
 }
 

@@ -29,19 +29,6 @@ std::vector<TopLogits> ToTopLogits(std::span<const std::vector<ScoredToken>> pos
   return records;
 }
 
-Answer ToAnswer(Generated generated, const SuitePrompt& prompt, const Tokenizer& tokenizer) {
-  Answer answer;
-  answer.text = tokenizer.Decode(generated.tokens, Tokenizer::SpecialOut::kSkip);
-  answer.finish = generated.finish == Finish::kEndToken ? FinishReason::kEos : FinishReason::kLimit;
-  answer.top_logits = ToTopLogits(generated.top_logits);
-  answer.token_ids = std::move(generated.tokens);
-  if (!prompt.checks.empty()) {
-    const PromptResult result = CheckAnswer(prompt, answer.text);
-    answer.check = CheckResult{result.passed, result.score, EvidenceJson(result)};
-  }
-  return answer;
-}
-
 // One lane's answers to the prompts that it lacks.
 Status AnswerLane(Transformer& transformer, const StudyLane& lane, const StudySuite& suite,
                   size_t suite_index, std::span<const size_t> pending, const AnswerOptions& options,
@@ -99,6 +86,19 @@ void TrimTo(size_t num_tokens, LaneScores& scores) {
 bool PendingAnswers::empty() const {
   return unscored.empty() &&
          std::ranges::all_of(prompts, [](const auto& lane) { return lane.empty(); });
+}
+
+Answer ToAnswer(Generated generated, const SuitePrompt& prompt, const Tokenizer& tokenizer) {
+  Answer answer;
+  answer.text = tokenizer.Decode(generated.tokens, Tokenizer::SpecialOut::kSkip);
+  answer.finish = generated.finish == Finish::kEndToken ? FinishReason::kEos : FinishReason::kLimit;
+  answer.top_logits = ToTopLogits(generated.top_logits);
+  answer.token_ids = std::move(generated.tokens);
+  if (!prompt.checks.empty()) {
+    const PromptResult result = CheckAnswer(prompt, answer.text);
+    answer.check = CheckResult{result.passed, result.score, EvidenceJson(result)};
+  }
+  return answer;
 }
 
 Result<PendingAnswers> FindPendingAnswers(const Store& store, size_t suite, size_t num_prompts,

@@ -29,6 +29,9 @@ struct AnswerOptions {
   const Tokenizer& tokenizer;  // turns ids into the text that is checked
 };
 
+// An answer as the study stores it, checked; of lane 0, suite 0 and prompt 0 until the caller says.
+Answer ToAnswer(Generated generated, const SuitePrompt& prompt, const Tokenizer& tokenizer);
+
 // Every lane answers the prompts that it has not answered yet, all as one batch; a finished answer
 // is checked and stored at once.
 Status RunAnswerPass(Transformer& transformer, std::span<const StudyLane> lanes,

@@ -39,6 +39,10 @@ struct StudyOptions {
   // Sample at this temperature with the same dice in every lane; none: greedy.
   std::optional<double> temperature;
 
+  // Answers that every lane samples to each prompt beside that, with the same dice in every lane.
+  size_t num_samples = 0;
+  double sample_temperature = 0.7;
+
   // Instead of the model's own chat template: "chatml".
   std::string chat_template;
 

@@ -9,10 +9,12 @@
 #include "bitloss/data/embedded.h"
 #include "bitloss/store/manifest.h"
 #include "bitloss/study/answer_pass.h"
+#include "bitloss/study/judge_pass.h"
 #include "bitloss/study/lanes.h"
 #include "bitloss/study/memory.h"
 #include "bitloss/study/model_files.h"
 #include "bitloss/study/prompts.h"
+#include "bitloss/study/sample_pass.h"
 #include "bitloss/study/stored_lanes.h"
 #include "bitloss/study/text_pass.h"
 #include "bitloss/study/texts.h"
@@ -33,6 +35,9 @@ std::string OptionsJson(const StudyOptions& options) {
   nlohmann::ordered_json json;
   json["decoding"] = options.temperature ? "sampled" : "greedy";
   if (options.temperature) json["temperature"] = *options.temperature;
+  if (options.num_samples > 0) {
+    json["samples"] = {{"count", options.num_samples}, {"temperature", options.sample_temperature}};
+  }
   if (options.max_new_tokens) json["max_new_tokens"] = *options.max_new_tokens;
   if (!options.chat_template.empty()) json["chat_template"] = options.chat_template;
   return json.dump();
@@ -72,7 +77,8 @@ Result<Plan> MakePlan(const StudyOptions& options) {
 }
 
 // Whether some of the lanes lack a number.
-Result<bool> HasWork(const Store& store, const Plan& plan, std::span<const size_t> lanes) {
+Result<bool> HasWork(const Store& store, const Plan& plan, size_t num_samples,
+                     std::span<const size_t> lanes) {
   for (size_t p = 0; p < plan.texts.size(); ++p) {
     BITLOSS_TRY(const std::vector<size_t> pending,
                 PendingUnits(store, p, plan.texts[p].windows.sequences.size(), lanes));
@@ -83,6 +89,11 @@ Result<bool> HasWork(const Store& store, const Plan& plan, std::span<const size_
         const PendingAnswers pending,
         FindPendingAnswers(store, s, plan.suites[s].prompts.size(), lanes, plan.model.end_tokens));
     if (!pending.empty()) return true;
+    BITLOSS_TRY(const bool judged, JudgingIsComplete(store, s, lanes));
+    if (!judged) return true;
+    BITLOSS_TRY(const bool sampled,
+                SamplesAreComplete(store, s, plan.suites[s].prompts.size(), num_samples, lanes));
+    if (!sampled) return true;
   }
   return false;
 }
@@ -108,13 +119,14 @@ Result<bool> KeepsAllRows(const Store& store, const BaselineRows& rows, const Pl
 // Of all lanes the baseline and those that lack a number; the baseline without its blocks if what
 // it has already is enough. None if nothing is lacking.
 Result<std::vector<LanePlan>> LanesToRun(const Store& store, const BaselineRows& rows,
-                                         const Plan& plan, std::vector<LanePlan> lanes) {
+                                         const Plan& plan, size_t num_samples,
+                                         std::vector<LanePlan> lanes) {
   std::vector<LanePlan> running;
   std::vector<size_t> numbers;
   bool baseline_has_work = false;
   for (LanePlan& lane : lanes) {
     const size_t number = lane.record.lane;
-    BITLOSS_TRY(const bool has_work, HasWork(store, plan, {&number, 1}));
+    BITLOSS_TRY(const bool has_work, HasWork(store, plan, num_samples, {&number, 1}));
     if (lane.record.baseline) baseline_has_work = has_work;
     if (!has_work && !lane.record.baseline) continue;
     numbers.push_back(number);
@@ -122,7 +134,9 @@ Result<std::vector<LanePlan>> LanesToRun(const Store& store, const BaselineRows&
   }
   if (running.size() == 1 && !baseline_has_work) return std::vector<LanePlan>();
   BITLOSS_TRY(const bool keeps_all, KeepsAllRows(store, rows, plan, numbers));
-  running[0].head_only = keeps_all && !baseline_has_work;
+  // Answers that differ from the baseline's are read by the whole of it.
+  const bool judges = !plan.suites.empty();
+  running[0].head_only = keeps_all && !baseline_has_work && !judges;
   return running;
 }
 
@@ -209,7 +223,7 @@ Status RunStudy(const StudyOptions& options, const ProgressSink& progress) {
   BITLOSS_TRY(BaselineRows rows, BaselineRows::OpenOrCreate(options.out, Sha256Hex(manifest_json),
                                                             options.keep_rows_bytes));
   BITLOSS_TRY(std::vector<LanePlan> lane_plans,
-              LanesToRun(store, rows, plan, std::move(all_lanes)));
+              LanesToRun(store, rows, plan, options.num_samples, std::move(all_lanes)));
   if (lane_plans.empty()) return Ok();
 
   ThreadPool threads(options.num_threads);
@@ -231,6 +245,12 @@ Status RunStudy(const StudyOptions& options, const ProgressSink& progress) {
     BITLOSS_DO(RunAnswerPass(transformer, lanes, plan.suites[s], s, answers, store, progress));
     BITLOSS_DO(RunAnswerScoring(transformer, lanes, plan.suites[s], s, plan.model.end_tokens, store,
                                 rows, progress));
+    BITLOSS_DO(RunJudging(transformer, lanes, plan.suites[s], s, store, progress));
+    AnswerOptions sampling = answers;
+    sampling.generation.sampling =
+        Sampling{.temperature = options.sample_temperature, .seed = options.seed, .sample = 0};
+    BITLOSS_DO(RunSamplePass(transformer, lanes, plan.suites[s], s, options.num_samples, sampling,
+                             store, progress));
   }
   for (const StudyLane& lane : lanes) {
     if (lane.lane == 0 && lane_plans[0].head_only) continue;

@@ -1,0 +1,156 @@
+#include "bitloss/report/signals.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "bitloss/base/text.h"
+#include "bitloss/metrics/degeneration.h"
+#include "bitloss/metrics/refusal.h"
+#include "bitloss/report/numbers.h"
+#include "bitloss/stats/clustered_mean.h"
+
+namespace bitloss {
+namespace {
+
+// A number of one answer; none if it is too short to have it.
+using Measure = std::optional<double> (*)(const AnswerResult& answer, const AnswerResult& baseline);
+
+template <size_t n>
+std::optional<double> Repeated(const AnswerResult& answer, const AnswerResult&) {
+  return RepeatedNgramShare(answer.answer.token_ids, n);
+}
+std::optional<double> Phrases(const AnswerResult& answer, const AnswerResult&) {
+  return PhrasesPerToken(answer.answer.token_ids);
+}
+std::optional<double> LogLengthRatio(const AnswerResult& answer, const AnswerResult& baseline) {
+  const size_t ours = answer.answer.token_ids.size();
+  const size_t base = baseline.answer.token_ids.size();
+  if (ours == 0 || base == 0) return std::nullopt;
+  return std::log(static_cast<double>(ours) / static_cast<double>(base));
+}
+std::optional<double> Refuses(const AnswerResult& answer, const AnswerResult&) {
+  return FindRefusal(answer.answer.text) ? 1.0 : 0.0;
+}
+std::optional<double> NotText(const AnswerResult& answer, const AnswerResult&) {
+  const std::string& text = answer.answer.text;
+  return FindInvalidUtf8(text) || text.find("\uFFFD") != std::string::npos ? 1.0 : 0.0;
+}
+std::optional<double> Loss(const AnswerResult& answer, const AnswerResult&) {
+  return answer.baseline_loss;
+}
+
+struct Kind {
+  const char* id;
+  const char* name;
+  const char* unit;
+  Measure measure;
+  double scale;     // of what people read
+  bool comparison;  // says something of a lane alone: the change is the signal
+};
+
+constexpr std::array<Kind, 8> kKinds = {{
+    {"repeated_2", "Repeated pairs", "% of token pairs", Repeated<2>, 100, false},
+    {"repeated_3", "Repeated triples", "% of 3-grams", Repeated<3>, 100, false},
+    {"repeated_4", "Repeated fours", "% of 4-grams", Repeated<4>, 100, false},
+    {"phrases", "New phrases", "per 100 tokens", Phrases, 100, false},
+    {"log_length_ratio", "Length", "ln of the ratio", LogLengthRatio, 1, true},
+    {"refusal", "Refusals", "% of answers", Refuses, 100, false},
+    {"not_text", "Not text", "% of answers", NotText, 100, false},
+    {"baseline_loss", "Odd to the baseline", "nats/token", Loss, 1, false},
+}};
+
+const AnswerResult* FindAnswer(const SuiteResult& suite, size_t prompt) {
+  const auto found = std::ranges::lower_bound(
+      suite.answers, prompt, {}, [](const AnswerResult& result) { return result.answer.prompt; });
+  return found != suite.answers.end() && found->answer.prompt == prompt ? &*found : nullptr;
+}
+
+std::optional<Estimate> MeanOf(std::span<const ClusterSum> values, ThreadPool& threads) {
+  if (values.empty()) return std::nullopt;
+  return ClusteredMean(values, threads);
+}
+
+Signal MeasureSignal(const Kind& kind, const SuiteResult& lane, const SuiteResult& baseline,
+                     ThreadPool& threads) {
+  std::vector<ClusterSum> means;
+  std::vector<ClusterSum> changes;
+  for (const AnswerResult& answer : lane.answers) {
+    const AnswerResult* before = FindAnswer(baseline, answer.answer.prompt);
+    if (before == nullptr || !answer.completed() || !before->completed()) continue;
+    const std::optional<double> ours = kind.measure(answer, *before);
+    const std::optional<double> base = kind.measure(*before, *before);
+    if (ours) means.push_back({*ours, 1});
+    if (ours && base) changes.push_back({*ours - *base, 1});
+  }
+  Signal signal{.id = kind.id, .num_prompts = means.size(), .mean = {}, .change = {}};
+  if (!kind.comparison) signal.mean = MeanOf(means, threads);
+  if (&lane != &baseline) signal.change = MeanOf(changes, threads);
+  return signal;
+}
+
+// Whether any lane shows it: a column of zeros says nothing.
+bool IsShown(const ReportData& report, size_t suite, size_t signal) {
+  return std::ranges::any_of(report.lanes, [&](const LaneResult& lane) {
+    const SuiteResult* result = FindSuite(lane, suite);
+    if (result == nullptr || result->signals.size() <= signal) return false;
+    const Signal& one = result->signals[signal];
+    return (one.mean && one.mean->value != 0) || (one.change && one.change->value != 0);
+  });
+}
+
+Cell SignalCell(const Kind& kind, const Signal& signal) {
+  const auto amount = [&](double value) {
+    return fmt::format("{:.{}f}", kind.scale * value, kind.scale == 1 ? 3 : 1);
+  };
+  const auto change = [&](double value) {
+    return fmt::format("{:+.{}f}", kind.scale * value, kind.scale == 1 ? 3 : 1);
+  };
+  if (kind.comparison) {
+    if (!signal.change) return {};
+    return {change(signal.change->value), FormatInterval(*signal.change, change)};
+  }
+  if (!signal.mean) return {};
+  Cell cell{amount(signal.mean->value), ""};
+  cell.note = signal.change
+                  ? change(signal.change->value) + " " + FormatInterval(*signal.change, change)
+                  : FormatInterval(*signal.mean, amount);
+  return cell;
+}
+
+}  // namespace
+
+void AddSignals(ReportData& report, ThreadPool& threads) {
+  for (LaneResult& lane : report.lanes) {
+    for (SuiteResult& suite : lane.suites) {
+      const SuiteResult* baseline = FindSuite(report.lanes[0], suite.suite);
+      if (baseline == nullptr) continue;
+      for (const Kind& kind : kKinds) {
+        suite.signals.push_back(MeasureSignal(kind, suite, *baseline, threads));
+      }
+    }
+  }
+}
+
+Table SignalTable(const ReportData& report, size_t suite) {
+  Table table{{{"Lane", "", Align::kLeft}}, {}};
+  std::vector<size_t> shown;
+  for (size_t k = 0; k < kKinds.size(); ++k) {
+    if (!IsShown(report, suite, k)) continue;
+    shown.push_back(k);
+    table.columns.push_back({kKinds[k].name, kKinds[k].unit, Align::kRight});
+  }
+  if (shown.empty()) return {};
+  for (const LaneResult& lane : report.lanes) {
+    const SuiteResult* result = FindSuite(lane, suite);
+    if (result == nullptr) continue;
+    std::vector<Cell> row = {{lane.record.scheme, ""}};
+    for (const size_t k : shown) row.push_back(SignalCell(kKinds[k], result->signals[k]));
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+}  // namespace bitloss

@@ -1,0 +1,76 @@
+#include "bitloss/report/signals.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "bitloss/report/test_report.h"
+#include "bitloss/report/verdicts.h"
+
+namespace bitloss {
+namespace {
+
+// Lane 1 says "5 5 5 5" to prompt 0 and refuses prompt 1.
+SmallStudy Degenerate() {
+  SmallStudy study;
+  study.answers[2].token_ids = {5, 5, 5, 5};
+  study.answers[3].token_ids = {5, 6, 7};
+  study.answers[3].text = "I\u2019m sorry, but I can\u2019t.";
+  study.answer_scores.push_back({.prompt = 0, .scores = {.lane = 0, .nll = {1, 1, 1, 1}}});
+  study.judgements = {{.lane = 1, .prompt = 0, .num_tokens = 4, .nll = 8}};
+  return study;
+}
+
+const Signal& Find(const SuiteResult& suite, const std::string& id) {
+  for (const Signal& signal : suite.signals) {
+    if (signal.id == id) return signal;
+  }
+  ADD_FAILURE() << id;
+  return suite.signals.front();
+}
+
+TEST(SignalsTest, AreMeansOverPromptsAndPairedChanges) {
+  const ReportData report = ReportOf(Degenerate());
+  const SuiteResult& lane = report.lanes[1].suites[0];
+  // 3 pairs of which 1 is distinct, and 2 of 2.
+  EXPECT_DOUBLE_EQ(Find(lane, "repeated_2").mean->value, (2.0 / 3 + 0) / 2);
+  EXPECT_DOUBLE_EQ(Find(lane, "repeated_2").change->value, (2.0 / 3 + 0) / 2);
+  EXPECT_EQ(Find(lane, "repeated_4").num_prompts, 1u) << "one answer has four tokens";
+  EXPECT_DOUBLE_EQ(Find(lane, "log_length_ratio").change->value, std::log(4.0 / 3) / 2);
+  EXPECT_FALSE(Find(lane, "log_length_ratio").mean.has_value());
+  EXPECT_DOUBLE_EQ(Find(lane, "refusal").mean->value, 0.5);
+  EXPECT_DOUBLE_EQ(Find(lane, "refusal").change->value, 0.5);
+  EXPECT_DOUBLE_EQ(Find(lane, "baseline_loss").change->value, 2.0 - 1.0);
+  EXPECT_FALSE(Find(report.lanes[0].suites[0], "refusal").change.has_value());
+}
+
+TEST(SignalsTest, WhatNoLaneShowsHasNoColumn) {
+  const Table table = SignalTable(ReportOf(Degenerate()), 0);
+  for (const Column& column : table.columns) EXPECT_NE(column.name, "Not text");
+  EXPECT_EQ(table.rows.size(), 2u);
+}
+
+TEST(SignalsTest, AnswersThatFailMoreOftenMakeALaneBroken) {
+  SmallStudy study;
+  study.lanes.push_back(SmallLane(2));
+  study.lanes[2].control = true;
+  study.prompts.clear();
+  study.answers.clear();
+  study.manifest.suites[0].num_prompts = 30;
+  for (size_t prompt = 0; prompt < 30; ++prompt) {
+    study.prompts.push_back(SmallPrompt(prompt));
+    for (size_t lane = 0; lane < 3; ++lane) {
+      study.answers.push_back(SmallAnswer(lane, prompt));
+      study.answers.back().finish =
+          lane == 1 && prompt < 10 ? FinishReason::kLimit : FinishReason::kEos;
+    }
+  }
+  study.answer_scores.clear();
+  for (size_t unit = 0; unit < 2; ++unit) study.scores[unit].push_back(SmallScores(2, unit));
+  const ReportData report = ReportOf(study);
+  EXPECT_EQ(report.lanes[1].texts[0].label, DivergenceLabel::kBroken);
+}
+
+}  // namespace
+}  // namespace bitloss
