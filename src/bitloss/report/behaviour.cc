@@ -39,7 +39,15 @@ void AddSurvival(std::span<const Lifetime> lifetimes, Behaviour& behaviour) {
     const auto time = static_cast<double>(tokens - 1);
     behaviour.survival.push_back({tokens, curve.Survival(time), curve.SurvivalInterval(time)});
   }
-  behaviour.curve.assign(curve.steps().begin(), curve.steps().end());
+  for (const SurvivalStep& step : curve.steps()) {
+    // Those that part at index t share t tokens, not t + 1.
+    behaviour.curve.push_back(
+        {static_cast<uint64_t>(step.time) + 1, step.survival, curve.SurvivalInterval(step.time)});
+  }
+  for (const Lifetime& lifetime : lifetimes) {
+    behaviour.longest_common =
+        std::max(behaviour.longest_common, static_cast<uint64_t>(lifetime.time));
+  }
   if (const std::optional<double> median = curve.Median()) {
     behaviour.median_divergence = static_cast<uint64_t>(*median);
   }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <span>
 
 #include "bitloss/base/check.h"
 #include "bitloss/report/html.h"
@@ -90,44 +92,79 @@ std::string DrawBaseline(const Frame& frame, const Chart& chart) {
 }
 
 struct Label {
-  double x, y;
-  bool left;  // of its point
+  double x, y;  // of the text's anchor, on its base line
+  const char* anchor;
   const ChartPoint* point;
-  double Begin() const { return left ? x - Length() : x; }
-  double Length() const { return kCharacterWidth * static_cast<double>(point->label.size()); }
 };
 
-// Whether the label would cover some other point.
-bool CoversPoint(const Label& label, const Frame& frame, const Chart& chart) {
-  return std::ranges::any_of(chart.points, [&](const ChartPoint& other) {
-    const double x = frame.X(other.megabytes);
-    return &other != label.point && x > label.Begin() - 6 &&
-           x < label.Begin() + label.Length() + 6 &&
-           std::abs(frame.Y(other.divergence) + 4 - label.y) < kLineHeight;
-  });
+struct Box {
+  double left, top, right, bottom;
+  bool Meets(const Box& other) const {
+    return left < other.right && other.left < right && top < other.bottom && other.top < bottom;
+  }
+};
+
+Box BoxOf(const Label& label) {
+  const double length = kCharacterWidth * static_cast<double>(label.point->label.size());
+  const double left = label.anchor[0] == 's'   ? label.x
+                      : label.anchor[0] == 'e' ? label.x - length
+                                               : label.x - length / 2;
+  return {left, label.y - 12, left + length, label.y + 4};
 }
 
-// Labels stand beside their points, on the side where they cover no other, pushed down where they
-// would cover each other.
-std::vector<Label> PlaceLabels(const Frame& frame, const Chart& chart) {
-  std::vector<Label> labels;
+// What a label must not cover: points first of all, error bars if it can be helped.
+struct Obstacle {
+  Box box;
+  int cost;
+};
+
+std::vector<Obstacle> Obstacles(const Frame& frame, const Chart& chart) {
+  std::vector<Obstacle> obstacles;
   for (const ChartPoint& point : chart.points) {
     const double x = frame.X(point.megabytes);
-    const double length = kCharacterWidth * static_cast<double>(point.label.size());
-    const bool left = x + 12 + length > frame.width - kRight;
-    const double y = frame.Y(point.divergence) + 4;
-    Label label{left ? x - 10 : x + 10, y, left, &point};
-    const bool room = x - 10 - length > kLeft;
-    if (!left && room && CoversPoint(label, frame, chart)) label = {x - 10, y, true, &point};
-    labels.push_back(label);
+    const double y = frame.Y(point.divergence);
+    obstacles.push_back({{x - 6, y - 6, x + 6, y + 6}, 10});
+    if (!point.interval) continue;
+    obstacles.push_back(
+        {{x - 5, frame.Y(point.interval->high), x + 5, frame.Y(point.interval->low)}, 2});
   }
-  std::ranges::stable_sort(labels, {}, &Label::y);
-  for (size_t i = 0; i < labels.size(); ++i) {
-    for (size_t k = 0; k < i; ++k) {
-      const bool apart = labels[i].Begin() > labels[k].Begin() + labels[k].Length() ||
-                         labels[k].Begin() > labels[i].Begin() + labels[i].Length();
-      if (!apart) labels[i].y = std::max(labels[i].y, labels[k].y + kLineHeight);
+  return obstacles;
+}
+
+int CostOf(const Label& label, const Frame& frame, std::span<const Obstacle> obstacles) {
+  const Box box = BoxOf(label);
+  const bool inside = box.left >= kLeft && box.right <= frame.width - 4 && box.top >= kTop - 12 &&
+                      box.bottom <= frame.height - kBottom;
+  int cost = inside ? 0 : 100;
+  for (const Obstacle& obstacle : obstacles) cost += box.Meets(obstacle.box) ? obstacle.cost : 0;
+  return cost;
+}
+
+// Labels stand beside their points: to the right, or else where they cover least, never each other
+// if there is room. From the top down, so that the same points always have the same labels.
+// page/charts.js places them alike.
+std::vector<Label> PlaceLabels(const Frame& frame, const Chart& chart) {
+  std::vector<const ChartPoint*> points;
+  for (const ChartPoint& point : chart.points) points.push_back(&point);
+  std::ranges::stable_sort(points, std::greater<>(), &ChartPoint::divergence);
+  std::vector<Obstacle> obstacles = Obstacles(frame, chart);
+  std::vector<Label> labels;
+  for (const ChartPoint* point : points) {
+    const double x = frame.X(point->megabytes);
+    const double y = frame.Y(point->divergence) + 4;
+    std::optional<Label> best;
+    int least = 0;
+    for (const double shift : {0.0, kLineHeight, -kLineHeight, 2 * kLineHeight, -2 * kLineHeight}) {
+      for (const Label& label :
+           {Label{x + 10, y + shift, "start", point}, Label{x - 10, y + shift, "end", point}}) {
+        const int cost = CostOf(label, frame, obstacles);
+        if (best && cost >= least) continue;
+        best = label;
+        least = cost;
+      }
     }
+    labels.push_back(*best);
+    obstacles.push_back({BoxOf(*best), 10});
   }
   return labels;
 }
@@ -160,7 +197,7 @@ std::string DrawChart(const Chart& chart, double width, double height, const cha
   svg += DrawAxes(frame, chart) + DrawBaseline(frame, chart);
   for (const ChartPoint& point : chart.points) svg += DrawPoint(frame, point);
   for (const Label& label : PlaceLabels(frame, chart)) {
-    svg += SvgText(label.x, label.y, label.left ? "end" : "start", "label", label.point->label);
+    svg += SvgText(label.x, label.y, label.anchor, "label", label.point->label);
   }
   return svg + "</svg>\n";
 }

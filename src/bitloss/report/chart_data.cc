@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "bitloss/report/tables.h"
@@ -12,11 +14,17 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// As many digits as a chart and its tooltip can show.
+double Rounded(double value) {
+  if (!std::isfinite(value)) return value;
+  return std::strtod(fmt::format("{:.4g}", value).c_str(), nullptr);
+}
+
 void SetEstimate(Json& json, const Estimate& estimate) {
-  json["kl"] = estimate.value;
+  json["kl"] = Rounded(estimate.value);
   if (!estimate.interval) return;
-  json["low"] = estimate.interval->low;
-  json["high"] = estimate.interval->high;
+  json["low"] = Rounded(estimate.interval->low);
+  json["high"] = Rounded(estimate.interval->high);
 }
 
 const std::vector<Band>& BandsOf(const TextResult& text, BandKind kind) {

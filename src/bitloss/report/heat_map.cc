@@ -63,7 +63,9 @@ std::string HtmlHeatMap(const ReportData& report, size_t suite) {
   }
   return fmt::format(
       "<h3>By category</h3>\n{}<div class=\"scroll\" role=\"region\" aria-label=\"categories\" "
-      "tabindex=\"0\"><table class=\"wide sortable heat\"><thead><tr>{}</tr></thead>\n<tbody>\n"
+      "tabindex=\"0\"><table class=\"wide sortable heat\"><caption "
+      "class=\"unseen\">prompts passed and answer KL by "
+      "category</caption><thead><tr>{}</tr></thead>\n<tbody>\n"
       "{}</tbody></table></div>\n",
       HtmlNote("Prompts passed, and the mean KL on the baseline's answers (nats/token), which also "
                "shades the cell: two steps to a power of ten, from 1e-4 to 1. Exploratory: a "

@@ -38,8 +38,7 @@ std::string CheckChip(const AnswerResult& answer) {
 std::string Mark(const DiffPiece& piece, const char* css_class) {
   std::string title;
   if (!piece.missing.empty()) {
-    title =
-        fmt::format(" title=\"baseline: {}\"", EscapeHtml(Shortened(piece.missing, kMaxMissing)));
+    title = fmt::format(" title=\"{}\"", EscapeHtml(Shortened(piece.missing, kMaxMissing)));
   }
   if (piece.text.empty()) return fmt::format("<span class=\"gap\"{}>[...]</span> ", title);
   const size_t end = piece.text.find_last_not_of(" \t\r\n\v\f") + 1;

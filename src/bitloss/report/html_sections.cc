@@ -2,16 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "bitloss/report/chart_data.h"
 #include "bitloss/report/failures.h"
-#include "bitloss/report/heat_map.h"
 #include "bitloss/report/html.h"
 #include "bitloss/report/html_answers.h"
 #include "bitloss/report/html_table.h"
 #include "bitloss/report/numbers.h"
 #include "bitloss/report/pareto.h"
+#include "bitloss/report/signals.h"
 #include "bitloss/report/tables.h"
 #include "bitloss/report/verdicts.h"
 
@@ -37,15 +38,6 @@ constexpr const char* kHowToRead =
     "tokens.</dd>\n"
     "<dt>Size, bits/weight</dt><dd>All weights as stored, scales and unquantized parts included; "
     "\"layers\": the quantized tensors alone. 1 MB is 1,000,000 bytes.</dd>\n</dl></details>\n";
-
-std::string Legend(const LineChart& chart) {
-  std::string html = "<ul class=\"legend\" aria-label=\"lanes\">";
-  for (const LineChart::Line& line : chart.lines) {
-    html += fmt::format("<li class=\"lane-{}\"><span class=\"swatch\"></span>{}</li>", line.color,
-                        EscapeHtml(line.label));
-  }
-  return html + "</ul>\n";
-}
 
 // The numbers of a chart, for those who read rather than look.
 Table BandTable(const ReportData& report, size_t protocol, BandKind kind) {
@@ -91,9 +83,26 @@ std::string BandFigure(const ReportData& report, size_t protocol, BandKind kind)
             "intervals; the vertical axis is logarithmic.";
   return fmt::format("<h3>{}</h3>\n", title) +
          HtmlFigure(BandJson(report, protocol, kind),
-                    wide + DrawLines(chart, 370, 300, "chart-narrow"), caption, Legend(chart)) +
+                    wide + DrawLines(chart, 370, 300, "chart-narrow"), caption, HtmlLegend(chart)) +
          "<details><summary>The numbers of this chart</summary>" +
          HtmlTable(BandTable(report, protocol, kind), FirstRow::kPlain, title) + "</details>\n";
+}
+
+// A flag and a second opinion where intervals rest on a handful of articles.
+std::string FewClusters(const ReportData& report, size_t protocol) {
+  std::string checks;
+  for (const LaneResult& lane : report.lanes) {
+    const TextResult* text = FindText(lane, protocol);
+    if (text == nullptr || !text->delta_nll_check) continue;
+    const Interval& check = *text->delta_nll_check;
+    checks += fmt::format("{}{} [{}, {}]", checks.empty() ? "" : ", ", lane.record.scheme,
+                          FormatSignedPercent(100 * std::expm1(check.low)),
+                          FormatSignedPercent(100 * std::expm1(check.high)));
+  }
+  if (checks.empty()) return {};
+  return " Few clusters: intervals are the jackknife's with Student's t. As a check, the change in "
+         "% by bootstrap-t: " +
+         checks + ".";
 }
 
 }  // namespace
@@ -118,6 +127,15 @@ std::string FailureSection(const ReportData& report) {
                       "None of the {} answers of any lane is empty, cut at the limit, ends early, "
                       "ends in a loop or failed with an error.",
                       report.manifest.suites[s].num_prompts));
+    if (const Table signals = SignalTable(report, s); !signals.rows.empty()) {
+      html += "<h3>Signs of degeneration</h3>\n" +
+              HtmlNote(
+                  "Means over answers; below them the change against the baseline's answers to the "
+                  "same prompts, with its 95% interval over prompts. New phrases: of the LZ77 "
+                  "parse, fewer where text repeats. Refusals: by phrases, for their change alone. "
+                  "Odd to the baseline: mean -ln p of the answer's tokens in the baseline.") +
+              HtmlTable(signals, FirstRow::kBaseline, "signs of degeneration");
+    }
   }
   if (html.empty()) return html;
   return HtmlSection(
@@ -137,9 +155,12 @@ std::string RegressionSection(const ReportData& report) {
   if (html.empty()) return html;
   return HtmlSection(
       "answers", "Regressions, side by side",
-      HtmlNote("Lost: the baseline's answer passes the machine checks and the lane's does not. "
-               "Intervals are 95%: Wilson's for the share passed, Tango's for the paired change. "
-               "mid-p: how often chance alone would lose and regain as unevenly (McNemar).") +
+      HtmlNote(
+          "Lost: the baseline's answer passes the machine checks and the lane's does not. "
+          "Intervals are 95%: Wilson's for shares, Tango's for the paired change. Noise floor: "
+          "what the A/A control loses and regains; losses no larger than that are no "
+          "quantizer's. "
+          "mid-p: how often chance alone would lose and regain as unevenly (McNemar).") +
           html);
 }
 
@@ -147,7 +168,7 @@ std::string FidelitySection(const ReportData& report) {
   std::string html;
   for (size_t p = 0; p < report.manifest.protocols.size(); ++p) {
     html += fmt::format("<h3>{}</h3>\n", EscapeHtml(ProtocolTitle(report, p)));
-    html += HtmlNote(ProtocolCaption(report, p) + ".");
+    html += HtmlNote(ProtocolCaption(report, p) + "." + FewClusters(report, p));
     html += HtmlTable(TextTable(report, p), FirstRow::kBaseline, ProtocolTitle(report, p));
     if (p == 0) html += kHowToRead;
     html += BandFigure(report, p, BandKind::kPosition);
@@ -158,10 +179,11 @@ std::string FidelitySection(const ReportData& report) {
     html += fmt::format("<h3>Answers to {}</h3>\n", EscapeHtml(suite.id));
     html += HtmlNote(fmt::format(
         "{} prompts. Answer KL is taken on the baseline's own answers; 95% intervals over prompts. "
-        "Identical: the same tokens to the end.",
+        "Identical: the same tokens to the end, with Wilson's interval. The label is by answer KL "
+        "and top-1 beside the noise floor.",
         suite.num_prompts));
     html += HtmlTable(SuiteTable(report, s, Timings::kOmit), FirstRow::kBaseline, suite.id);
-    html += HtmlHeatMap(report, s);
+    html += BehaviourParts(report, s);
   }
   return HtmlSection("fidelity", "Fidelity", html);
 }

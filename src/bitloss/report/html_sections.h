@@ -14,6 +14,8 @@ std::string ValiditySection(const ReportData& report);
 std::string VerdictSection(const ReportData& report);
 std::string FailureSection(const ReportData& report);
 std::string RegressionSection(const ReportData& report);
+// Inside the section on fidelity: how answers part, sampled answers, what categories suggest.
+std::string BehaviourParts(const ReportData& report, size_t suite);
 std::string FidelitySection(const ReportData& report);
 std::string CostSection(const ReportData& report, Timings timings);
 std::string ParetoSection(const ReportData& report, Timings timings);

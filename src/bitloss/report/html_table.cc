@@ -26,8 +26,8 @@ std::string HtmlTable(const Table& table, FirstRow first_row, std::string_view n
   if (table.rows.empty()) return {};
   std::string html = fmt::format(
       "<div class=\"scroll\" role=\"region\" aria-label=\"{}\" tabindex=\"0\">"
-      "<table class=\"wide sortable\"><thead><tr>",
-      EscapeHtml(name));
+      "<table class=\"wide sortable\"><caption class=\"unseen\">{}</caption><thead><tr>",
+      EscapeHtml(name), EscapeHtml(name));
   for (const Column& column : table.columns) {
     const std::string unit =
         column.unit.empty() ? "" : "<small>" + EscapeHtml(column.unit) + "</small>";
@@ -54,6 +54,11 @@ std::string HtmlSection(std::string_view id, std::string_view title, const std::
 
 std::string HtmlNote(std::string_view text) {
   return "<p class=\"muted\">" + EscapeHtml(text) + "</p>\n";
+}
+
+std::string HtmlLegendItem(size_t color, std::string_view label) {
+  return fmt::format("<li class=\"lane-{}\"><span class=\"swatch\"></span>{}</li>", color,
+                     EscapeHtml(label));
 }
 
 std::string HtmlFigure(std::string_view data, const std::string& drawings, std::string_view caption,

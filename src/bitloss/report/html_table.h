@@ -21,6 +21,16 @@ std::string HtmlSection(std::string_view id, std::string_view title, const std::
 // "<p class=muted>text</p>"; the text is escaped.
 std::string HtmlNote(std::string_view text);
 
+std::string HtmlLegendItem(size_t color, std::string_view label);
+
+// The names and colours of a chart's lines.
+template <class LinesOf>
+std::string HtmlLegend(const LinesOf& chart) {
+  std::string html = "<ul class=\"legend\" aria-label=\"lanes\">";
+  for (const auto& line : chart.lines) html += HtmlLegendItem(line.color, line.label);
+  return html + "</ul>\n";
+}
+
 // A chart that is static until scripts replace it. `data` is JSON made by chart_data.h, `drawings`
 // SVG, `caption` plain text. Empty without drawings.
 std::string HtmlFigure(std::string_view data, const std::string& drawings, std::string_view caption,

@@ -160,6 +160,10 @@ Json TextJson(const ReportData& report, const TextResult& text) {
     }
   }
   if (text.delta_nll) json["delta_nll"] = EstimateJson("mean", *text.delta_nll);
+  if (text.delta_nll_check) {
+    json["delta_nll_bootstrap_t"] = {{"low", text.delta_nll_check->low},
+                                     {"high", text.delta_nll_check->high}};
+  }
   if (text.kl) json["kl"] = DivergenceJson(*text.kl);
   if (text.kl_reverse) json["kl_reverse"] = EstimateJson("mean", *text.kl_reverse);
   if (text.top1_agreement) {

@@ -6,6 +6,8 @@
 #include "bitloss/report/behaviour.h"
 #include "bitloss/report/markdown.h"
 #include "bitloss/report/numbers.h"
+#include "bitloss/report/samples.h"
+#include "bitloss/report/signals.h"
 #include "bitloss/report/tables.h"
 #include "bitloss/report/verdicts.h"
 #include "bitloss/report/writers.h"
@@ -80,6 +82,12 @@ std::string WriteMarkdown(const ReportData& report, Timings timings) {
     if (const std::string behaviour = MarkdownTable(BehaviourTable(report, s));
         !behaviour.empty()) {
       text += "How long answers stay the baseline's, and how alike they are.\n\n" + behaviour;
+    }
+    if (const std::string samples = MarkdownTable(SampleTable(report, s)); !samples.empty()) {
+      text += EscapeMarkdown(SampleCaption(report, s)) + "\n\n" + samples;
+    }
+    if (const std::string signals = MarkdownTable(SignalTable(report, s)); !signals.empty()) {
+      text += "Signs of degeneration, with their change against the baseline.\n\n" + signals;
     }
     text += "Categories hold too few prompts to decide anything alone: exploratory.\n\n";
     text += MarkdownTable(CategoryTable(report, s));

@@ -59,9 +59,15 @@ std::string Render(const Table& table) {
   return text;
 }
 
-// Terminals are narrow: the bits of the quantized layers are in the page.
-Table WithoutSizeNotes(Table table) {
-  for (std::vector<Cell>& row : table.rows) row[1].note.clear();
+// Terminals are narrow: the intervals of what is not compared, and the bits of the quantized
+// layers, are in the page.
+Table Narrow(Table table) {
+  constexpr std::string_view kBare[] = {"Bits/weight", "Perplexity", "KL p99", "Same top-1",
+                                        "Identical"};
+  for (size_t column = 0; column < table.columns.size(); ++column) {
+    if (std::ranges::find(kBare, table.columns[column].name) == std::end(kBare)) continue;
+    for (std::vector<Cell>& row : table.rows) row[column].note.clear();
+  }
   return table;
 }
 
@@ -85,11 +91,11 @@ std::string TerminalTable(const ReportData& report) {
                                  FormatCount(model.num_parameters));
   for (size_t p = 0; p < report.manifest.protocols.size(); ++p) {
     text += fmt::format("\n{}\n{}\n{}", ProtocolTitle(report, p), ProtocolCaption(report, p),
-                        Render(WithoutSizeNotes(TextTable(report, p))));
+                        Render(Narrow(TextTable(report, p))));
   }
   for (size_t s = 0; s < report.manifest.suites.size(); ++s) {
     const SuiteRecord& suite = report.manifest.suites[s];
-    Table table = WithoutSizeNotes(SuiteTable(report, s, Timings::kInclude));
+    Table table = Narrow(SuiteTable(report, s, Timings::kInclude));
     text += fmt::format("\n{}\n{} prompts; lost and regained: against the baseline\n{}", suite.id,
                         FormatCount(suite.num_prompts), Render(table));
   }

@@ -17,7 +17,6 @@
 #include "bitloss/report/bands.h"
 #include "bitloss/report/fork.h"
 #include "bitloss/stats/estimate.h"
-#include "bitloss/stats/survival.h"
 #include "bitloss/stats/verdict.h"
 #include "bitloss/store/records.h"
 #include "bitloss/store/store.h"
@@ -94,7 +93,9 @@ struct TextResult {
   std::optional<double> mean_entropy;  // lane 0: of its distributions
 
   // Against the baseline on the same tokens; absent for the baseline.
-  std::optional<Estimate> delta_nll;       // nll of the lane - nll of the baseline, paired
+  std::optional<Estimate> delta_nll;  // nll of the lane - nll of the baseline, paired
+  // Where clusters are few: bootstrap-t, a check on delta_nll's interval (stats/bootstrap_t.h).
+  std::optional<Interval> delta_nll_check;
   std::optional<Estimate> change_percent;  // 100 (exp(delta_nll) - 1)
   std::optional<DivergenceSummary> kl;
   std::optional<Estimate> kl_reverse;
@@ -178,7 +179,8 @@ struct Behaviour {
   Estimate chrf2 = {};              // of 100, mean over prompts
   Estimate edit_distance = {};      // of tokens, as a share of the longer answer
   std::vector<SurvivalPoint> survival = {};
-  std::vector<SurvivalStep> curve = {};  // all of it, step by step
+  std::vector<SurvivalPoint> curve = {};  // all of it: where it falls, and to what
+  uint64_t longest_common = 0;            // tokens
   // The first token that half of the answers do not share; none if more than half never part.
   std::optional<uint64_t> median_divergence = {};
 };

@@ -9,6 +9,7 @@
 #include "bitloss/base/check.h"
 #include "bitloss/base/hash.h"
 #include "bitloss/base/sum.h"
+#include "bitloss/stats/bootstrap_t.h"
 #include "bitloss/stats/clustered_mean.h"
 #include "bitloss/stats/clustered_quantile.h"
 
@@ -213,6 +214,9 @@ void AddComparison(const ProtocolScores& scores, const LaneUnits& lane, ThreadPo
   result.clusters = SumClusters(scores, lane, result.per_word);
   if (const std::vector<ClusterSum> clusters = DeltaClusters(result); !clusters.empty()) {
     result.delta_nll = ClusteredMean(std::span<const ClusterSum>(clusters), threads);
+    if (result.delta_nll->method == IntervalMethod::kJackknifeT) {
+      result.delta_nll_check = BootstrapTInterval(clusters, threads);
+    }
   }
   if (result.delta_nll) result.change_percent = ToPercent(*result.delta_nll);
   if (const Gathered kl = Gather(scores, lane, &TokenScores::kl); !kl.values.empty()) {

@@ -6,6 +6,7 @@
 // rates.
 #include <fmt/core.h>
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -17,6 +18,7 @@
 #include "bitloss/base/random.h"
 #include "bitloss/base/threads.h"
 #include "bitloss/stats/clustered_mean.h"
+#include "bitloss/stats/clustered_quantile.h"
 #include "bitloss/stats/distributions.h"
 #include "bitloss/stats/paired_outcomes.h"
 #include "bitloss/stats/proportion.h"
@@ -152,6 +154,70 @@ void PrintMeans(size_t num_replications, size_t num_resamples) {
   }
 }
 
+// Quantiles: the logarithm of a token's value is its cluster's effect plus scatter, both normal, so
+// that all tokens together are lognormal and their quantiles known. Sizes vary as above.
+struct QuantileScenario {
+  std::string_view name;
+  uint32_t num_clusters;
+  double cluster_spread;
+  double token_spread;
+};
+
+constexpr QuantileScenario kQuantileScenarios[] = {
+    {"12 articles", 12, 0.3, 1.5},
+    {"60 articles", 60, 0.3, 1.5},
+    {"200 articles", 200, 0.3, 1.5},
+};
+constexpr double kQuantiles[] = {0.5, 0.99};
+constexpr double kTokensOfACluster = 300;
+
+std::vector<ClusterValue> DrawTokens(const QuantileScenario& s, const RandomStream& random,
+                                     uint64_t replication) {
+  std::vector<ClusterValue> values;
+  for (uint32_t c = 0; c < s.num_clusters; ++c) {
+    const auto normal = [&](uint64_t which) {
+      return NormalQuantile(random.Uniform(replication, (uint64_t{c} << 32) + which));
+    };
+    const double effect = s.cluster_spread * normal(0);
+    const auto count =
+        static_cast<uint64_t>(std::ceil(kTokensOfACluster * std::exp(0.7 * normal(1))));
+    for (uint64_t t = 0; t < count; ++t) {
+      values.push_back({std::exp(effect + s.token_spread * normal(2 + t)), c});
+    }
+  }
+  return values;
+}
+
+void PrintQuantiles(size_t num_replications, size_t num_resamples) {
+  fmt::print("\n| quantiles of KL | median | 99 % |\n|---|---|---|\n");
+  ThreadPool threads(DefaultNumThreads());
+  std::vector<std::unique_ptr<ThreadPool>> ones;
+  for (size_t i = 0; i < threads.num_threads(); ++i)
+    ones.push_back(std::make_unique<ThreadPool>(1));
+  for (const QuantileScenario& s : kQuantileScenarios) {
+    const RandomStream random(2, s.name);
+    const double spread = std::hypot(s.cluster_spread, s.token_spread);
+    std::vector<std::array<size_t, 2>> hits(num_replications);
+    threads.ForEachPart(num_replications, [&](size_t part, size_t thread) {
+      std::vector<ClusterValue> values = DrawTokens(s, random, part);
+      const std::vector<Estimate> found = ClusteredQuantiles(
+          values, kQuantiles, *ones[thread], {.num_resamples = num_resamples, .seed = part});
+      for (size_t q = 0; q < 2; ++q) {
+        const double truth = std::exp(spread * NormalQuantile(kQuantiles[q]));
+        hits[part][q] = Holds(*found[q].interval, truth) ? 1 : 0;
+      }
+    });
+    std::array<size_t, 2> total{};
+    for (const auto& h : hits) {
+      for (size_t q = 0; q < 2; ++q) total[q] += h[q];
+    }
+    const auto percent = [&](size_t count) {
+      return 100.0 * static_cast<double>(count) / static_cast<double>(num_replications);
+    };
+    fmt::print("| {} | {:.1f} % | {:.1f} % |\n", s.name, percent(total[0]), percent(total[1]));
+  }
+}
+
 // P(X = k) for k = 0..n of Binomial(n, p).
 std::vector<double> BinomialMasses(uint64_t n, double p) {
   std::vector<double> masses;
@@ -221,6 +287,7 @@ int Main(int argc, char** argv) {
     }
   }
   PrintMeans(num_replications, kNumResamples);
+  PrintQuantiles(num_replications, kNumResamples);
   PrintProportions();
   return 0;
 }

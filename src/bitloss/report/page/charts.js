@@ -75,7 +75,6 @@
       p.tip = `${p.lane}\n${amount}\nKL ${short(p.kl)} nats/token, ${interval(p)}\n` +
         (cost === "size" ? p.standing : p.standing_speed);
     }
-    const right = { signal: "scale('x', datum.x) + 11 + 7 * length(datum.lane) > width" };
     const x = { scale: "x", field: "x" };
     const marks = [
       bars(x, domain),
@@ -92,9 +91,7 @@
         encode: { update: {
           x, y: { scale: "y", field: "kl" }, text: { field: "lane" }, fill: { value: "var(--fg)" },
           fontSize: { value: 13 }, font: { value: "inherit" }, baseline: { value: "middle" },
-          align: { signal: `${right.signal} ? 'right' : 'left'` },
-          dx: { signal: `${right.signal} ? -11 : 11` },
-          dy: { field: "dy" },
+          align: { field: "align" }, dx: { field: "dx" }, dy: { field: "dy" },
         } },
       },
     ];
@@ -115,7 +112,7 @@
         } },
       });
     }
-    spread(points, domain, width);
+    placeLabels(points, domain, [Math.max(0, Math.min(...xs) - pad), Math.max(...xs) + pad], width);
     return {
       width, height: width < 500 ? 280 : 340, data: [{ name: "points", values: points }],
       scales: [
@@ -131,15 +128,35 @@
     };
   }
 
-  // Moves labels that would cover each other apart: those of points at nearly the same height.
-  function spread(points, domain, width) {
+  // Labels stand beside their points: to the right, or else where they cover least of points (10),
+  // labels (10) and error bars (2). The static drawing (chart.cc) places them alike.
+  function placeLabels(points, domain, xDomain, width) {
     const height = width < 500 ? 280 : 340;
-    const y = (p) => (1 - Math.log(p.kl / domain[0]) / Math.log(domain[1] / domain[0])) * height;
-    let last = -Infinity;
-    for (const p of [...points].sort((a, b) => y(a) - y(b))) {
-      const at = Math.max(y(p), last + 15);
-      p.dy = at - y(p);
-      last = at;
+    const x = (p) => ((p.x - xDomain[0]) / (xDomain[1] - xDomain[0])) * width;
+    const y = (kl) => (1 - Math.log(kl / domain[0]) / Math.log(domain[1] / domain[0])) * height;
+    const taken = [];
+    for (const p of points) {
+      taken.push([x(p) - 6, y(p.kl) - 6, x(p) + 6, y(p.kl) + 6, 10]);
+      if (p.low === undefined) continue;
+      taken.push([x(p) - 5, y(p.high), x(p) + 5, y(Math.max(p.low, domain[0])), 2]);
+    }
+    for (const p of [...points].sort((a, b) => b.kl - a.kl)) {
+      const length = 7 * p.lane.length;
+      let least = Infinity;
+      for (const dy of [0, 16, -16, 32, -32]) {
+        for (const align of ["left", "right"]) {
+          const left = align === "left" ? x(p) + 11 : x(p) - 11 - length;
+          const box = [left, y(p.kl) + dy - 8, left + length, y(p.kl) + dy + 8, 10];
+          let cost = left < 0 || box[2] > width + 8 || box[1] < -12 || box[3] > height ? 100 : 0;
+          for (const t of taken) {
+            if (box[0] < t[2] && t[0] < box[2] && box[1] < t[3] && t[1] < box[3]) cost += t[4];
+          }
+          if (cost >= least) continue;
+          least = cost;
+          Object.assign(p, { align, dx: align === "left" ? 11 : -11, dy, box });
+        }
+      }
+      taken.push(p.box);
     }
   }
 
@@ -183,6 +200,62 @@
     };
   }
 
+  // Kaplan-Meier curves: steps down from 1, each with its pointwise band.
+  function survival(data, width) {
+    const points = [];
+    for (const line of data.lines) {
+      const shared = { lane: line.lane, color: line.color };
+      const from = { t: 0, s: 1, low: 1, high: 1 };
+      const steps = line.points.map(([t, s, low = s, high = s]) => ({ t, s, low, high }));
+      const last = { ...(steps[steps.length - 1] || from), t: data.tokens };
+      for (const p of [from, ...steps, last]) {
+        const percent = (x) => `${(100 * x).toFixed(0)}`;
+        points.push({
+          ...shared, ...p,
+          tip: `${line.lane}\n${percent(p.s)} % of answers share their first ${p.t} tokens\n` +
+            `95% [${percent(p.low)}, ${percent(p.high)}] %`,
+        });
+      }
+    }
+    const x = { scale: "x", field: "t" };
+    const y = (field) => ({ scale: "y", field });
+    const step = { value: "step-after" };
+    return {
+      width, height: width < 500 ? 240 : 280, data: [{ name: "points", values: points }],
+      scales: [
+        { name: "x", type: "linear", range: "width", domain: [0, data.tokens], nice: false },
+        { name: "y", type: "linear", range: "height", domain: [0, 1] },
+      ],
+      axes: [
+        { ...yAxis([1, 1], "answers that are the baseline's so far"), values: [0, 0.25, 0.5, 0.75, 1], format: "%" },
+        { scale: "x", orient: "bottom", title: "tokens of the answer", tickCount: width < 500 ? 4 : 8, ...axis },
+      ],
+      marks: [
+        {
+          type: "group", from: { facet: { name: "lane", data: "points", groupby: ["lane", "color"] } },
+          marks: [{
+            type: "area", from: { data: "lane" },
+            encode: { update: {
+              x, y: y("low"), y2: y("high"), interpolate: step, fill: color(), fillOpacity: { value: 0.1 },
+            } },
+          }, {
+            type: "line", from: { data: "lane" },
+            encode: { update: {
+              x, y: y("s"), interpolate: step, stroke: color(), strokeWidth: { value: 2 },
+            } },
+          }],
+        },
+        {
+          type: "symbol", from: { data: "points" },
+          encode: { update: {
+            x, y: y("s"), size: { value: 60 }, fill: color(), fillOpacity: { value: 0 },
+            tooltip: { field: "tip" },
+          }, hover: { fillOpacity: { value: 1 } } },
+        },
+      ],
+    };
+  }
+
   const tip = document.createElement("div");
   tip.className = "tip";
   tip.hidden = true;
@@ -207,7 +280,8 @@
 
     function render() {
       const width = Math.max(220, Math.min(900, figure.clientWidth) - 75);
-      const chart = data.kind === "lines" ? lines(data, width) : scatter(data, width, cost);
+      const kinds = { lines, survival, scatter };
+      const chart = kinds[data.kind](data, width, cost);
       if (chart.data[0].values.length === 0) return;
       const spec = {
         $schema: "vega", description: drawing.dataset.label || "", autosize: "pad",
@@ -228,7 +302,7 @@
       throw error;
     }
 
-    if (data.points.some((p) => p.speed !== undefined)) {
+    if (data.kind === "scatter" && data.points.some((p) => p.speed !== undefined)) {
       const label = document.createElement("label");
       label.className = "axis";
       label.append("Against ");

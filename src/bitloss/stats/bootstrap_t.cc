@@ -1,0 +1,69 @@
+#include "bitloss/stats/bootstrap_t.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "bitloss/base/check.h"
+#include "bitloss/base/random.h"
+
+namespace bitloss {
+namespace {
+
+constexpr size_t kResamplesPerPart = 250;
+constexpr double kMostWithoutError = 0.1;
+
+double Quantile(std::span<const double> sorted, double fraction) {
+  const double rank = fraction * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<size_t>(rank);
+  const size_t above = std::min(below + 1, sorted.size() - 1);
+  return std::lerp(sorted[below], sorted[above], rank - static_cast<double>(below));
+}
+
+}  // namespace
+
+std::optional<double> StudentizedRatio(std::span<const ClusterSum> drawn, double value) {
+  BITLOSS_CHECK(drawn.size() >= 2);
+  const bool alike = std::ranges::all_of(drawn, [&](const ClusterSum& cluster) {
+    return cluster.sum == drawn[0].sum && cluster.count == drawn[0].count;
+  });
+  if (alike) return std::nullopt;
+  const double error = JackknifeStandardError(LeaveOneOut(drawn));
+  if (!(error > 0)) return std::nullopt;
+  return (RatioOfSums(drawn) - value) / error;
+}
+
+std::optional<Interval> BootstrapTInterval(std::span<const ClusterSum> clusters,
+                                           ThreadPool& threads, const BootstrapOptions& options) {
+  if (clusters.size() < 3) return std::nullopt;
+  const double value = RatioOfSums(clusters);
+  const double error = JackknifeStandardError(LeaveOneOut(clusters));
+  if (!std::isfinite(value) || !(error > 0)) return std::nullopt;
+  const RandomStream random(options.seed, "cluster bootstrap");
+  std::vector<std::optional<double>> studentized(options.num_resamples);
+  const size_t num_parts = (options.num_resamples + kResamplesPerPart - 1) / kResamplesPerPart;
+  threads.ForEachPart(num_parts, [&](size_t part, size_t) {
+    std::vector<ClusterSum> drawn(clusters.size());
+    const size_t end = std::min((part + 1) * kResamplesPerPart, options.num_resamples);
+    for (size_t r = part * kResamplesPerPart; r < end; ++r) {
+      uint64_t bits = 0;
+      for (uint64_t draw = 0; draw < clusters.size(); ++draw) {
+        bits = draw % 2 == 0 ? random.Bits(r, draw / 2) : bits >> 32;
+        drawn[draw] = clusters[(bits & 0xFFFFFFFF) * clusters.size() >> 32];
+      }
+      studentized[r] = StudentizedRatio(drawn, value);
+    }
+  });
+  std::vector<double> sorted;
+  for (const std::optional<double>& t : studentized) {
+    if (t) sorted.push_back(*t);
+  }
+  const auto wanted = static_cast<double>(options.num_resamples) * (1 - kMostWithoutError);
+  if (static_cast<double>(sorted.size()) < wanted) return std::nullopt;
+  std::ranges::sort(sorted);
+  const double tail = (1 - options.confidence) / 2;
+  return Interval{value - Quantile(sorted, 1 - tail) * error,
+                  value - Quantile(sorted, tail) * error};
+}
+
+}  // namespace bitloss

@@ -1,0 +1,33 @@
+// The bootstrap-t interval of a clustered mean: a check on the jackknife's t interval where
+// clusters are few, with quantiles taken from the data instead of Student's table.
+//
+//   t_r = (ratio_r - value) / SE_r,   interval = [value - t_(1-a) SE, value - t_(a) SE]
+//
+// over resamples r of the clusters, SE the delete-one jackknife's (clustered_mean.h), t_(q) the
+// quantile q of the t_r, a = (1 - confidence) / 2. It may be far wider than the jackknife's: that
+// is what it warns of.
+#ifndef BITLOSS_STATS_BOOTSTRAP_T_H_
+#define BITLOSS_STATS_BOOTSTRAP_T_H_
+
+#include <optional>
+#include <span>
+
+#include "bitloss/base/threads.h"
+#include "bitloss/stats/clustered_mean.h"
+#include "bitloss/stats/estimate.h"
+
+namespace bitloss {
+
+// t_r of one resample that drew `drawn`, of clusters whose ratio is `value`. None if its standard
+// error is 0: all that was drawn is alike. Requires: at least two clusters.
+std::optional<double> StudentizedRatio(std::span<const ClusterSum> drawn, double value);
+
+// None with fewer than three clusters, or where more than a tenth of the resamples have no
+// standard error. The same bits for any number of threads.
+std::optional<Interval> BootstrapTInterval(std::span<const ClusterSum> clusters,
+                                           ThreadPool& threads,
+                                           const BootstrapOptions& options = {});
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_STATS_BOOTSTRAP_T_H_
