@@ -13,6 +13,7 @@
 #include "bitloss/report/page.h"
 #include "bitloss/report/pareto.h"
 #include "bitloss/report/writers.h"
+#include "bitloss/stats/proportion.h"
 
 namespace bitloss {
 namespace {
@@ -67,6 +68,14 @@ std::vector<Record> Union(std::span<const ReportData> reports,
     }
   }
   return all;
+}
+
+// With Wilson's interval of the share.
+Cell PassedCell(const PromptCounts& counts) {
+  if (counts.num_checked == 0) return {};
+  const Interval share = WilsonInterval(counts.num_passed, counts.num_checked);
+  return {fmt::format("{}/{}", counts.num_passed, counts.num_checked),
+          fmt::format("[{:.0f}, {:.0f}] %", 100 * share.low, 100 * share.high)};
 }
 
 // "tokenizers differ" if what `key` names is not the same in all studies.
@@ -151,6 +160,7 @@ Table ComparisonTable(std::span<const ReportData> reports, const ProtocolRecord&
                                                   {"Change", "%", Align::kRight},
                                                   {"KL mean", "nats/token", Align::kRight},
                                                   {"Same top-1", "%", Align::kRight},
+                                                  {"Label", "", Align::kLeft},
                                                   {"Predictions", "tokens", Align::kRight}}) {
     table.columns.push_back(column);
   }
@@ -161,11 +171,18 @@ Table ComparisonTable(std::span<const ReportData> reports, const ProtocolRecord&
       const TextResult* text = FindText(lane, *place);
       if (text == nullptr) continue;
       std::vector<Cell> row = LaneCells(report, lane);
-      Append(row, {{FormatPerplexity(text->perplexity), ""},
-                   EstimateCell(text->change_percent, FormatSignedPercent),
-                   text->kl ? EstimateCell(text->kl->mean, FormatDivergence) : Cell{},
-                   EstimateCell(text->top1_agreement, FormatShare),
-                   {FormatCount(text->num_predictions), ""}});
+      const std::optional<Interval>& own = text->perplexity_interval;
+      Append(
+          row,
+          {{FormatPerplexity(text->perplexity),
+            own ? fmt::format("[{}, {}]", FormatPerplexity(own->low), FormatPerplexity(own->high))
+                : ""},
+           EstimateCell(text->change_percent, FormatSignedPercent),
+           text->kl ? EstimateCell(text->kl->mean, FormatDivergence) : Cell{},
+           EstimateCell(text->top1_agreement, FormatShare),
+           {text->label ? std::string(Name(*text->label)) : "",
+            text->floor ? "floor " + FormatDivergence(text->floor->kl) : ""},
+           {FormatCount(text->num_predictions), ""}});
       table.rows.push_back(std::move(row));
     }
   }
@@ -186,7 +203,7 @@ Table ComparisonOfAnswers(std::span<const ReportData> reports, const SuiteRecord
       const bool checked = counts.num_checked > 0;
       std::vector<Cell> row = LaneCells(report, lane);
       Append(row,
-             {{checked ? fmt::format("{}/{}", counts.num_passed, counts.num_checked) : "", ""},
+             {PassedCell(counts),
               {checked && compared ? std::to_string(counts.num_regressions) : "", ""},
               {checked && compared ? std::to_string(counts.num_recoveries) : "", ""},
               {compared ? fmt::format("{}/{}", counts.num_identical, counts.num_prompts) : "", ""},

@@ -147,7 +147,7 @@ TEST(FailuresTest, OutcomesAreCountedInPairs) {
   const Table outcomes = OutcomeTable(report, 0);
   ASSERT_EQ(outcomes.rows.size(), 2u);
   EXPECT_EQ(outcomes.rows[0][1].value, "2/2");
-  EXPECT_EQ(outcomes.rows[1][2].value, "2");
+  EXPECT_EQ(outcomes.rows[1][2].value, "2/2");
   EXPECT_EQ(outcomes.rows[1][5].value, "-100.0");
 }
 

@@ -14,6 +14,9 @@
     labelFont: "inherit", titleFont: "inherit", titlePadding: 8,
   };
 
+  // Names of bands that would run into each other on a phone.
+  const slanted = { labelAngle: -40, labelAlign: "right", labelBaseline: "top", labelFontSize: 11 };
+
   // An interval that touches zero must not stretch the axis without end.
   function logDomain(points) {
     const lows = points.map((p) => Math.max(p.low === undefined ? p.kl : p.low, p.kl / 3));
@@ -176,7 +179,7 @@
       ],
       axes: [
         yAxis(domain, data.y_title),
-        { scale: "x", orient: "bottom", title: data.x_title, labelOverlap: true, ...axis },
+        { scale: "x", orient: "bottom", title: data.x_title, ...axis, ...(width < 500 ? slanted : {}) },
       ],
       marks: [
         {
@@ -236,7 +239,7 @@
           marks: [{
             type: "area", from: { data: "lane" },
             encode: { update: {
-              x, y: y("low"), y2: y("high"), interpolate: step, fill: color(), fillOpacity: { value: 0.1 },
+              x, y: y("low"), y2: y("high"), interpolate: step, fill: color(), fillOpacity: { value: Math.max(0.04, 0.2 / data.lines.length) },
             } },
           }, {
             type: "line", from: { data: "lane" },
@@ -283,6 +286,8 @@
       const kinds = { lines, survival, scatter };
       const chart = kinds[data.kind](data, width, cost);
       if (chart.data[0].values.length === 0) return;
+      // Read aloud, a chart is its description; its numbers are in a table.
+      for (const mark of chart.marks) mark.aria = false;
       const spec = {
         $schema: "vega", description: drawing.dataset.label || "", autosize: "pad",
         padding: { left: 5, right: 10, top: 22, bottom: 5 }, ...chart,
