@@ -152,6 +152,27 @@ TEST(Int8MatMul, GivesACallTheSameBitsInAnyBatch) {
   }
 }
 
+TEST(Int8MatMul, GivesTheSameBitsWhenMatricesShareTheirInput) {
+  ThreadPool threads(2);
+  const auto backend = std::move(MakeCpuBackend(threads)).value();
+  const Matrix x = RandomActivations(40, 90, 5);
+  const std::vector<RowRange> calls = Calls(40, 9);
+  const std::vector<float> bias = RandomVector(70, "bias");
+  // Of one threshold, and of two, which share nothing.
+  for (const float other_threshold : {6.0f, 0.5f}) {
+    const auto wide = std::move(backend->Pack(RandomInt8(70, 90), LlmInt8(6.0f))).value();
+    const auto narrow =
+        std::move(backend->Pack(RandomInt8(33, 90), LlmInt8(other_threshold))).value();
+    Matrix y_wide(40, 70), y_narrow(40, 33);
+    const Backend::Product products[] = {{wide.get(), bias, y_wide.view()},
+                                         {narrow.get(), {}, y_narrow.view()}};
+    backend->MatMuls(products, x, calls);
+    EXPECT_TRUE(SameNumbers(y_wide, Product(*backend, RandomInt8(70, 90), 6.0f, bias, x, calls)));
+    EXPECT_TRUE(SameNumbers(y_narrow,
+                            Product(*backend, RandomInt8(33, 90), other_threshold, {}, x, calls)));
+  }
+}
+
 TEST(Int8MatMul, MakesRowsThatItCannotRepresentNan) {
   ThreadPool threads(1);
   const EncodedMatrix weights = RandomInt8(33, 40);

@@ -39,6 +39,7 @@ constexpr size_t kInt8Rows = kTileRows;
 struct WeightWord {
   Int32Vector bytes;
 
+  WeightWord() = default;
   explicit HWY_INLINE WeightWord(Int32Vector word) : bytes(word) {}
   // In place, as in tile_product-inl.h.
   HWY_INLINE Int32Vector MultiplyAdd(Int32Vector activations, Int32Vector sum) const {
@@ -49,10 +50,10 @@ struct WeightWord {
     return Int32Vector{_mm512_dpbusd_epi32(sum.raw, activations.raw, bytes.raw)};
 #endif
   }
-  HWY_INLINE Int32Vector MultiplyAdd(const std::byte* x, Int32Vector sum) const {
+  static HWY_INLINE Int32Vector LoadActivations(const std::byte* x) {
     int32_t word;
     std::memcpy(&word, x, sizeof(word));
-    return MultiplyAdd(hn::Set(Int32Tag(), word), sum);
+    return hn::Set(Int32Tag(), word);
   }
 };
 
@@ -65,17 +66,42 @@ constexpr size_t kInt8Rows = HWY_TARGET == HWY_AVX3 ? kTileRows : 4;
 struct WeightWord {
   hn::Vec<Int16Tag> even, odd;
 
+  WeightWord() = default;
   explicit HWY_INLINE WeightWord(Int32Vector word)
       : even(hn::ShiftRight<8>(hn::ShiftLeft<8>(hn::BitCast(Int16Tag(), word)))),
         odd(hn::ShiftRight<8>(hn::BitCast(Int16Tag(), word))) {}
-  HWY_INLINE Int32Vector MultiplyAdd(const std::byte* x, Int32Vector sum) const {
-    int32_t pairs[2];
+  struct Activations {
+    hn::Vec<Int16Tag> even, odd;
+  };
+  // As floats, whose broadcast is one load; integers would go through a general register.
+  static HWY_INLINE Activations LoadActivations(const std::byte* x) {
+    float pairs[2];
     std::memcpy(pairs, x, sizeof(pairs));
+    return {hn::BitCast(Int16Tag(), hn::Set(FloatTag(), pairs[0])),
+            hn::BitCast(Int16Tag(), hn::Set(FloatTag(), pairs[1]))};
+  }
+  HWY_INLINE Int32Vector MultiplyAdd(const Activations& x, Int32Vector sum) const {
     Int32Vector unused = hn::Zero(Int32Tag());
-    sum = hn::ReorderWidenMulAccumulate(
-        Int32Tag(), hn::BitCast(Int16Tag(), hn::Set(Int32Tag(), pairs[0])), even, sum, unused);
-    return hn::ReorderWidenMulAccumulate(
-        Int32Tag(), hn::BitCast(Int16Tag(), hn::Set(Int32Tag(), pairs[1])), odd, sum, unused);
+    sum = hn::ReorderWidenMulAccumulate(Int32Tag(), x.even, even, sum, unused);
+    Fix(sum);
+    sum = hn::ReorderWidenMulAccumulate(Int32Tag(), x.odd, odd, sum, unused);
+    Fix(sum);
+    return sum;
+  }
+
+ private:
+  // Integer sums may be reordered, and GCC does so until they no longer fit the registers: each is
+  // said to be what it is here.
+  static HWY_INLINE void Fix(Int32Vector& sum) {
+#if HWY_COMPILER_GCC_ACTUAL
+#if HWY_MAX_BYTES == 64
+    asm volatile("" : "+v"(sum.raw));
+#else
+    asm volatile("" : "+x"(sum.raw));
+#endif
+#else
+    static_cast<void>(sum);
+#endif
   }
 };
 
@@ -88,10 +114,12 @@ constexpr size_t kInt8Rows = 2;
 struct WeightWord {
   Int32Vector code[kBytesPerWord];
 
+  WeightWord() = default;
   explicit HWY_INLINE WeightWord(Int32Vector word)
       : code{hn::ShiftRight<24>(hn::ShiftLeft<24>(word)),
              hn::ShiftRight<24>(hn::ShiftLeft<8>(word)),
              hn::ShiftRight<24>(hn::ShiftLeft<16>(word)), hn::ShiftRight<24>(word)} {}
+  static HWY_INLINE const std::byte* LoadActivations(const std::byte* x) { return x; }
   HWY_INLINE Int32Vector MultiplyAdd(const std::byte* x, Int32Vector sum) const {
     int16_t activations[kBytesPerWord];  // as stored: a0, a2, a1, a3, like `code`
     std::memcpy(activations, x, sizeof(activations));
@@ -113,32 +141,29 @@ HWY_INLINE void MultiplyOneWord(const std::byte* HWY_RESTRICT x, size_t row_byte
                                 const int32_t* HWY_RESTRICT words,
                                 Int32Vector (&sum)[kRows][kTileVectors]) {
   const Int32Tag d;
-#if HWY_TARGET == HWY_AVX3_DL
+#if HWY_TARGET == HWY_AVX3_DL || HWY_TARGET == HWY_AVX2
   // All weights in registers, so that a row's word is loaded once.
-  Int32Vector weights[kTileVectors];
-#pragma GCC unroll 4
-  for (size_t v = 0; v < kTileVectors; ++v) weights[v] = hn::Load(d, words + v * kLanes);
-#pragma GCC unroll 16
-  for (size_t r = 0; r < kRows; ++r) {
-    int32_t word;
-    std::memcpy(&word, x + r * row_bytes, sizeof(word));
-    const Int32Vector activations = hn::Set(d, word);
-#pragma GCC unroll 4
-    for (size_t v = 0; v < kTileVectors; ++v) {
-      sum[r][v] = WeightWord(weights[v]).MultiplyAdd(activations, sum[r][v]);
-    }
-  }
+  constexpr size_t kAtOnce = kTileVectors;
 #else
   // Widened weights fill the registers: a vector of them at a time.
+  constexpr size_t kAtOnce = 1;
+#endif
 #pragma GCC unroll 4
-  for (size_t v = 0; v < kTileVectors; ++v) {
-    const WeightWord weights(hn::Load(d, words + v * kLanes));
+  for (size_t first = 0; first < kTileVectors; first += kAtOnce) {
+    WeightWord weights[kAtOnce];
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kAtOnce; ++v) {
+      weights[v] = WeightWord(hn::Load(d, words + (first + v) * kLanes));
+    }
 #pragma GCC unroll 16
     for (size_t r = 0; r < kRows; ++r) {
-      sum[r][v] = weights.MultiplyAdd(x + r * row_bytes, sum[r][v]);
+      const auto activations = WeightWord::LoadActivations(x + r * row_bytes);
+#pragma GCC unroll 4
+      for (size_t v = 0; v < kAtOnce; ++v) {
+        sum[r][first + v] = weights[v].MultiplyAdd(activations, sum[r][first + v]);
+      }
     }
   }
-#endif
 }
 
 // sums[r][kPanelWidth] = sum_k (activation[r][k] + kActivationOffset) q[o][k].

@@ -117,9 +117,10 @@ struct Shape {
 };
 
 TEST(MatMul, FollowsTheRuleToTheBitOnEveryInstructionSetForEveryFormat) {
-  // Around the widths of vectors, panels, groups, blocks of k and groups of rows.
-  const Shape shapes[] = {{1, 1, 1},    {1, 64, 32},  {2, 31, 33},  {3, 257, 31}, {4, 96, 65},
-                          {5, 520, 40}, {12, 64, 96}, {13, 17, 16}, {25, 300, 48}};
+  // Around the widths of vectors, panels, groups, blocks of k, groups and parts of rows.
+  const Shape shapes[] = {{1, 1, 1},     {1, 64, 32},   {2, 31, 33},  {3, 257, 31},
+                          {4, 96, 65},   {5, 520, 40},  {12, 64, 96}, {13, 17, 16},
+                          {25, 300, 48}, {7, 1033, 24}, {265, 24, 70}};
   ThreadPool threads(1);
   for (const std::string& instruction_set : CpuInstructionSets()) {
     const auto backend = Cpu(threads, instruction_set);
@@ -180,8 +181,8 @@ TEST(MatMul, AgreesWithTheReferenceWithinTheErrorOfItsSums) {
 TEST(MatMul, IsExactWhenEverySumIs) {
   ThreadPool threads(2);
   const auto reference = MakeReferenceBackend();
-  const EncodedMatrix weights = Encode(F16Format(), IntegerMatrix(45, 530, "w"));
-  const Matrix x = IntegerMatrix(14, 530, "x");
+  const EncodedMatrix weights = Encode(F16Format(), IntegerMatrix(45, 2106, "w"));
+  const Matrix x = IntegerMatrix(14, 2106, "x");
   for (const std::string& instruction_set : CpuInstructionSets()) {
     ExpectSameBits(Product(*Cpu(threads, instruction_set), weights, {}, x),
                    Product(*reference, weights, {}, x));
