@@ -73,8 +73,17 @@ std::optional<Estimate> MeanOf(std::span<const ClusterSum> values, ThreadPool& t
   return ClusteredMean(values, threads);
 }
 
+// Whether the study holds the losses of all answers: those that are the baseline's own are always
+// there, and a mean over them alone would say that nothing changed.
+bool AllJudged(const SuiteResult& lane) {
+  return std::ranges::all_of(lane.answers, [](const AnswerResult& answer) {
+    return answer.baseline_loss || answer.answer.token_ids.empty();
+  });
+}
+
 Signal MeasureSignal(const Kind& kind, const SuiteResult& lane, const SuiteResult& baseline,
                      ThreadPool& threads) {
+  if (kind.measure == Loss && !AllJudged(lane)) return {.id = kind.id};
   std::vector<ClusterSum> means;
   std::vector<ClusterSum> changes;
   for (const AnswerResult& answer : lane.answers) {

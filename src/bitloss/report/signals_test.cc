@@ -18,7 +18,9 @@ SmallStudy Degenerate() {
   study.answers[3].token_ids = {5, 6, 7};
   study.answers[3].text = "I\u2019m sorry, but I can\u2019t.";
   study.answer_scores.push_back({.prompt = 0, .scores = {.lane = 0, .nll = {1, 1, 1, 1}}});
-  study.judgements = {{.lane = 1, .prompt = 0, .num_tokens = 4, .nll = 8}};
+  study.answer_scores.push_back({.prompt = 1, .scores = {.lane = 0, .nll = {1, 2, 3}}});
+  study.judgements = {{.lane = 1, .prompt = 0, .num_tokens = 4, .nll = 8},
+                      {.lane = 1, .prompt = 1, .num_tokens = 3, .nll = 6}};
   return study;
 }
 
@@ -41,8 +43,15 @@ TEST(SignalsTest, AreMeansOverPromptsAndPairedChanges) {
   EXPECT_FALSE(Find(lane, "log_length_ratio").mean.has_value());
   EXPECT_DOUBLE_EQ(Find(lane, "refusal").mean->value, 0.5);
   EXPECT_DOUBLE_EQ(Find(lane, "refusal").change->value, 0.5);
-  EXPECT_DOUBLE_EQ(Find(lane, "baseline_loss").change->value, 2.0 - 1.0);
+  EXPECT_DOUBLE_EQ(Find(lane, "baseline_loss").change->value, ((2.0 - 1.0) + (2.0 - 2.0)) / 2);
   EXPECT_FALSE(Find(report.lanes[0].suites[0], "refusal").change.has_value());
+}
+
+TEST(SignalsTest, AnswersThatWereNotJudgedAreNotLeftOutInSilence) {
+  SmallStudy study = Degenerate();
+  study.judgements.pop_back();
+  EXPECT_FALSE(Find(ReportOf(study).lanes[1].suites[0], "baseline_loss").mean.has_value())
+      << "prompt 1 has no judgement";
 }
 
 TEST(SignalsTest, WhatNoLaneShowsHasNoColumn) {

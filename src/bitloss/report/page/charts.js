@@ -15,7 +15,9 @@
   };
 
   // Names of bands that would run into each other on a phone.
-  const slanted = { labelAngle: -40, labelAlign: "right", labelBaseline: "top", labelFontSize: 11 };
+  const slanted = {
+    labelAngle: -40, labelAlign: "right", labelBaseline: "top", labelFontSize: 11, titlePadding: 28,
+  };
 
   // An interval that touches zero must not stretch the axis without end.
   function logDomain(points) {
