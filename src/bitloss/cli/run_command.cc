@@ -6,6 +6,7 @@
 #include "bitloss/report/report_data.h"
 #include "bitloss/report/writers.h"
 #include "bitloss/study/run.h"
+#include "bitloss/team/team.h"
 
 namespace bitloss {
 namespace {
@@ -13,9 +14,13 @@ namespace {
 const CLI::Range kAtLeastOne(size_t{1}, size_t{1} << 40);
 
 Result<int> Run(const StudyOptions& options) {
+  BITLOSS_TRY(const std::unique_ptr<Team> team, JoinTeam());
   {
     ProgressPrinter printer;
-    BITLOSS_DO(RunStudy(options, [&](const Progress& progress) { printer(progress); }));
+    const Status status =
+        RunStudy(options, *team, [&](const Progress& progress) { printer(progress); });
+    if (!team->leads()) return 0;  // rank 0 has the error too, and says it
+    BITLOSS_DO(status);
   }
   BITLOSS_TRY(const Store store, Store::OpenForReading(options.out));
   ThreadPool threads(options.num_threads);

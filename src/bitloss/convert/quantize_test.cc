@@ -78,7 +78,7 @@ TEST_P(EveryWrittenScheme, RunsWithTheBitsOfTheLaneThatMadeIt) {
   study.suite = "none";
   study.max_samples = 6;
   study.out = folder.path() / "study";
-  const Status ran = RunStudy(study, kSilent);
+  const Status ran = RunStudy(study, *OneRank(), kSilent);
   ASSERT_TRUE(ran.ok()) << ran.error().message;
 
   const Store store = Store::OpenForReading(study.out).value();

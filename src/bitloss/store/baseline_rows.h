@@ -35,6 +35,8 @@ class BaselineRows {
   static Result<BaselineRows> OpenOrCreate(const std::filesystem::path& folder,
                                            const std::string& identity, uint64_t max_bytes);
 
+  // Whether anything is kept at all.
+  bool keeps() const { return max_bytes_ > 0; }
   // rows [scored tokens][hidden_size], FP32; left out where they would pass the limit. A key that
   // is there keeps what it has.
   Status Put(const RowsKey& key, std::span<const float> rows);

@@ -9,8 +9,6 @@
 namespace bitloss {
 namespace {
 
-constexpr size_t kGroupTokens = 2048;
-
 std::vector<size_t> LaneNumbers(std::span<const StudyLane> lanes) {
   std::vector<size_t> numbers;
   for (const StudyLane& lane : lanes) numbers.push_back(lane.lane);
@@ -27,6 +25,18 @@ std::vector<TopLogits> ToTopLogits(std::span<const std::vector<ScoredToken>> pos
     }
   }
   return records;
+}
+
+Status PutAnswer(const StudyLane& lane, const StudySuite& suite, size_t suite_index, size_t prompt,
+                 const Tokenizer& tokenizer, Generated generated, Store& store) {
+  const Timing timing{lane.lane, TimingKind::kAnswer, AnswerTimingKey(suite_index, prompt),
+                      generated.seconds, generated.tokens.size()};
+  Answer answer = ToAnswer(std::move(generated), suite.suite.prompts[prompt], tokenizer);
+  answer.lane = lane.lane;
+  answer.suite = suite_index;
+  answer.prompt = prompt;
+  BITLOSS_DO(store.PutAnswers({&answer, 1}));
+  return store.PutTimings({&timing, 1});
 }
 
 // One lane's answers to the prompts that it lacks.
@@ -48,16 +58,9 @@ Status AnswerLane(Transformer& transformer, const StudyLane& lane, const StudySu
   progress(state);
 
   const AnswerDone done = [&](size_t index, Generated generated) -> Status {
-    const size_t prompt = pending[index];
     saved_tokens += prompts[index].max_new_tokens - generated.tokens.size();
-    const Timing timing{lane.lane, TimingKind::kAnswer, AnswerTimingKey(suite_index, prompt),
-                        generated.seconds, generated.tokens.size()};
-    Answer answer = ToAnswer(std::move(generated), suite.suite.prompts[prompt], options.tokenizer);
-    answer.lane = lane.lane;
-    answer.suite = suite_index;
-    answer.prompt = prompt;
-    BITLOSS_DO(store.PutAnswers({&answer, 1}));
-    return store.PutTimings({&timing, 1});
+    return PutAnswer(lane, suite, suite_index, pending[index], options.tokenizer,
+                     std::move(generated), store);
   };
   const GenerationStep step = [&](size_t tokens) {
     num_tokens = tokens;
@@ -70,6 +73,45 @@ Status AnswerLane(Transformer& transformer, const StudyLane& lane, const StudySu
                       speed.decode_seconds, speed.decode_tokens};
   BITLOSS_DO(store.PutTimings({&decode, 1}));
   return store.PutPeakMemory(lane.lane, PeakResidentBytes());
+}
+
+// All lanes' answers to the prompts that they lack, in one batch for each lane and rank.
+Status AnswerOnRanks(Crew& crew, const StudySuite& suite, size_t suite_index,
+                     const PendingAnswers& pending, const AnswerOptions& options, Store& store,
+                     const ProgressSink& progress) {
+  std::vector<Crew::Question> batches;
+  std::vector<std::vector<size_t>> prompts;  // of each batch
+  Progress state{fmt::format("{} answers", suite.suite.id), 0, 0, "answers"};
+  for (size_t i = 0; i < crew.lanes().size(); ++i) {
+    const std::vector<size_t>& of_lane = pending.prompts[i];
+    state.total += of_lane.size();
+    // Every so many prompts, so that long answers spread over the batches.
+    for (size_t first = 0; first < std::min(crew.num_ranks(), of_lane.size()); ++first) {
+      Crew::Question& batch = batches.emplace_back();
+      batch.lane = &crew.lanes()[i];
+      batch.options = options.generation;
+      prompts.emplace_back();
+      for (size_t at = first; at < of_lane.size(); at += crew.num_ranks()) {
+        prompts.back().push_back(of_lane[at]);
+        batch.prompts.push_back(suite.prompts[of_lane[at]]);
+      }
+    }
+  }
+  progress(state);
+  return crew.AnswerBatches(batches, [&](size_t batch, Crew::Answers answers) -> Status {
+    const StudyLane& lane = *batches[batch].lane;
+    for (size_t i = 0; i < prompts[batch].size(); ++i) {
+      BITLOSS_DO(PutAnswer(lane, suite, suite_index, prompts[batch][i], options.tokenizer,
+                           std::move(answers.answers[i]), store));
+    }
+    const Timing decode{lane.lane, TimingKind::kDecode,
+                        fmt::format("{}/{}", suite_index, prompts[batch][0]),
+                        answers.speed.decode_seconds, answers.speed.decode_tokens};
+    BITLOSS_DO(store.PutTimings({&decode, 1}));
+    state.done += prompts[batch].size();
+    progress(state);
+    return store.PutPeakMemory(lane.lane, PeakResidentBytes());
+  });
 }
 
 // Without what continues the answer: its scores are those of the answer's own tokens.
@@ -120,23 +162,25 @@ Result<PendingAnswers> FindPendingAnswers(const Store& store, size_t suite, size
   return pending;
 }
 
-Status RunAnswerPass(Transformer& transformer, std::span<const StudyLane> lanes,
-                     const StudySuite& suite, size_t suite_index, const AnswerOptions& options,
-                     Store& store, const ProgressSink& progress) {
+Status RunAnswerPass(Crew& crew, const StudySuite& suite, size_t suite_index,
+                     const AnswerOptions& options, Store& store, const ProgressSink& progress) {
   BITLOSS_TRY(const PendingAnswers pending,
-              FindPendingAnswers(store, suite_index, suite.prompts.size(), LaneNumbers(lanes),
-                                 options.generation.end_tokens));
-  for (size_t i = 0; i < lanes.size(); ++i) {
-    BITLOSS_DO(AnswerLane(transformer, lanes[i], suite, suite_index, pending.prompts[i], options,
-                          store, progress));
+              FindPendingAnswers(store, suite_index, suite.prompts.size(),
+                                 LaneNumbers(crew.lanes()), options.generation.end_tokens));
+  if (crew.num_ranks() > 1) {
+    return AnswerOnRanks(crew, suite, suite_index, pending, options, store, progress);
+  }
+  for (size_t i = 0; i < crew.lanes().size(); ++i) {
+    BITLOSS_DO(AnswerLane(crew.transformer(), crew.lanes()[i], suite, suite_index,
+                          pending.prompts[i], options, store, progress));
   }
   return Ok();
 }
 
-Status RunAnswerScoring(Transformer& transformer, std::span<const StudyLane> lanes,
-                        const StudySuite& suite, size_t suite_index,
+Status RunAnswerScoring(Crew& crew, const StudySuite& suite, size_t suite_index,
                         std::span<const int32_t> end_tokens, Store& store, BaselineRows& rows,
                         const ProgressSink& progress) {
+  const std::span<const StudyLane> lanes = crew.lanes();
   BITLOSS_TRY(
       const PendingAnswers pending,
       FindPendingAnswers(store, suite_index, suite.prompts.size(), LaneNumbers(lanes), end_tokens));
@@ -160,23 +204,16 @@ Status RunAnswerScoring(Transformer& transformer, std::span<const StudyLane> lan
         {tokens.back(), suite.prompts[prompt].tokens.size(), forks.Questions(prompt)});
   }
 
-  Scorer scorer(transformer, NamedLanes(lanes));
   Progress state{fmt::format("{} answers, every lane on the baseline's", suite.suite.id),
                  suite.prompts.size() - prompts.size(), suite.prompts.size(), "prompts"};
   const auto score = [&](size_t first, size_t end, bool kept) -> Status {
-    const std::span<const ScoredSequence> part = std::span(sequences).subspan(first, end - first);
-    for (const auto& [from, to] : GroupByTokens(part, kGroupTokens)) {
-      progress(state);
-      const std::span<const size_t> group_prompts =
-          std::span(prompts).subspan(first + from, to - from);
-      BITLOSS_TRY(Scorer::GroupScores group,
-                  ScoreItems(scorer, part.subspan(from, to - from), RowsOf::kAnswer, suite_index,
-                             group_prompts, kept, rows));
+    const std::span<const size_t> part = std::span(prompts).subspan(first, end - first);
+    const auto put = [&](size_t from, size_t to, Scorer::GroupScores group) -> Status {
       std::vector<AnswerScores> records;
       std::vector<AnswerFork> parted;
-      for (size_t i = 0; i < group_prompts.size(); ++i) {
-        const size_t prompt = group_prompts[i];
-        std::vector<LaneScores>& of_lanes = group.sequences[i];
+      for (size_t i = from; i < to; ++i) {
+        const size_t prompt = part[i];
+        std::vector<LaneScores>& of_lanes = group.sequences[i - from];
         std::ranges::move(forks.Records(prompt, of_lanes), std::back_inserter(parted));
         for (size_t lane = 0; lane < lanes.size(); ++lane) {
           TrimTo(answers[prompt].token_ids.size(), of_lanes[lane]);
@@ -186,9 +223,13 @@ Status RunAnswerScoring(Transformer& transformer, std::span<const StudyLane> lan
       }
       BITLOSS_DO(store.PutAnswerScores(records));
       BITLOSS_DO(store.PutAnswerForks(parted));
-      state.done += group_prompts.size();
-    }
-    return Ok();
+      state.done += to - from;
+      progress(state);
+      return Ok();
+    };
+    progress(state);
+    return ScoreItems(crew, lanes, std::span(sequences).subspan(first, end - first),
+                      RowsOf::kAnswer, suite_index, part, kept, rows, put);
   };
   BITLOSS_DO(score(0, num_kept, true));
   BITLOSS_DO(score(num_kept, prompts.size(), false));

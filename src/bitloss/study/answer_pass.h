@@ -32,17 +32,16 @@ struct AnswerOptions {
 // An answer as the study stores it, checked; of lane 0, suite 0 and prompt 0 until the caller says.
 Answer ToAnswer(Generated generated, const SuitePrompt& prompt, const Tokenizer& tokenizer);
 
-// Every lane answers the prompts that it has not answered yet, all as one batch; a finished answer
-// is checked and stored at once.
-Status RunAnswerPass(Transformer& transformer, std::span<const StudyLane> lanes,
-                     const StudySuite& suite, size_t suite_index, const AnswerOptions& options,
-                     Store& store, const ProgressSink& progress);
+// Every lane answers the prompts that it has not answered yet: all as one batch, and a finished
+// answer is checked and stored at once; with several ranks in as many batches, each stored as it is
+// done. On rank 0.
+Status RunAnswerPass(Crew& crew, const StudySuite& suite, size_t suite_index,
+                     const AnswerOptions& options, Store& store, const ProgressSink& progress);
 
 // Every lane is scored, teacher-forced, on the baseline's own answers, and asked about the tokens
 // where answers part; the baseline's rows are kept as in RunTextPass. Requires: every lane has
-// answered every prompt.
-Status RunAnswerScoring(Transformer& transformer, std::span<const StudyLane> lanes,
-                        const StudySuite& suite, size_t suite_index,
+// answered every prompt. On rank 0.
+Status RunAnswerScoring(Crew& crew, const StudySuite& suite, size_t suite_index,
                         std::span<const int32_t> end_tokens, Store& store, BaselineRows& rows,
                         const ProgressSink& progress);
 

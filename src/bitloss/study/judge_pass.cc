@@ -43,9 +43,9 @@ Result<bool> JudgingIsComplete(const Store& store, size_t suite, std::span<const
   return true;
 }
 
-Status RunJudging(Transformer& transformer, std::span<const StudyLane> lanes,
-                  const StudySuite& suite, size_t suite_index, Store& store,
+Status RunJudging(Crew& crew, const StudySuite& suite, size_t suite_index, Store& store,
                   const ProgressSink& progress) {
+  const std::span<const StudyLane> lanes = crew.lanes();
   BITLOSS_TRY(const std::vector<Answer> baseline, store.Answers(0, suite_index));
   std::vector<Answer> pending;
   for (const StudyLane& lane : lanes) {
@@ -62,26 +62,30 @@ Status RunJudging(Transformer& transformer, std::span<const StudyLane> lanes,
     sequences.push_back({tokens.back(), first});
   }
 
-  Scorer scorer(transformer, {lanes[0].named});
   Progress state{fmt::format("{} answers, judged by the baseline", suite.suite.id), 0,
                  sequences.size(), "answers"};
-  for (const auto& [begin, end] : GroupByTokens(sequences, kGroupTokens)) {
-    progress(state);
-    BITLOSS_TRY(const Scorer::GroupScores group,
-                scorer.Score(std::span(sequences).subspan(begin, end - begin)));
+  progress(state);
+  const auto groups = GroupByTokens(sequences, kGroupTokens);
+  const auto group = [&](size_t i) -> Result<Crew::Group> {
+    const auto [begin, end] = groups[i];
+    return Crew::Group{std::span(sequences).subspan(begin, end - begin)};
+  };
+  const auto accept = [&](size_t i, Crew::ScoredGroup scored) -> Status {
+    const auto [begin, end] = groups[i];
     std::vector<AnswerJudgement> judged;
-    for (size_t i = begin; i < end; ++i) {
-      const std::vector<double>& nll = group.sequences[i - begin][0].nll;
+    for (size_t at = begin; at < end; ++at) {
+      const std::vector<double>& nll = scored.scores.sequences[at - begin][0].nll;
       Sum sum;
       for (const double loss : nll) sum.Add(loss);
-      judged.push_back({pending[i].lane, suite_index, pending[i].prompt,
+      judged.push_back({pending[at].lane, suite_index, pending[at].prompt,
                         static_cast<uint32_t>(nll.size()), sum.Total()});
     }
     BITLOSS_DO(store.PutAnswerJudgements(judged));
     state.done += end - begin;
-  }
-  progress(state);
-  return Ok();
+    progress(state);
+    return Ok();
+  };
+  return crew.ScoreGroups(lanes.first(1), groups.size(), false, group, accept);
 }
 
 }  // namespace bitloss

@@ -6,11 +6,10 @@
 #include <span>
 
 #include "bitloss/base/result.h"
-#include "bitloss/model/transformer.h"
 #include "bitloss/store/store.h"
+#include "bitloss/study/lane_work.h"
 #include "bitloss/study/progress.h"
 #include "bitloss/study/prompts.h"
-#include "bitloss/study/text_pass.h"
 
 namespace bitloss {
 
@@ -19,8 +18,7 @@ Result<bool> JudgingIsComplete(const Store& store, size_t suite, std::span<const
 
 // Scores those answers that have not been with lanes[0], the baseline. The others need none: their
 // losses are those of the baseline's own answer.
-Status RunJudging(Transformer& transformer, std::span<const StudyLane> lanes,
-                  const StudySuite& suite, size_t suite_index, Store& store,
+Status RunJudging(Crew& crew, const StudySuite& suite, size_t suite_index, Store& store,
                   const ProgressSink& progress);
 
 }  // namespace bitloss

@@ -1,9 +1,11 @@
 #include "bitloss/study/run.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "bitloss/base/hash.h"
 #include "bitloss/data/embedded.h"
@@ -18,6 +20,7 @@
 #include "bitloss/study/stored_lanes.h"
 #include "bitloss/study/text_pass.h"
 #include "bitloss/study/texts.h"
+#include "bitloss/team/codec.h"
 
 namespace bitloss {
 namespace {
@@ -152,9 +155,8 @@ Status PutPrompts(const Plan& plan, Store& store) {
   return Ok();
 }
 
-// Makes the lanes and stores what they cost.
-Result<std::vector<BuiltLane>> BuildStudyLanes(const Plan& plan, std::vector<LanePlan>& lanes,
-                                               Transformer& transformer, Store& store,
+Result<std::vector<BuiltLane>> BuildStudyLanes(const Plan& plan, std::span<const LanePlan> lanes,
+                                               Transformer& transformer,
                                                const ProgressSink& progress) {
   Progress state{"quantize", 0, plan.model.source.config().num_layers, "layers"};
   progress(state);
@@ -166,8 +168,12 @@ Result<std::vector<BuiltLane>> BuildStudyLanes(const Plan& plan, std::vector<Lan
     state.done = done;
     progress(state);
   };
-  BITLOSS_TRY(std::vector<BuiltLane> built,
-              BuildPlannedLanes(plan.model.source, transformer, lanes, options));
+  return BuildPlannedLanes(plan.model.source, transformer, lanes, options);
+}
+
+// What lanes are and what they took to make.
+Status PutLanes(const Plan& plan, std::span<LanePlan> lanes, std::span<const BuiltLane> built,
+                Store& store) {
   for (size_t i = 0; i < lanes.size(); ++i) {
     if (lanes[i].head_only) continue;  // its record is complete
     if (lanes[i].stored) {
@@ -179,7 +185,7 @@ Result<std::vector<BuiltLane>> BuildStudyLanes(const Plan& plan, std::vector<Lan
     const Timing timing{lanes[i].record.lane, TimingKind::kQuantize, "", built[i].seconds, 0};
     BITLOSS_DO(store.PutTimings({&timing, 1}));
   }
-  return built;
+  return Ok();
 }
 
 std::string UtcNow() {
@@ -191,10 +197,12 @@ std::string UtcNow() {
   return {text.data(), length};
 }
 
-Status PutMachineNotes(const Backend& backend, const StudyOptions& options, Store& store) {
-  const std::vector<MachineNote> notes = {{"backend", backend.Describe()},
-                                          {"threads", fmt::format("{}", options.num_threads)},
-                                          {"timestamp", UtcNow()}};
+Status PutMachineNotes(const Backend& backend, const StudyOptions& options, const Team& team,
+                       Store& store) {
+  std::vector<MachineNote> notes = {{"backend", backend.Describe()},
+                                    {"threads", fmt::format("{}", options.num_threads)},
+                                    {"timestamp", UtcNow()}};
+  if (team.size() > 1) notes.push_back({"ranks", fmt::format("{}", team.size())});
   return store.PutMachineNotes(notes);
 }
 
@@ -208,55 +216,153 @@ AnswerOptions MakeAnswerOptions(const Plan& plan, const StudyOptions& options) {
   return answers;
 }
 
-}  // namespace
+// What rank 0 keeps of a study, and knows alone.
+struct Records {
+  Store store;
+  BaselineRows rows;
+};
 
-Status RunStudy(const StudyOptions& options, const ProgressSink& progress) {
-  BITLOSS_TRY(const Plan plan, MakePlan(options));
-  BITLOSS_DO(
-      PlanLanes(plan.model, options, plan.calibration, {}));  // refuse before a folder exists
+Result<Records> OpenRecords(const Plan& plan, const StudyOptions& options) {
   BITLOSS_TRY(Store store, Store::OpenOrCreate(options.out, plan.manifest));
-  BITLOSS_TRY(const std::vector<LaneRecord> existing, store.Lanes());
-  BITLOSS_TRY(std::vector<LanePlan> all_lanes,
-              PlanLanes(plan.model, options, plan.calibration, existing));
   BITLOSS_DO(PutPrompts(plan, store));
   BITLOSS_TRY(const std::string manifest_json, ManifestToJson(plan.manifest));
   BITLOSS_TRY(BaselineRows rows, BaselineRows::OpenOrCreate(options.out, Sha256Hex(manifest_json),
                                                             options.keep_rows_bytes));
-  BITLOSS_TRY(std::vector<LanePlan> lane_plans,
-              LanesToRun(store, rows, plan, options.num_samples, std::move(all_lanes)));
-  if (lane_plans.empty()) return Ok();
+  return Records{std::move(store), std::move(rows)};
+}
 
-  ThreadPool threads(options.num_threads);
-  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeCpuBackend(threads));
-  Transformer transformer(plan.model.source.config(), *backend);
-  BITLOSS_DO(PutMachineNotes(*backend, options, store));
-  BITLOSS_TRY(const std::vector<BuiltLane> built,
-              BuildStudyLanes(plan, lane_plans, transformer, store, progress));
-  std::vector<StudyLane> lanes;
-  for (size_t i = 0; i < built.size(); ++i) {
-    lanes.push_back({lane_plans[i].record.lane, {lane_plans[i].record.scheme, &built[i].weights}});
+// The lanes that lack something; none if the study is complete.
+Result<std::vector<LanePlan>> FindLanesToRun(const Plan& plan, const StudyOptions& options,
+                                             const Records& records) {
+  BITLOSS_TRY(const std::vector<LaneRecord> existing, records.store.Lanes());
+  BITLOSS_TRY(std::vector<LanePlan> lanes,
+              PlanLanes(plan.model, options, plan.calibration, existing));
+  return LanesToRun(records.store, records.rows, plan, options.num_samples, std::move(lanes));
+}
+
+// A lane of the plan that every rank made from the same options, as rank 0 numbers it.
+struct LaneToRun {
+  std::string scheme;
+  uint64_t lane = 0;
+  bool head_only = false;
+};
+
+}  // namespace
+
+template <class Codec>
+void Members(Codec& codec, LaneToRun& value) {
+  codec(value.scheme, value.lane, value.head_only);
+}
+
+namespace {
+
+// Gives every rank the lanes that rank 0 found.
+Status ShareLanes(Team& team, Result<std::vector<LanePlan>> found, std::vector<LanePlan>& lanes) {
+  Result<Message> message = Message();
+  if (team.leads()) {
+    std::vector<LaneToRun> running;
+    if (found.ok()) {
+      for (const LanePlan& plan : found.value()) {
+        running.push_back({plan.record.scheme, plan.record.lane, plan.head_only});
+      }
+      message = Encode(std::move(running));
+    } else {
+      message = found.error();
+    }
   }
+  BITLOSS_TRY(const Message shared, team.Share(0, std::move(message)));
+  if (team.leads()) {
+    lanes = std::move(found).value();
+    return Ok();
+  }
+  BITLOSS_TRY(const std::vector<LaneToRun> running, Decode<std::vector<LaneToRun>>(shared));
+  std::vector<LanePlan> chosen;
+  for (const LaneToRun& lane : running) {
+    const auto plan = std::ranges::find_if(
+        lanes, [&](const LanePlan& p) { return p.record.scheme == lane.scheme; });
+    BITLOSS_CHECK(plan != lanes.end());
+    plan->record.lane = lane.lane;
+    plan->head_only = lane.head_only;
+    chosen.push_back(std::move(*plan));
+  }
+  lanes = std::move(chosen);
+  return Ok();
+}
 
+// Rank 0's part once the lanes are there: every pass over every text and suite.
+Status RunPasses(const Plan& plan, const StudyOptions& options, Crew& crew, Records& records,
+                 const ProgressSink& progress) {
   for (size_t p = 0; p < plan.texts.size(); ++p) {
-    BITLOSS_DO(RunTextPass(transformer, lanes, plan.texts[p].windows, p, store, rows, progress));
+    BITLOSS_DO(RunTextPass(crew, plan.texts[p].windows, p, records.store, records.rows, progress));
   }
   const AnswerOptions answers = MakeAnswerOptions(plan, options);
   for (size_t s = 0; s < plan.suites.size(); ++s) {
-    BITLOSS_DO(RunAnswerPass(transformer, lanes, plan.suites[s], s, answers, store, progress));
-    BITLOSS_DO(RunAnswerScoring(transformer, lanes, plan.suites[s], s, plan.model.end_tokens, store,
-                                rows, progress));
-    BITLOSS_DO(RunJudging(transformer, lanes, plan.suites[s], s, store, progress));
+    BITLOSS_DO(RunAnswerPass(crew, plan.suites[s], s, answers, records.store, progress));
+    BITLOSS_DO(RunAnswerScoring(crew, plan.suites[s], s, plan.model.end_tokens, records.store,
+                                records.rows, progress));
+    BITLOSS_DO(RunJudging(crew, plan.suites[s], s, records.store, progress));
     AnswerOptions sampling = answers;
     sampling.generation.sampling =
         Sampling{.temperature = options.sample_temperature, .seed = options.seed, .sample = 0};
-    BITLOSS_DO(RunSamplePass(transformer, lanes, plan.suites[s], s, options.num_samples, sampling,
-                             store, progress));
-  }
-  for (const StudyLane& lane : lanes) {
-    if (lane.lane == 0 && lane_plans[0].head_only) continue;
-    BITLOSS_DO(store.PutPeakMemory(lane.lane, PeakResidentBytes()));
+    BITLOSS_DO(RunSamplePass(crew, plan.suites[s], s, options.num_samples, sampling, records.store,
+                             progress));
   }
   return Ok();
+}
+
+}  // namespace
+
+Status RunStudy(const StudyOptions& options, Team& team, const ProgressSink& progress) {
+  Result<Plan> planned = MakePlan(options);
+  BITLOSS_DO(ShareStatus(team, planned.ok() ? Ok() : Status(planned.error())));
+  const Plan& plan = planned.value();
+  Result<std::vector<LanePlan>> all_lanes = PlanLanes(plan.model, options, plan.calibration, {});
+  BITLOSS_DO(ShareStatus(team, all_lanes.ok() ? Ok() : Status(all_lanes.error())));
+  std::vector<LanePlan> lane_plans = std::move(all_lanes).value();
+
+  std::optional<Records> records;
+  Result<std::vector<LanePlan>> found = std::vector<LanePlan>();
+  if (team.leads()) {
+    Result<Records> opened = OpenRecords(plan, options);
+    if (opened.ok()) {
+      records = std::move(opened).value();
+      found = FindLanesToRun(plan, options, *records);
+    } else {
+      found = opened.error();
+    }
+  }
+  BITLOSS_DO(ShareLanes(team, std::move(found), lane_plans));
+  if (lane_plans.empty()) return Ok();
+
+  ThreadPool threads(options.num_threads);
+  Result<std::unique_ptr<Backend>> made = MakeCpuBackend(threads);
+  BITLOSS_DO(ShareStatus(team, made.ok() ? Ok() : Status(made.error())));
+  const Backend& backend = *made.value();
+  Transformer transformer(plan.model.source.config(), backend);
+  const ProgressSink silent = [](const Progress&) {};
+  Result<std::vector<BuiltLane>> built =
+      BuildStudyLanes(plan, lane_plans, transformer, team.leads() ? progress : silent);
+  BITLOSS_DO(ShareStatus(team, built.ok() ? Ok() : Status(built.error())));
+  std::vector<StudyLane> lanes;
+  for (size_t i = 0; i < lane_plans.size(); ++i) {
+    lanes.push_back(
+        {lane_plans[i].record.lane, {lane_plans[i].record.scheme, &built.value()[i].weights}});
+  }
+  Crew crew(team, transformer, std::move(lanes));
+  if (!team.leads()) return crew.Serve();
+
+  const Status status = [&]() -> Status {
+    BITLOSS_DO(PutMachineNotes(backend, options, team, records->store));
+    BITLOSS_DO(PutLanes(plan, lane_plans, built.value(), records->store));
+    BITLOSS_DO(RunPasses(plan, options, crew, *records, progress));
+    for (const StudyLane& lane : crew.lanes()) {
+      if (lane.lane == 0 && lane_plans[0].head_only) continue;
+      BITLOSS_DO(records->store.PutPeakMemory(lane.lane, PeakResidentBytes()));
+    }
+    return Ok();
+  }();
+  crew.Dismiss();
+  return status;
 }
 
 }  // namespace bitloss

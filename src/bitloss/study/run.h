@@ -8,13 +8,18 @@
 #include "bitloss/base/result.h"
 #include "bitloss/study/options.h"
 #include "bitloss/study/progress.h"
+#include "bitloss/team/team.h"
 
 namespace bitloss {
 
 // Measures what the study in options.out does not hold yet and stores it; a study that is complete
 // costs nothing. Everything that can be refused is refused before the first long computation.
 // Reports are made from the study's folder afterwards (report/report_data.h).
-Status RunStudy(const StudyOptions& options, const ProgressSink& progress);
+//
+// Called by every rank of the team with the same options: rank 0 plans, stores and deals, the
+// others read the model, make the same lanes and do what they are dealt. An error is the same on
+// all of them; only rank 0 calls `progress`.
+Status RunStudy(const StudyOptions& options, Team& team, const ProgressSink& progress);
 
 }  // namespace bitloss
 

@@ -17,26 +17,25 @@ Result<std::vector<size_t>> PendingPrompts(const Store& store, size_t lane, size
   return pending;
 }
 
-// One lane's answers to the prompts that it lacks of one sample.
-Status SampleLane(Transformer& transformer, const StudyLane& lane, const StudySuite& suite,
-                  size_t suite_index, uint32_t sample, const AnswerOptions& options, Store& store) {
-  BITLOSS_TRY(const std::vector<size_t> pending,
-              PendingPrompts(store, lane.lane, suite_index, suite.prompts.size(), sample));
-  if (pending.empty()) return Ok();
-  std::vector<GenerationPrompt> prompts;
-  for (const size_t prompt : pending) prompts.push_back(suite.prompts[prompt]);
-  const AnswerDone done = [&](size_t index, Generated generated) -> Status {
-    const size_t prompt = pending[index];
-    SampledAnswer sampled{
-        sample, ToAnswer(std::move(generated), suite.suite.prompts[prompt], options.tokenizer)};
-    sampled.answer.lane = lane.lane;
-    sampled.answer.suite = suite_index;
-    sampled.answer.prompt = prompt;
-    return store.PutSampledAnswers({&sampled, 1});
-  };
-  BITLOSS_TRY([[maybe_unused]] const GenerationSpeed speed,
-              Generate(transformer, *lane.named.weights, prompts, options.generation, done));
-  return Ok();
+// What one lane still has to answer of one sample.
+struct SampleBatch {
+  size_t lane = 0;
+  uint32_t sample = 0;
+  std::vector<size_t> prompts;
+};
+
+Status PutSamples(const SampleBatch& batch, const StudySuite& suite, size_t suite_index,
+                  const Tokenizer& tokenizer, std::vector<Generated> answers, Store& store) {
+  std::vector<SampledAnswer> sampled;
+  for (size_t i = 0; i < answers.size(); ++i) {
+    const size_t prompt = batch.prompts[i];
+    sampled.push_back(
+        {batch.sample, ToAnswer(std::move(answers[i]), suite.suite.prompts[prompt], tokenizer)});
+    sampled.back().answer.lane = batch.lane;
+    sampled.back().answer.suite = suite_index;
+    sampled.back().answer.prompt = prompt;
+  }
+  return store.PutSampledAnswers(sampled);
 }
 
 }  // namespace
@@ -53,23 +52,35 @@ Result<bool> SamplesAreComplete(const Store& store, size_t suite, size_t num_pro
   return true;
 }
 
-Status RunSamplePass(Transformer& transformer, std::span<const StudyLane> lanes,
-                     const StudySuite& suite, size_t suite_index, size_t num_samples,
+Status RunSamplePass(Crew& crew, const StudySuite& suite, size_t suite_index, size_t num_samples,
                      AnswerOptions options, Store& store, const ProgressSink& progress) {
   BITLOSS_CHECK(options.generation.sampling.has_value());
   options.generation.num_top_positions = 0;
-  Progress state{fmt::format("{} samples", suite.suite.id), 0, num_samples * lanes.size(),
-                 "lanes and samples"};
+  std::vector<SampleBatch> batches;
+  std::vector<Crew::Question> questions;
   for (uint32_t sample = 0; sample < num_samples; ++sample) {
     options.generation.sampling->sample = sample;
-    for (const StudyLane& lane : lanes) {
-      progress(state);
-      BITLOSS_DO(SampleLane(transformer, lane, suite, suite_index, sample, options, store));
-      ++state.done;
+    for (const StudyLane& lane : crew.lanes()) {
+      BITLOSS_TRY(std::vector<size_t> pending,
+                  PendingPrompts(store, lane.lane, suite_index, suite.prompts.size(), sample));
+      if (pending.empty()) continue;
+      Crew::Question& question = questions.emplace_back();
+      question.lane = &lane;
+      question.options = options.generation;
+      for (const size_t prompt : pending) question.prompts.push_back(suite.prompts[prompt]);
+      batches.push_back({lane.lane, sample, std::move(pending)});
     }
   }
-  if (num_samples > 0) progress(state);
-  return Ok();
+  if (batches.empty()) return Ok();
+  Progress state{fmt::format("{} samples", suite.suite.id), 0, batches.size(), "lanes and samples"};
+  progress(state);
+  return crew.AnswerBatches(questions, [&](size_t i, Crew::Answers answers) -> Status {
+    BITLOSS_DO(PutSamples(batches[i], suite, suite_index, options.tokenizer,
+                          std::move(answers.answers), store));
+    ++state.done;
+    progress(state);
+    return Ok();
+  });
 }
 
 }  // namespace bitloss

@@ -20,8 +20,7 @@ Result<bool> SamplesAreComplete(const Store& store, size_t suite, size_t num_pro
 // Every lane samples what it has not sampled yet, all prompts of a sample as one batch; a finished
 // answer is checked and stored at once. Requires: options.generation.sampling is set; its sample is
 // ignored.
-Status RunSamplePass(Transformer& transformer, std::span<const StudyLane> lanes,
-                     const StudySuite& suite, size_t suite_index, size_t num_samples,
+Status RunSamplePass(Crew& crew, const StudySuite& suite, size_t suite_index, size_t num_samples,
                      AnswerOptions options, Store& store, const ProgressSink& progress);
 
 }  // namespace bitloss

@@ -1,12 +1,16 @@
 #include "bitloss/study/text_pass.h"
 
+#include <algorithm>
+
 #include "bitloss/base/hash.h"
 
 namespace bitloss {
 namespace {
 
-// Enough tokens to keep the multipliers busy; what a kill can cost.
-constexpr size_t kGroupTokens = 2048;
+// What a kill can cost at most.
+constexpr size_t kMostGroupTokens = 2048;
+constexpr size_t kFewestGroupTokens = 512;
+constexpr size_t kGroupsOfRank = 12;
 
 std::string HashTokens(std::span<const TokenId> tokens) {
   static_assert(sizeof(TokenId) == 4);
@@ -49,14 +53,14 @@ Result<std::vector<StudyLane>> LanesLacking(const Store& store, size_t protocol,
 // Work on the pending units of one protocol, which all lanes of `lanes` but the first may lack.
 class TextPass {
  public:
-  TextPass(Transformer& transformer, std::vector<StudyLane> lanes, const Windows& windows,
-           size_t protocol, Store& store, BaselineRows& rows)
-      : lanes_(std::move(lanes)),
+  TextPass(Crew& crew, std::vector<StudyLane> lanes, const Windows& windows, size_t protocol,
+           Store& store, BaselineRows& rows)
+      : crew_(crew),
+        lanes_(std::move(lanes)),
         windows_(windows),
         protocol_(protocol),
         store_(store),
-        rows_(rows),
-        scorer_(transformer, NamedLanes(lanes_)) {}
+        rows_(rows) {}
 
   // Units whose baseline rows are all kept, or all not.
   Status Run(std::span<const size_t> units, bool kept, Progress& state,
@@ -66,16 +70,14 @@ class TextPass {
       const Sequence& sequence = windows_.sequences[unit];
       sequences.push_back({sequence.tokens, sequence.first_scored});
     }
-    for (const auto& [begin, end] : GroupByTokens(sequences, kGroupTokens)) {
-      progress(state);
-      const std::span<const size_t> group_units = units.subspan(begin, end - begin);
-      BITLOSS_TRY(Scorer::GroupScores group,
-                  ScoreItems(scorer_, std::span(sequences).subspan(begin, end - begin),
-                             RowsOf::kText, protocol_, group_units, kept, rows_));
+    progress(state);
+    const auto put = [&](size_t begin, size_t end, Scorer::GroupScores group) -> Status {
       state.done += group.num_tokens;
-      BITLOSS_DO(Put(group_units, kept, std::move(group)));
-    }
-    return Ok();
+      BITLOSS_DO(Put(units.subspan(begin, end - begin), kept, std::move(group)));
+      progress(state);
+      return Ok();
+    };
+    return ScoreItems(crew_, lanes_, sequences, RowsOf::kText, protocol_, units, kept, rows_, put);
   }
 
  private:
@@ -103,21 +105,23 @@ class TextPass {
     return store_.PutTimings(timings);
   }
 
+  Crew& crew_;
   std::vector<StudyLane> lanes_;
   const Windows& windows_;
   size_t protocol_;
   Store& store_;
   BaselineRows& rows_;
-  Scorer scorer_;
 };
 
-}  // namespace
-
-std::vector<NamedLane> NamedLanes(std::span<const StudyLane> lanes) {
-  std::vector<NamedLane> named;
-  for (const StudyLane& lane : lanes) named.push_back(lane.named);
-  return named;
+// Tokens of a group: enough to keep the multipliers busy, few enough that ranks finish together.
+size_t TokensOfGroup(std::span<const ScoredSequence> sequences, size_t num_ranks) {
+  if (num_ranks == 1) return kMostGroupTokens;
+  size_t num_tokens = 0;
+  for (const ScoredSequence& sequence : sequences) num_tokens += sequence.tokens.size();
+  return std::clamp(num_tokens / (num_ranks * kGroupsOfRank), kFewestGroupTokens, kMostGroupTokens);
 }
+
+}  // namespace
 
 Result<std::vector<size_t>> PendingUnits(const Store& store, size_t protocol, size_t num_units,
                                          std::span<const size_t> lanes) {
@@ -145,23 +149,27 @@ Result<size_t> PutKeptFirst(const BaselineRows& rows, RowsOf of, size_t list,
   return kept.size();
 }
 
-Result<Scorer::GroupScores> ScoreItems(Scorer& scorer, std::span<const ScoredSequence> group,
-                                       RowsOf of, size_t list, std::span<const size_t> items,
-                                       bool kept, BaselineRows& rows) {
-  std::vector<std::vector<float>> values;
-  std::vector<ConstMatrixView> views;
-  for (size_t i = 0; kept && i < items.size(); ++i) {
-    BITLOSS_TRY(values.emplace_back(), rows.Get({of, list, items[i]}));
-    const size_t num_scored = group[i].num_scored();
-    const size_t width = num_scored == 0 ? 0 : values.back().size() / num_scored;
-    views.push_back({values.back().data(), num_scored, width, width});
-  }
-  BITLOSS_TRY(Scorer::GroupScores scores, scorer.Score(group, views));
-  for (size_t i = 0; !kept && i < items.size(); ++i) {
-    const ConstMatrixView computed = scorer.BaselineRows(i);
-    BITLOSS_DO(rows.Put({of, list, items[i]}, {computed.data, computed.rows * computed.cols}));
-  }
-  return scores;
+Status ScoreItems(Crew& crew, std::span<const StudyLane> lanes,
+                  std::span<const ScoredSequence> sequences, RowsOf of, size_t list,
+                  std::span<const size_t> items, bool kept, BaselineRows& rows,
+                  const std::function<Status(size_t, size_t, Scorer::GroupScores)>& put) {
+  const auto groups = GroupByTokens(sequences, TokensOfGroup(sequences, crew.num_ranks()));
+  const auto group = [&](size_t i) -> Result<Crew::Group> {
+    const auto [begin, end] = groups[i];
+    Crew::Group of_group{sequences.subspan(begin, end - begin)};
+    for (size_t at = begin; kept && at < end; ++at) {
+      BITLOSS_TRY(of_group.baseline_rows.emplace_back(), rows.Get({of, list, items[at]}));
+    }
+    return of_group;
+  };
+  const auto accept = [&](size_t i, Crew::ScoredGroup scored) -> Status {
+    const auto [begin, end] = groups[i];
+    for (size_t at = 0; at < scored.baseline_rows.size(); ++at) {
+      BITLOSS_DO(rows.Put({of, list, items[begin + at]}, scored.baseline_rows[at]));
+    }
+    return put(begin, end, std::move(scored.scores));
+  };
+  return crew.ScoreGroups(lanes, groups.size(), !kept && rows.keeps(), group, accept);
 }
 
 TokenScores ToRecord(size_t lane, LaneScores scores) {
@@ -174,11 +182,10 @@ TokenScores ToRecord(size_t lane, LaneScores scores) {
           std::move(scores.top1_probability)};
 }
 
-Status RunTextPass(Transformer& transformer, std::span<const StudyLane> lanes,
-                   const Windows& windows, size_t protocol, Store& store, BaselineRows& rows,
-                   const ProgressSink& progress) {
+Status RunTextPass(Crew& crew, const Windows& windows, size_t protocol, Store& store,
+                   BaselineRows& rows, const ProgressSink& progress) {
   BITLOSS_TRY(std::vector<StudyLane> running,
-              LanesLacking(store, protocol, windows.sequences.size(), lanes));
+              LanesLacking(store, protocol, windows.sequences.size(), crew.lanes()));
   std::vector<size_t> numbers;
   for (const StudyLane& lane : running) numbers.push_back(lane.lane);
   BITLOSS_TRY(std::vector<size_t> pending,
@@ -191,7 +198,7 @@ Status RunTextPass(Transformer& transformer, std::span<const StudyLane> lanes,
                  num_tokens - num_pending_tokens, num_tokens, "tokens"};
 
   BITLOSS_TRY(const size_t num_kept, PutKeptFirst(rows, RowsOf::kText, protocol, pending));
-  TextPass pass(transformer, std::move(running), windows, protocol, store, rows);
+  TextPass pass(crew, std::move(running), windows, protocol, store, rows);
   BITLOSS_DO(pass.Run(std::span(pending).first(num_kept), true, state, progress));
   BITLOSS_DO(pass.Run(std::span(pending).subspan(num_kept), false, state, progress));
   progress(state);
