@@ -27,8 +27,9 @@ struct Finished {
 };
 
 struct RunLimits {
-  std::optional<std::chrono::milliseconds> kill_after;  // by SIGKILL
-  std::optional<size_t> max_file_bytes;                 // writes beyond fail, as on a full disk
+  std::optional<std::chrono::milliseconds> kill_after = {};  // by SIGKILL
+  std::optional<size_t> max_file_bytes = {};  // writes beyond fail, as on a full disk
+  std::vector<std::string> launcher = {};     // a command that starts the program
 };
 
 inline std::string TextOf(const std::filesystem::path& path) {
@@ -63,8 +64,11 @@ inline Finished RunBitloss(const std::vector<std::string>& arguments,
                            const RunLimits& limits = {}) {
   const TestFolder folder;
   const std::string out = folder / "out", err = folder / "err";
-  std::vector<char*> argv = {const_cast<char*>(BITLOSS_PROGRAM)};
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  std::vector<std::string> words = limits.launcher;
+  words.emplace_back(BITLOSS_PROGRAM);
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
 
   const pid_t child = ::fork();
@@ -77,7 +81,7 @@ inline Finished RunBitloss(const std::vector<std::string>& arguments,
       const rlimit limit = {*limits.max_file_bytes, *limits.max_file_bytes};
       ::setrlimit(RLIMIT_FSIZE, &limit);
     }
-    ::execv(BITLOSS_PROGRAM, argv.data());
+    ::execv(argv[0], argv.data());
     ::_exit(127);
   }
   if (limits.kill_after) {
