@@ -42,6 +42,8 @@ struct LanePlan {
   std::optional<MixedScheme> mixed =
       {};  // of a lane that a file describes; then `scheme` is its first
   std::shared_ptr<const ModelFiles> stored = nullptr;  // a checkpoint of its own; then no scheme
+  // Of the baseline, if it lacks nothing itself and runs for the others' sake.
+  bool complete = false;
   // Of the baseline, where all that the others are compared with is kept: its output head alone.
   bool head_only = false;
 };

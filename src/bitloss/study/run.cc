@@ -139,6 +139,7 @@ Result<std::vector<LanePlan>> LanesToRun(const Store& store, const BaselineRows&
   BITLOSS_TRY(const bool keeps_all, KeepsAllRows(store, rows, plan, numbers));
   // Answers that differ from the baseline's are read by the whole of it.
   const bool judges = !plan.suites.empty();
+  running[0].complete = !baseline_has_work;
   running[0].head_only = keeps_all && !baseline_has_work && !judges;
   return running;
 }
@@ -175,7 +176,7 @@ Result<std::vector<BuiltLane>> BuildStudyLanes(const Plan& plan, std::span<const
 Status PutLanes(const Plan& plan, std::span<LanePlan> lanes, std::span<const BuiltLane> built,
                 Store& store) {
   for (size_t i = 0; i < lanes.size(); ++i) {
-    if (lanes[i].head_only) continue;  // its record is complete
+    if (lanes[i].complete) continue;  // so is its record
     if (lanes[i].stored) {
       DescribeStoredLane(built[i], lanes[i].record);
     } else {
@@ -356,7 +357,7 @@ Status RunStudy(const StudyOptions& options, Team& team, const ProgressSink& pro
     BITLOSS_DO(PutLanes(plan, lane_plans, built.value(), records->store));
     BITLOSS_DO(RunPasses(plan, options, crew, *records, progress));
     for (const StudyLane& lane : crew.lanes()) {
-      if (lane.lane == 0 && lane_plans[0].head_only) continue;
+      if (lane.lane == 0 && lane_plans[0].complete) continue;
       BITLOSS_DO(records->store.PutPeakMemory(lane.lane, PeakResidentBytes()));
     }
     return Ok();
