@@ -24,6 +24,12 @@ void PrintText(const TextForecast& text) {
   } else {
     fmt::print("  resolves no loss difference: one {} gives no interval\n", text.cluster_kind);
   }
+  if (text.num_groups > 0) {
+    fmt::print(
+        "  lanes do not fit into the memory given: {} groups of sequences, and the model's "
+        "weights are read once for each\n",
+        text.num_groups);
+  }
   fmt::print("  about {}\n", Duration(text.seconds));
 }
 

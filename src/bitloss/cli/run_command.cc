@@ -101,6 +101,11 @@ void AddRunCommand(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_option("--out", options->out, "The study's folder")->capture_default_str();
   command
+      ->add_option("--memory", options->memory_bytes,
+                   "Stay below this much memory beyond the page cache, as in 6G: what does not fit "
+                   "is made when it is needed; no number depends on it")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
+  command
       ->add_option("--keep-rows", options->keep_rows_bytes,
                    "Of the baseline's hidden rows, keep this much beside the study, as in 512M; "
                    "lanes that are added later then cost themselves alone")

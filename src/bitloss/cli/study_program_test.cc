@@ -111,6 +111,29 @@ json LaneOf(const std::string& study, const std::string& scheme) {
   return {};
 }
 
+// What a study that is refused for want of memory asks for.
+std::string LeastMemory(const Arguments& study) {
+  const Finished refused = RunBitloss(study + Arguments{"--memory", "1M"});
+  EXPECT_GE(refused.exit_code, 3);
+  EXPECT_THAT(refused.err, HasSubstr("needs at least"));
+  const size_t from = refused.err.rfind(' ') + 1;
+  return refused.err.substr(from, refused.err.find('G', from) - from);
+}
+
+TEST_F(StudyProgram, SaysTheSameInAnyMemory) {
+  const std::string schemes = "int8,nf4,awq,gptq,q4_k,fp16+noise:0.01";
+  const Arguments more = {"--threads", "2"};
+  MustRun(Study(folder_ / "roomy", schemes) + more);
+  const std::string records = Records(folder_ / "roomy");
+
+  // Lanes whole for answers, one at a time; streamed for all else.
+  const Arguments tight = Study(folder_ / "tight", schemes) + more;
+  const double least = std::stod(LeastMemory(tight));
+  const Finished streamed =
+      MustRun(tight + Arguments{"--memory", std::to_string(least + 0.002) + "G"});
+  EXPECT_EQ(Records(folder_ / "tight"), records);
+}
+
 TEST_F(StudyProgram, AddsALaneAtThatLanesCostAlone) {
   MustRun(Study(folder_ / "grown", "int8"));
   const json baseline = LaneOf(folder_ / "grown", "fp16"), int8 = LaneOf(folder_ / "grown", "int8");

@@ -113,7 +113,7 @@ Result<double> MakeLayers(const ModelFiles& model, const LanePlan& plan,
     state.done = done;
     progress(state);
   };
-  builder.skip_layer = [&](size_t layer) { return folder.Has(LayerPart(layer)); };
+  builder.skip_layer = [&](size_t, size_t layer) { return folder.Has(LayerPart(layer)); };
   builder.seed = options.study.seed;
   builder.importance = calibration.importance ? &*calibration.importance : nullptr;
   builder.layer_encoded = [&](size_t, size_t layer, const FittedLayer& fitted) -> Status {

@@ -54,9 +54,15 @@ Status ForEachRow(ThreadPool& threads, size_t num_rows,
 
 }  // namespace
 
+Result<const LaneWeights*> HoldWhole(const NamedLane& lane) {
+  if (lane.provider != nullptr) BITLOSS_DO(lane.provider->Hold(lane.number));
+  return lane.weights;
+}
+
 Scorer::Scorer(Transformer& transformer, std::vector<NamedLane> lanes)
     : transformer_(transformer), lanes_(std::move(lanes)), rows_(lanes_.size()) {
   BITLOSS_CHECK(!lanes_.empty());
+  for (const NamedLane& lane : lanes_) BITLOSS_CHECK(lane.provider == lanes_[0].provider);
 }
 
 Result<Scorer::GroupScores> Scorer::Score(std::span<const ScoredSequence> group,
@@ -70,7 +76,19 @@ Result<Scorer::GroupScores> Scorer::Score(std::span<const ScoredSequence> group,
     scores.sequences.push_back(EmptyScores(lanes_.size(), sequence));
   }
   const std::vector<Target> targets = FindTargets(group);
-  RunLanes(group, targets, baseline_rows, scores);
+  const size_t first_lane = baseline_rows.empty() ? 0 : 1;
+  if (!baseline_rows.empty()) {
+    rows_[0].Resize(targets.size(), transformer_.config().hidden_size);
+    for (size_t i = 0; i < targets.size(); ++i) {
+      std::ranges::copy(baseline_rows[targets[i].sequence].Row(targets[i].index),
+                        rows_[0].Row(i).begin());
+    }
+  }
+  if (lanes_[0].provider == nullptr) {
+    RunLanes(group, targets, first_lane, scores);
+  } else {
+    BITLOSS_DO(StreamLanes(group, targets, first_lane, scores));
+  }
   const size_t tile_rows = TileRows();
   for (size_t begin = 0; begin < targets.size(); begin += tile_rows) {
     const size_t count = std::min(tile_rows, targets.size() - begin);
@@ -115,24 +133,49 @@ std::vector<Scorer::Target> Scorer::FindTargets(std::span<const ScoredSequence> 
 }
 
 void Scorer::RunLanes(std::span<const ScoredSequence> group, std::span<const Target> targets,
-                      std::span<const ConstMatrixView> baseline_rows, GroupScores& scores) {
+                      size_t first_lane, GroupScores& scores) {
   Batch batch;
   for (const ScoredSequence& sequence : group) batch.Add(sequence.tokens);
-  for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+  for (size_t lane = first_lane; lane < lanes_.size(); ++lane) {
     const auto start = Clock::now();
-    rows_[lane].Resize(targets.size(), transformer_.config().hidden_size);
-    if (lane == 0 && !baseline_rows.empty()) {
-      for (size_t i = 0; i < targets.size(); ++i) {
-        std::ranges::copy(baseline_rows[targets[i].sequence].Row(targets[i].index),
-                          rows_[0].Row(i).begin());
-      }
-      continue;
-    }
     transformer_.Hidden(*lanes_[lane].weights, batch, nullptr, hidden_);
-    for (size_t i = 0; i < targets.size(); ++i) {
-      std::ranges::copy(hidden_.Row(targets[i].row), rows_[lane].Row(i).begin());
-    }
+    KeepRows(lane, targets, hidden_);
     scores.lane_seconds[lane] += SecondsSince(start);
+  }
+}
+
+Status Scorer::StreamLanes(std::span<const ScoredSequence> group, std::span<const Target> targets,
+                           size_t first_lane, GroupScores& scores) {
+  Batch batch;
+  for (const ScoredSequence& sequence : group) batch.Add(sequence.tokens);
+  std::vector<Matrix> hidden(lanes_.size() - first_lane);
+  std::vector<size_t> numbers;
+  for (size_t i = 0; i < hidden.size(); ++i) {
+    const NamedLane& lane = lanes_[first_lane + i];
+    numbers.push_back(lane.number);
+    transformer_.Embed(*lane.weights, batch, hidden[i]);
+  }
+  for (size_t layer = 0; layer < transformer_.config().num_layers; ++layer) {
+    BITLOSS_DO(
+        lanes_[0].provider->ForEachBlock(layer, numbers, [&](size_t i, const LayerWeights& block) {
+          const auto start = Clock::now();
+          transformer_.Layer(block, layer, batch, nullptr, hidden[i]);
+          scores.lane_seconds[first_lane + i] += SecondsSince(start);
+        }));
+    if (layer_done_) layer_done_(layer + 1);
+  }
+  for (size_t i = 0; i < hidden.size(); ++i) {
+    transformer_.FinalNorm(*lanes_[first_lane + i].weights, hidden[i]);
+    KeepRows(first_lane + i, targets, hidden[i]);
+    hidden[i] = Matrix();
+  }
+  return Ok();
+}
+
+void Scorer::KeepRows(size_t lane, std::span<const Target> targets, ConstMatrixView hidden) {
+  rows_[lane].Resize(targets.size(), hidden.cols);
+  for (size_t i = 0; i < targets.size(); ++i) {
+    std::ranges::copy(hidden.Row(targets[i].row), rows_[lane].Row(i).begin());
   }
 }
 
@@ -196,6 +239,22 @@ Status Scorer::ScoreLane(size_t lane, const Tile& tile, std::span<const RowSumma
     scores.comparison_seconds[lane] += seconds / static_cast<double>(comparing.size());
   }
   return Ok();
+}
+
+std::vector<std::pair<size_t, size_t>> GroupUpToTokens(std::span<const ScoredSequence> sequences,
+                                                       size_t max_tokens) {
+  std::vector<std::pair<size_t, size_t>> groups;
+  size_t tokens = 0;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const size_t more = sequences[i].tokens.size();
+    if (groups.empty() || tokens + more > max_tokens) {
+      groups.emplace_back(i, i);
+      tokens = 0;
+    }
+    groups.back().second = i + 1;
+    tokens += more;
+  }
+  return groups;
 }
 
 std::vector<std::pair<size_t, size_t>> GroupByTokens(std::span<const ScoredSequence> sequences,

@@ -3,6 +3,7 @@
 #define BITLOSS_EVAL_SCORING_H_
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -44,17 +45,41 @@ struct LaneScores {
   std::vector<double> top1_probability;
 };
 
+// Gives the decoder blocks of lanes that do not stand in memory whole. Abstract because where
+// blocks come from (a checkpoint, fits of other processes) is not this floor's business.
+class BlockProvider {
+ public:
+  // One lane's block; `lane` is an index into the lanes asked for.
+  using Use = std::function<void(size_t lane, const LayerWeights& block)>;
+
+  virtual ~BlockProvider() = default;
+  // Calls `use` with block `layer` of each of `lanes` (numbers that the provider knows), one after
+  // the other; a block may be gone when `use` returns. Layers are asked for in ascending order.
+  virtual Status ForEachBlock(size_t layer, std::span<const size_t> lanes, const Use& use) = 0;
+  // Puts all blocks of a lane into its weights, for decoding; perhaps instead of another lane's.
+  // They stay until the next call.
+  virtual Status Hold(size_t lane) = 0;
+};
+
 // A lane of a comparison, named for error messages.
 struct NamedLane {
   std::string name;
   const LaneWeights* weights = nullptr;
+  // If there, gives the blocks of lane `number`; then `weights` has none.
+  BlockProvider* provider = nullptr;
+  size_t number = 0;
 };
+
+// The whole lane, for decoding.
+Result<const LaneWeights*> HoldWhole(const NamedLane& lane);
 
 // Scores groups of sequences. The baseline's logits of a tile of tokens are made once, each lane's
 // beside them; neither outlives the tile.
 class Scorer {
  public:
-  // lanes[0] is the baseline. Requires: `transformer` and the lanes outlive the scorer.
+  // lanes[0] is the baseline. Lanes have all one provider, or none: with one, all lanes of a group
+  // go through a block before the next is asked for, so each block is made once a group. Requires:
+  // `transformer` and the lanes outlive the scorer.
   Scorer(Transformer& transformer, std::vector<NamedLane> lanes);
 
   struct GroupScores {
@@ -69,6 +94,9 @@ class Scorer {
   // lane.
   Result<GroupScores> Score(std::span<const ScoredSequence> group,
                             std::span<const ConstMatrixView> baseline_rows = {});
+
+  // Told, where blocks are streamed, how many layers the group has gone through.
+  void OnLayer(std::function<void(size_t num_layers)> done) { layer_done_ = std::move(done); }
 
   // Of the last Score: the baseline's hidden rows after its final norm that predict the scored
   // tokens of a sequence, [num_scored][hidden_size].
@@ -96,7 +124,11 @@ class Scorer {
 
   std::vector<Target> FindTargets(std::span<const ScoredSequence> group);
   void RunLanes(std::span<const ScoredSequence> group, std::span<const Target> targets,
-                std::span<const ConstMatrixView> baseline_rows, GroupScores& scores);
+                size_t first_lane, GroupScores& scores);
+  Status StreamLanes(std::span<const ScoredSequence> group, std::span<const Target> targets,
+                     size_t first_lane, GroupScores& scores);
+  // What the head needs of a lane's hidden rows.
+  void KeepRows(size_t lane, std::span<const Target> targets, ConstMatrixView hidden);
   Status ScoreTile(const Tile& tile, GroupScores& scores);
   // The baseline's logits of a tile, and what is needed of them beside every lane's.
   Status ScoreBaseline(const Tile& tile, std::vector<RowSummary>& summaries, GroupScores& scores);
@@ -106,10 +138,16 @@ class Scorer {
 
   Transformer& transformer_;
   std::vector<NamedLane> lanes_;
+  std::function<void(size_t)> layer_done_;
   std::vector<size_t> first_target_;  // of each sequence of the last group, and one past the last
   std::vector<Matrix> rows_;          // of each lane: the rows of the group's targets, in order
   Matrix hidden_, base_logits_, lane_logits_;
 };
+
+// Cuts [0, sequences.size()) into runs of neighbouring sequences with `max_tokens` tokens together
+// at most, or one sequence that is longer.
+std::vector<std::pair<size_t, size_t>> GroupUpToTokens(std::span<const ScoredSequence> sequences,
+                                                       size_t max_tokens);
 
 // Cuts [0, sequences.size()) into runs of neighbouring sequences with at least `min_tokens` tokens
 // together (the last may have fewer): large enough for full speed, small enough to be lost.

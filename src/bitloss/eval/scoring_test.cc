@@ -59,6 +59,94 @@ TEST_F(ScoringTest, ScoresASequenceAloneAsInAGroup) {
   }
 }
 
+// Many short sequences of one text.
+std::vector<ScoredSequence> Pieces(std::span<const int32_t> tokens) {
+  std::vector<ScoredSequence> pieces;
+  for (size_t begin = 0; begin + 1 < tokens.size() && pieces.size() < 15;) {
+    const size_t length = std::min(2 + pieces.size() % 5, tokens.size() - begin);
+    pieces.push_back({tokens.subspan(begin, length), 1});
+    begin += length;
+  }
+  return pieces;
+}
+
+// All losses and divergences of groups of `size` sequences, one after the other.
+std::vector<double> ScoresOf(Scorer& scorer, std::span<const ScoredSequence> sequences,
+                             size_t size) {
+  std::vector<double> all;
+  for (size_t begin = 0; begin < sequences.size(); begin += size) {
+    const auto group = sequences.subspan(begin, std::min(size, sequences.size() - begin));
+    for (const auto& lanes : Must(scorer.Score(group)).sequences) {
+      for (const LaneScores& lane : lanes) {
+        for (const auto* values : {&lane.nll, &lane.kl, &lane.kl_reverse, &lane.entropy}) {
+          all.insert(all.end(), values->begin(), values->end());
+        }
+      }
+    }
+  }
+  return all;
+}
+
+TEST_F(ScoringTest, GivesTheSameBitsInGroupsOfOneSevenAndAll) {
+  const LaneWeights int8 = model_.Lane("int8");
+  std::vector<ScoredSequence> pieces = Pieces(tokens_[0]);
+  ASSERT_GT(pieces.size(), 7u);
+  Scorer scorer(model_.transformer(), {{"fp16", &fp16_}, {"nf4", &nf4_}, {"int8", &int8}});
+  const std::vector<double> all = ScoresOf(scorer, pieces, pieces.size());
+  EXPECT_EQ(ScoresOf(scorer, pieces, 1), all);
+  EXPECT_EQ(ScoresOf(scorer, pieces, 7), all);
+}
+
+// Blocks of lanes that are whole elsewhere, one at a time.
+class Lender : public BlockProvider {
+ public:
+  explicit Lender(std::vector<LaneWeights*> lanes) : lanes_(std::move(lanes)) {}
+
+  Status ForEachBlock(size_t layer, std::span<const size_t> lanes, const Use& use) override {
+    ++num_layers;
+    for (size_t i = 0; i < lanes.size(); ++i) use(i, lanes_[lanes[i]]->layers[layer]);
+    return Ok();
+  }
+  Status Hold(size_t) override { return Ok(); }
+
+  size_t num_layers = 0;
+
+ private:
+  std::vector<LaneWeights*> lanes_;
+};
+
+TEST_F(ScoringTest, GivesTheSameBitsWhereBlocksAreStreamed) {
+  LaneWeights fp16 = model_.Lane("fp16"), nf4 = model_.Lane("nf4");
+  Lender lender({&fp16, &nf4});
+  LaneWeights without[2];
+  for (size_t i = 0; i < 2; ++i) {
+    const LaneWeights& lane = i == 0 ? fp16_ : nf4_;
+    without[i].embedding = lane.embedding;
+    without[i].final_norm = lane.final_norm;
+    without[i].head = lane.head;
+  }
+  Scorer whole(model_.transformer(), {{"fp16", &fp16_}, {"nf4", &nf4_}});
+  Scorer streamed(model_.transformer(),
+                  {{"fp16", &without[0], &lender, 0}, {"nf4", &without[1], &lender, 1}});
+  EXPECT_EQ(ScoresOf(streamed, sequences_, sequences_.size()),
+            ScoresOf(whole, sequences_, sequences_.size()));
+  EXPECT_EQ(lender.num_layers, fp16_.layers.size()) << "each block once a group";
+
+  // Of a baseline whose rows are known no block is asked for.
+  std::vector<ConstMatrixView> rows;
+  for (size_t s = 0; s < sequences_.size(); ++s) rows.push_back(whole.BaselineRows(s));
+  const auto expected = Must(whole.Score(sequences_));
+  const auto scores = Must(streamed.Score(sequences_, rows));
+  EXPECT_THAT(scores.sequences[0][1].kl, ElementsAreArray(expected.sequences[0][1].kl));
+}
+
+TEST(GroupUpToTokens, PutsNoMoreIntoAGroupThanFits) {
+  const std::vector<int32_t> ten(10), thirty(30);
+  const std::vector<ScoredSequence> sequences = {{ten, 1}, {ten, 1}, {thirty, 1}, {ten, 1}};
+  EXPECT_THAT(GroupUpToTokens(sequences, 20),
+              ElementsAreArray({std::pair<size_t, size_t>{0, 2}, {2, 3}, {3, 4}}));
+}
+
 TEST_F(ScoringTest, NeedsNoBlocksOfABaselineWhoseRowsAreKnown) {
   Scorer whole(model_.transformer(), {{"fp16", &fp16_}, {"nf4", &nf4_}});
   const auto expected = Must(whole.Score(sequences_));

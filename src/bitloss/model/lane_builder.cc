@@ -174,7 +174,7 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
       return &read[precision];
     };
     for (size_t i = 0; i < schemes.size(); ++i) {
-      if (options.without_blocks && options.without_blocks(i)) continue;
+      if (options.skip_lane && options.skip_lane(i)) continue;
       BITLOSS_TRY(const LayerSource* original, stored(PrecisionOf(schemes[i].format)));
       const auto start = std::chrono::steady_clock::now();
       const auto own = own_chains.find(i);
@@ -183,7 +183,7 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
       if (own != own_chains.end()) inputs.of_lane = own->second.inputs();
       const std::string context = fmt::format("{}, layer {}", schemes[i].text, layer);
       if (options.layer_encoded) {
-        const bool has = options.skip_layer && options.skip_layer(layer);
+        const bool has = options.skip_layer && options.skip_layer(i, layer);
         if (has && own == own_chains.end()) continue;
         const auto fitted = FitOnly(transformer, *original, layer, inputs, schemes[i], options);
         if (!fitted.ok()) return Within(context, fitted.error());
@@ -214,6 +214,80 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
     if (options.layer_done) options.layer_done(layer + 1);
   }
   return lanes;
+}
+
+bool TakesAFit(const Scheme& scheme) {
+  return Calibrates(scheme) || (scheme.fit != FitKind::kNearest && scheme.fit != FitKind::kNoise);
+}
+
+Result<BlockMaker> BlockMaker::Open(const ModelSource& source, const Backend& backend,
+                                    std::vector<Scheme> schemes, uint64_t seed,
+                                    const FittedBlocks& fitted) {
+  BlockMaker maker(source, backend, fitted);
+  maker.seed_ = seed;
+  maker.schemes_ = std::move(schemes);
+  std::map<Precision, SharedParts> shared;
+  for (const Scheme& scheme : maker.schemes_) {
+    const Precision precision = PrecisionOf(scheme.format);
+    if (!shared.contains(precision)) {
+      BITLOSS_TRY(shared[precision], ReadSharedParts(source, backend, precision));
+    }
+    LaneWeights& shell = maker.shells_.emplace_back();
+    BITLOSS_DO(FinishLane(source, backend, scheme, shared[precision], shell));
+    for (const Linear linear : kAllLinears) {
+      const LinearShape shape = ShapeOf(source.config(), linear);
+      const uint64_t num_layers = source.config().num_layers;
+      shell.size.linear_weights += num_layers * shape.out * shape.in;
+      shell.size.linear_bytes +=
+          num_layers * scheme.format.num_bytes(scheme.format, shape.out, shape.in);
+    }
+  }
+  return maker;
+}
+
+Result<LaneWeights> BlockMaker::WithoutBlocks(size_t lane) const {
+  const LaneWeights& shell = shells_[lane];
+  return LaneWeights{shell.embedding, {}, shell.final_norm, shell.head, shell.size};
+}
+
+Result<const LayerSource*> BlockMaker::Read(size_t layer, Precision precision) {
+  if (layer != layer_) read_.clear();
+  layer_ = layer;
+  if (!read_.contains(precision)) {
+    BITLOSS_TRY(read_[precision], source_->Layer(layer, precision));
+  }
+  return &read_[precision];
+}
+
+Result<LayerWeights> BlockMaker::Make(size_t lane, size_t layer) {
+  const Scheme& scheme = schemes_[lane];
+  const std::string context = fmt::format("{}, layer {}", scheme.text, layer);
+  LaneSize unused;
+  if (TakesAFit(scheme)) {
+    BITLOSS_TRY(const SharedBytes bytes, fitted_->Get(lane, layer));
+    const auto fitted = ReadFittedBlock(bytes, scheme.format);
+    if (!fitted.ok()) return Within(context, fitted.error());
+    return PackFitted(fitted.value(), scheme, *backend_, unused);
+  }
+  BITLOSS_TRY(const LayerSource* original, Read(layer, PrecisionOf(scheme.format)));
+  auto packed =
+      scheme.fit == FitKind::kNoise
+          ? PackLayer(WithNoise(*original, layer, scheme.noise, seed_, backend_->threads()),
+                      scheme.format, scheme.execution, *backend_, unused)
+          : PackLayer(*original, scheme.format, scheme.execution, *backend_, unused);
+  if (!packed.ok()) return Within(context, packed.error());
+  return packed;
+}
+
+Result<uint64_t> BlockMaker::PackedBlockBytes(size_t lane) {
+  const Scheme& scheme = schemes_[lane];
+  BITLOSS_TRY(const LayerSource* original, Read(0, PrecisionOf(scheme.format)));
+  LaneSize unused;
+  BITLOSS_TRY(const LayerWeights block,
+              PackLayer(*original, scheme.format, scheme.execution, *backend_, unused));
+  uint64_t bytes = 0;
+  for (const auto& linear : block.linears) bytes += linear->num_bytes();
+  return bytes;
 }
 
 }  // namespace bitloss

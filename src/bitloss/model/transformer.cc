@@ -15,6 +15,7 @@ Transformer::Transformer(ModelConfig config, const Backend& backend)
 
 void Transformer::Hidden(const LaneWeights& lane, const Batch& batch, KvCache* cache,
                          Matrix& hidden) {
+  BITLOSS_CHECK(lane.layers.size() == config_.num_layers);  // not one that is without its blocks
   Embed(lane, batch, hidden);
   for (size_t layer = 0; layer < lane.layers.size(); ++layer) {
     Layer(lane.layers[layer], layer, batch, cache, hidden);
@@ -24,7 +25,11 @@ void Transformer::Hidden(const LaneWeights& lane, const Batch& batch, KvCache* c
       cache->Advance(batch.slots()[s], batch.sequences()[s].size());
     }
   }
-  backend_.RmsNorm(hidden, lane.final_norm, static_cast<float>(config_.rms_norm_eps), hidden);
+  FinalNorm(lane, hidden);
+}
+
+void Transformer::FinalNorm(const LaneWeights& lane, MatrixView x) const {
+  backend_.RmsNorm(x, lane.final_norm, static_cast<float>(config_.rms_norm_eps), x);
 }
 
 void Transformer::LmHead(const LaneWeights& lane, ConstMatrixView hidden, MatrixView logits) const {

@@ -42,6 +42,8 @@ class Transformer {
 
   // The parts, for calibration.
   void Embed(const LaneWeights& lane, const Batch& batch, Matrix& x) const;
+  // x = norm(x), the final one.
+  void FinalNorm(const LaneWeights& lane, MatrixView x) const;
   // x += Attention(norm(x)); x += FeedForward(norm(x)).
   void Layer(const LayerWeights& weights, size_t layer, const Batch& batch, KvCache* cache,
              MatrixView x);

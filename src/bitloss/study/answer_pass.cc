@@ -67,8 +67,9 @@ Status AnswerLane(Transformer& transformer, const StudyLane& lane, const StudySu
     state.done = std::min(most_tokens, num_tokens + saved_tokens);
     progress(state);
   };
+  BITLOSS_TRY(const LaneWeights* weights, HoldWhole(lane.named));
   BITLOSS_TRY(const GenerationSpeed speed,
-              Generate(transformer, *lane.named.weights, prompts, options.generation, done, step));
+              Generate(transformer, *weights, prompts, options.generation, done, step));
   const Timing decode{lane.lane, TimingKind::kDecode, fmt::format("{}", suite_index),
                       speed.decode_seconds, speed.decode_tokens};
   BITLOSS_DO(store.PutTimings({&decode, 1}));

@@ -8,10 +8,12 @@
 #include "bitloss/eval/scoring.h"
 #include "bitloss/stats/clustered_mean.h"
 #include "bitloss/stats/power.h"
+#include "bitloss/study/lane_set.h"
 #include "bitloss/study/lanes.h"
 #include "bitloss/study/memory.h"
 #include "bitloss/study/model_files.h"
 #include "bitloss/study/prompts.h"
+#include "bitloss/study/room.h"
 #include "bitloss/study/texts.h"
 
 namespace bitloss {
@@ -67,8 +69,13 @@ std::optional<double> StandardError(std::span<const ClusterSum> clusters) {
 
 class Forecaster {
  public:
-  Forecaster(Transformer& transformer, std::vector<NamedLane> lanes, double alpha)
-      : transformer_(transformer), lanes_(std::move(lanes)), alpha_(alpha) {}
+  Forecaster(Transformer& transformer, std::vector<NamedLane> lanes, const LaneSet& set,
+             const Room& room, double alpha)
+      : transformer_(transformer),
+        lanes_(std::move(lanes)),
+        set_(set),
+        room_(room),
+        alpha_(alpha) {}
 
   Result<TextForecast> Text(const StudyText& text) {
     const Windows& windows = text.windows;
@@ -82,6 +89,7 @@ class Forecaster {
                           .pilot_tokens = 0,
                           .noisiest_lane = {},
                           .smallest_delta_nll = {},
+                          .num_groups = 0,
                           .seconds = 0.0};
     for (const Sequence& sequence : windows.sequences) {
       forecast.num_tokens += sequence.tokens.size();
@@ -91,11 +99,16 @@ class Forecaster {
     if (clusters.empty()) return forecast;
     forecast.effective_clusters = EffectiveClusters(clusters);
 
-    const std::vector<const Sequence*> pilot = PilotOf(windows);
+    std::vector<const Sequence*> pilot = PilotOf(windows);
     std::vector<ScoredSequence> sequences;
     for (const Sequence* sequence : pilot) {
       sequences.push_back({sequence->tokens, sequence->first_scored});
     }
+    if (!room_.holds_all) {  // one group, which is what fits
+      sequences.resize(room_.Groups(sequences).front().second);
+      pilot.resize(sequences.size());
+    }
+    const double made_before = MakingSeconds();
     Scorer scorer(transformer_, lanes_);
     BITLOSS_TRY(const Scorer::GroupScores scores, scorer.Score(sequences));
     forecast.pilot_tokens = scores.num_tokens;
@@ -103,6 +116,15 @@ class Forecaster {
     for (const double lane : scores.lane_seconds) seconds += lane;
     seconds_per_token_ = seconds / static_cast<double>(scores.num_tokens);
     forecast.seconds = seconds_per_token_ * static_cast<double>(forecast.num_tokens);
+    if (!room_.holds_all) {  // every group makes every block
+      std::vector<ScoredSequence> all;
+      for (const Sequence& sequence : windows.sequences) {
+        all.push_back({sequence.tokens, sequence.first_scored});
+      }
+      seconds_per_group_ = MakingSeconds() - made_before;
+      forecast.num_groups = room_.Groups(all).size();
+      forecast.seconds += seconds_per_group_ * static_cast<double>(forecast.num_groups);
+    }
     FindNoisiest(pilot, scores, forecast);
     return forecast;
   }
@@ -128,9 +150,11 @@ class Forecaster {
     }
     GenerationOptions options;
     options.end_tokens = end_tokens;
+    const double made_before = MakingSeconds();
     for (const NamedLane& lane : lanes_) {
+      BITLOSS_TRY(const LaneWeights* weights, HoldWhole(lane));
       BITLOSS_TRY(const GenerationSpeed speed,
-                  Generate(transformer_, *lane.weights, prompts, options,
+                  Generate(transformer_, *weights, prompts, options,
                            [](size_t, const Generated&) { return Ok(); }));
       const double per_token =
           speed.decode_tokens == 0
@@ -139,13 +163,21 @@ class Forecaster {
       forecast.seconds_at_most +=
           speed.prefill_seconds + per_token * static_cast<double>(most_tokens);
     }
+    forecast.seconds_at_most += MakingSeconds() - made_before;
     // Then every lane reads the baseline's answers.
     forecast.seconds_at_most +=
-        seconds_per_token_ * static_cast<double>(prompt_tokens + most_tokens);
+        seconds_per_token_ * static_cast<double>(prompt_tokens + most_tokens) + seconds_per_group_;
     return forecast;
   }
 
  private:
+  // So far, of all lanes.
+  double MakingSeconds() const {
+    double seconds = 0.0;
+    for (size_t i = 0; i < set_.size(); ++i) seconds += set_.lane(i).seconds;
+    return seconds;
+  }
+
   // The difference that the lane with the largest error resolves.
   void FindNoisiest(std::span<const Sequence* const> pilot, const Scorer::GroupScores& scores,
                     TextForecast& forecast) const {
@@ -179,8 +211,11 @@ class Forecaster {
 
   Transformer& transformer_;
   std::vector<NamedLane> lanes_;
+  const LaneSet& set_;
+  const Room& room_;
   double alpha_;
   double seconds_per_token_ = 0.0;  // of all lanes together
+  double seconds_per_group_ = 0.0;  // making blocks, where they are not all held
 };
 
 // As many as report/verdicts.h would make.
@@ -212,25 +247,38 @@ Result<Forecast> ForecastStudy(const StudyOptions& options, const ProgressSink& 
   ThreadPool threads(options.num_threads);
   BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeCpuBackend(threads));
   Transformer transformer(model.source.config(), *backend);
+  FittedBlocks fitted;
   LaneBuilderOptions build;
   build.calibration = calibration.sequences;
   build.seed = options.seed;
+  build.importance = calibration.importance ? &*calibration.importance : nullptr;
+  Progress state{"fit", 0, model.source.config().num_layers, "layers"};
   build.layer_done = [&](size_t done) {
-    progress({"quantize", done, model.source.config().num_layers, "layers"});
+    state.done = done;
+    progress(state);
   };
-  BITLOSS_TRY(const std::vector<BuiltLane> built,
-              BuildPlannedLanes(model.source, transformer, plans, build));
+  BITLOSS_TRY(const std::unique_ptr<LaneSet> set,
+              LaneSet::Open(model.source, *backend, plans, options.seed, fitted));
+  BITLOSS_TRY(const Room room, PlanRoom(model.source.config(), *set, plans, texts, suites,
+                                        calibration.num_tokens(), options.memory_bytes));
+  BITLOSS_TRY(const std::vector<double> fit_seconds,
+              FitLanes(model.source, transformer, plans, build, *OneRank(), fitted));
+  state.task = "quantize";
+  if (room.holds_all) BITLOSS_DO(set->HoldAll(build.layer_done));
 
   Forecast forecast;
   std::vector<NamedLane> lanes;
-  for (size_t i = 0; i < built.size(); ++i) {
+  for (size_t i = 0; i < plans.size(); ++i) {
     forecast.lanes.push_back(plans[i].record.scheme);
-    forecast.quantize_seconds += built[i].seconds;
-    lanes.push_back({plans[i].record.scheme, &built[i].weights});
+    lanes.push_back(
+        {plans[i].record.scheme, &set->lane(i).weights, room.holds_all ? nullptr : set.get(), i});
   }
   forecast.num_tests = NumTests(plans, texts.size(), suites.size());
   forecast.alpha = 0.05 / static_cast<double>(std::max<size_t>(1, forecast.num_tests));
-  Forecaster forecaster(transformer, std::move(lanes), forecast.alpha);
+  for (size_t i = 0; i < plans.size(); ++i) {
+    forecast.quantize_seconds += fit_seconds[i] + (room.holds_all ? set->lane(i).seconds : 0.0);
+  }
+  Forecaster forecaster(transformer, std::move(lanes), *set, room, forecast.alpha);
   for (const StudyText& text : texts) {
     progress({"pilot, " + text.record.text, 0, 1, "texts"});
     BITLOSS_TRY(forecast.texts.emplace_back(), forecaster.Text(text));

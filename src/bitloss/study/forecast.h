@@ -27,6 +27,8 @@ struct TextForecast {
   // The smallest true difference of losses, nats/token, that a test at the study's level finds four
   // times of five in the noisiest lane. None if the text or the pilot is one cluster.
   std::optional<double> smallest_delta_nll;
+  // Where lanes do not stand in memory: how often every block is made. Else 0.
+  size_t num_groups = 0;
   double seconds = 0.0;
 };
 

@@ -9,8 +9,6 @@
 namespace bitloss {
 namespace {
 
-constexpr size_t kGroupTokens = 2048;
-
 const Answer* FindAnswer(std::span<const Answer> answers, size_t prompt) {
   const auto found = std::ranges::lower_bound(answers, prompt, {}, &Answer::prompt);
   return found != answers.end() && found->prompt == prompt ? &*found : nullptr;
@@ -65,7 +63,7 @@ Status RunJudging(Crew& crew, const StudySuite& suite, size_t suite_index, Store
   Progress state{fmt::format("{} answers, judged by the baseline", suite.suite.id), 0,
                  sequences.size(), "answers"};
   progress(state);
-  const auto groups = GroupByTokens(sequences, kGroupTokens);
+  const auto groups = crew.room().Groups(sequences, crew.num_ranks());
   const auto group = [&](size_t i) -> Result<Crew::Group> {
     const auto [begin, end] = groups[i];
     return Crew::Group{std::span(sequences).subspan(begin, end - begin)};

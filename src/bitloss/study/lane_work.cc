@@ -182,6 +182,15 @@ Result<Message> Crew::Score(MessageView message) {
   }
 
   Scorer scorer(transformer_, std::move(lanes));
+  if (part_done_ && team_.size() == 1) {
+    size_t num_tokens = 0;
+    for (const ScoredSequence& sequence : sequences) num_tokens += sequence.tokens.size();
+    const auto num_layers = static_cast<double>(transformer_.config().num_layers);
+    scorer.OnLayer([this, num_tokens, num_layers](size_t layers) {
+      // The head counts as one more layer.
+      part_done_(static_cast<double>(layers) / (num_layers + 1), num_tokens);
+    });
+  }
   ScoredGroup scored;
   BITLOSS_TRY(scored.scores, scorer.Score(sequences, rows));
   for (size_t i = 0; job.wants_rows && i < sequences.size(); ++i) {
@@ -199,8 +208,8 @@ Result<Message> Crew::Answer(MessageView message) {
     answers.answers[prompt] = std::move(answer);
     return Ok();
   };
-  BITLOSS_TRY(answers.speed, Generate(transformer_, *lanes_[job.lane].named.weights, job.prompts,
-                                      job.options, done));
+  BITLOSS_TRY(const LaneWeights* weights, HoldWhole(lanes_[job.lane].named));
+  BITLOSS_TRY(answers.speed, Generate(transformer_, *weights, job.prompts, job.options, done));
   return Encode(std::move(answers));
 }
 

@@ -12,6 +12,7 @@
 #include "bitloss/base/result.h"
 #include "bitloss/eval/generation.h"
 #include "bitloss/eval/scoring.h"
+#include "bitloss/study/room.h"
 #include "bitloss/team/team.h"
 
 namespace bitloss {
@@ -29,12 +30,18 @@ class Crew {
  public:
   // `lanes` in the same order on every rank, the baseline first. Requires: `team`, `transformer`
   // and the lanes' weights outlive it.
-  Crew(Team& team, Transformer& transformer, std::vector<StudyLane> lanes)
-      : team_(team), transformer_(transformer), lanes_(std::move(lanes)) {}
+  Crew(Team& team, Transformer& transformer, std::vector<StudyLane> lanes, const Room& room)
+      : team_(team), transformer_(transformer), lanes_(std::move(lanes)), room_(room) {}
 
   std::span<const StudyLane> lanes() const { return lanes_; }
   Transformer& transformer() const { return transformer_; }
   size_t num_ranks() const { return team_.size(); }
+  const Room& room() const { return room_; }
+
+  // Told, in a team of one whose blocks are streamed, which share of the group in work is done.
+  void OnPart(std::function<void(double share, size_t num_tokens)> done) {
+    part_done_ = std::move(done);
+  }
 
   // A group of sequences for some lanes, as Scorer::Score takes them.
   struct Group {
@@ -80,6 +87,8 @@ class Crew {
   Team& team_;
   Transformer& transformer_;
   std::vector<StudyLane> lanes_;
+  Room room_;
+  std::function<void(double, size_t)> part_done_;
 };
 
 }  // namespace bitloss

@@ -222,40 +222,6 @@ Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOpti
   return plans;
 }
 
-Result<std::vector<BuiltLane>> BuildPlannedLanes(const ModelSource& source,
-                                                 Transformer& transformer,
-                                                 std::span<const LanePlan> plans,
-                                                 const LaneBuilderOptions& options) {
-  std::vector<Scheme> schemes;
-  for (const LanePlan& plan : plans) {
-    if (plan.stored) continue;
-    if (plan.mixed) {
-      schemes.insert(schemes.end(), plan.mixed->components.begin(), plan.mixed->components.end());
-    } else {
-      schemes.push_back(plan.scheme);
-    }
-  }
-  LaneBuilderOptions build = options;
-  build.without_blocks = [&](size_t i) { return i == 0 && plans[0].head_only; };
-  BITLOSS_TRY(std::vector<BuiltLane> built, BuildLanes(source, transformer, schemes, build));
-  std::vector<BuiltLane> lanes;
-  auto next = std::make_move_iterator(built.begin());
-  for (const LanePlan& plan : plans) {
-    if (plan.stored) {
-      auto stored = BuildStoredLane(plan.stored->source, transformer.backend(), {});
-      if (!stored.ok()) return Within(plan.stored->path.string(), stored.error());
-      lanes.push_back(std::move(stored).value());
-    } else if (plan.mixed) {
-      const auto end = next + static_cast<std::ptrdiff_t>(plan.mixed->components.size());
-      lanes.push_back(AssembleMixedLane(*plan.mixed, source.config(), {next, end}));
-      next = end;
-    } else {
-      lanes.push_back(*next++);
-    }
-  }
-  return lanes;
-}
-
 void DescribeBuiltLane(const ModelSource& source, const LaneWeights& weights, LanePlan& plan) {
   LaneRecord& record = plan.record;
   record.weight_bytes = weights.size.total_bytes();

@@ -55,13 +55,6 @@ Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOpti
                                         const Calibration& calibration,
                                         std::span<const LaneRecord> existing);
 
-// The lanes of the plans, in order; a mixed lane is put together from lanes of its components, a
-// checkpoint is read.
-Result<std::vector<BuiltLane>> BuildPlannedLanes(const ModelSource& source,
-                                                 Transformer& transformer,
-                                                 std::span<const LanePlan> plans,
-                                                 const LaneBuilderOptions& options);
-
 // Fills in what is known once the lane is built: sizes, coverage.
 void DescribeBuiltLane(const ModelSource& source, const LaneWeights& weights, LanePlan& plan);
 

@@ -58,6 +58,10 @@ struct StudyOptions {
   // LLM.int8: activations of at least this magnitude are kept out of the int8 product.
   float int8_threshold = 6.0f;
 
+  // The memory that the study may have resident beyond the page cache; lanes that do not fit are
+  // streamed (study/room.h). 0: no bound. No number depends on it.
+  uint64_t memory_bytes = 0;
+
   // How much of the baseline's hidden rows is kept for lanes that are added later
   // (store/baseline_rows.h); no number depends on it.
   uint64_t keep_rows_bytes = uint64_t{1} << 30;

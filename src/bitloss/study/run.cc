@@ -12,10 +12,12 @@
 #include "bitloss/store/manifest.h"
 #include "bitloss/study/answer_pass.h"
 #include "bitloss/study/judge_pass.h"
+#include "bitloss/study/lane_set.h"
 #include "bitloss/study/lanes.h"
 #include "bitloss/study/memory.h"
 #include "bitloss/study/model_files.h"
 #include "bitloss/study/prompts.h"
+#include "bitloss/study/room.h"
 #include "bitloss/study/sample_pass.h"
 #include "bitloss/study/stored_lanes.h"
 #include "bitloss/study/text_pass.h"
@@ -156,35 +158,81 @@ Status PutPrompts(const Plan& plan, Store& store) {
   return Ok();
 }
 
-Result<std::vector<BuiltLane>> BuildStudyLanes(const Plan& plan, std::span<const LanePlan> lanes,
-                                               Transformer& transformer,
-                                               const ProgressSink& progress) {
-  Progress state{"quantize", 0, plan.model.source.config().num_layers, "layers"};
-  progress(state);
-  LaneBuilderOptions options;
-  options.calibration = plan.calibration.sequences;
-  options.seed = plan.manifest.seed;
-  options.importance = plan.calibration.importance ? &*plan.calibration.importance : nullptr;
-  options.layer_done = [&](size_t done) {
+// What a rank runs with.
+struct RunningLanes {
+  std::unique_ptr<FittedBlocks> fitted = std::make_unique<FittedBlocks>();
+  std::unique_ptr<LaneSet> set;
+  Room room;
+  std::vector<double> fit_seconds;
+
+  std::vector<StudyLane> StudyLanes(std::span<const LanePlan> plans) const {
+    std::vector<StudyLane> lanes;
+    for (size_t i = 0; i < plans.size(); ++i) {
+      BlockProvider* provider = room.holds_all ? nullptr : set.get();
+      lanes.push_back(
+          {plans[i].record.lane, {plans[i].record.scheme, &set->lane(i).weights, provider, i}});
+    }
+    return lanes;
+  }
+};
+
+// Decides what stands in memory, fits the lanes, each block on one rank, and makes them.
+Result<RunningLanes> MakeLanes(const Plan& plan, std::span<const LanePlan> plans,
+                               const StudyOptions& options, Team& team, Transformer& transformer,
+                               const ProgressSink& progress) {
+  RunningLanes running;
+  Progress state{"fit", 0, plan.model.source.config().num_layers, "layers"};
+  const std::function<void(size_t)> layer_done = [&](size_t done) {
     state.done = done;
     progress(state);
   };
-  return BuildPlannedLanes(plan.model.source, transformer, lanes, options);
+  const Status opened = [&]() -> Status {
+    if (options.memory_bytes > 0) {
+      BITLOSS_TRY(*running.fitted, FittedBlocks::InFile(options.out));
+    }
+    BITLOSS_TRY(running.set, LaneSet::Open(plan.model.source, transformer.backend(), plans,
+                                           plan.manifest.seed, *running.fitted));
+    BITLOSS_TRY(running.room,
+                PlanRoom(plan.model.source.config(), *running.set, plans, plan.texts, plan.suites,
+                         plan.calibration.num_tokens(), options.memory_bytes));
+    return Ok();
+  }();
+  BITLOSS_DO(ShareStatus(team, opened));
+  LaneBuilderOptions build;
+  build.calibration = plan.calibration.sequences;
+  build.seed = plan.manifest.seed;
+  build.importance = plan.calibration.importance ? &*plan.calibration.importance : nullptr;
+  build.layer_done = layer_done;
+  BITLOSS_TRY(running.fit_seconds,
+              FitLanes(plan.model.source, transformer, plans, build, team, *running.fitted));
+  if (!running.room.holds_all) return running;
+  state.task = "quantize";
+  layer_done(0);
+  BITLOSS_DO(ShareStatus(team, running.set->HoldAll(layer_done)));
+  return running;
 }
 
-// What lanes are and what they took to make.
-Status PutLanes(const Plan& plan, std::span<LanePlan> lanes, std::span<const BuiltLane> built,
-                Store& store) {
-  for (size_t i = 0; i < lanes.size(); ++i) {
-    if (lanes[i].complete) continue;  // so is its record
-    if (lanes[i].stored) {
-      DescribeStoredLane(built[i], lanes[i].record);
+Status PutLanes(const Plan& plan, std::span<LanePlan> plans, const LaneSet& set, Store& store) {
+  for (size_t i = 0; i < plans.size(); ++i) {
+    if (plans[i].complete) continue;  // so is its record
+    if (plans[i].stored) {
+      DescribeStoredLane(set.lane(i), plans[i].record);
     } else {
-      DescribeBuiltLane(plan.model.source, built[i].weights, lanes[i]);
+      DescribeBuiltLane(plan.model.source, set.lane(i).weights, plans[i]);
     }
-    BITLOSS_DO(store.PutLane(lanes[i].record));
-    const Timing timing{lanes[i].record.lane, TimingKind::kQuantize, "", built[i].seconds, 0};
+    BITLOSS_DO(store.PutLane(plans[i].record));
+  }
+  return Ok();
+}
+
+// What the lanes took to make, so far.
+Status PutCosts(const RunningLanes& running, std::span<const LanePlan> plans, Store& store) {
+  for (size_t i = 0; i < plans.size(); ++i) {
+    if (plans[i].complete) continue;
+    const double seconds = running.fit_seconds[i] + running.set->lane(i).seconds;
+    const Timing timing{plans[i].record.lane, TimingKind::kQuantize, "", seconds, 0};
     BITLOSS_DO(store.PutTimings({&timing, 1}));
+    BITLOSS_DO(store.PutPeakMemory(plans[i].record.lane, PeakResidentBytes()));
   }
   return Ok();
 }
@@ -341,26 +389,17 @@ Status RunStudy(const StudyOptions& options, Team& team, const ProgressSink& pro
   const Backend& backend = *made.value();
   Transformer transformer(plan.model.source.config(), backend);
   const ProgressSink silent = [](const Progress&) {};
-  Result<std::vector<BuiltLane>> built =
-      BuildStudyLanes(plan, lane_plans, transformer, team.leads() ? progress : silent);
-  BITLOSS_DO(ShareStatus(team, built.ok() ? Ok() : Status(built.error())));
-  std::vector<StudyLane> lanes;
-  for (size_t i = 0; i < lane_plans.size(); ++i) {
-    lanes.push_back(
-        {lane_plans[i].record.lane, {lane_plans[i].record.scheme, &built.value()[i].weights}});
-  }
-  Crew crew(team, transformer, std::move(lanes));
+  BITLOSS_TRY(const RunningLanes running, MakeLanes(plan, lane_plans, options, team, transformer,
+                                                    team.leads() ? progress : silent));
+  Crew crew(team, transformer, running.StudyLanes(lane_plans), running.room);
   if (!team.leads()) return crew.Serve();
 
   const Status status = [&]() -> Status {
     BITLOSS_DO(PutMachineNotes(backend, options, team, records->store));
-    BITLOSS_DO(PutLanes(plan, lane_plans, built.value(), records->store));
+    BITLOSS_DO(PutLanes(plan, lane_plans, *running.set, records->store));
+    BITLOSS_DO(PutCosts(running, lane_plans, records->store));
     BITLOSS_DO(RunPasses(plan, options, crew, *records, progress));
-    for (const StudyLane& lane : crew.lanes()) {
-      if (lane.lane == 0 && lane_plans[0].complete) continue;
-      BITLOSS_DO(records->store.PutPeakMemory(lane.lane, PeakResidentBytes()));
-    }
-    return Ok();
+    return PutCosts(running, lane_plans, records->store);
   }();
   crew.Dismiss();
   return status;

@@ -1,16 +1,9 @@
 #include "bitloss/study/text_pass.h"
 
-#include <algorithm>
-
 #include "bitloss/base/hash.h"
 
 namespace bitloss {
 namespace {
-
-// What a kill can cost at most.
-constexpr size_t kMostGroupTokens = 2048;
-constexpr size_t kFewestGroupTokens = 512;
-constexpr size_t kGroupsOfRank = 12;
 
 std::string HashTokens(std::span<const TokenId> tokens) {
   static_assert(sizeof(TokenId) == 4);
@@ -71,13 +64,21 @@ class TextPass {
       sequences.push_back({sequence.tokens, sequence.first_scored});
     }
     progress(state);
+    crew_.OnPart([&](double share, size_t num_tokens) {
+      Progress within = state;
+      within.done += static_cast<uint64_t>(share * static_cast<double>(num_tokens));
+      progress(within);
+    });
     const auto put = [&](size_t begin, size_t end, Scorer::GroupScores group) -> Status {
       state.done += group.num_tokens;
       BITLOSS_DO(Put(units.subspan(begin, end - begin), kept, std::move(group)));
       progress(state);
       return Ok();
     };
-    return ScoreItems(crew_, lanes_, sequences, RowsOf::kText, protocol_, units, kept, rows_, put);
+    const Status status =
+        ScoreItems(crew_, lanes_, sequences, RowsOf::kText, protocol_, units, kept, rows_, put);
+    crew_.OnPart({});
+    return status;
   }
 
  private:
@@ -113,14 +114,6 @@ class TextPass {
   BaselineRows& rows_;
 };
 
-// Tokens of a group: enough to keep the multipliers busy, few enough that ranks finish together.
-size_t TokensOfGroup(std::span<const ScoredSequence> sequences, size_t num_ranks) {
-  if (num_ranks == 1) return kMostGroupTokens;
-  size_t num_tokens = 0;
-  for (const ScoredSequence& sequence : sequences) num_tokens += sequence.tokens.size();
-  return std::clamp(num_tokens / (num_ranks * kGroupsOfRank), kFewestGroupTokens, kMostGroupTokens);
-}
-
 }  // namespace
 
 Result<std::vector<size_t>> PendingUnits(const Store& store, size_t protocol, size_t num_units,
@@ -153,7 +146,7 @@ Status ScoreItems(Crew& crew, std::span<const StudyLane> lanes,
                   std::span<const ScoredSequence> sequences, RowsOf of, size_t list,
                   std::span<const size_t> items, bool kept, BaselineRows& rows,
                   const std::function<Status(size_t, size_t, Scorer::GroupScores)>& put) {
-  const auto groups = GroupByTokens(sequences, TokensOfGroup(sequences, crew.num_ranks()));
+  const auto groups = crew.room().Groups(sequences, crew.num_ranks());
   const auto group = [&](size_t i) -> Result<Crew::Group> {
     const auto [begin, end] = groups[i];
     Crew::Group of_group{sequences.subspan(begin, end - begin)};

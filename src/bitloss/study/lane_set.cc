@@ -1,0 +1,222 @@
+#include "bitloss/study/lane_set.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "bitloss/study/stored_lanes.h"
+
+namespace bitloss {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// The schemes of the plans, in order, those of a mixed lane one after the other.
+std::vector<Scheme> SchemesOf(std::span<const LanePlan> plans) {
+  std::vector<Scheme> schemes;
+  for (const LanePlan& plan : plans) {
+    if (plan.stored) continue;
+    if (plan.mixed) {
+      schemes.insert(schemes.end(), plan.mixed->components.begin(), plan.mixed->components.end());
+    } else {
+      schemes.push_back(plan.scheme);
+    }
+  }
+  return schemes;
+}
+
+// The size of a mixed lane, whose linears are those of its choices.
+LaneSize MixedSize(const MixedScheme& mixed, const ModelConfig& config, uint64_t other_bytes) {
+  LaneSize size;
+  size.other_bytes = other_bytes;
+  for (const auto& choices : mixed.choices) {
+    for (size_t i = 0; i < kNumLinears; ++i) {
+      const Format& format = mixed.components[choices[i]].format;
+      const LinearShape shape = ShapeOf(config, kAllLinears[i]);
+      size.linear_bytes += format.num_bytes(format, shape.out, shape.in);
+      size.linear_weights += uint64_t{shape.out} * shape.in;
+    }
+  }
+  return size;
+}
+
+// Gives every rank the block that rank `from` has fitted.
+Status ShareBlock(Team& team, size_t from, size_t lane, size_t layer, FittedBlocks& fitted) {
+  Result<Message> block = Message();
+  if (team.rank() == from) {
+    const auto own = fitted.Get(lane, layer);
+    block = own.ok()
+                ? Result<Message>(Message(own.value().span().begin(), own.value().span().end()))
+                : Result<Message>(own.error());
+  }
+  BITLOSS_TRY(Message shared, team.Share(from, std::move(block)));
+  Status kept;
+  if (team.rank() != from) kept = fitted.Put(lane, layer, SharedBytes::Own(std::move(shared)));
+  return kept;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LaneSet>> LaneSet::Open(const ModelSource& source, const Backend& backend,
+                                               std::span<const LanePlan> plans, uint64_t seed,
+                                               const FittedBlocks& fitted) {
+  BITLOSS_TRY(BlockMaker maker, BlockMaker::Open(source, backend, SchemesOf(plans), seed, fitted));
+  std::unique_ptr<LaneSet> set(new LaneSet(source.config(), std::move(maker)));
+  size_t next = 0;
+  for (const LanePlan& plan : plans) {
+    Place& place = set->places_.emplace_back();
+    BuiltLane& lane = set->lanes_.emplace_back();
+    place.head_only = plan.head_only;
+    if (plan.stored) {
+      place.stored = true;
+      auto stored = BuildStoredLane(plan.stored->source, backend, {});
+      if (!stored.ok()) return Within(plan.stored->path.string(), stored.error());
+      lane = std::move(stored).value();
+      continue;
+    }
+    place.first = next;
+    place.mixed = plan.mixed;
+    next += plan.mixed ? plan.mixed->components.size() : 1;
+    BITLOSS_TRY(lane.weights, set->maker_.WithoutBlocks(place.first));
+    if (plan.mixed) {
+      lane.weights.size = MixedSize(*plan.mixed, source.config(), lane.weights.size.other_bytes);
+    }
+  }
+  return set;
+}
+
+uint64_t LaneSet::block_weights() const {
+  uint64_t count = 0;
+  for (const Linear linear : kAllLinears) {
+    const LinearShape shape = ShapeOf(config_, linear);
+    count += uint64_t{shape.out} * shape.in;
+  }
+  return count;
+}
+
+Result<LayerWeights> LaneSet::Make(size_t i, size_t layer) {
+  const auto start = Clock::now();
+  const Place& place = places_[i];
+  BITLOSS_TRY(LayerWeights block, maker_.Make(place.first, layer));
+  if (place.mixed) {
+    const auto& choices = place.mixed->choices[layer];
+    for (size_t component = 1; component < place.mixed->components.size(); ++component) {
+      if (std::ranges::find(choices, component) == choices.end()) continue;
+      BITLOSS_TRY(LayerWeights other, maker_.Make(place.first + component, layer));
+      for (size_t l = 0; l < kNumLinears; ++l) {
+        if (choices[l] == component) std::swap(block.linears[l], other.linears[l]);
+      }
+    }
+  }
+  lanes_[i].seconds += SecondsSince(start);
+  return block;
+}
+
+Result<uint64_t> LaneSet::PackedBytes(size_t i) {
+  const Place& place = places_[i];
+  if (HasBlocksElsewhere(i)) return uint64_t{0};
+  uint64_t largest = 0;
+  const size_t num_components = place.mixed ? place.mixed->components.size() : 1;
+  for (size_t component = 0; component < num_components; ++component) {
+    BITLOSS_TRY(const uint64_t bytes, maker_.PackedBlockBytes(place.first + component));
+    largest = std::max(largest, bytes);
+  }
+  return largest * config_.num_layers;
+}
+
+Status LaneSet::HoldAll(const std::function<void(size_t)>& layer_done) {
+  for (size_t layer = 0; layer < config_.num_layers; ++layer) {
+    for (size_t i = 0; i < lanes_.size(); ++i) {
+      if (HasBlocksElsewhere(i)) continue;
+      BITLOSS_TRY(LayerWeights block, Make(i, layer));
+      lanes_[i].weights.layers.push_back(std::move(block));
+    }
+    layer_done(layer + 1);
+  }
+  maker_.Forget();
+  holds_all_ = true;
+  return Ok();
+}
+
+Status LaneSet::Hold(size_t i) {
+  if (holds_all_ || HasBlocksElsewhere(i) || !lanes_[i].weights.layers.empty()) return Ok();
+  LetGo();
+  for (size_t layer = 0; layer < config_.num_layers; ++layer) {
+    BITLOSS_TRY(LayerWeights block, Make(i, layer));
+    lanes_[i].weights.layers.push_back(std::move(block));
+  }
+  maker_.Forget();
+  return Ok();
+}
+
+void LaneSet::LetGo() {
+  if (holds_all_) return;
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    if (!HasBlocksElsewhere(i)) lanes_[i].weights.layers.clear();
+  }
+}
+
+Status LaneSet::ForEachBlock(size_t layer, std::span<const size_t> lanes, const Use& use) {
+  LetGo();
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    const std::vector<LayerWeights>& held = lanes_[lanes[i]].weights.layers;
+    if (!held.empty()) {
+      use(i, held[layer]);
+      continue;
+    }
+    BITLOSS_TRY(const LayerWeights block, Make(lanes[i], layer));
+    use(i, block);
+  }
+  return Ok();
+}
+
+Result<std::vector<double>> FitLanes(const ModelSource& source, Transformer& transformer,
+                                     std::span<const LanePlan> plans,
+                                     const LaneBuilderOptions& options, Team& team,
+                                     FittedBlocks& fitted) {
+  const std::vector<Scheme> schemes = SchemesOf(plans);
+  std::vector<size_t> plan_of;  // each scheme's
+  for (size_t i = 0; i < plans.size(); ++i) {
+    const size_t count = plans[i].stored  ? 0
+                         : plans[i].mixed ? plans[i].mixed->components.size()
+                                          : 1;
+    plan_of.insert(plan_of.end(), count, i);
+  }
+  std::vector<Scheme> taking;
+  std::vector<size_t> numbers;  // of `taking`, among all
+  for (size_t i = 0; i < schemes.size(); ++i) {
+    if (!TakesAFit(schemes[i])) continue;
+    taking.push_back(schemes[i]);
+    numbers.push_back(i);
+  }
+  std::vector<double> seconds(plans.size());
+  if (taking.empty()) return seconds;
+  const auto rank_of = [&](size_t lane, size_t layer) {
+    return (FollowsItsOwnBlocks(taking[lane]) ? lane : layer) % team.size();
+  };
+  LaneBuilderOptions build = options;
+  build.skip_lane = [&](size_t lane) {
+    return FollowsItsOwnBlocks(taking[lane]) && rank_of(lane, 0) != team.rank();
+  };
+  build.skip_layer = [&](size_t lane, size_t layer) { return rank_of(lane, layer) != team.rank(); };
+  build.layer_encoded = [&](size_t lane, size_t layer, const FittedLayer& block) {
+    return fitted.Put(numbers[lane], layer, WriteFittedBlock(block));
+  };
+  const auto lanes = BuildLanes(source, transformer, taking, build);
+  BITLOSS_DO(ShareStatus(team, lanes.ok() ? Ok() : Status(lanes.error())));
+  Status kept;  // what went wrong here must not keep this rank from the next exchange
+  for (size_t i = 0; i < taking.size(); ++i) {
+    seconds[plan_of[numbers[i]]] += lanes.value()[i].seconds;
+    for (size_t layer = 0; team.size() > 1 && layer < source.config().num_layers; ++layer) {
+      const Status shared = ShareBlock(team, rank_of(i, layer), numbers[i], layer, fitted);
+      if (kept.ok()) kept = shared;
+    }
+  }
+  BITLOSS_DO(ShareStatus(team, kept));
+  return seconds;
+}
+
+}  // namespace bitloss

@@ -1,0 +1,143 @@
+#include "bitloss/study/room.h"
+
+#include <algorithm>
+
+#include "bitloss/study/memory.h"
+
+namespace bitloss {
+namespace {
+
+constexpr uint64_t kFloat = sizeof(float);
+// Bytes a weight while a block is made: its FP32 values (4), their copy with noise or in another
+// precision (4), the encoded form and the packed one (at most 2 each).
+constexpr uint64_t kMakingBytes = 12;
+// Of logits that exist at once: 64 MiB in two lanes (eval/scoring.h).
+constexpr uint64_t kLogitBytes = uint64_t{128} << 20;
+constexpr uint64_t kLogitRows = 504;  // or fewer
+// Of a rank of several: enough tokens to keep the multipliers busy.
+constexpr size_t kFewestGroupTokens = 512;
+constexpr size_t kGroupsOfRank = 12;
+// What is kept of a scored token in a lane: six numbers and their place.
+constexpr uint64_t kScoreBytes = 64;
+
+struct Lengths {
+  uint64_t longest = 0;        // tokens of a sequence
+  uint64_t answer_tokens = 0;  // of all prompts of a suite and their longest answers
+};
+
+Lengths FindLengths(std::span<const StudyText> texts, std::span<const StudySuite> suites) {
+  Lengths lengths;
+  for (const StudyText& text : texts) {
+    for (const Sequence& sequence : text.windows.sequences) {
+      lengths.longest = std::max<uint64_t>(lengths.longest, sequence.tokens.size());
+    }
+  }
+  for (const StudySuite& suite : suites) {
+    uint64_t tokens = 0;
+    for (const GenerationPrompt& prompt : suite.prompts) {
+      const uint64_t most = prompt.tokens.size() + prompt.max_new_tokens + 1;
+      lengths.longest = std::max(lengths.longest, most);
+      tokens += most;
+    }
+    lengths.answer_tokens = std::max(lengths.answer_tokens, tokens);
+  }
+  return lengths;
+}
+
+// Scratch of a forward pass (model/transformer.h), for one token.
+uint64_t ScratchBytes(const ModelConfig& config) {
+  const uint64_t queries = uint64_t{config.num_heads} * config.head_dim;
+  const uint64_t keys = uint64_t{config.num_kv_heads} * config.head_dim;
+  return kFloat * (4 * uint64_t{config.hidden_size} + 2 * queries + 2 * keys +
+                   3 * uint64_t{config.intermediate_size});
+}
+
+// Beside the block in the making: its copy that is scaled, what enters and leaves its parts, hidden
+// rows of the baseline and of lanes that follow their own blocks, and two Gram matrices.
+uint64_t FitBytes(const ModelConfig& config, std::span<const LanePlan> plans, uint64_t weights,
+                  uint64_t num_tokens) {
+  uint64_t chains = 0;
+  bool follows = false;
+  for (const LanePlan& plan : plans) {
+    if (plan.stored || plan.mixed || !Calibrates(plan.scheme)) continue;
+    chains = std::max<uint64_t>(chains, 1);
+    if (!FollowsItsOwnBlocks(plan.scheme)) continue;
+    ++chains;
+    follows = true;
+  }
+  if (chains == 0) return 0;
+  const uint64_t widest = std::max(config.intermediate_size, config.hidden_size);
+  return kFloat * weights +
+         num_tokens * (3 * ScratchBytes(config) + chains * kFloat * config.hidden_size) +
+         (follows ? 2 * widest * widest * sizeof(double) : 0);
+}
+
+std::string Gigabytes(uint64_t bytes) {
+  return fmt::format("{:.3f}G", static_cast<double>(bytes + (1 << 20)) / (1 << 30));
+}
+
+Error TooLittle(uint64_t max_bytes, uint64_t needed, std::string_view what) {
+  return BadInput("--memory {} is too little: {} needs at least {}", Gigabytes(max_bytes), what,
+                  Gigabytes(needed));
+}
+
+}  // namespace
+
+std::vector<std::pair<size_t, size_t>> Room::Groups(std::span<const ScoredSequence> sequences,
+                                                    size_t num_ranks) const {
+  size_t num_tokens = 0;
+  for (const ScoredSequence& sequence : sequences) num_tokens += sequence.tokens.size();
+  if (!holds_all) {  // as few as there can be: each makes every block
+    return GroupUpToTokens(sequences, std::min(group_tokens, num_tokens / num_ranks + 1));
+  }
+  if (num_ranks == 1) return GroupByTokens(sequences, group_tokens);
+  return GroupByTokens(sequences, std::clamp(num_tokens / (num_ranks * kGroupsOfRank),
+                                             kFewestGroupTokens, group_tokens));
+}
+
+Result<Room> PlanRoom(const ModelConfig& config, LaneSet& lanes, std::span<const LanePlan> plans,
+                      std::span<const StudyText> texts, std::span<const StudySuite> suites,
+                      size_t calibration_tokens, uint64_t max_bytes) {
+  Room room;
+  if (max_bytes == 0) return room;
+  uint64_t all_lanes = 0;
+  size_t largest = 0;
+  std::vector<uint64_t> packed;
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    BITLOSS_TRY(packed.emplace_back(), lanes.PackedBytes(i));
+    all_lanes += packed[i];
+    if (packed[i] > packed[largest]) largest = i;
+  }
+  lanes.Forget();
+  const Lengths lengths = FindLengths(texts, suites);
+  const uint64_t working = std::max<uint64_t>(room.group_tokens, lengths.longest);
+  const uint64_t fixed = PrivateResidentBytes() + kMakingBytes * lanes.block_weights() +
+                         ScratchBytes(config) * working +
+                         std::min(kLogitBytes, kLogitRows * kFloat * config.vocab_size);
+  const uint64_t per_token =
+      (lanes.size() + 1) * (kFloat * config.hidden_size) + lanes.size() * kScoreBytes;
+  const uint64_t keys_and_values = lengths.answer_tokens * config.num_layers * 2 * kFloat *
+                                   config.num_kv_heads * config.head_dim;
+  if (fixed + all_lanes + std::max(per_token * working, keys_and_values) <= max_bytes) return room;
+
+  if (const uint64_t needed =
+          fixed + FitBytes(config, plans, lanes.block_weights(), calibration_tokens);
+      needed > max_bytes) {
+    return TooLittle(max_bytes, needed, "calibrating a lane");
+  }
+  if (const uint64_t needed = fixed + per_token * lengths.longest; needed > max_bytes) {
+    return TooLittle(max_bytes, needed, "the longest sequence in every lane");
+  }
+  if (const uint64_t needed = fixed + packed[largest] + keys_and_values;
+      !suites.empty() && needed > max_bytes) {
+    return TooLittle(
+        max_bytes, needed,
+        fmt::format("answering prompts with lane '{}' (leave it out with --suite none)",
+                    plans[largest].record.scheme));
+  }
+  room.holds_all = false;
+  room.group_tokens = (max_bytes - fixed) / per_token;
+  return room;
+}
+
+}  // namespace bitloss
