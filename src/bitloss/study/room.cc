@@ -72,9 +72,7 @@ uint64_t FitBytes(const ModelConfig& config, std::span<const LanePlan> plans, ui
          (follows ? 2 * widest * widest * sizeof(double) : 0);
 }
 
-std::string Gigabytes(uint64_t bytes) {
-  return fmt::format("{:.3f}G", static_cast<double>(bytes + (1 << 20)) / (1 << 30));
-}
+std::string Gigabytes(uint64_t bytes) { return fmt::format("{}M", (bytes >> 20) + 1); }
 
 Error TooLittle(uint64_t max_bytes, uint64_t needed, std::string_view what) {
   return BadInput("--memory {} is too little: {} needs at least {}", Gigabytes(max_bytes), what,
