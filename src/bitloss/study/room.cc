@@ -72,11 +72,11 @@ uint64_t FitBytes(const ModelConfig& config, std::span<const LanePlan> plans, ui
          (follows ? 2 * widest * widest * sizeof(double) : 0);
 }
 
-std::string Gigabytes(uint64_t bytes) { return fmt::format("{}M", (bytes >> 20) + 1); }
+std::string Megabytes(uint64_t bytes) { return fmt::format("{}M", (bytes >> 20) + 1); }
 
 Error TooLittle(uint64_t max_bytes, uint64_t needed, std::string_view what) {
-  return BadInput("--memory {} is too little: {} needs at least {}", Gigabytes(max_bytes), what,
-                  Gigabytes(needed));
+  return BadInput("--memory {} is too little: {} needs at least {}", Megabytes(max_bytes), what,
+                  Megabytes(needed));
 }
 
 }  // namespace
