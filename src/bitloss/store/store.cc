@@ -137,7 +137,8 @@ Result<Store> Store::OpenForReading(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "study.db";
   std::error_code error;
   if (!std::filesystem::exists(file, error)) {
-    return NotFound("'{}': no study there (study.db is missing)", folder.string());
+    return NotFound("'{}': no study there (study.db is missing); `bitloss run --out` makes one",
+                    folder.string());
   }
   BITLOSS_TRY(Database database, Database::Open(file, DatabaseMode::kReadOnly));
   // One snapshot for the reader's whole life, while a writer goes on.

@@ -60,7 +60,10 @@ Result<fs::path> FindModel(const std::string& model) {
   const bool is_hub_name = model.find('/') != std::string::npos && model.front() != '/' &&
                            model.front() != '.' && model.find('/') == model.rfind('/');
   if (is_hub_name) return FindInHubCache(model);
-  return NotFound("no model '{}': there is no such folder or file", model);
+  return NotFound(
+      "no model '{}': there is no such folder or file; give a folder in Hugging Face layout, a "
+      ".gguf file or a hub name (owner/name)",
+      model);
 }
 
 Result<Tokenizer> OpenTokenizer(const std::string& model) {

@@ -72,7 +72,10 @@ uint64_t FitBytes(const ModelConfig& config, std::span<const LanePlan> plans, ui
          (follows ? 2 * widest * widest * sizeof(double) : 0);
 }
 
-std::string Megabytes(uint64_t bytes) { return fmt::format("{}M", (bytes >> 20) + 1); }
+// Rounded up, as --memory takes it.
+std::string Megabytes(uint64_t bytes) {
+  return fmt::format("{}M", (bytes + (uint64_t{1} << 20) - 1) >> 20);
+}
 
 Error TooLittle(uint64_t max_bytes, uint64_t needed, std::string_view what) {
   return BadInput("--memory {} is too little: {} needs at least {}", Megabytes(max_bytes), what,

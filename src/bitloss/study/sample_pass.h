@@ -17,9 +17,9 @@ namespace bitloss {
 Result<bool> SamplesAreComplete(const Store& store, size_t suite, size_t num_prompts,
                                 size_t num_samples, std::span<const size_t> lanes);
 
-// Every lane samples what it has not sampled yet, all prompts of a sample as one batch; a finished
-// answer is checked and stored at once. Requires: options.generation.sampling is set; its sample is
-// ignored.
+// Every lane samples what it has not sampled yet, all prompts of a sample as one batch, whose
+// answers are checked and stored together. Requires: options.generation.sampling is set; its sample
+// is ignored. On rank 0.
 Status RunSamplePass(Crew& crew, const StudySuite& suite, size_t suite_index, size_t num_samples,
                      AnswerOptions options, Store& store, const ProgressSink& progress);
 
