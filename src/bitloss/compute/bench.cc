@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstring>
 
 #include "bitloss/base/random.h"
 #include "bitloss/compute/cpu/aligned_bytes.h"
@@ -119,7 +120,10 @@ Result<MachineLimits> MeasureMachineLimits(ThreadPool& threads, std::string_view
   // More than caches hold, each thread its own part.
   const size_t num_floats = (size_t{1} << 28) / threads.num_threads();
   std::vector<AlignedBytes> memory(threads.num_threads());
-  for (AlignedBytes& bytes : memory) bytes = AlignedBytes(num_floats * sizeof(float));
+  for (AlignedBytes& bytes : memory) {
+    bytes = AlignedBytes(num_floats * sizeof(float));
+    std::memset(bytes.data(), 1, bytes.size());  // or all pages would be one of zeros
+  }
   limits.read_gigabytes = BestRate(threads, [&](size_t part, float* sink) {
     return kernels.read(reinterpret_cast<const float*>(memory[part].data()), num_floats, sink);
   });

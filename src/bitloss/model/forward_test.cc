@@ -66,7 +66,12 @@ TEST(Forward, HasTheSameBitsForAnyBatchAndThreadCount) {
   const LaneWeights lane_threaded = threaded.Lane("int4_group:64");
 
   Batch batch;
-  for (const json& text : golden.at("texts")) batch.Add(text.at("ids").get<std::vector<int32_t>>());
+  // More than go through a block together.
+  while (batch.tokens().size() < 1000) {
+    for (const json& text : golden.at("texts")) {
+      batch.Add(text.at("ids").get<std::vector<int32_t>>());
+    }
+  }
   Matrix hidden;
   threaded.transformer().Hidden(lane_threaded, batch, nullptr, hidden);
   for (size_t s = 0; s < batch.sequences().size(); ++s) {
@@ -99,6 +104,21 @@ TEST(Forward, HasTheSameBitsTokenByTokenThroughACache) {
     model.transformer().LmHead(lane, hidden.view(), logits.view());
     ASSERT_THAT(logits.Row(0), testing::ElementsAreArray(at_once.Row(i))) << i;
   }
+}
+
+TEST(Forward, PacksHalvesFromTheFileAsItReadsThem) {
+  TestModel model(TestModel::TinyFolder());
+  size_t found = 0;
+  for (size_t layer = 0; layer < model.source().config().num_layers; ++layer) {
+    const LayerSource read = Must(model.source().Layer(layer, Precision::kFp16));
+    for (const Linear linear : kAllLinears) {
+      const std::optional<EncodedMatrix> halves = Must(model.source().HalfLinear(layer, linear));
+      if (!halves) continue;
+      ++found;
+      EXPECT_THAT(Decode(*halves).flat(), testing::ElementsAreArray(read.weight(linear).flat()));
+    }
+  }
+  EXPECT_GT(found, 0u);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <optional>
 
 namespace bitloss {
@@ -197,14 +198,45 @@ Result<EncodedMatrix> ModelSource::Head(Precision precision) const {
   return ReadTable(HeadName(), precision);
 }
 
+namespace {
+
+// Exponent bits all set: infinity or NaN.
+bool AllFiniteHalves(std::span<const std::byte> halves) {
+  unsigned bad = 0;
+  for (size_t i = 0; i + 1 < halves.size(); i += 2) {
+    uint16_t half;
+    std::memcpy(&half, halves.data() + i, sizeof(half));
+    bad |= static_cast<unsigned>((half & 0x7C00) == 0x7C00);
+  }
+  return bad == 0;
+}
+
+}  // namespace
+
+// A tensor that is not finite takes the long way, which says where.
+Result<std::optional<EncodedMatrix>> ModelSource::HalfMatrix(const std::string& name, size_t rows,
+                                                             size_t cols) const {
+  const std::optional<TensorView> view = checkpoint_->View(name);
+  if (!view || view->dtype != DType::kF16 || !AllFiniteHalves(view->bytes.span())) {
+    return std::optional<EncodedMatrix>();
+  }
+  return std::optional(EncodedMatrix{F16Format(), rows, cols, view->bytes, {}, {}, {}});
+}
+
+Result<std::optional<EncodedMatrix>> ModelSource::HalfLinear(size_t layer, Linear linear) const {
+  const LinearShape shape = ShapeOf(config_, linear);
+  return HalfMatrix(LayerTensor(layer, ModuleName(linear)) + ".weight", shape.out, shape.in);
+}
+
 Result<EncodedMatrix> ModelSource::ReadTable(const std::string& name, Precision precision) const {
+  if (precision == Precision::kFp16) {
+    BITLOSS_TRY(const std::optional<EncodedMatrix> halves,
+                HalfMatrix(name, config_.vocab_size, config_.hidden_size));
+    if (halves) return *halves;
+  }
   BITLOSS_TRY(const Matrix table,
               ReadMatrix(name, config_.vocab_size, config_.hidden_size, precision));
   const Format& format = precision == Precision::kFp16 ? F16Format() : F32Format();
-  if (const auto view = checkpoint_->View(name);
-      view && view->dtype == DType::kF16 && precision == Precision::kFp16) {
-    return EncodedMatrix{format, table.rows(), table.cols(), view->bytes, {}, {}, {}};
-  }
   return format.encode(format, table);
 }
 

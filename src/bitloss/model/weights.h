@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -75,6 +76,8 @@ class ModelSource {
   Result<LayerSource> Layer(size_t layer, Precision precision) const;
   // The same without its matrices.
   Result<LayerSource> LayerVectors(size_t layer, Precision precision) const;
+  // A linear of Layer(layer, kFp16) as it lies in the file, if it is FP16 there: no copy.
+  Result<std::optional<EncodedMatrix>> HalfLinear(size_t layer, Linear linear) const;
   Result<std::vector<float>> FinalNorm(Precision precision) const;
   // [vocab][hidden] in `format` (f16 or f32), without a copy where the file holds just that.
   Result<EncodedMatrix> Embedding(Precision precision) const;
@@ -97,6 +100,8 @@ class ModelSource {
   Result<Matrix> ReadMatrix(const std::string& name, size_t rows, size_t cols,
                             Precision precision) const;
   Result<EncodedMatrix> ReadTable(const std::string& name, Precision precision) const;
+  Result<std::optional<EncodedMatrix>> HalfMatrix(const std::string& name, size_t rows,
+                                                  size_t cols) const;
   Result<EncodedMatrix> StoredMatrix(const std::string& name, size_t rows, size_t cols) const;
   std::string EmbeddingName() const;
   std::string HeadName() const;

@@ -73,12 +73,17 @@ void PanelMatrix::PackHalves(const EncodedMatrix& weights, ThreadPool& threads) 
   weights_ = AlignedBytes(num_panels() * panel_bytes_);
   threads.ForEachPart(num_panels(), [&](size_t panel, size_t) {
     uint16_t* packed = reinterpret_cast<uint16_t*>(weights_.data() + panel * panel_bytes_);
-    std::vector<uint16_t> row(cols_);
-    const size_t row_bytes = cols_ * sizeof(uint16_t);
-    for (size_t lane = 0; lane < PanelOutputs(panel); ++lane) {
-      const size_t out = panel * kPanelWidth + lane;
-      std::memcpy(row.data(), weights.codes.data() + out * row_bytes, row_bytes);
-      for (size_t k = 0; k < cols_; ++k) packed[k * kPanelWidth + lane] = row[k];
+    const std::byte* rows = weights.codes.data() + panel * kPanelWidth * cols_ * sizeof(uint16_t);
+    // A square at a time, so that what is written stays in the first-level cache.
+    for (size_t first = 0; first < cols_; first += kPanelWidth) {
+      const size_t count = std::min(kPanelWidth, cols_ - first);
+      for (size_t lane = 0; lane < PanelOutputs(panel); ++lane) {
+        uint16_t row[kPanelWidth];
+        std::memcpy(row, rows + (lane * cols_ + first) * sizeof(uint16_t),
+                    count * sizeof(uint16_t));
+        uint16_t* to = packed + first * kPanelWidth + lane;
+        for (size_t i = 0; i < count; ++i) to[i * kPanelWidth] = row[i];
+      }
     }
   });
 }
