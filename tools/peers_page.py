@@ -87,14 +87,14 @@ def spread(numbers, unit):
     return f"{middle:.{digits}f} {unit} ({low:.{digits}f} to {high:.{digits}f})"
 
 
-def study_lines(options, model):
+def study_lines(model):
     study = model.study
-    lines = ["", f"The whole study, once: FP16, int8, nf4 and awq over {options.study_lines} lines "
+    lines = ["", f"The whole study, once: FP16, int8, nf4 and awq over {study['study lines']} lines "
              f"({study['study tokens']} tokens) of text with KL, 96 prompts with "
-             f"{options.study_tokens} tokens each by all four; with llama.cpp an F16 base run, KL "
+             f"{study['study answer']} tokens each by all four; with llama.cpp an F16 base run, KL "
              "runs of Q8_0, Q4_0 and Q4_0 again over as many tokens, and the same generation; with "
              "transformers and bitsandbytes float32, LLM.int8 and NF4 (three forms, not four)."]
-    if options.study_lines < 500 or options.study_tokens < 100:
+    if study["study lines"] < 500 or study["study answer"] < 100:
         lines[-1] += (" Scaled down from 500 lines and 100 tokens: what is done once (reading, "
                       "calibrating, quantizing) weighs more than it would.")
     lines += ["", "| program | asked: ours is | seconds | ours is |", "|---|---|---|---|",
@@ -125,7 +125,7 @@ def kernel_lines(model):
 def page(options, results, report, versions, notes):
     lines = ["# Performance", "",
              "Made by `tools/peers`; every figure is the median of "
-             f"{options.rounds} rounds with the lowest and highest. A round runs each piece of "
+             f"{len(results[0][1])} rounds with the lowest and highest. A round runs each piece of "
              "work with each program in turn, and ratios are taken within a round.", "",
              f"Machine: {versions['machine']}; {options.threads} threads, "
              f"{report['backend']}.", "",
@@ -159,7 +159,7 @@ def page(options, results, report, versions, notes):
                 middle = statistics.median(figures[name] for figures in rounds)
                 lines.append(f"| {name} | {middle:.1f} |")
         if model.study:
-            lines += study_lines(options, model)
+            lines += study_lines(model)
         lines += kernel_lines(model)
     if notes:
         lines += ["", notes.strip()]
