@@ -5,50 +5,15 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "bitloss/cli/run_bitloss.h"
+#include "bitloss/cli/small_study.h"
 
 namespace bitloss {
 namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
-using Arguments = std::vector<std::string>;
 
-Arguments operator+(Arguments left, const Arguments& right) {
-  left.insert(left.end(), right.begin(), right.end());
-  return left;
-}
-
-Finished MustRun(const Arguments& arguments) {
-  Finished finished = RunBitloss(arguments);
-  EXPECT_EQ(finished.exit_code, 0) << finished.err;
-  return finished;
-}
-
-// Everything that a study says, but for its timings.
-std::string Records(const std::string& study) {
-  std::string all;
-  for (const char* format : {"json", "md", "csv", "seed", "html"}) {
-    all += MustRun({"report", study, "--format", format, "--no-timings"}).out;
-  }
-  return all;
-}
-
-class StudyProgram : public testing::Test {
- protected:
-  // Small enough to be made often.
-  Arguments Study(const std::string& out, const std::string& schemes = "int8,nf4") const {
-    return {"run",    "--schemes", schemes, "--max-samples",    "6",  "--suite",
-            prompts_, "--out",     out,     "--max-new-tokens", "12", "--calibration-tokens",
-            "512"};
-  }
-
-  TestFolder folder_;
-  const std::string prompts_ = folder_.Write("few.json", R"({
-    "Arithmetic": ["What is 17 + 25?", "What is 3 + 4?"],
-    "Code": ["Write a function is_even(n) in Python.", "What does len do?"],
-    "Stories": ["Tell me a story.", "Who lives in the forest?", "Thank you."]})");
-};
+class StudyProgram : public SmallStudy {};
 
 TEST_F(StudyProgram, GivesTransformersLossOfTheFirstLinesOfTheHeldOutText) {
   const json golden =

@@ -2,73 +2,46 @@
 // be lost with a rank.
 #include <gmock/gmock.h>
 
-#include "bitloss/cli/run_bitloss.h"
+#include "bitloss/cli/small_study.h"
 
 namespace bitloss {
 namespace {
-
-using Arguments = std::vector<std::string>;
 
 Arguments Ranks(int count) { return {BITLOSS_MPIRUN, "-n", std::to_string(count)}; }
 
 // The same where rank `killed` dies after `seconds`.
 Arguments RanksOneOfWhichDies(int count, int killed, const std::string& seconds) {
-  Arguments launcher = Ranks(count);
   const std::string script = fmt::format(
       "if [ $OMPI_COMM_WORLD_RANK = {} ]; then exec timeout -s KILL {} \"$@\"; fi; exec \"$@\"",
       killed, seconds);
-  launcher.insert(launcher.end(), {"/bin/sh", "-c", script, "sh"});
-  return launcher;
+  return Ranks(count) + Arguments{"/bin/sh", "-c", script, "sh"};
 }
 
-class StudyRanks : public testing::Test {
+class StudyRanks : public SmallStudy {
  protected:
+  // Enough groups for every rank, which has one thread.
   Arguments Study(const std::string& out, const std::string& schemes) const {
-    return {"run",    "--schemes", schemes, "--max-samples",    "12", "--suite",
-            prompts_, "--out",     out,     "--max-new-tokens", "12", "--calibration-tokens",
-            "512",    "--threads", "1"};
+    return SmallStudy::Study(out, schemes, "12") + Arguments{"--threads", "1"};
   }
-
-  void MustRun(const Arguments& arguments, const Arguments& launcher) const {
-    const Finished finished = RunBitloss(arguments, {.launcher = launcher});
-    ASSERT_EQ(finished.exit_code, 0) << finished.err;
-  }
-
-  // Everything that a study says, but for its timings.
-  std::string Records(const std::string& study) const {
-    std::string all;
-    for (const char* format : {"json", "md", "csv", "seed", "html"}) {
-      const Finished report = RunBitloss({"report", study, "--format", format, "--no-timings"});
-      EXPECT_EQ(report.exit_code, 0) << report.err;
-      all += report.out;
-    }
-    return all;
-  }
-
-  TestFolder folder_;
-  const std::string prompts_ = folder_.Write("few.json", R"({
-    "Arithmetic": ["What is 17 + 25?", "What is 3 + 4?"],
-    "Code": ["Write a function is_even(n) in Python.", "What does len do?"],
-    "Stories": ["Tell me a story.", "Who lives in the forest?", "Thank you."]})");
 };
 
 TEST_F(StudyRanks, SayTheSameAsOneProcess) {
   const std::string schemes = "int8,nf4,awq,int4_group:64:asym+gptq";
-  MustRun(Study(folder_ / "one", schemes), {});
+  MustRun(Study(folder_ / "one", schemes));
   const std::string records = Records(folder_ / "one");
   MustRun(Study(folder_ / "three", schemes), Ranks(3));
   EXPECT_EQ(Records(folder_ / "three"), records);
 }
 
 TEST_F(StudyRanks, AddALaneToAStudyThatOneProcessBegan) {
-  MustRun(Study(folder_ / "grown", "int8"), {});
+  MustRun(Study(folder_ / "grown", "int8"));
   MustRun(Study(folder_ / "grown", "int8,nf4"), Ranks(3));
-  MustRun(Study(folder_ / "at-once", "int8,nf4"), {});
+  MustRun(Study(folder_ / "at-once", "int8,nf4"));
   EXPECT_EQ(Records(folder_ / "grown"), Records(folder_ / "at-once"));
 }
 
 TEST_F(StudyRanks, LeaveAStudyThatGoesOnWhenOneOfThemDies) {
-  MustRun(Study(folder_ / "whole", "int8,nf4"), {});
+  MustRun(Study(folder_ / "whole", "int8,nf4"));
   const Arguments arguments = Study(folder_ / "killed", "int8,nf4");
   int deaths = 0;
   for (const auto& [killed, seconds] :

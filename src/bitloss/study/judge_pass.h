@@ -7,7 +7,7 @@
 
 #include "bitloss/base/result.h"
 #include "bitloss/store/store.h"
-#include "bitloss/study/lane_work.h"
+#include "bitloss/study/crew.h"
 #include "bitloss/study/progress.h"
 #include "bitloss/study/prompts.h"
 

@@ -1,152 +1,31 @@
 #include "bitloss/study/run.h"
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <ctime>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "bitloss/base/hash.h"
-#include "bitloss/data/embedded.h"
+#include "bitloss/store/baseline_rows.h"
 #include "bitloss/store/manifest.h"
+#include "bitloss/store/store.h"
 #include "bitloss/study/answer_pass.h"
 #include "bitloss/study/judge_pass.h"
 #include "bitloss/study/lane_set.h"
 #include "bitloss/study/lanes.h"
+#include "bitloss/study/lanes_to_run.h"
 #include "bitloss/study/memory.h"
-#include "bitloss/study/model_files.h"
 #include "bitloss/study/prompts.h"
 #include "bitloss/study/room.h"
 #include "bitloss/study/sample_pass.h"
 #include "bitloss/study/stored_lanes.h"
+#include "bitloss/study/study_plan.h"
 #include "bitloss/study/text_pass.h"
-#include "bitloss/study/texts.h"
-#include "bitloss/team/codec.h"
 
 namespace bitloss {
 namespace {
 
-// Everything that a study measures, before anything is computed.
-struct Plan {
-  ModelFiles model;
-  std::vector<StudyText> texts;  // one for each text and protocol
-  std::vector<StudySuite> suites;
-  Calibration calibration;
-  Manifest manifest;
-};
-
-std::string OptionsJson(const StudyOptions& options) {
-  nlohmann::ordered_json json;
-  json["decoding"] = options.temperature ? "sampled" : "greedy";
-  if (options.temperature) json["temperature"] = *options.temperature;
-  if (options.num_samples > 0) {
-    json["samples"] = {{"count", options.num_samples}, {"temperature", options.sample_temperature}};
-  }
-  if (options.max_new_tokens) json["max_new_tokens"] = *options.max_new_tokens;
-  if (!options.chat_template.empty()) json["chat_template"] = options.chat_template;
-  return json.dump();
-}
-
-Result<Manifest> MakeManifest(const Plan& plan, const StudyOptions& options) {
-  const ModelSource& source = plan.model.source;
-  Manifest manifest;
-  manifest.bitloss_version = BITLOSS_VERSION;
-  manifest.model.name = plan.model.name;
-  manifest.model.architecture = std::string(Name(source.config().architecture));
-  manifest.model.num_parameters = source.num_parameters();
-  BITLOSS_TRY(manifest.model.identity, source.checkpoint().Identity());
-  manifest.tokenizer_identity = plan.model.tokenizer.identity();
-  for (const StudyText& text : plan.texts) manifest.protocols.push_back(text.record);
-  for (const StudySuite& suite : plan.suites) {
-    manifest.suites.push_back({suite.suite.id, suite.suite.sha256, suite.prompts.size()});
-  }
-  manifest.seed = options.seed;
-  manifest.options = OptionsJson(options);
-  return manifest;
-}
-
-Result<Plan> MakePlan(const StudyOptions& options) {
-  std::string model = options.model;
-  if (model.empty()) {
-    BITLOSS_TRY(const std::filesystem::path folder, EmbeddedModelFolder());
-    model = folder.string();
-  }
-  BITLOSS_TRY(ModelFiles files, OpenModel(model));
-  Plan plan{std::move(files), {}, {}, {}, {}};
-  BITLOSS_TRY(plan.texts, LoadTexts(plan.model, options));
-  BITLOSS_TRY(plan.suites, LoadSuites(plan.model, options));
-  BITLOSS_TRY(plan.calibration, ReadCalibration(plan.model, options));
-  BITLOSS_TRY(plan.manifest, MakeManifest(plan, options));
-  return plan;
-}
-
-// Whether some of the lanes lack a number.
-Result<bool> HasWork(const Store& store, const Plan& plan, size_t num_samples,
-                     std::span<const size_t> lanes) {
-  for (size_t p = 0; p < plan.texts.size(); ++p) {
-    BITLOSS_TRY(const std::vector<size_t> pending,
-                PendingUnits(store, p, plan.texts[p].windows.sequences.size(), lanes));
-    if (!pending.empty()) return true;
-  }
-  for (size_t s = 0; s < plan.suites.size(); ++s) {
-    BITLOSS_TRY(
-        const PendingAnswers pending,
-        FindPendingAnswers(store, s, plan.suites[s].prompts.size(), lanes, plan.model.end_tokens));
-    if (!pending.empty()) return true;
-    BITLOSS_TRY(const bool judged, JudgingIsComplete(store, s, lanes));
-    if (!judged) return true;
-    BITLOSS_TRY(const bool sampled,
-                SamplesAreComplete(store, s, plan.suites[s].prompts.size(), num_samples, lanes));
-    if (!sampled) return true;
-  }
-  return false;
-}
-
-// Whether everything that the lanes lack is compared with baseline rows that are kept.
-Result<bool> KeepsAllRows(const Store& store, const BaselineRows& rows, const Plan& plan,
-                          std::span<const size_t> lanes) {
-  for (size_t p = 0; p < plan.texts.size(); ++p) {
-    BITLOSS_TRY(std::vector<size_t> pending,
-                PendingUnits(store, p, plan.texts[p].windows.sequences.size(), lanes));
-    BITLOSS_TRY(const size_t num_kept, PutKeptFirst(rows, RowsOf::kText, p, pending));
-    if (num_kept < pending.size()) return false;
-  }
-  for (size_t s = 0; s < plan.suites.size(); ++s) {
-    BITLOSS_TRY(PendingAnswers pending, FindPendingAnswers(store, s, plan.suites[s].prompts.size(),
-                                                           lanes, plan.model.end_tokens));
-    BITLOSS_TRY(const size_t num_kept, PutKeptFirst(rows, RowsOf::kAnswer, s, pending.unscored));
-    if (num_kept < pending.unscored.size()) return false;
-  }
-  return true;
-}
-
-// Of all lanes the baseline and those that lack a number; the baseline without its blocks if what
-// it has already is enough. None if nothing is lacking.
-Result<std::vector<LanePlan>> LanesToRun(const Store& store, const BaselineRows& rows,
-                                         const Plan& plan, size_t num_samples,
-                                         std::vector<LanePlan> lanes) {
-  std::vector<LanePlan> running;
-  std::vector<size_t> numbers;
-  bool baseline_has_work = false;
-  for (LanePlan& lane : lanes) {
-    const size_t number = lane.record.lane;
-    BITLOSS_TRY(const bool has_work, HasWork(store, plan, num_samples, {&number, 1}));
-    if (lane.record.baseline) baseline_has_work = has_work;
-    if (!has_work && !lane.record.baseline) continue;
-    numbers.push_back(number);
-    running.push_back(std::move(lane));
-  }
-  if (running.size() == 1 && !baseline_has_work) return std::vector<LanePlan>();
-  BITLOSS_TRY(const bool keeps_all, KeepsAllRows(store, rows, plan, numbers));
-  // Answers that differ from the baseline's are read by the whole of it.
-  const bool judges = !plan.suites.empty();
-  running[0].complete = !baseline_has_work;
-  running[0].head_only = keeps_all && !baseline_has_work && !judges;
-  return running;
-}
-
-Status PutPrompts(const Plan& plan, Store& store) {
+Status PutPrompts(const StudyPlan& plan, Store& store) {
   for (size_t s = 0; s < plan.suites.size(); ++s) {
     std::vector<PromptRecord> records;
     for (const SuitePrompt& prompt : plan.suites[s].suite.prompts) {
@@ -177,7 +56,7 @@ struct RunningLanes {
 };
 
 // Decides what stands in memory, fits the lanes, each block on one rank, and makes them.
-Result<RunningLanes> MakeLanes(const Plan& plan, std::span<const LanePlan> plans,
+Result<RunningLanes> MakeLanes(const StudyPlan& plan, std::span<const LanePlan> plans,
                                const StudyOptions& options, Team& team, Transformer& transformer,
                                const ProgressSink& progress) {
   RunningLanes running;
@@ -212,7 +91,8 @@ Result<RunningLanes> MakeLanes(const Plan& plan, std::span<const LanePlan> plans
   return running;
 }
 
-Status PutLanes(const Plan& plan, std::span<LanePlan> plans, const LaneSet& set, Store& store) {
+Status PutLanes(const StudyPlan& plan, std::span<LanePlan> plans, const LaneSet& set,
+                Store& store) {
   for (size_t i = 0; i < plans.size(); ++i) {
     if (plans[i].complete) continue;  // so is its record
     if (plans[i].stored) {
@@ -255,7 +135,7 @@ Status PutMachineNotes(const Backend& backend, const StudyOptions& options, cons
   return store.PutMachineNotes(notes);
 }
 
-AnswerOptions MakeAnswerOptions(const Plan& plan, const StudyOptions& options) {
+AnswerOptions MakeAnswerOptions(const StudyPlan& plan, const StudyOptions& options) {
   AnswerOptions answers{{}, plan.model.tokenizer};
   answers.generation.end_tokens = plan.model.end_tokens;
   if (options.temperature) {
@@ -271,7 +151,7 @@ struct Records {
   BaselineRows rows;
 };
 
-Result<Records> OpenRecords(const Plan& plan, const StudyOptions& options) {
+Result<Records> OpenRecords(const StudyPlan& plan, const StudyOptions& options) {
   BITLOSS_TRY(Store store, Store::OpenOrCreate(options.out, plan.manifest));
   BITLOSS_DO(PutPrompts(plan, store));
   BITLOSS_TRY(const std::string manifest_json, ManifestToJson(plan.manifest));
@@ -280,66 +160,8 @@ Result<Records> OpenRecords(const Plan& plan, const StudyOptions& options) {
   return Records{std::move(store), std::move(rows)};
 }
 
-// The lanes that lack something; none if the study is complete.
-Result<std::vector<LanePlan>> FindLanesToRun(const Plan& plan, const StudyOptions& options,
-                                             const Records& records) {
-  BITLOSS_TRY(const std::vector<LaneRecord> existing, records.store.Lanes());
-  BITLOSS_TRY(std::vector<LanePlan> lanes,
-              PlanLanes(plan.model, options, plan.calibration, existing));
-  return LanesToRun(records.store, records.rows, plan, options.num_samples, std::move(lanes));
-}
-
-// A lane of the plan that every rank made from the same options, as rank 0 numbers it.
-struct LaneToRun {
-  std::string scheme;
-  uint64_t lane = 0;
-  bool head_only = false;
-};
-
-}  // namespace
-
-template <class Codec>
-void Members(Codec& codec, LaneToRun& value) {
-  codec(value.scheme, value.lane, value.head_only);
-}
-
-namespace {
-
-// Gives every rank the lanes that rank 0 found.
-Status ShareLanes(Team& team, Result<std::vector<LanePlan>> found, std::vector<LanePlan>& lanes) {
-  Result<Message> message = Message();
-  if (team.leads()) {
-    std::vector<LaneToRun> running;
-    if (found.ok()) {
-      for (const LanePlan& plan : found.value()) {
-        running.push_back({plan.record.scheme, plan.record.lane, plan.head_only});
-      }
-      message = Encode(std::move(running));
-    } else {
-      message = found.error();
-    }
-  }
-  BITLOSS_TRY(const Message shared, team.Share(0, std::move(message)));
-  if (team.leads()) {
-    lanes = std::move(found).value();
-    return Ok();
-  }
-  BITLOSS_TRY(const std::vector<LaneToRun> running, Decode<std::vector<LaneToRun>>(shared));
-  std::vector<LanePlan> chosen;
-  for (const LaneToRun& lane : running) {
-    const auto plan = std::ranges::find_if(
-        lanes, [&](const LanePlan& p) { return p.record.scheme == lane.scheme; });
-    BITLOSS_CHECK(plan != lanes.end());
-    plan->record.lane = lane.lane;
-    plan->head_only = lane.head_only;
-    chosen.push_back(std::move(*plan));
-  }
-  lanes = std::move(chosen);
-  return Ok();
-}
-
 // Rank 0's part once the lanes are there: every pass over every text and suite.
-Status RunPasses(const Plan& plan, const StudyOptions& options, Crew& crew, Records& records,
+Status RunPasses(const StudyPlan& plan, const StudyOptions& options, Crew& crew, Records& records,
                  const ProgressSink& progress) {
   for (size_t p = 0; p < plan.texts.size(); ++p) {
     BITLOSS_DO(RunTextPass(crew, plan.texts[p].windows, p, records.store, records.rows, progress));
@@ -362,9 +184,9 @@ Status RunPasses(const Plan& plan, const StudyOptions& options, Crew& crew, Reco
 }  // namespace
 
 Status RunStudy(const StudyOptions& options, Team& team, const ProgressSink& progress) {
-  Result<Plan> planned = MakePlan(options);
+  Result<StudyPlan> planned = MakeStudyPlan(options);
   BITLOSS_DO(ShareStatus(team, planned.ok() ? Ok() : Status(planned.error())));
-  const Plan& plan = planned.value();
+  const StudyPlan& plan = planned.value();
   Result<std::vector<LanePlan>> all_lanes = PlanLanes(plan.model, options, plan.calibration, {});
   BITLOSS_DO(ShareStatus(team, all_lanes.ok() ? Ok() : Status(all_lanes.error())));
   std::vector<LanePlan> lane_plans = std::move(all_lanes).value();
@@ -375,7 +197,7 @@ Status RunStudy(const StudyOptions& options, Team& team, const ProgressSink& pro
     Result<Records> opened = OpenRecords(plan, options);
     if (opened.ok()) {
       records = std::move(opened).value();
-      found = FindLanesToRun(plan, options, *records);
+      found = FindLanesToRun(plan, options, records->store, records->rows);
     } else {
       found = opened.error();
     }

@@ -10,7 +10,7 @@
 #include "bitloss/eval/scoring.h"
 #include "bitloss/store/baseline_rows.h"
 #include "bitloss/store/store.h"
-#include "bitloss/study/lane_work.h"
+#include "bitloss/study/crew.h"
 #include "bitloss/study/progress.h"
 
 namespace bitloss {

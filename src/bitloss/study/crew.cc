@@ -1,4 +1,4 @@
-#include "bitloss/study/lane_work.h"
+#include "bitloss/study/crew.h"
 
 #include <algorithm>
 

@@ -1,8 +1,8 @@
 // What the ranks of a team do for a study: score a group of sequences, answer prompts. A job says
 // everything that it needs but the lanes' weights, which every rank has; so the ranks beyond the
 // first know neither texts nor store.
-#ifndef BITLOSS_STUDY_LANE_WORK_H_
-#define BITLOSS_STUDY_LANE_WORK_H_
+#ifndef BITLOSS_STUDY_CREW_H_
+#define BITLOSS_STUDY_CREW_H_
 
 #include <functional>
 #include <span>
@@ -93,4 +93,4 @@ class Crew {
 
 }  // namespace bitloss
 
-#endif  // BITLOSS_STUDY_LANE_WORK_H_
+#endif  // BITLOSS_STUDY_CREW_H_

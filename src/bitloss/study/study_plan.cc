@@ -1,0 +1,57 @@
+#include "bitloss/study/study_plan.h"
+
+#include <nlohmann/json.hpp>
+
+#include "bitloss/data/embedded.h"
+
+namespace bitloss {
+namespace {
+
+std::string OptionsJson(const StudyOptions& options) {
+  nlohmann::ordered_json json;
+  json["decoding"] = options.temperature ? "sampled" : "greedy";
+  if (options.temperature) json["temperature"] = *options.temperature;
+  if (options.num_samples > 0) {
+    json["samples"] = {{"count", options.num_samples}, {"temperature", options.sample_temperature}};
+  }
+  if (options.max_new_tokens) json["max_new_tokens"] = *options.max_new_tokens;
+  if (!options.chat_template.empty()) json["chat_template"] = options.chat_template;
+  return json.dump();
+}
+
+Result<Manifest> MakeManifest(const StudyPlan& plan, const StudyOptions& options) {
+  const ModelSource& source = plan.model.source;
+  Manifest manifest;
+  manifest.bitloss_version = BITLOSS_VERSION;
+  manifest.model.name = plan.model.name;
+  manifest.model.architecture = std::string(Name(source.config().architecture));
+  manifest.model.num_parameters = source.num_parameters();
+  BITLOSS_TRY(manifest.model.identity, source.checkpoint().Identity());
+  manifest.tokenizer_identity = plan.model.tokenizer.identity();
+  for (const StudyText& text : plan.texts) manifest.protocols.push_back(text.record);
+  for (const StudySuite& suite : plan.suites) {
+    manifest.suites.push_back({suite.suite.id, suite.suite.sha256, suite.prompts.size()});
+  }
+  manifest.seed = options.seed;
+  manifest.options = OptionsJson(options);
+  return manifest;
+}
+
+}  // namespace
+
+Result<StudyPlan> MakeStudyPlan(const StudyOptions& options) {
+  std::string model = options.model;
+  if (model.empty()) {
+    BITLOSS_TRY(const std::filesystem::path folder, EmbeddedModelFolder());
+    model = folder.string();
+  }
+  BITLOSS_TRY(ModelFiles files, OpenModel(model));
+  StudyPlan plan{std::move(files), {}, {}, {}, {}};
+  BITLOSS_TRY(plan.texts, LoadTexts(plan.model, options));
+  BITLOSS_TRY(plan.suites, LoadSuites(plan.model, options));
+  BITLOSS_TRY(plan.calibration, ReadCalibration(plan.model, options));
+  BITLOSS_TRY(plan.manifest, MakeManifest(plan, options));
+  return plan;
+}
+
+}  // namespace bitloss
