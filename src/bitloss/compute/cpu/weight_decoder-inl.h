@@ -4,8 +4,9 @@
 //   void ForEachK(size_t first_lane, size_t first_k, size_t end_k, Use&& use) const
 //
 // calls use(k, weights) for each k ascending, weights[v] holding the outputs
-// [first_lane + v * kLanes, ...) of the panel. Requires: first_k % kCodesPerWord == 0.
-// The layouts: panel_matrix.h. The values: GroupedCodes in quant/format.h.
+// [first_lane + v * kLanes, ...) of the panel. Requires: first_k % kCodesPerWord == 0. And a
+// constant kBytesPerK: how many bytes of the panel's weights a k has. The layouts: panel_matrix.h.
+// The values: GroupedCodes in quant/format.h.
 #if defined(BITLOSS_COMPUTE_CPU_WEIGHT_DECODER_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef BITLOSS_COMPUTE_CPU_WEIGHT_DECODER_INL_H_
 #undef BITLOSS_COMPUTE_CPU_WEIGHT_DECODER_INL_H_
@@ -15,6 +16,7 @@
 
 #include "bitloss/compute/cpu/panel_matrix.h"
 #include "bitloss/compute/cpu/tile_product-inl.h"
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -27,6 +29,8 @@ using WordVector = hn::Vec<WordTag>;
 
 class F32Decoder {
  public:
+  static constexpr size_t kBytesPerK = kPanelWidth * sizeof(float);
+
   F32Decoder(const PanelMatrix& matrix, size_t panel)
       : weights_(reinterpret_cast<const float*>(matrix.PanelWeights(panel))) {}
 
@@ -47,6 +51,8 @@ class F32Decoder {
 
 class F16Decoder {
  public:
+  static constexpr size_t kBytesPerK = kPanelWidth * sizeof(uint16_t);
+
   F16Decoder(const PanelMatrix& matrix, size_t panel)
       : weights_(reinterpret_cast<const hwy::float16_t*>(matrix.PanelWeights(panel))) {}
 
@@ -155,9 +161,11 @@ class CodesDecoder {
 #pragma GCC unroll 8
       for (size_t v = 0; v < kVectors; ++v) {
         values[v].scale = hn::LoadU(FloatTag(), scales_ + at + v * kLanes);
+        hwy::Prefetch(scales_ + at + v * kLanes + kAheadFloats);
         values[v].zero = hn::Zero(FloatTag());
         if constexpr (kKind != GroupedCodes::Kind::kTable) {
           values[v].zero = hn::LoadU(FloatTag(), zeros_ + at + v * kLanes);
+          hwy::Prefetch(zeros_ + at + v * kLanes + kAheadFloats);
         }
       }
       use_group(values, k, end);
@@ -166,6 +174,8 @@ class CodesDecoder {
   }
 
  private:
+  static constexpr size_t kAheadFloats = 4 * kPanelWidth;  // asked for early: of four groups on
+
   size_t group_size_;
   const float* scales_;
   const float* zeros_;
@@ -174,6 +184,8 @@ class CodesDecoder {
 template <GroupedCodes::Kind kKind>
 class Codes4Decoder : public CodesDecoder<kKind> {
  public:
+  static constexpr size_t kBytesPerK = kPanelWidth / 2;
+
   Codes4Decoder(const PanelMatrix& matrix, size_t panel)
       : CodesDecoder<kKind>(matrix, panel),
         words_(reinterpret_cast<const uint32_t*>(matrix.PanelWeights(panel))),
@@ -217,6 +229,8 @@ class Codes4Decoder : public CodesDecoder<kKind> {
 template <GroupedCodes::Kind kKind>
 class Codes8Decoder : public CodesDecoder<kKind> {
  public:
+  static constexpr size_t kBytesPerK = kPanelWidth;
+
   Codes8Decoder(const PanelMatrix& matrix, size_t panel)
       : CodesDecoder<kKind>(matrix, panel),
         codes_(reinterpret_cast<const uint8_t*>(matrix.PanelWeights(panel))),
