@@ -126,29 +126,24 @@ Result<LayerWeights> FitAndPack(Transformer& transformer, const LayerSource& ori
   return PackFitted(fitted, scheme, backend, size);
 }
 
-// A block of a lane that leaves its linears in FP16, packed from the file; none if the file holds
-// them otherwise.
-Result<std::optional<LayerWeights>> PackFromFile(const ModelSource& source, size_t layer,
-                                                 const Scheme& scheme, const Backend& backend,
-                                                 LaneSize& size) {
-  if (scheme.format.name != F16Format().name || scheme.fit != FitKind::kNearest ||
-      Calibrates(scheme)) {
-    return std::optional<LayerWeights>();
-  }
-  std::array<std::optional<Result<std::optional<EncodedMatrix>>>, kNumLinears> views;
+bool LeavesHalves(const Scheme& scheme) {
+  return scheme.format.name == F16Format().name && scheme.fit == FitKind::kNearest &&
+         !Calibrates(scheme);
+}
+
+// A block of a lane that leaves its linears in FP16: each is read, if it has to be, by one thread.
+Result<LayerWeights> PackHalves(const ModelSource& source, size_t layer, const Scheme& scheme,
+                                const Backend& backend, LaneSize& size) {
+  std::array<std::optional<Result<EncodedMatrix>>, kNumLinears> read;
   backend.threads().ForEachPart(
-      kNumLinears, [&](size_t i, size_t) { views[i] = source.HalfLinear(layer, kAllLinears[i]); });
-  std::array<EncodedMatrix, kNumLinears> encoded;
+      kNumLinears, [&](size_t i, size_t) { read[i] = source.HalfLinear(layer, kAllLinears[i]); });
+  std::array<EncodedMatrix, kNumLinears> halves;
   for (size_t i = 0; i < kNumLinears; ++i) {
-    BITLOSS_TRY(const std::optional<EncodedMatrix> view, std::move(*views[i]));
-    if (!view) return std::optional<LayerWeights>();
-    encoded[i] = *view;
+    BITLOSS_TRY(halves[i], std::move(*read[i]));
   }
   BITLOSS_TRY(const LayerSource vectors, source.LayerVectors(layer, Precision::kFp16));
-  BITLOSS_TRY(LayerWeights packed,
-              PackEncodedLayer(
-                  vectors, encoded, [&](Linear) { return scheme.execution; }, backend, size));
-  return std::optional(std::move(packed));
+  return PackEncodedLayer(
+      vectors, halves, [&](Linear) { return scheme.execution; }, backend, size);
 }
 
 double SecondsSince(std::chrono::steady_clock::time_point start) {
@@ -202,14 +197,12 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
     for (size_t i = 0; i < schemes.size(); ++i) {
       if (options.skip_lane && options.skip_lane(i)) continue;
       const auto start = std::chrono::steady_clock::now();
-      if (!options.layer_encoded) {
-        BITLOSS_TRY(std::optional<LayerWeights> packed,
-                    PackFromFile(source, layer, schemes[i], backend, lanes[i].weights.size));
-        if (packed) {
-          lanes[i].weights.layers.push_back(*std::move(packed));
-          lanes[i].seconds += SecondsSince(start);
-          continue;
-        }
+      if (LeavesHalves(schemes[i]) && !options.layer_encoded) {
+        BITLOSS_TRY(LayerWeights packed,
+                    PackHalves(source, layer, schemes[i], backend, lanes[i].weights.size));
+        lanes[i].weights.layers.push_back(std::move(packed));
+        lanes[i].seconds += SecondsSince(start);
+        continue;
       }
       BITLOSS_TRY(const LayerSource* original, stored(PrecisionOf(schemes[i].format)));
       const auto own = own_chains.find(i);

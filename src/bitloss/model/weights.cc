@@ -213,31 +213,27 @@ bool AllFiniteHalves(std::span<const std::byte> halves) {
 
 }  // namespace
 
-// A tensor that is not finite takes the long way, which says where.
-Result<std::optional<EncodedMatrix>> ModelSource::HalfMatrix(const std::string& name, size_t rows,
-                                                             size_t cols) const {
+Result<EncodedMatrix> ModelSource::ReadHalves(const std::string& name, size_t rows,
+                                              size_t cols) const {
   const std::optional<TensorView> view = checkpoint_->View(name);
-  if (!view || view->dtype != DType::kF16 || !AllFiniteHalves(view->bytes.span())) {
-    return std::optional<EncodedMatrix>();
+  if (view && view->dtype == DType::kF16 && AllFiniteHalves(view->bytes.span())) {
+    return EncodedMatrix{F16Format(), rows, cols, view->bytes, {}, {}, {}};
   }
-  return std::optional(EncodedMatrix{F16Format(), rows, cols, view->bytes, {}, {}, {}});
+  // What is not finite goes this way too, which says where.
+  BITLOSS_TRY(const Matrix matrix, ReadMatrix(name, rows, cols, Precision::kFp16));
+  return F16Format().encode(F16Format(), matrix);
 }
 
-Result<std::optional<EncodedMatrix>> ModelSource::HalfLinear(size_t layer, Linear linear) const {
+Result<EncodedMatrix> ModelSource::HalfLinear(size_t layer, Linear linear) const {
   const LinearShape shape = ShapeOf(config_, linear);
-  return HalfMatrix(LayerTensor(layer, ModuleName(linear)) + ".weight", shape.out, shape.in);
+  return ReadHalves(LayerTensor(layer, ModuleName(linear)) + ".weight", shape.out, shape.in);
 }
 
 Result<EncodedMatrix> ModelSource::ReadTable(const std::string& name, Precision precision) const {
-  if (precision == Precision::kFp16) {
-    BITLOSS_TRY(const std::optional<EncodedMatrix> halves,
-                HalfMatrix(name, config_.vocab_size, config_.hidden_size));
-    if (halves) return *halves;
-  }
-  BITLOSS_TRY(const Matrix table,
-              ReadMatrix(name, config_.vocab_size, config_.hidden_size, precision));
-  const Format& format = precision == Precision::kFp16 ? F16Format() : F32Format();
-  return format.encode(format, table);
+  const size_t rows = config_.vocab_size, cols = config_.hidden_size;
+  if (precision == Precision::kFp16) return ReadHalves(name, rows, cols);
+  BITLOSS_TRY(const Matrix table, ReadMatrix(name, rows, cols, precision));
+  return F32Format().encode(F32Format(), table);
 }
 
 namespace {

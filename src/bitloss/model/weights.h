@@ -76,8 +76,9 @@ class ModelSource {
   Result<LayerSource> Layer(size_t layer, Precision precision) const;
   // The same without its matrices.
   Result<LayerSource> LayerVectors(size_t layer, Precision precision) const;
-  // A linear of Layer(layer, kFp16) as it lies in the file, if it is FP16 there: no copy.
-  Result<std::optional<EncodedMatrix>> HalfLinear(size_t layer, Linear linear) const;
+  // A linear of Layer(layer, kFp16) as halves: where they lie in the file, if it has them, which
+  // copies nothing.
+  Result<EncodedMatrix> HalfLinear(size_t layer, Linear linear) const;
   Result<std::vector<float>> FinalNorm(Precision precision) const;
   // [vocab][hidden] in `format` (f16 or f32), without a copy where the file holds just that.
   Result<EncodedMatrix> Embedding(Precision precision) const;
@@ -99,9 +100,8 @@ class ModelSource {
   Status CheckShape(const std::string& name, std::span<const uint64_t> expected) const;
   Result<Matrix> ReadMatrix(const std::string& name, size_t rows, size_t cols,
                             Precision precision) const;
+  Result<EncodedMatrix> ReadHalves(const std::string& name, size_t rows, size_t cols) const;
   Result<EncodedMatrix> ReadTable(const std::string& name, Precision precision) const;
-  Result<std::optional<EncodedMatrix>> HalfMatrix(const std::string& name, size_t rows,
-                                                  size_t cols) const;
   Result<EncodedMatrix> StoredMatrix(const std::string& name, size_t rows, size_t cols) const;
   std::string EmbeddingName() const;
   std::string HeadName() const;
