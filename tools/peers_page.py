@@ -1,4 +1,4 @@
-"""The page that tools/peers writes: what each figure is, what was asked of it, what was measured."""
+"""The page that tools/peers writes: each figure, what was asked of it, what was measured."""
 
 import statistics
 
@@ -15,8 +15,9 @@ MODELS = {"smollm2": ("SmolLM2-135M", "smollm2-135m", 80, (576, 1536, 30, 576, 1
 class Model:
     """One checkpoint as bitloss, llama.cpp and transformers take it, and what was found once."""
 
-    def __init__(self, key, ours, f16, q8_0, q4_0, transformers):
+    def __init__(self, key, ours, f16, q8_0, q4_0, transformers, tokenizer=None):
         self.key, self.ours, self.transformers = key, ours, transformers
+        self.tokenizer = tokenizer or ours
         self.name, self.bench_name, self.asked_share, self.sizes = MODELS[key]
         self.gguf = {"F16": f16, "Q8_0": q8_0, "Q4_0": q4_0}
         self.kernels, self.study = [], None
@@ -77,8 +78,9 @@ def rows(model):
            lambda f: f["answers fp16"] / f["answers F16"], "x")
     yield ("checkpoint opened to first token, beyond the tokenizer", "< 0.3 s",
            lambda f: f["open"], "s")
-    yield "tokenizer.json loads", "< 0.25 s", lambda f: f["tokenizer load"], "s"
-    yield "encodes on one core", ">= 10 MB/s", lambda f: f["encode"], "MB/s"
+    which = f" ({model.tokenizer.name})"
+    yield f"tokenizer loads{which}", "< 0.25 s", lambda f: f["tokenizer load"], "s"
+    yield f"encodes on one core{which}", ">= 10 MB/s", lambda f: f["encode"], "MB/s"
 
 
 def spread(numbers, unit):
@@ -89,8 +91,8 @@ def spread(numbers, unit):
 
 def study_lines(model):
     study = model.study
-    lines = ["", f"The whole study, once: FP16, int8, nf4 and awq over {study['study lines']} lines "
-             f"({study['study tokens']} tokens) of text with KL, 96 prompts with "
+    lines = ["", "The whole study, once: FP16, int8, nf4 and awq over "
+             f"{study['study lines']} lines ({study['study tokens']} tokens) of text with KL, 96 prompts with "
              f"{study['study answer']} tokens each by all four; with llama.cpp an F16 base run, KL "
              "runs of Q8_0, Q4_0 and Q4_0 again over as many tokens, and the same generation; with "
              "transformers and bitsandbytes float32, LLM.int8 and NF4 (three forms, not four)."]
@@ -118,7 +120,8 @@ def kernel_lines(model):
             what = kernel["kernel"]
         else:
             continue
-        lines.append(f"| {what} | {100 * kernel['share_of_limit']:.0f} % of {names[kernel['limit']]} |")
+        share = f"{100 * kernel['share_of_limit']:.0f} % of {names[kernel['limit']]}"
+        lines.append(f"| {what} | {share} |")
     return lines
 
 
