@@ -11,21 +11,56 @@
 namespace bitloss {
 namespace {
 
-// Rows are added up one by one and then together, so the order does not depend on threads.
-double MeanSquaredDifference(ConstMatrixView a, ConstMatrixView b) {
-  Sum total;
-  for (size_t row = 0; row < a.rows; ++row) {
-    const std::span<const float> x = a.Row(row);
-    const std::span<const float> y = b.Row(row);
-    double sum = 0.0;
-    for (size_t i = 0; i < x.size(); ++i) {
-      const double difference = double{x[i]} - double{y[i]};
-      sum += difference * difference;
-    }
-    total.Add(sum);
+// The mean of squared differences between a part of a block's output and the baseline's, row by row
+// of `expected`. Rows are added up one by one and then together, so the order does not depend on
+// threads.
+class OutputLoss {
+ public:
+  OutputLoss(ConstMatrixView expected, ThreadPool& threads)
+      : expected_(expected), threads_(threads) {}
+
+  // The next rows of the output.
+  void Add(ConstMatrixView output) {
+    std::vector<double> sums(output.rows);
+    const ConstMatrixView expected = expected_.Rows(num_rows_, num_rows_ + output.rows);
+    threads_.ForEachPart((output.rows + kRowsOfPart - 1) / kRowsOfPart, [&](size_t part, size_t) {
+      const size_t end = std::min(output.rows, (part + 1) * kRowsOfPart);
+      size_t row = part * kRowsOfPart;
+      for (; row + kRowsAtOnce <= end; row += kRowsAtOnce) {
+        SumRows<kRowsAtOnce>(output, expected, row, sums);
+      }
+      for (; row < end; ++row) SumRows<1>(output, expected, row, sums);
+    });
+    for (const double sum : sums) total_.Add(sum);
+    num_rows_ += output.rows;
   }
-  return total.Total() / static_cast<double>(a.rows * a.cols);
-}
+
+  // Of the rows so far, their differences as a share of all rows.
+  double Loss() const {
+    return total_.Total() / static_cast<double>(expected_.rows * expected_.cols);
+  }
+
+ private:
+  static constexpr size_t kRowsOfPart = 64;
+  static constexpr size_t kRowsAtOnce = 4;  // sums side by side: none waits for its last addition
+
+  template <size_t kRows>
+  static void SumRows(ConstMatrixView x, ConstMatrixView y, size_t first, std::span<double> sums) {
+    std::array<double, kRows> sum{};
+    for (size_t i = 0; i < x.cols; ++i) {
+      for (size_t r = 0; r < kRows; ++r) {
+        const double difference = double{x.Row(first + r)[i]} - double{y.Row(first + r)[i]};
+        sum[r] += difference * difference;
+      }
+    }
+    std::ranges::copy(sum, sums.begin() + static_cast<ptrdiff_t>(first));
+  }
+
+  ConstMatrixView expected_;
+  ThreadPool& threads_;
+  size_t num_rows_ = 0;
+  Sum total_;
+};
 
 // The scales of each group of linears that share an input.
 struct BlockScales {
@@ -34,6 +69,9 @@ struct BlockScales {
   std::vector<float> feed_forward_input;
   std::vector<float> activated;
 };
+
+// Sequences that go through a candidate together, before its loss is held against the best.
+constexpr size_t kTokensAtOnce = 512;
 
 // Searches one block's scales. Weights are the original ones throughout.
 class ScaleSearch {
@@ -44,7 +82,7 @@ class ScaleSearch {
         source_(source),
         weights_(std::move(weights)),
         layer_(layer),
-        batch_(batch),
+        groups_(batch.Groups(kTokensAtOnce)),
         seen_(seen),
         format_(format) {}
 
@@ -83,49 +121,71 @@ class ScaleSearch {
                                     const CandidateLoss& loss) {
     std::vector<ConstMatrixView> weights;
     for (const Linear linear : linears) weights.push_back(source_.weight(linear));
-    auto choice = SearchScale(format_, weights, ActivationMeans(x), loss, threads());
+    auto choice = SearchScale(format_, weights, ActivationMeans(x, threads()), loss, threads());
     if (!choice.ok()) return Within(ModuleName(linears[0]), choice.error());
     return std::move(choice.value().scales);
   }
 
   Result<std::vector<float>> SearchAttentionInput() {
     constexpr std::array kLinears = {Linear::kQuery, Linear::kKey, Linear::kValue};
-    Matrix output;
     return Search(kLinears, seen_.attention_input,
-                  [&](std::span<const Matrix> candidates) -> Result<double> {
+                  [&](std::span<const Matrix> candidates, double limit) -> Result<double> {
                     BITLOSS_DO(Replace(kLinears, candidates));
-                    transformer_.SelfAttention(weights_, layer_, batch_, nullptr,
-                                               seen_.attention_input, output);
-                    return MeanSquaredDifference(output, seen_.attention_output);
+                    return LossOverGroups(
+                        seen_.attention_input, seen_.attention_output, limit,
+                        [&](const Batch& group, ConstMatrixView x, Matrix& output) {
+                          transformer_.SelfAttention(weights_, layer_, group, nullptr, x, output);
+                        });
                   });
   }
 
   Result<std::vector<float>> SearchFeedForwardInput() {
     constexpr std::array kLinears = {Linear::kGate, Linear::kUp};
-    Matrix output;
     return Search(kLinears, seen_.feed_forward_input,
-                  [&](std::span<const Matrix> candidates) -> Result<double> {
+                  [&](std::span<const Matrix> candidates, double limit) -> Result<double> {
                     BITLOSS_DO(Replace(kLinears, candidates));
-                    transformer_.FeedForward(weights_, batch_, seen_.feed_forward_input, output);
-                    return MeanSquaredDifference(output, seen_.feed_forward_output);
+                    return LossOverGroups(
+                        seen_.feed_forward_input, seen_.feed_forward_output, limit,
+                        [&](const Batch& group, ConstMatrixView x, Matrix& output) {
+                          transformer_.FeedForward(weights_, group, x, output);
+                        });
                   });
+  }
+
+  // What forward(group, x, output) makes of the inputs x loses against `expected`, group of
+  // sequences by group, as long as that is within `limit`.
+  template <class Forward>
+  double LossOverGroups(ConstMatrixView inputs, ConstMatrixView expected, double limit,
+                        const Forward& forward) {
+    OutputLoss loss(expected, threads());
+    size_t first = 0;
+    for (const Batch& group : groups_) {
+      const size_t end = first + group.tokens().size();
+      forward(group, inputs.Rows(first, end), output_);
+      loss.Add(output_);
+      if (loss.Loss() > limit) break;
+      first = end;
+    }
+    return loss.Loss();
   }
 
   // A linear whose own output is the loss.
   Result<std::vector<float>> SearchAlone(Linear linear, ConstMatrixView x) {
     const Gram gram = MakeGram(x, threads());
-    return Search({&linear, 1}, x, [&](std::span<const Matrix> candidates) -> Result<double> {
-      return LinearLoss(gram, source_.weight(linear), candidates[0], threads());
-    });
+    return Search(
+        {&linear, 1}, x, [&](std::span<const Matrix> candidates, double limit) -> Result<double> {
+          return LinearLoss(gram, source_.weight(linear), candidates[0], threads(), limit);
+        });
   }
 
   Transformer& transformer_;
   const LayerSource& source_;
   LayerWeights weights_;  // the block's own, but for the candidates
   size_t layer_;
-  const Batch& batch_;
+  std::vector<Batch> groups_;
   const Observed& seen_;
   const Format& format_;
+  Matrix output_;
 };
 
 void MultiplyColumns(Matrix& weights, std::span<const float> scales) {

@@ -10,4 +10,13 @@ Matrix Decode(const EncodedMatrix& matrix) {
   return decoded;
 }
 
+Status Round(const Format& format, ConstMatrixView weights, MatrixView out) {
+  if (format.round != nullptr) return format.round(format, weights, out);
+  BITLOSS_TRY(const EncodedMatrix encoded, format.encode(format, weights));
+  for (size_t row = 0; row < out.rows; ++row) {
+    encoded.format.decode(encoded, row, 0, out.Row(row));
+  }
+  return Ok();
+}
+
 }  // namespace bitloss

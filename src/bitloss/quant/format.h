@@ -60,6 +60,10 @@ struct Format {
   void (*decode)(const EncodedMatrix& matrix, size_t row, size_t first_col,
                  std::span<float> out) = nullptr;
 
+  // out = decode(encode(weights)), without the codes between, for fits that try many candidates;
+  // `out` may be `weights`. Errors are encode's. Null: what the two do one after the other.
+  Status (*round)(const Format& format, ConstMatrixView weights, MatrixView out) = nullptr;
+
   // The same values as codes, scales and zero points, for kernels to repack; null for formats that
   // have no codes (f16, f32).
   GroupedCodes (*unpack)(const EncodedMatrix& matrix) = nullptr;
@@ -121,6 +125,9 @@ struct GroupedCodes {
 
 // The whole matrix, decoded. For tests and fits; kernels decode what they need.
 Matrix Decode(const EncodedMatrix& matrix);
+
+// out = decode(encode(weights)), the quicker way if the format has one; `out` may be `weights`.
+Status Round(const Format& format, ConstMatrixView weights, MatrixView out);
 
 // The plain formats; value = the stored float. A matrix is encoded without a copy of more than its
 // own bytes.

@@ -10,7 +10,22 @@
 namespace bitloss {
 namespace {
 
-constexpr size_t kSliceRows = 64;  // rows of a matrix that are one part of the work
+constexpr size_t kColumnsOfPart = 64;
+constexpr size_t kSliceRows = 64;    // rows of a matrix that are one part of the work
+constexpr size_t kSlicesOfPart = 4;  // after which a loss is held against its limit
+// Of a limit: sums that are rounded may fall short of their parts by less than this.
+constexpr double kRoundedUp = 1.0 + 1e-12;
+
+// 0 to count - 1, the middle first.
+std::vector<size_t> FromTheMiddle(size_t count) {
+  std::vector<size_t> order;
+  const size_t middle = count / 2;
+  for (size_t distance = 0; order.size() < count; ++distance) {
+    if (distance <= middle) order.push_back(middle - distance);
+    if (distance > 0 && middle + distance < count) order.push_back(middle + distance);
+  }
+  return order;
+}
 
 std::vector<float> ToFloats(std::span<const double> values) {
   std::vector<float> floats;
@@ -44,13 +59,6 @@ Status ForEachSlice(std::span<const Slice> slices, ThreadPool& threads,
   return failed == results.end() ? Ok() : *failed;
 }
 
-// out = decode(encode(weights)).
-Status RoundTrip(const Format& format, ConstMatrixView weights, MatrixView out) {
-  BITLOSS_TRY(const EncodedMatrix encoded, format.encode(format, weights));
-  for (size_t row = 0; row < out.rows; ++row) format.decode(encoded, row, 0, out.Row(row));
-  return Ok();
-}
-
 // out = Q(weights diag(scales)) diag(scales)^-1.
 Status ScaledRoundTrip(const Format& format, ConstMatrixView weights, std::span<const float> scales,
                        MatrixView out) {
@@ -59,7 +67,7 @@ Status ScaledRoundTrip(const Format& format, ConstMatrixView weights, std::span<
     const std::span<float> to = out.Row(row);
     for (size_t i = 0; i < to.size(); ++i) to[i] = from[i] * scales[i];
   }
-  BITLOSS_DO(RoundTrip(format, out, out));
+  BITLOSS_DO(Round(format, out, out));
   for (size_t row = 0; row < out.rows; ++row) {
     const std::span<float> to = out.Row(row);
     for (size_t i = 0; i < to.size(); ++i) to[i] /= scales[i];
@@ -127,7 +135,7 @@ class SliceClipper {
       bounds_[index] = AbsMax(group) * share;
       Clamp(group, bounds_[index], out);
     });
-    BITLOSS_DO(RoundTrip(format_, clipped_, clipped_));
+    BITLOSS_DO(Round(format_, clipped_, clipped_));
     ForEachGroup([](size_t, std::span<const float> group, std::span<float> out) {
       for (size_t i = 0; i < out.size(); ++i) out[i] -= group[i];
     });
@@ -156,29 +164,35 @@ class SliceClipper {
 
 }  // namespace
 
-std::vector<float> ActivationMeans(ConstMatrixView x) {
+std::vector<float> ActivationMeans(ConstMatrixView x, ThreadPool& threads) {
   std::vector<double> sums(x.cols);
-  for (size_t row = 0; row < x.rows; ++row) {
-    const std::span<const float> values = x.Row(row);
-    for (size_t i = 0; i < values.size(); ++i) sums[i] += std::abs(values[i]);
-  }
+  threads.ForEachPart((x.cols + kColumnsOfPart - 1) / kColumnsOfPart, [&](size_t part, size_t) {
+    const size_t first = part * kColumnsOfPart;
+    const ConstMatrixView some = x.Cols(first, std::min(first + kColumnsOfPart, x.cols));
+    for (size_t row = 0; row < some.rows; ++row) {
+      const std::span<const float> values = some.Row(row);
+      for (size_t i = 0; i < values.size(); ++i) sums[first + i] += std::abs(values[i]);
+    }
+  });
   for (double& sum : sums) sum /= static_cast<double>(x.rows);
   return ToFloats(sums);
 }
 
-std::vector<float> WeightMeans(std::span<const ConstMatrixView> weights, size_t group_size) {
+std::vector<float> WeightMeans(std::span<const ConstMatrixView> weights, size_t group_size,
+                               ThreadPool& threads) {
   std::vector<double> sums(weights[0].cols);
   size_t num_rows = 0;
-  for (const ConstMatrixView& matrix : weights) {
-    num_rows += matrix.rows;
-    for (size_t row = 0; row < matrix.rows; ++row) {
-      for (size_t first = 0; first < matrix.cols; first += group_size) {
+  for (const ConstMatrixView& matrix : weights) num_rows += matrix.rows;
+  threads.ForEachPart(sums.size() / group_size, [&](size_t part, size_t) {
+    const size_t first = part * group_size;
+    for (const ConstMatrixView& matrix : weights) {
+      for (size_t row = 0; row < matrix.rows; ++row) {
         const auto group = matrix.Row(row).subspan(first, group_size);
         const double largest = AbsMax(group) + 1e-6;
         for (size_t i = 0; i < group_size; ++i) sums[first + i] += std::abs(group[i]) / largest;
       }
     }
-  }
+  });
   for (double& sum : sums) sum /= static_cast<double>(num_rows);
   return ToFloats(sums);
 }
@@ -204,24 +218,26 @@ Result<ScaleChoice> SearchScale(const Format& format, std::span<const ConstMatri
                                 std::span<const float> x_means, const CandidateLoss& loss,
                                 ThreadPool& threads) {
   BITLOSS_CHECK(format.row_coding == RowCoding::kIndependent && format.group_size > 0);
-  const std::vector<float> w_means = WeightMeans(weights, format.group_size);
+  const std::vector<float> w_means = WeightMeans(weights, format.group_size, threads);
   const std::vector<Slice> slices = CutIntoSlices(weights);
   std::vector<Matrix> candidates;
   for (const ConstMatrixView& matrix : weights) candidates.emplace_back(matrix.rows, matrix.cols);
 
   ScaleChoice best;
+  best.losses.resize(kAwqRatios);
   double best_loss = std::numeric_limits<double>::infinity();
-  for (size_t k = 0; k < kAwqRatios; ++k) {
+  for (const size_t k : FromTheMiddle(kAwqRatios)) {
     const double ratio = static_cast<double>(k) / kAwqRatios;
     std::vector<float> scales = CandidateScales(ratio, x_means, w_means);
     BITLOSS_DO(ForEachSlice(slices, threads, [&](const Slice& s) {
       return ScaledRoundTrip(format, weights[s.matrix].Rows(s.begin, s.end), scales,
                              candidates[s.matrix].view().Rows(s.begin, s.end));
     }));
-    BITLOSS_TRY(const double candidate_loss, loss(candidates));
-    best.losses.push_back(candidate_loss);
-    if (!(candidate_loss < best_loss)) continue;
-    best_loss = candidate_loss;
+    BITLOSS_TRY(best.losses[k], loss(candidates, best_loss * kRoundedUp));
+    const bool is_better =
+        best.losses[k] < best_loss || (best.losses[k] == best_loss && ratio < best.ratio);
+    if (!is_better || !std::isfinite(best.losses[k])) continue;
+    best_loss = best.losses[k];
     best.ratio = ratio;
     best.scales = std::move(scales);
   }
@@ -232,22 +248,29 @@ Result<ScaleChoice> SearchScale(const Format& format, std::span<const ConstMatri
 }
 
 double LinearLoss(const Gram& gram, ConstMatrixView weights, ConstMatrixView candidate,
-                  ThreadPool& threads) {
-  std::vector<double> errors(weights.rows);
+                  ThreadPool& threads, double limit) {
   const std::vector<Slice> slices = CutIntoSlices({&weights, 1});
-  threads.ForEachPart(slices.size(), [&](size_t part, size_t) {
-    const auto [matrix, begin, end] = slices[part];
-    Matrix deltas(end - begin, weights.cols);
-    for (size_t row = begin; row < end; ++row) {
-      for (size_t i = 0; i < weights.cols; ++i) {
-        deltas.Row(row - begin)[i] = candidate.Row(row)[i] - weights.Row(row)[i];
-      }
-    }
-    QuadraticForms(gram, deltas, std::span(errors).subspan(begin, end - begin));
-  });
+  const auto num_errors = static_cast<double>(gram.num_inputs * weights.rows);
+  std::vector<double> errors(weights.rows);
   Sum total;
-  for (const double error : errors) total.Add(error);
-  return total.Total() / static_cast<double>(gram.num_inputs * weights.rows);
+  for (size_t first = 0; first < slices.size(); first += kSlicesOfPart) {
+    const size_t count = std::min(kSlicesOfPart, slices.size() - first);
+    threads.ForEachPart(count, [&](size_t part, size_t) {
+      const auto [matrix, begin, end] = slices[first + part];
+      Matrix deltas(end - begin, weights.cols);
+      for (size_t row = begin; row < end; ++row) {
+        for (size_t i = 0; i < weights.cols; ++i) {
+          deltas.Row(row - begin)[i] = candidate.Row(row)[i] - weights.Row(row)[i];
+        }
+      }
+      QuadraticForms(gram, deltas, std::span(errors).subspan(begin, end - begin));
+    });
+    for (size_t row = slices[first].begin; row < slices[first + count - 1].end; ++row) {
+      total.Add(errors[row]);
+    }
+    if (total.Total() / num_errors > limit) break;
+  }
+  return total.Total() / num_errors;
 }
 
 Status ClipGroups(const Format& format, ConstMatrixView x, ThreadPool& threads,

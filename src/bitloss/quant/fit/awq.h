@@ -13,6 +13,7 @@
 #define BITLOSS_QUANT_FIT_AWQ_H_
 
 #include <functional>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -29,11 +30,12 @@ inline constexpr size_t kAwqClipSteps = 10;    // m = m0 * (1 - k / 20), 1.00 to
 inline constexpr size_t kAwqClipInputs = 512;  // about so many inputs judge the clipping
 
 // mean_t |x[t][j]| for each column of x [tokens][in].
-std::vector<float> ActivationMeans(ConstMatrixView x);
+std::vector<float> ActivationMeans(ConstMatrixView x, ThreadPool& threads);
 
 // mean over all rows of all matrices of |w[o][j]| / (max of |w| in its group + 1e-6).
 // Requires: equal numbers of columns, which group_size divides.
-std::vector<float> WeightMeans(std::span<const ConstMatrixView> weights, size_t group_size);
+std::vector<float> WeightMeans(std::span<const ConstMatrixView> weights, size_t group_size,
+                               ThreadPool& threads);
 
 // s = max(x^r / (w^(1-r) + 1e-4), 1e-4), divided by sqrt(max s * min s); what is then infinite or
 // NaN becomes 1.
@@ -43,24 +45,29 @@ std::vector<float> CandidateScales(double ratio, std::span<const float> x_means,
 struct ScaleChoice {
   double ratio = 0.0;
   std::vector<float> scales;   // [in]
-  std::vector<double> losses;  // of each ratio
+  std::vector<double> losses;  // of each ratio, as far as CandidateLoss summed them
 };
 
-// What a candidate loses: mean squared error of the group's output when its matrices are these.
-using CandidateLoss = std::function<Result<double>(std::span<const Matrix> candidates)>;
+// What a candidate loses: mean squared error of the group's output when its matrices are these. A
+// sum of squares only grows, so once a part of the loss is beyond `limit`, that part may be
+// returned: this candidate is not the one.
+using CandidateLoss =
+    std::function<Result<double>(std::span<const Matrix> candidates, double limit)>;
 
 // The scales of the candidate ratio with the smallest loss, for matrices that read the same input.
-// A candidate's matrices are Q(W diag(s)) diag(s)^-1. kBadInput if no candidate's loss is a number;
-// the format's and the loss's own errors.
+// A candidate's matrices are Q(W diag(s)) diag(s)^-1. Candidates are tried from the middle ratio
+// outwards, where a small loss is found early; of equal losses the smallest ratio's is chosen, as
+// if all had been tried in ascending order. kBadInput if no candidate's loss is a number; the
+// format's and the loss's own errors.
 // Requires: format.row_coding is kIndependent, format.group_size > 0 and divides the columns.
 Result<ScaleChoice> SearchScale(const Format& format, std::span<const ConstMatrixView> weights,
                                 std::span<const float> x_means, const CandidateLoss& loss,
                                 ThreadPool& threads);
 
 // The loss of a group of one matrix: mean over inputs and outputs of ((W - candidate) x)^2, from
-// the Gram matrix of the inputs.
+// the Gram matrix of the inputs; a part of it if that is beyond `limit` already.
 double LinearLoss(const Gram& gram, ConstMatrixView weights, ConstMatrixView candidate,
-                  ThreadPool& threads);
+                  ThreadPool& threads, double limit = std::numeric_limits<double>::infinity());
 
 // Clips each group of each row of `weights` [out][in] to the bound among kAwqClipSteps at which
 // the group's encoded form is nearest to the unclipped weights, in squared error of its share of

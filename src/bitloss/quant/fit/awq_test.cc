@@ -44,7 +44,7 @@ std::vector<Case> Cases() {
 
 // The mean squared error over all outputs of all matrices.
 CandidateLoss LossOf(const Case& c, const Gram& gram, ThreadPool& threads) {
-  return [&c, &gram, &threads](std::span<const Matrix> candidates) -> Result<double> {
+  return [&c, &gram, &threads](std::span<const Matrix> candidates, double) -> Result<double> {
     double sum = 0.0;
     size_t rows = 0;
     for (size_t m = 0; m < candidates.size(); ++m) {
@@ -58,18 +58,20 @@ CandidateLoss LossOf(const Case& c, const Gram& gram, ThreadPool& threads) {
 
 ScaleChoice Search(const Case& c, ThreadPool& threads) {
   const Gram gram = MakeGram(c.x, threads);
-  return SearchScale(c.format, c.views(), ActivationMeans(c.x), LossOf(c, gram, threads), threads)
+  return SearchScale(c.format, c.views(), ActivationMeans(c.x, threads), LossOf(c, gram, threads),
+                     threads)
       .value();
 }
 
 TEST(AwqTest, MeansAreThoseOfTheFormulas) {
+  ThreadPool threads(2);
   for (const Case& c : Cases()) {
     SCOPED_TRACE(c.name);
     EXPECT_THAT(
-        ActivationMeans(c.x),
+        ActivationMeans(c.x, threads),
         testing::Pointwise(testing::FloatEq(), golden::Array<float>(c.golden["x_means_f32"])));
     EXPECT_THAT(
-        WeightMeans(c.views(), c.format.group_size),
+        WeightMeans(c.views(), c.format.group_size, threads),
         testing::Pointwise(testing::FloatEq(), golden::Array<float>(c.golden["w_means_f32"])));
   }
 }
@@ -101,6 +103,55 @@ TEST(AwqTest, ClippingBoundsAreThoseOfTheLongWay) {
     EXPECT_THAT(c.weights[0].flat(),
                 ElementsAreArray(golden::Array<float>(c.golden["clipped_f32"])));
   }
+}
+
+// A loss that is summed only as far as its limit says, least of all where it is beyond it.
+TEST(AwqTest, LossesThatStopAtTheLimitChooseTheSame) {
+  ThreadPool threads(2);
+  for (const Case& c : Cases()) {
+    SCOPED_TRACE(c.name);
+    const Gram gram = MakeGram(c.x, threads);
+    const CandidateLoss whole = LossOf(c, gram, threads);
+    size_t num_stopped = 0;
+    const CandidateLoss stopped = [&](std::span<const Matrix> candidates,
+                                      double limit) -> Result<double> {
+      BITLOSS_TRY(const double loss, whole(candidates, limit));
+      if (!(loss > limit)) return loss;
+      ++num_stopped;
+      return std::nextafter(limit, loss);
+    };
+    const std::vector<float> means = ActivationMeans(c.x, threads);
+    const ScaleChoice a = SearchScale(c.format, c.views(), means, whole, threads).value();
+    const ScaleChoice b = SearchScale(c.format, c.views(), means, stopped, threads).value();
+    EXPECT_EQ(a.ratio, b.ratio);
+    EXPECT_EQ(a.scales, b.scales);
+    EXPECT_GT(num_stopped, 10u);
+  }
+}
+
+TEST(AwqTest, LinearLossStopsBeyondTheLimit) {
+  ThreadPool threads(2);
+  const Matrix x = GaussianMatrix(40, 64, 5);
+  const Matrix weights = GaussianMatrix(1000, 64, 6);
+  Matrix candidate(1000, 64);
+  for (size_t i = 0; i < candidate.flat().size(); ++i) {
+    candidate.flat()[i] = 0.5f * weights.flat()[i];
+  }
+  const Gram gram = MakeGram(x, threads);
+  const double whole = LinearLoss(gram, weights, candidate, threads);
+  EXPECT_EQ(LinearLoss(gram, weights, candidate, threads, whole), whole);
+  const double part = LinearLoss(gram, weights, candidate, threads, 0.5 * whole);
+  EXPECT_GT(part, 0.5 * whole);
+  EXPECT_LT(part, whole);
+}
+
+TEST(AwqTest, TakesTheFirstOfEqualLosses) {
+  const Case c = std::move(Cases()[0]);
+  ThreadPool threads(1);
+  const CandidateLoss loss = [](std::span<const Matrix>, double) -> Result<double> { return 1.0; };
+  const ScaleChoice choice =
+      SearchScale(c.format, c.views(), ActivationMeans(c.x, threads), loss, threads).value();
+  EXPECT_EQ(choice.ratio, 0.0);
 }
 
 // By hand: x = [4, 1], w = [0.2, 0.6].
@@ -136,8 +187,9 @@ TEST(AwqTest, OneThreadChoosesWhatFourChoose) {
 TEST(AwqTest, SaysSoWhenNoLossIsANumber) {
   const Case c = std::move(Cases()[0]);
   ThreadPool threads(1);
-  const CandidateLoss loss = [](std::span<const Matrix>) -> Result<double> { return NAN; };
-  const auto choice = SearchScale(c.format, c.views(), ActivationMeans(c.x), loss, threads);
+  const CandidateLoss loss = [](std::span<const Matrix>, double) -> Result<double> { return NAN; };
+  const auto choice =
+      SearchScale(c.format, c.views(), ActivationMeans(c.x, threads), loss, threads);
   EXPECT_EQ(choice.error().kind, ErrorKind::kBadInput);
 }
 

@@ -56,10 +56,7 @@ Status ClipRows(const Format& format, ConstMatrixView weights, std::span<const f
     for_each_group([&](size_t row, size_t first, std::span<const float> group, const Best&) {
       Clamp(group, AbsMax(group) * share, out.Row(row).data() + first);
     });
-    BITLOSS_TRY(const EncodedMatrix encoded, format.encode(format, out));
-    for (size_t row = 0; row < weights.rows; ++row) {
-      encoded.format.decode(encoded, row, 0, decoded.Row(row));
-    }
+    BITLOSS_DO(Round(format, out, decoded));
     for_each_group([&](size_t row, size_t first, std::span<const float> group, Best& found) {
       const double error =
           ErrorOf(group, decoded.Row(row).subspan(first, group.size()),

@@ -69,7 +69,7 @@ constexpr size_t kLanes = HWY_MIN(HWY_LANES(double), kPanel);
 void PanelProducts(const double* HWY_RESTRICT left, const double* HWY_RESTRICT right,
                    size_t num_inputs, double* HWY_RESTRICT out) {
   constexpr size_t kVectors = kPanel / kLanes;
-  constexpr size_t kRows = 4;  // with two vectors of AVX2: eight sums hide the latency
+  constexpr size_t kRows = kLanes < 8 ? 4 : 8;  // eight sums of either width hide the latency
   const DoubleTag d;
   for (size_t first = 0; first < kPanel; first += kRows) {
     DoubleVector sum[kRows][kVectors];
@@ -156,16 +156,17 @@ namespace {
 
 size_t NumPanels(size_t size) { return (size + kPanel - 1) / kPanel; }
 
-// Columns of x in panels [panels][inputs][kPanel], the last filled up with zeros.
-std::vector<double> ToPanels(ConstMatrixView x, size_t step, size_t num_inputs) {
-  std::vector<double> panels(NumPanels(x.cols) * num_inputs * kPanel);
+// One panel of [panels][inputs][kPanel] from its columns of x; the columns that the last lacks stay
+// zeros.
+void FillPanel(ConstMatrixView x, size_t step, size_t num_inputs, size_t panel,
+               std::vector<double>& panels) {
+  const size_t first = panel * kPanel;
+  const ConstMatrixView cols = x.Cols(first, std::min(first + kPanel, x.cols));
+  double* out = panels.data() + panel * num_inputs * kPanel;
   for (size_t t = 0; t < num_inputs; ++t) {
-    const std::span<const float> row = x.Row(t * step);
-    for (size_t col = 0; col < x.cols; ++col) {
-      panels[(col / kPanel * num_inputs + t) * kPanel + col % kPanel] = row[col];
-    }
+    const std::span<const float> row = cols.Row(t * step);
+    for (size_t i = 0; i < row.size(); ++i) out[t * kPanel + i] = row[i];
   }
-  return panels;
 }
 
 // The kPanel rows of the folded matrix from panel `left` on.
@@ -203,8 +204,10 @@ void Interleave(ConstMatrixView deltas, size_t first, std::span<double> out) {
 
 Gram MakeGram(ConstMatrixView x, ThreadPool& threads) {
   Gram gram{x.cols, x.rows, std::vector<double>(x.cols * x.cols)};
-  const std::vector<double> panels = ToPanels(x, 1, x.rows);
   const size_t num_panels = NumPanels(x.cols);
+  std::vector<double> panels(num_panels * x.rows * kPanel);
+  threads.ForEachPart(num_panels,
+                      [&](size_t panel, size_t) { FillPanel(x, 1, x.rows, panel, panels); });
   // The longest rows first: they take the longest.
   threads.ForEachPart(num_panels,
                       [&](size_t part, size_t) { FillRows(panels, num_panels - 1 - part, gram); });
@@ -213,8 +216,12 @@ Gram MakeGram(ConstMatrixView x, ThreadPool& threads) {
 
 Gram MakeGram(ConstMatrixView x, size_t step) {
   Gram gram{x.cols, (x.rows + step - 1) / step, std::vector<double>(x.cols * x.cols)};
-  const std::vector<double> panels = ToPanels(x, step, gram.num_inputs);
-  for (size_t panel = 0; panel < NumPanels(x.cols); ++panel) FillRows(panels, panel, gram);
+  const size_t num_panels = NumPanels(x.cols);
+  std::vector<double> panels(num_panels * gram.num_inputs * kPanel);
+  for (size_t panel = 0; panel < num_panels; ++panel) {
+    FillPanel(x, step, gram.num_inputs, panel, panels);
+  }
+  for (size_t panel = 0; panel < num_panels; ++panel) FillRows(panels, panel, gram);
   return gram;
 }
 

@@ -2,6 +2,7 @@
 // listed.
 #include <gmock/gmock.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -124,6 +125,19 @@ TEST_P(EveryFormat, EncodesSlicesOfRowsAsTheWholeIfItSaysSo) {
   const Matrix whole = Decode(Encode(weights));
   const Matrix slice = Decode(Encode(weights.view().Rows(2, 5)));
   EXPECT_THAT(slice.flat(), ElementsAreArray(whole.flat().subspan(2 * 256, 3 * 256)));
+}
+
+TEST_P(EveryFormat, RoundsToWhatItsCodesDecodeTo) {
+  Matrix weights = GaussianMatrix(5, 256, 4);
+  for (float& w : weights.Row(3)) w = std::abs(w);  // one sign
+  for (float& w : weights.Row(4)) w = 0.0f;
+  const Matrix expected = Decode(Encode(weights));
+  ASSERT_TRUE(Round(format_, weights, weights).ok());
+  for (size_t i = 0; i < weights.flat().size(); ++i) {
+    ASSERT_EQ(std::bit_cast<uint32_t>(weights.flat()[i]),
+              std::bit_cast<uint32_t>(expected.flat()[i]))
+        << i;
+  }
 }
 
 TEST_P(EveryFormat, ReadsAViewWhoseRowsAreApart) {

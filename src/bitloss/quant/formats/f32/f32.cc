@@ -1,6 +1,5 @@
 #include "bitloss/quant/formats/f32/f32.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "bitloss/quant/formats/no_parameters.h"
@@ -11,9 +10,11 @@ namespace {
 
 Result<EncodedMatrix> EncodeF32(const Format& format, ConstMatrixView weights) {
   BITLOSS_DO(CheckFinite(weights));
-  std::vector<float> values(weights.rows * weights.cols);
+  std::vector<float> values;
+  values.reserve(weights.rows * weights.cols);
   for (size_t row = 0; row < weights.rows; ++row) {
-    std::ranges::copy(weights.Row(row), values.begin() + row * weights.cols);
+    const std::span<const float> from = weights.Row(row);
+    values.insert(values.end(), from.begin(), from.end());
   }
   return EncodedMatrix{.format = format,
                        .rows = weights.rows,

@@ -91,6 +91,25 @@ void EncodeGroup(const Format& format, std::span<const float> group, const Grid&
   }
 }
 
+// What EncodeGroup's codes decode to. `group` may be `out`. Differences of whole numbers of up to 8
+// bits are exact, so that adding the zero point to a code and taking it away again changes nothing.
+void RoundGroup(const Format& format, std::span<const float> group, const Grid& grid,
+                std::span<float> out) {
+  const float scale = ToFloat(grid.scale);
+  const float zero = grid.zero;
+  if (format.symmetry == Symmetry::kFloatZero) {
+    for (size_t i = 0; i < group.size(); ++i) {
+      const float steps = std::min(std::max(group[i] / scale + zero, 0.0f), MaxCode(format));
+      out[i] = std::fma(RoundToEven(steps), scale, -zero * scale);
+    }
+    return;
+  }
+  const float top = MaxCode(format) - zero;
+  for (size_t i = 0; i < group.size(); ++i) {
+    out[i] = RoundToEven(std::min(std::max(group[i] / scale, -zero), top)) * scale;
+  }
+}
+
 struct Planes {
   std::vector<uint8_t> codes;
   std::vector<F16> scales;
@@ -140,9 +159,9 @@ std::vector<uint32_t> NeighboursIndex(const Format& format, size_t cols) {
   return group_of;
 }
 
-Status EncodeRow(const Format& format, std::span<const float> row, Planes& planes) {
-  std::vector<uint8_t> codes(row.size());
-  std::vector<Grid> grids;
+// work(first column, group, grid) for each group of a row.
+template <class Work>
+Status ForEachGroup(const Format& format, std::span<const float> row, const Work& work) {
   for (size_t first = 0; first < row.size(); first += format.group_size) {
     const auto group = row.subspan(first, std::min(format.group_size, row.size() - first));
     const Grid grid = GridOf(format, RangeWithZero(group));
@@ -150,9 +169,19 @@ Status EncodeRow(const Format& format, std::span<const float> row, Planes& plane
       return BadInput("the weights of columns {} to {} need a scale beyond the range of FP16",
                       first, first + group.size() - 1);
     }
-    EncodeGroup(format, group, grid, std::span(codes).subspan(first, group.size()));
-    grids.push_back(grid);
+    work(first, group, grid);
   }
+  return Ok();
+}
+
+Status EncodeRow(const Format& format, std::span<const float> row, Planes& planes) {
+  std::vector<uint8_t> codes(row.size());
+  std::vector<Grid> grids;
+  BITLOSS_DO(
+      ForEachGroup(format, row, [&](size_t first, std::span<const float> group, const Grid& grid) {
+        EncodeGroup(format, group, grid, std::span(codes).subspan(first, group.size()));
+        grids.push_back(grid);
+      }));
   AppendPacked(format, codes, grids, planes);
   return Ok();
 }
@@ -168,6 +197,19 @@ Result<EncodedMatrix> EncodeIntGroup(const Format& format, ConstMatrixView weigh
   }
   return FromPlanes(format, weights.rows, weights.cols, std::move(planes),
                     NeighboursIndex(format, weights.cols));
+}
+
+Status RoundIntGroup(const Format& format, ConstMatrixView weights, MatrixView out) {
+  BITLOSS_DO(CheckFinite(weights));
+  for (size_t row = 0; row < weights.rows; ++row) {
+    const Status status =
+        ForEachGroup(format, weights.Row(row),
+                     [&](size_t first, std::span<const float> group, const Grid& grid) {
+                       RoundGroup(format, group, grid, out.Row(row).subspan(first, group.size()));
+                     });
+    if (!status.ok()) return Within(fmt::format("row {}", row), status.error());
+  }
+  return Ok();
 }
 
 Result<EncodedMatrix> PackIntGroup(const Format& format, size_t rows, size_t cols,
@@ -327,6 +369,7 @@ Format IntGroupFormat(int bits, size_t group_size, Symmetry symmetry, GroupOrder
       .num_bytes = NumBytesIntGroup,
       .encode = EncodeIntGroup,
       .decode = DecodeIntGroup,
+      .round = RoundIntGroup,
       .unpack = UnpackIntGroup,
       .pack = PackIntGroup,
   };
