@@ -5,10 +5,10 @@
 //   codes   the blocks as a file holds them: [rows][cols / block] of bytes_per_block bytes
 //
 // Rows that 256 does not divide are stored as llama.cpp's quantize tool stores them: q2_k, q3_k and
-// iq4_xs as iq4_nl (newer versions take q4_0 for the first two), q4_k as q5_0, q5_k as q5_1, q6_k as
-// q8_0 (Format::stored_as). kUnsupported for rows that 32 does not divide either. Zeros decode to
-// zeros, equal weights to themselves but for the rounding of their scale to FP16. kBadInput for NaN,
-// infinity and weights beyond FP16, whose scales could be beyond it too.
+// iq4_xs as iq4_nl (newer versions take q4_0 for the first two), q4_k as q5_0, q5_k as q5_1, q6_k
+// as q8_0 (Format::stored_as). kUnsupported for rows that 32 does not divide either. Zeros decode
+// to zeros, equal weights to themselves but for the rounding of their scale to FP16. kBadInput for
+// NaN, infinity and weights beyond FP16, whose scales could be beyond it too.
 //
 // (Source: ggml-quants.c; llama.cpp llama-quant.cpp, tensor_type_fallback.)
 #ifndef BITLOSS_QUANT_FORMATS_GGML_GGML_FORMAT_H_
