@@ -96,6 +96,12 @@ TEST(Utf8Test, FindsTheFirstBadByte) {
   EXPECT_EQ(FindInvalidUtf8("abc\xE2\x82"), 3u);        // cut off
 }
 
+TEST(TextTest, DecodesWhatIsTextAndKeepsApartWhatIsNot) {
+  EXPECT_EQ(CodePointsOf("h\xC3\xA9\xE2\x82\xAC\xF0\x9F\xA6\x99"), U"h\u00E9\u20AC\U0001F999");
+  EXPECT_EQ(CodePointsOf("a\xFF\xC3"), (std::u32string{'a', kNotText + 0xFF, kNotText + 0xC3}));
+  EXPECT_EQ(CodePointsOf(""), U"");
+}
+
 class FileTest : public testing::Test {
  protected:
   void SetUp() override {

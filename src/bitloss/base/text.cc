@@ -27,6 +27,15 @@ size_t WellFormedLength(std::string_view s) {
   return 0;
 }
 
+// Of a well-formed sequence.
+char32_t CodePoint(std::string_view sequence) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(sequence[i]); };
+  if (sequence.size() == 1) return byte(0);
+  char32_t value = byte(0) & (0xFFu >> (sequence.size() + 1));
+  for (size_t i = 1; i < sequence.size(); ++i) value = value << 6 | (byte(i) & 0x3F);
+  return value;
+}
+
 }  // namespace
 
 std::optional<size_t> FindInvalidUtf8(std::string_view text) {
@@ -36,6 +45,17 @@ std::optional<size_t> FindInvalidUtf8(std::string_view text) {
     i += length;
   }
   return std::nullopt;
+}
+
+std::u32string CodePointsOf(std::string_view text) {
+  std::u32string code_points;
+  while (!text.empty()) {
+    const size_t length = WellFormedLength(text);
+    code_points.push_back(length > 0 ? CodePoint(text.substr(0, length))
+                                     : kNotText + static_cast<uint8_t>(text[0]));
+    text.remove_prefix(length > 0 ? length : 1);
+  }
+  return code_points;
 }
 
 }  // namespace bitloss

@@ -117,6 +117,9 @@ Status ReadPrompt(Fields& fields, const Defaults& defaults, std::set<std::string
     std::set<std::string> check_ids;
     BITLOSS_DO(ForEachObject(fields, "checks", [&](Fields& element) -> Status {
       BITLOSS_TRY(Check check, ReadCheck(element, defaults, check_ids));
+      if (check.type->name == "script" && !check.negate) {
+        BITLOSS_TRY(prompt.scripts, element.Strings("scripts"));
+      }
       prompt.checks.push_back(std::move(check));
       return Ok();
     }));

@@ -49,6 +49,7 @@ struct SuitePrompt {
   size_t max_new_tokens = 0;
   std::vector<std::string> references;  // answers that pass; for people and for tests
   std::vector<Check> checks;            // empty: the answer is not judged
+  std::vector<std::string> scripts;     // that a `script` check asks for; empty: none does
 };
 
 struct Category {

@@ -61,6 +61,19 @@ TEST(Suite, ReadsTheDocumentedExample) {
   EXPECT_EQ(suite.prompts[0].checks[1].weight, 0.0);
 }
 
+TEST(Suite, KnowsTheScriptThatACheckAsksFor) {
+  const auto scripts = [](std::string_view negate) {
+    const std::string check =
+        R"({"id": "c", "type": "script", "scripts": ["Han", "Latin"], "negate": )" +
+        std::string(negate) + "}";
+    const auto suite = ParseSuite(
+        With(R"({"id": "m", "category": "math", "prompt": "p", "checks": [)" + check + "]}"), "s");
+    return suite.value().prompts[0].scripts;
+  };
+  EXPECT_THAT(scripts("false"), ::testing::ElementsAre("Han", "Latin"));
+  EXPECT_THAT(scripts("true"), ::testing::IsEmpty());
+}
+
 TEST(Suite, ReadsAPlainMapInTheOrderOfTheFile) {
   const Result<Suite> parsed =
       ParseSuite(R"({"Question Answering": ["Who?", "When?"], "Code": ["Write f."]})", "seed96");

@@ -1,4 +1,4 @@
-// Tests of what is measured on answers: degeneration.h and similarity.h.
+// Tests of what is measured on answers: degeneration.h, refusal.h, script.h and similarity.h.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -9,6 +9,7 @@
 
 #include "bitloss/metrics/degeneration.h"
 #include "bitloss/metrics/refusal.h"
+#include "bitloss/metrics/script.h"
 #include "bitloss/metrics/similarity.h"
 
 namespace bitloss {
@@ -119,10 +120,45 @@ TEST(EndsEarlyTest, ComparesWithAQuarterOfTheBaseline) {
   EXPECT_TRUE(EndsEarly(5, 21));
 }
 
-TEST(PromptEchoTest, MeasuresTheLongestCommonRun) {
-  EXPECT_EQ(PromptEcho(Tokens{9, 1, 2, 3, 8}, Tokens{0, 1, 2, 3, 4, 5}), 0.6);
-  EXPECT_EQ(PromptEcho(Tokens{7}, Tokens{1, 2}), 0.0);
-  EXPECT_EQ(PromptEcho({}, Tokens{1}), 0.0);
+// " on the mat" of "It sat on the mat!": 11 of 18 characters.
+TEST(PromptEchoTest, MeasuresTheLongestCommonRunOfCharacters) {
+  EXPECT_EQ(PromptEcho("It sat on the mat!", "What is on the mat?"), 11.0 / 18);
+  EXPECT_EQ(PromptEcho("\u91cf\u5316", "\u91cf\u4f53"), 0.5) << "characters, not bytes";
+  EXPECT_EQ(PromptEcho("yes", ""), 0.0);
+  EXPECT_EQ(PromptEcho("", "p"), std::nullopt);
+  EXPECT_EQ(PromptEcho("\xff", "p"), 0.0);
+}
+
+TEST(PromptEchoTest, AgreesWithPythonsDifflib) {
+  for (const json& c : Golden()["prompt_echo"]) {
+    EXPECT_EQ(PromptEcho(c["answer"].get<std::string>(), c["prompt"].get<std::string>()), c["echo"])
+        << c;
+  }
+}
+
+TEST(ScriptTest, AgreesWithUnicodesNamesInFontTools) {
+  for (const json& c : Golden()["scripts"]) {
+    EXPECT_EQ(ScriptsOf(c["text"].get<std::string>()), c["scripts"]) << c;
+    const std::vector<std::string> latin = {"Latin"};
+    const std::optional<double> drift = ScriptDrift(c["text"].get<std::string>(), latin);
+    EXPECT_EQ(drift.has_value(), !c["outside_latin"].is_null()) << c;
+    EXPECT_EQ(drift.value_or(-1),
+              c["outside_latin"].is_null() ? -1 : c["outside_latin"].get<double>());
+  }
+}
+
+// Of "Das ist \u597d" (Das ist good) one letter of seven is not Latin; full stops and digits are no
+// letters.
+TEST(ScriptTest, CountsLettersOutsideWhatIsExpected) {
+  const std::vector<std::string> latin = {"Latin"};
+  EXPECT_EQ(ScriptDrift("Das ist \u597d. 42", latin), 1.0 / 7);
+  const std::vector<std::string> both = {"latin", "Hani"};  // as loosely as the suite's check reads
+  EXPECT_EQ(ScriptDrift("Das ist \u597d.", both), 0.0);
+  EXPECT_EQ(ScriptDrift("42.", latin), std::nullopt);
+  EXPECT_EQ(ScriptDrift("abc", {}), std::nullopt);
+  const std::vector<std::string> none = {"Klingonese"};
+  EXPECT_EQ(ScriptDrift("abc", none), std::nullopt);
+  EXPECT_EQ(ScriptDrift("ab\xff", latin), 0.0);
 }
 
 TEST(RefusalTest, SeesAPhraseAtTheBeginning) {

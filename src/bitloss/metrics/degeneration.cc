@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "bitloss/base/check.h"
+#include "bitloss/base/text.h"
 
 namespace bitloss {
 namespace {
@@ -68,18 +70,20 @@ bool EndsEarly(size_t num_tokens, size_t num_base_tokens) {
   return num_tokens < 5 || 4 * num_tokens < num_base_tokens;
 }
 
-double PromptEcho(std::span<const int32_t> answer, std::span<const int32_t> prompt) {
-  if (answer.empty()) return 0.0;
-  // run[j]: how many tokens before prompt[j] equal those before the answer's current one.
-  std::vector<size_t> run(prompt.size() + 1, 0);
-  size_t longest = 0;
-  for (const int32_t token : answer) {
-    for (size_t j = prompt.size(); j > 0; --j) {
-      run[j] = prompt[j - 1] == token ? run[j - 1] + 1 : 0;
+std::optional<double> PromptEcho(std::string_view answer, std::string_view prompt) {
+  if (answer.empty()) return std::nullopt;
+  const std::u32string ours = CodePointsOf(answer);
+  const std::u32string asked = CodePointsOf(prompt);
+  // run[j]: how many characters before asked[j] equal those before the answer's current one.
+  std::vector<uint32_t> run(asked.size() + 1, 0);
+  uint32_t longest = 0;
+  for (const char32_t character : ours) {
+    for (size_t j = asked.size(); j > 0; --j) {
+      run[j] = asked[j - 1] == character ? run[j - 1] + 1 : 0;
       longest = std::max(longest, run[j]);
     }
   }
-  return static_cast<double>(longest) / static_cast<double>(answer.size());
+  return static_cast<double>(longest) / static_cast<double>(ours.size());
 }
 
 }  // namespace bitloss

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
 namespace bitloss {
 
@@ -30,9 +31,11 @@ std::optional<double> PhrasesPerToken(std::span<const int32_t> tokens);
 // Ended by itself suspiciously soon: under 5 tokens, or under a quarter of the baseline's answer.
 bool EndsEarly(size_t num_tokens, size_t num_base_tokens);
 
-// The longest run of tokens that the answer has in common with its prompt, over the answer's
-// length; 0 for an empty answer.
-double PromptEcho(std::span<const int32_t> answer, std::span<const int32_t> prompt);
+// The longest run of characters (code points) that the answer has in common with its prompt, over
+// the answer's length. None for an empty answer. Short answers echo much by rights ("Paris"): it is
+// the change against the baseline that says something. Time and memory: the product of the lengths,
+// and the prompt's.
+std::optional<double> PromptEcho(std::string_view answer, std::string_view prompt);
 
 }  // namespace bitloss
 

@@ -19,36 +19,9 @@ bool IsSpace(char32_t c) {
          c == 0x3000;
 }
 
-// The code point of the valid sequence that `text` begins with, and its length.
-struct CodePoint {
-  char32_t value;
-  size_t num_bytes;
-};
-CodePoint FirstCodePoint(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  const size_t num_bytes = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  char32_t value = num_bytes == 1 ? lead : lead & (0xFFu >> (num_bytes + 1));
-  for (size_t i = 1; i < num_bytes; ++i) value = value << 6 | (byte(i) & 0x3F);
-  return {value, num_bytes};
-}
-
 std::u32string CharactersWithoutSpace(std::string_view text) {
-  std::u32string characters;
-  // Bytes that are not text lie above Unicode, so that they equal no character.
-  constexpr char32_t kNotText = 0x110000;
-  while (!text.empty()) {
-    const size_t valid = FindInvalidUtf8(text).value_or(text.size());
-    for (size_t i = 0; i < valid;) {
-      const CodePoint c = FirstCodePoint(text.substr(i));
-      if (!IsSpace(c.value)) characters.push_back(c.value);
-      i += c.num_bytes;
-    }
-    text.remove_prefix(valid);
-    if (text.empty()) break;
-    characters.push_back(kNotText + static_cast<unsigned char>(text.front()));
-    text.remove_prefix(1);
-  }
+  std::u32string characters = CodePointsOf(text);
+  std::erase_if(characters, IsSpace);
   return characters;
 }
 

@@ -128,20 +128,24 @@ std::string FailureSection(const ReportData& report) {
                       "ends in a loop or failed with an error.",
                       report.manifest.suites[s].num_prompts));
     if (const Table signals = SignalTable(report, s); !signals.rows.empty()) {
-      html += "<h3>Signs of degeneration</h3>\n" +
-              HtmlNote(
-                  "Means over answers; below them the change against the baseline's answers to the "
-                  "same prompts, with its 95% interval over prompts. New phrases: of the LZ77 "
-                  "parse, fewer where text repeats. Refusals: by phrases, for their change alone. "
-                  "Odd to the baseline: mean -ln p of the answer's tokens in the baseline.") +
-              HtmlTable(signals, FirstRow::kBaseline, "signs of degeneration");
+      html +=
+          "<h3>Signs of degeneration</h3>\n" +
+          HtmlNote(
+              "Means over answers; below them the change against the baseline's answers to the "
+              "same prompts, with its 95% interval over prompts. New phrases: of the LZ77 "
+              "parse, fewer where text repeats. Prompt echo: the longest run of characters "
+              "copied from the prompt. Script drift: letters outside the script that the suite "
+              "names or the prompt is written in. Refusals: by phrases, for their change alone. "
+              "Odd to the baseline: mean -ln p of the answer's tokens in the baseline.") +
+          HtmlTable(signals, FirstRow::kBaseline, "signs of degeneration");
     }
   }
   if (html.empty()) return html;
   return HtmlSection(
       "failures", "Hard failures",
       HtmlNote("Answers that are broken whatever they say. Good models show some too: what counts "
-               "is what the baseline does not show (new). 95% intervals of the share (Wilson).") +
+               "is what the baseline does not show (new), and the paired change in points, with "
+               "Tango's 95% interval; of the baseline the share's (Wilson).") +
           html);
 }
 

@@ -9,38 +9,53 @@
 #include "bitloss/base/text.h"
 #include "bitloss/metrics/degeneration.h"
 #include "bitloss/metrics/refusal.h"
+#include "bitloss/metrics/script.h"
 #include "bitloss/report/numbers.h"
 #include "bitloss/stats/clustered_mean.h"
 
 namespace bitloss {
 namespace {
 
+// What a sign is looked for in.
+struct Subject {
+  const AnswerResult& answer;
+  const AnswerResult& baseline;  // the baseline's answer to the same prompt
+  const PromptRecord& prompt;
+
+  const std::string& text() const { return answer.answer.text; }
+  const std::vector<int32_t>& tokens() const { return answer.answer.token_ids; }
+};
+
 // A number of one answer; none if it is too short to have it.
-using Measure = std::optional<double> (*)(const AnswerResult& answer, const AnswerResult& baseline);
+using Measure = std::optional<double> (*)(const Subject& subject);
 
 template <size_t n>
-std::optional<double> Repeated(const AnswerResult& answer, const AnswerResult&) {
-  return RepeatedNgramShare(answer.answer.token_ids, n);
+std::optional<double> Repeated(const Subject& subject) {
+  return RepeatedNgramShare(subject.tokens(), n);
 }
-std::optional<double> Phrases(const AnswerResult& answer, const AnswerResult&) {
-  return PhrasesPerToken(answer.answer.token_ids);
-}
-std::optional<double> LogLengthRatio(const AnswerResult& answer, const AnswerResult& baseline) {
-  const size_t ours = answer.answer.token_ids.size();
-  const size_t base = baseline.answer.token_ids.size();
+std::optional<double> Phrases(const Subject& subject) { return PhrasesPerToken(subject.tokens()); }
+std::optional<double> LogLengthRatio(const Subject& subject) {
+  const size_t ours = subject.tokens().size();
+  const size_t base = subject.baseline.answer.token_ids.size();
   if (ours == 0 || base == 0) return std::nullopt;
   return std::log(static_cast<double>(ours) / static_cast<double>(base));
 }
-std::optional<double> Refuses(const AnswerResult& answer, const AnswerResult&) {
-  return FindRefusal(answer.answer.text) ? 1.0 : 0.0;
+std::optional<double> Echo(const Subject& subject) {
+  return PromptEcho(subject.text(), subject.prompt.text);
 }
-std::optional<double> NotText(const AnswerResult& answer, const AnswerResult&) {
-  const std::string& text = answer.answer.text;
+std::optional<double> OtherScript(const Subject& subject) {
+  const PromptRecord& prompt = subject.prompt;
+  return ScriptDrift(subject.text(),
+                     prompt.scripts.empty() ? ScriptsOf(prompt.text) : prompt.scripts);
+}
+std::optional<double> Refuses(const Subject& subject) {
+  return FindRefusal(subject.text()) ? 1.0 : 0.0;
+}
+std::optional<double> NotText(const Subject& subject) {
+  const std::string& text = subject.text();
   return FindInvalidUtf8(text) || text.find("\uFFFD") != std::string::npos ? 1.0 : 0.0;
 }
-std::optional<double> Loss(const AnswerResult& answer, const AnswerResult&) {
-  return answer.baseline_loss;
-}
+std::optional<double> Loss(const Subject& subject) { return subject.answer.baseline_loss; }
 
 struct Kind {
   const char* id;
@@ -51,12 +66,14 @@ struct Kind {
   bool comparison;  // says something of a lane alone: the change is the signal
 };
 
-constexpr std::array<Kind, 8> kKinds = {{
+constexpr std::array<Kind, 10> kKinds = {{
     {"repeated_2", "Repeated pairs", "% of token pairs", Repeated<2>, 100, false},
     {"repeated_3", "Repeated triples", "% of 3-grams", Repeated<3>, 100, false},
     {"repeated_4", "Repeated fours", "% of 4-grams", Repeated<4>, 100, false},
     {"phrases", "New phrases", "per 100 tokens", Phrases, 100, false},
     {"log_length_ratio", "Length", "ln of the ratio", LogLengthRatio, 1, true},
+    {"prompt_echo", "Prompt echo", "% of the answer", Echo, 100, false},
+    {"script_drift", "Script drift", "% of letters", OtherScript, 100, false},
     {"refusal", "Refusals", "% of answers", Refuses, 100, false},
     {"not_text", "Not text", "% of answers", NotText, 100, false},
     {"baseline_loss", "Odd to the baseline", "nats/token", Loss, 1, false},
@@ -82,15 +99,16 @@ bool AllJudged(const SuiteResult& lane) {
 }
 
 Signal MeasureSignal(const Kind& kind, const SuiteResult& lane, const SuiteResult& baseline,
-                     ThreadPool& threads) {
+                     std::span<const PromptRecord> prompts, ThreadPool& threads) {
   if (kind.measure == Loss && !AllJudged(lane)) return {.id = kind.id};
   std::vector<ClusterSum> means;
   std::vector<ClusterSum> changes;
   for (const AnswerResult& answer : lane.answers) {
     const AnswerResult* before = FindAnswer(baseline, answer.answer.prompt);
     if (before == nullptr || !answer.completed() || !before->completed()) continue;
-    const std::optional<double> ours = kind.measure(answer, *before);
-    const std::optional<double> base = kind.measure(*before, *before);
+    const PromptRecord& prompt = prompts[answer.answer.prompt];
+    const std::optional<double> ours = kind.measure({answer, *before, prompt});
+    const std::optional<double> base = kind.measure({*before, *before, prompt});
     if (ours) means.push_back({*ours, 1});
     if (ours && base) changes.push_back({*ours - *base, 1});
   }
@@ -137,7 +155,8 @@ void AddSignals(ReportData& report, ThreadPool& threads) {
       const SuiteResult* baseline = FindSuite(report.lanes[0], suite.suite);
       if (baseline == nullptr) continue;
       for (const Kind& kind : kKinds) {
-        suite.signals.push_back(MeasureSignal(kind, suite, *baseline, threads));
+        suite.signals.push_back(
+            MeasureSignal(kind, suite, *baseline, report.prompts[suite.suite], threads));
       }
     }
   }

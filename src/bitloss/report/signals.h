@@ -9,7 +9,8 @@
 namespace bitloss {
 
 // Fills in SuiteResult::signals of every lane. Means are over the prompts whose answer is long
-// enough to have the signal; changes over those where both answers are.
+// enough to have the signal; changes over those where both answers are. Script drift is measured
+// from the scripts that the suite expects, or, where it does not say, from those of the prompt.
 void AddSignals(ReportData& report, ThreadPool& threads);
 
 // One row for each lane, one column for each signal that some lane shows.

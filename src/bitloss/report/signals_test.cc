@@ -47,6 +47,29 @@ TEST(SignalsTest, AreMeansOverPromptsAndPairedChanges) {
   EXPECT_FALSE(Find(report.lanes[0].suites[0], "refusal").change.has_value());
 }
 
+// Prompt 0 asks in Latin letters and is answered in Han; prompt 1's suite expects Han, and the lane
+// falls back on Latin.
+TEST(SignalsTest, MeasureEchoAndScriptAgainstThePrompt) {
+  SmallStudy study;
+  study.prompts[0].text = "Name one river.";
+  study.prompts[1].text = "Write in Chinese: water";
+  study.prompts[1].scripts = {"Han"};
+  study.answers[0].text = "One river: Rhine";
+  study.answers[1].text = "\u6c34\u6c34";
+  study.answers[2].text = "\u957f\u6c5f";
+  study.answers[3].text = "in water";
+  const ReportData report = ReportOf(study);
+  const SuiteResult& baseline = report.lanes[0].suites[0];
+  const SuiteResult& lane = report.lanes[1].suites[0];
+  // "ne river" is 8 of 16 characters; "in " is 3 of 8, " water" 6.
+  EXPECT_DOUBLE_EQ(Find(baseline, "prompt_echo").mean->value, 0.25);
+  EXPECT_DOUBLE_EQ(Find(lane, "prompt_echo").mean->value, 0.375);
+  EXPECT_DOUBLE_EQ(Find(lane, "prompt_echo").change->value, (-0.5 + 0.75) / 2);
+  EXPECT_EQ(Find(baseline, "script_drift").mean->value, 0.0);
+  EXPECT_EQ(Find(lane, "script_drift").mean->value, 1.0);
+  EXPECT_EQ(Find(lane, "script_drift").change->value, 1.0);
+}
+
 TEST(SignalsTest, AnswersThatWereNotJudgedAreNotLeftOutInSilence) {
   SmallStudy study = Degenerate();
   study.judgements.pop_back();

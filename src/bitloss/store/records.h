@@ -135,6 +135,8 @@ struct PromptRecord {
   std::string id = {};        // "math-003"
   std::string category = {};  // "Mathematics"
   std::string text = {};      // what the user would type, before the chat template
+  // Unicode scripts that the suite expects the answer in: "Latin"; empty: it does not say.
+  std::vector<std::string> scripts = {};
   bool operator==(const PromptRecord&) const = default;
 };
 

@@ -154,8 +154,13 @@ CREATE TABLE answer_judgements (
 );
 )sql";
 
+constexpr const char* kVersion4 = R"sql(
+ALTER TABLE prompts ADD COLUMN scripts TEXT NOT NULL DEFAULT '[]';
+)sql";
+
 // kMigrations[v] leads from version v to v + 1.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3,
+                                                                 kVersion4};
 
 }  // namespace
 

@@ -12,7 +12,7 @@
 namespace bitloss {
 
 inline constexpr uint64_t kApplicationId = 0x424C4F53;  // "BLOS": what makes a database a study
-inline constexpr uint64_t kSchemaVersion = 3;           // PRAGMA user_version
+inline constexpr uint64_t kSchemaVersion = 4;           // PRAGMA user_version
 
 // Whether `database` has tables of its own: false for a file that was just created.
 Result<bool> HasTables(const Database& database);

@@ -54,18 +54,6 @@ Status ContinueStudy(const Database& database, const std::filesystem::path& fold
   return Ok();
 }
 
-std::string NotesToJson(const std::vector<std::string>& notes) {
-  return Json(notes).dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-Result<std::vector<std::string>> NotesFromJson(const std::string& text) {
-  try {
-    return Json::parse(text).get<std::vector<std::string>>();
-  } catch (const Json::exception& error) {
-    return BadInput("notes of a lane: {}", error.what());
-  }
-}
-
 constexpr std::string_view kSelectLanes =
     "SELECT lane, scheme, definition, baseline, control, weight_bytes, bits_per_weight,"
     " quantized_bits_per_weight, group_size, notes, coverage, calibration FROM lanes";
@@ -80,7 +68,7 @@ Result<LaneRecord> ReadLane(const Query& query) {
                   .bits_per_weight = query.Real(6)};
   if (!query.IsNull(7)) lane.quantized_bits_per_weight = query.Real(7);
   if (!query.IsNull(8)) lane.group_size = query.Integer(8);
-  BITLOSS_TRY(lane.notes, NotesFromJson(query.Text(9)));
+  BITLOSS_TRY(lane.notes, WordsFromJson(query.Text(9), "notes of a lane"));
   lane.coverage = query.Text(10);
   lane.calibration = query.Text(11);
   for (const std::string& text : {lane.coverage, lane.calibration}) {
@@ -102,6 +90,18 @@ Status CheckSameLane(const LaneRecord& stored, const LaneRecord& lane) {
 }
 
 }  // namespace
+
+std::string WordsToJson(const std::vector<std::string>& words) {
+  return Json(words).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Result<std::vector<std::string>> WordsFromJson(const std::string& text, std::string_view what) {
+  try {
+    return Json::parse(text).get<std::vector<std::string>>();
+  } catch (const Json::exception& error) {
+    return BadInput("{}: {}", what, error.what());
+  }
+}
 
 std::string AnswerTimingKey(size_t suite, size_t prompt) {
   return fmt::format("{}/{}", suite, prompt);
@@ -201,7 +201,7 @@ Status Store::PutLane(const LaneRecord& lane) {
   query.Bind(uint64_t{lane.baseline}).Bind(uint64_t{lane.control});
   query.Bind(lane.weight_bytes).Bind(lane.bits_per_weight);
   query.Bind(lane.quantized_bits_per_weight).Bind(lane.group_size);
-  query.Bind(NotesToJson(lane.notes)).Bind(lane.coverage).Bind(lane.calibration);
+  query.Bind(WordsToJson(lane.notes)).Bind(lane.coverage).Bind(lane.calibration);
   BITLOSS_DO(query.Run());
   return transaction.Commit();
 }

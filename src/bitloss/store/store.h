@@ -49,7 +49,8 @@ class Store {
   Status PutLane(const LaneRecord& lane);
   Result<std::vector<LaneRecord>> Lanes() const;
 
-  // All prompts of a suite, in order. kBadInput if the suite is there with other prompts.
+  // All prompts of a suite, in order. kBadInput if the suite is there with other prompts. Expected
+  // scripts, which older versions did not keep, are filled in.
   Status PutPrompts(size_t suite, std::span<const PromptRecord> prompts);
   Result<std::vector<PromptRecord>> Prompts(size_t suite) const;
 

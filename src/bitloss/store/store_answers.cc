@@ -8,6 +8,13 @@
 namespace bitloss {
 namespace {
 
+constexpr uint64_t kVersionWithScripts = 4;
+
+// All but the scripts, which a study of an older version lacks.
+bool AskTheSame(const PromptRecord& a, const PromptRecord& b) {
+  return a.prompt == b.prompt && a.id == b.id && a.category == b.category && a.text == b.text;
+}
+
 Status InsertAnswer(const Database& database, const Answer& answer) {
   BITLOSS_TRY(Query query,
               database.Prepare("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
@@ -84,34 +91,45 @@ Status Store::PutPrompts(size_t suite, std::span<const PromptRecord> prompts) {
   BITLOSS_CHECK(suite < manifest().suites.size());
   BITLOSS_TRY(Transaction transaction, Transaction::Begin(state_->database));
   BITLOSS_TRY(const std::vector<PromptRecord> stored, Prompts(suite));
-  if (!stored.empty()) {
-    if (std::equal(stored.begin(), stored.end(), prompts.begin(), prompts.end())) return Ok();
+  if (std::ranges::equal(stored, prompts)) return Ok();
+  if (!stored.empty() && !std::ranges::equal(stored, prompts, AskTheSame)) {
     return BadInput("'{}': suite '{}' was begun with other prompts; use another folder",
                     folder().string(), manifest().suites[suite].id);
   }
-  BITLOSS_TRY(Query query, state_->database.Prepare("INSERT INTO prompts VALUES (?, ?, ?, ?, ?)"));
+  BITLOSS_TRY(Query query,
+              state_->database.Prepare("INSERT INTO prompts (suite, prompt, id, category, text,"
+                                       " scripts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+                                       " ON CONFLICT (suite, prompt) DO UPDATE SET scripts = ?6"));
   for (size_t i = 0; i < prompts.size(); ++i) {
     const PromptRecord& prompt = prompts[i];
     BITLOSS_CHECK(prompt.prompt == i);
     query.Reset();
     query.Bind(suite).Bind(i).Bind(prompt.id).Bind(prompt.category).Bind(prompt.text);
+    query.Bind(WordsToJson(prompt.scripts));
     BITLOSS_DO(query.Run());
   }
   return transaction.Commit();
 }
 
 Result<std::vector<PromptRecord>> Store::Prompts(size_t suite) const {
-  BITLOSS_TRY(Query query, state_->database.Prepare("SELECT prompt, id, category, text FROM prompts"
-                                                    " WHERE suite = ? ORDER BY prompt"));
+  const char* scripts = state_->version < kVersionWithScripts ? "'[]'" : "scripts";
+  BITLOSS_TRY(Query query, state_->database.Prepare(
+                               fmt::format("SELECT prompt, id, category, text, {} FROM prompts"
+                                           " WHERE suite = ? ORDER BY prompt",
+                                           scripts)));
   query.Bind(suite);
   std::vector<PromptRecord> prompts;
   while (true) {
     BITLOSS_TRY(const bool row, query.Next());
     if (!row) return prompts;
-    prompts.push_back({.prompt = query.Integer(0),
-                       .id = query.Text(1),
-                       .category = query.Text(2),
-                       .text = query.Text(3)});
+    PromptRecord prompt{.prompt = query.Integer(0),
+                        .id = query.Text(1),
+                        .category = query.Text(2),
+                        .text = query.Text(3)};
+    Result<std::vector<std::string>> expected = WordsFromJson(query.Text(4), "scripts of a prompt");
+    if (!expected.ok()) return state_->Damaged(expected.error());
+    prompt.scripts = std::move(expected).value();
+    prompts.push_back(std::move(prompt));
   }
 }
 

@@ -22,6 +22,10 @@ struct Store::State {
   }
 };
 
+// Words as one column: a JSON array of strings. kBadInput with `what` it should be.
+std::string WordsToJson(const std::vector<std::string>& words);
+Result<std::vector<std::string>> WordsFromJson(const std::string& text, std::string_view what);
+
 // Binds the six arrays, in the order of the columns.
 void BindScores(Query& query, const TokenScores& scores);
 

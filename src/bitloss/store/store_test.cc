@@ -259,15 +259,22 @@ TEST(StoreTest, ReadsAStudyOfVersion1AndMigratesItWhenItIsWrittenTo) {
   { Store store = OpenWithLanes(folder); }
   RunSql(folder.path() / "study.db",
          "DROP TABLE answer_forks; DROP TABLE sampled_answers; DROP TABLE answer_judgements;"
-         "PRAGMA user_version = 1");
+         "ALTER TABLE prompts DROP COLUMN scripts; PRAGMA user_version = 1");
   {
     const Store store = std::move(Store::OpenForReading(folder.path())).value();
     EXPECT_THAT(store.AnswerForks(1, 0).value(), IsEmpty());
     EXPECT_THAT(store.AnswerJudgements(1, 0).value(), IsEmpty());
     EXPECT_THAT(store.SampledAnswers(1, 0).value(), IsEmpty());
+    EXPECT_THAT(store.Prompts(0).value()[0].scripts, IsEmpty());
   }
   Store store = Open(folder);
   ExpectOk(store.PutSampledAnswers(std::vector{SampledAnswer{0, SmallAnswer(1, 0)}}));
+  std::vector<PromptRecord> prompts = {SmallPrompt(0), SmallPrompt(1)};
+  prompts[1].scripts = {"Han", "Latin"};
+  ExpectOk(store.PutPrompts(0, prompts));
+  EXPECT_EQ(store.Prompts(0).value(), prompts);
+  prompts[1].text = "another";
+  EXPECT_FALSE(store.PutPrompts(0, prompts).ok());
 }
 
 TEST(StoreTest, RefusesAStudyOfANewerVersion) {
@@ -278,7 +285,7 @@ TEST(StoreTest, RefusesAStudyOfANewerVersion) {
                                      Store::OpenOrCreate(folder.path(), SmallManifest())}) {
     ASSERT_FALSE(store.ok());
     EXPECT_EQ(store.error().kind, ErrorKind::kUnsupported);
-    EXPECT_THAT(store.error().message, HasSubstr("study version 99, this one reads up to 3"));
+    EXPECT_THAT(store.error().message, HasSubstr("study version 99, this one reads up to 4"));
   }
 }
 

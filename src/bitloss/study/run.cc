@@ -29,8 +29,8 @@ Status PutPrompts(const StudyPlan& plan, Store& store) {
   for (size_t s = 0; s < plan.suites.size(); ++s) {
     std::vector<PromptRecord> records;
     for (const SuitePrompt& prompt : plan.suites[s].suite.prompts) {
-      records.push_back(
-          {records.size(), prompt.id, plan.suites[s].suite.CategoryName(prompt), prompt.prompt});
+      records.push_back({records.size(), prompt.id, plan.suites[s].suite.CategoryName(prompt),
+                         prompt.prompt, prompt.scripts});
     }
     BITLOSS_DO(store.PutPrompts(s, records));
   }
