@@ -7,8 +7,10 @@
 
 Witnesses: scipy (t, beta, normal and binomial distributions, bootstrap BCa interval, permutation
 test, Clopper-Pearson and Wilson), statsmodels (Holm, Benjamini-Hochberg), astropy (jackknife),
-lifelines (Kaplan-Meier). Tango's interval has no Python witness: it is computed here from the
-definition alone (mpmath), the restricted likelihood maximised and the score inverted by halving.
+lifelines (Kaplan-Meier and the interval of its median), numpy (quantiles). The bootstrap-t interval
+is put together from numpy's ratios and quantiles and astropy's errors. Tango's interval has no
+Python witness: it is computed here from the definition alone (mpmath), the restricted likelihood
+maximised and the score inverted by halving.
 """
 import importlib.metadata
 import json
@@ -18,6 +20,7 @@ import mpmath as mp
 import numpy as np
 from astropy.stats import jackknife_stats
 from lifelines import KaplanMeierFitter
+from lifelines.utils import median_survival_times
 from scipy import stats
 from scipy.stats._resampling import BootstrapResult
 from statsmodels.stats.contingency_tables import mcnemar
@@ -182,8 +185,49 @@ def survival(rng):
             points.append({"time": t, "survival": s, "low": float(band.loc[t].iloc[0]),
                            "high": float(band.loc[t].iloc[1])})
         median = float(fit.median_survival_time_)
+        low, high = median_survival_times(fit.confidence_interval_).to_numpy()[0]
         cases.append({"times": times.tolist(), "events": events.tolist(), "points": points,
-                      "median": None if np.isinf(median) else median})
+                      "median": finite(median), "median_low": finite(low),
+                      "median_high": finite(high)})
+    return cases
+
+
+def finite(value):
+    return None if np.isinf(value) else float(value)
+
+
+def bootstrap_t(rng):
+    """Studentized ratios of given draws, and their interval."""
+    def error(sums, counts):
+        index = np.arange(len(sums))
+        return float(jackknife_stats(
+            index, lambda i: ratio(sums[i.astype(int)], counts[i.astype(int)]))[2])
+
+    cases = []
+    for groups in (5, 12):
+        counts = rng.integers(20, 3000, groups)
+        sums = np.round(counts * rng.lognormal(-3, 0.5, groups), 6)
+        value = ratio(sums, counts)
+        draws = [d for d in rng.integers(0, groups, (60, groups)) if len(set(d)) > 1]
+        t = [(ratio(sums[d], counts[d]) - value) / error(sums[d], counts[d]) for d in draws]
+        intervals = []
+        for confidence in (0.8, 0.9, 0.95):
+            low, high = np.quantile(t, [(1 - confidence) / 2, (1 + confidence) / 2])
+            se = error(sums, counts)
+            intervals.append({"confidence": confidence, "low": value - high * se,
+                              "high": value - low * se})
+        cases.append({"sums": sums.tolist(), "counts": counts.tolist(),
+                      "draws": [d.tolist() for d in draws], "t": t, "intervals": intervals})
+    return cases
+
+
+def quantiles(rng):
+    cases = []
+    for size in (1, 10, 999):
+        values = np.round(rng.lognormal(-4, 2, size), 8)
+        fractions = [0, 0.1, 0.5, 0.9, 0.99, 0.999, 1]
+        cases.append({"values": values.tolist(), "fractions": fractions,
+                      "quantiles": np.quantile(values, fractions).tolist()})
     return cases
 
 
@@ -194,7 +238,8 @@ def main():
     golden |= {"distributions": distributions(), "clustered_means": clustered_means(rng),
                "proportions": proportions(), "paired_tables": paired_tables(),
                "sign_flips": sign_flips(rng), "adjusted": adjusted(rng),
-               "equivalence": equivalence(), "survival": survival(rng)}
+               "equivalence": equivalence(), "survival": survival(rng),
+               "bootstrap_t": bootstrap_t(rng), "quantiles": quantiles(rng)}
     json.dump(golden, sys.stdout, indent=1, default=float)
     print()
 

@@ -33,6 +33,14 @@ std::optional<double> StudentizedRatio(std::span<const ClusterSum> drawn, double
   return (RatioOfSums(drawn) - value) / error;
 }
 
+Interval StudentizedInterval(std::span<const double> sorted_t, double value, double standard_error,
+                             double confidence) {
+  BITLOSS_CHECK(!sorted_t.empty());
+  const double tail = (1 - confidence) / 2;
+  return {value - Quantile(sorted_t, 1 - tail) * standard_error,
+          value - Quantile(sorted_t, tail) * standard_error};
+}
+
 std::optional<Interval> BootstrapTInterval(std::span<const ClusterSum> clusters,
                                            ThreadPool& threads, const BootstrapOptions& options) {
   if (clusters.size() < 3) return std::nullopt;
@@ -61,9 +69,7 @@ std::optional<Interval> BootstrapTInterval(std::span<const ClusterSum> clusters,
   const auto wanted = static_cast<double>(options.num_resamples) * (1 - kMostWithoutError);
   if (static_cast<double>(sorted.size()) < wanted) return std::nullopt;
   std::ranges::sort(sorted);
-  const double tail = (1 - options.confidence) / 2;
-  return Interval{value - Quantile(sorted, 1 - tail) * error,
-                  value - Quantile(sorted, tail) * error};
+  return StudentizedInterval(sorted, value, error, options.confidence);
 }
 
 }  // namespace bitloss

@@ -22,6 +22,11 @@ namespace bitloss {
 // error is 0: all that was drawn is alike. Requires: at least two clusters.
 std::optional<double> StudentizedRatio(std::span<const ClusterSum> drawn, double value);
 
+// The interval from the sorted t_r of resamples; quantiles are interpolated at f (n - 1).
+// Requires: not empty; 0 < confidence < 1.
+Interval StudentizedInterval(std::span<const double> sorted_t, double value, double standard_error,
+                             double confidence);
+
 // None with fewer than three clusters, or where more than a tenth of the resamples have no
 // standard error. The same bits for any number of threads.
 std::optional<Interval> BootstrapTInterval(std::span<const ClusterSum> clusters,

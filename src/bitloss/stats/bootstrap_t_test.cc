@@ -2,13 +2,18 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "bitloss/base/random.h"
 #include "bitloss/stats/distributions.h"
 
 namespace bitloss {
 namespace {
+
+using nlohmann::json;
 
 std::vector<ClusterSum> Normals(size_t n, double mean, double spread) {
   const RandomStream random(3, "bootstrap-t test");
@@ -26,6 +31,37 @@ TEST(BootstrapTTest, StudentizesByTheResamplesOwnError) {
   EXPECT_NEAR(*StudentizedRatio(drawn, 2), 1 / std::sqrt(7.0 / 3), 1e-14);
   const ClusterSum alike[] = {{2, 1}, {2, 1}};
   EXPECT_FALSE(StudentizedRatio(alike, 2).has_value());
+}
+
+// The golden file gives the draws; ratios and errors are numpy's and astropy's.
+TEST(BootstrapTTest, AgreesWithNumpyAndAstropyOnTheSameResamples) {
+  const json golden =
+      json::parse(std::ifstream(BITLOSS_SOURCE_DIR "/src/bitloss/stats/testdata/stats.json"));
+  size_t num_compared = 0;
+  for (const json& c : golden["bootstrap_t"]) {
+    std::vector<ClusterSum> clusters;
+    for (size_t i = 0; i < c["sums"].size(); ++i) {
+      clusters.push_back({c["sums"][i], c["counts"][i]});
+    }
+    const double value = RatioOfSums(clusters);
+    std::vector<double> studentized;
+    for (size_t r = 0; r < c["draws"].size(); ++r) {
+      std::vector<ClusterSum> drawn;
+      for (const size_t i : c["draws"][r]) drawn.push_back(clusters[i]);
+      studentized.push_back(StudentizedRatio(drawn, value).value());
+      EXPECT_NEAR(studentized.back(), c["t"][r], 1e-10 * std::max(1.0, std::abs(studentized[r])));
+    }
+    std::ranges::sort(studentized);
+    const double error = JackknifeStandardError(LeaveOneOut(clusters));
+    for (const json& expected : c["intervals"]) {
+      const Interval interval =
+          StudentizedInterval(studentized, value, error, expected["confidence"]);
+      EXPECT_NEAR(interval.low, expected["low"], 1e-10);
+      EXPECT_NEAR(interval.high, expected["high"], 1e-10);
+      ++num_compared;
+    }
+  }
+  EXPECT_EQ(num_compared, 6u);
 }
 
 // Of many normal clusters t_r is nearly normal, so that the interval is nearly value +- 1.96 SE.

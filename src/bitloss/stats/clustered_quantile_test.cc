@@ -3,11 +3,15 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "bitloss/stats/distributions.h"
 
 namespace bitloss {
 namespace {
+
+using nlohmann::json;
 
 constexpr double kMedian[] = {0.5};
 
@@ -38,6 +42,21 @@ TEST(ClusteredQuantileTest, InterpolatesBetweenNeighbours) {
   EXPECT_DOUBLE_EQ(found[2].value, 4 + 0.7 * 4);
   EXPECT_DOUBLE_EQ(found[3].value, 8);
   EXPECT_FALSE(found[1].interval.has_value()) << "one cluster says nothing of others";
+}
+
+TEST(ClusteredQuantileTest, ValuesAgreeWithNumpys) {
+  const json golden =
+      json::parse(std::ifstream(BITLOSS_SOURCE_DIR "/src/bitloss/stats/testdata/stats.json"));
+  ThreadPool threads(1);
+  for (const json& c : golden["quantiles"]) {
+    std::vector<ClusterValue> values;
+    for (const double value : c["values"]) values.push_back({value, 0});
+    const std::vector<double> fractions = c["fractions"];
+    const std::vector<Estimate> found = ClusteredQuantiles(values, fractions, threads);
+    for (size_t f = 0; f < fractions.size(); ++f) {
+      EXPECT_NEAR(found[f].value, c["quantiles"][f], 1e-10);
+    }
+  }
 }
 
 // Efron's classic: the median of n = 21 values, drawn again, is at most the k-th smallest as often

@@ -156,6 +156,10 @@ TEST(SurvivalTest, AgreesWithLifelines) {
     }
     EXPECT_EQ(curve.Median().has_value(), !c["median"].is_null());
     EXPECT_EQ(curve.Median().value_or(-1), c["median"].is_null() ? -1 : c["median"].get<double>());
+    const MedianBounds bounds = curve.MedianInterval();
+    const auto bound = [](const json& end) { return end.is_null() ? -1 : end.get<double>(); };
+    EXPECT_EQ(bounds.low.value_or(-1), bound(c["median_low"]));
+    EXPECT_EQ(bounds.high.value_or(-1), bound(c["median_high"]));
   }
 }
 

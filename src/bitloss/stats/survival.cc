@@ -60,4 +60,15 @@ std::optional<double> SurvivalCurve::Median() const {
   return step->time;
 }
 
+MedianBounds SurvivalCurve::MedianInterval(double confidence) const {
+  MedianBounds bounds;
+  for (const SurvivalStep& step : steps_) {
+    const Interval ends =
+        step.survival == 0 ? Interval{0, 0} : *SurvivalInterval(step.time, confidence);
+    if (!bounds.low && ends.low <= 0.5) bounds.low = step.time;
+    if (!bounds.high && ends.high <= 0.5) bounds.high = step.time;
+  }
+  return bounds;
+}
+
 }  // namespace bitloss

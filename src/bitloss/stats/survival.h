@@ -30,6 +30,13 @@ struct SurvivalStep {
   double greenwood;     // sum of events / (at_risk (at_risk - events)); var S = S^2 greenwood
 };
 
+// The first times at which the ends of the curve's pointwise interval are at or below 1/2; an end
+// that never is, is absent: not known, beyond what was watched.
+struct MedianBounds {
+  std::optional<double> low;
+  std::optional<double> high;
+};
+
 // Kaplan and Meier's (1958) estimate: S(t) = P(no event up to and including t).
 class SurvivalCurve {
  public:
@@ -46,6 +53,10 @@ class SurvivalCurve {
 
   // The first time with S(t) <= 1/2; none if the curve stays above.
   std::optional<double> Median() const;
+
+  // The times that a test of "S(t) = 1/2" would not reject (Brookmeyer and Crowley 1982), by the
+  // intervals above; where the curve is 0 so are they. Requires: 0 < confidence < 1.
+  MedianBounds MedianInterval(double confidence = 0.95) const;
 
  private:
   const SurvivalStep* StepAt(double time) const;
