@@ -48,9 +48,13 @@ void AddSurvival(std::span<const Lifetime> lifetimes, Behaviour& behaviour) {
     behaviour.longest_common =
         std::max(behaviour.longest_common, static_cast<uint64_t>(lifetime.time));
   }
-  if (const std::optional<double> median = curve.Median()) {
-    behaviour.median_divergence = static_cast<uint64_t>(*median);
-  }
+  const auto token = [](const std::optional<double>& time) {
+    return time ? std::optional(static_cast<uint64_t>(*time)) : std::nullopt;
+  };
+  const MedianBounds bounds = curve.MedianInterval();
+  behaviour.median_divergence = token(curve.Median());
+  behaviour.median_divergence_low = token(bounds.low);
+  behaviour.median_divergence_high = token(bounds.high);
 }
 
 std::optional<Behaviour> Compare(const SuiteResult& lane, const SuiteResult& baseline,
@@ -79,15 +83,6 @@ std::optional<Behaviour> Compare(const SuiteResult& lane, const SuiteResult& bas
   return behaviour;
 }
 
-PairedTable TableOf(const PromptCounts& counts) {
-  PairedTable table;
-  table.base_only = counts.num_regressions;
-  table.lane_only = counts.num_recoveries;
-  table.both = counts.num_baseline_passed - counts.num_regressions;
-  table.neither = counts.num_compared - table.base_only - table.lane_only - table.both;
-  return table;
-}
-
 // The regression rates of a suite's categories; none if the baseline passes nothing.
 void PoolCategories(SuiteResult& suite) {
   std::vector<GroupCount> groups;
@@ -101,7 +96,7 @@ void PoolCategories(SuiteResult& suite) {
   for (size_t i = 0; i < groups.size(); ++i) {
     CategoryResult& category = suite.categories[i];
     if (category.counts.num_compared == 0) continue;
-    category.evidence = CategoryEvidence{.p = TestMcNemar(TableOf(category.counts)).exact,
+    category.evidence = CategoryEvidence{.p = TestMcNemar(category.counts.Outcomes()).exact,
                                          .p_adjusted = 1.0,
                                          .regression_rate = pooled[i].value,
                                          .regression_interval = pooled[i].interval};
@@ -117,14 +112,26 @@ Cell ShareCell(double share, const std::optional<Interval>& interval) {
   return cell;
 }
 
+// "[12, 40]"; an end that the answers are too short to show is "beyond".
+Cell MedianCell(const Behaviour& behaviour) {
+  const auto token = [](const std::optional<uint64_t>& index) {
+    return index ? std::to_string(*index) : std::string("beyond");
+  };
+  Cell cell{behaviour.median_divergence ? token(behaviour.median_divergence) : "beyond the end",
+            ""};
+  if (behaviour.median_divergence_low) {
+    cell.note = fmt::format("[{}, {}]", token(behaviour.median_divergence_low),
+                            token(behaviour.median_divergence_high));
+  }
+  return cell;
+}
+
 std::vector<Cell> BehaviourCells(const Behaviour& behaviour, const PromptCounts& counts) {
   std::vector<Cell> cells;
   for (const SurvivalPoint& point : behaviour.survival) {
     cells.push_back(ShareCell(point.share, point.interval));
   }
-  cells.push_back({behaviour.median_divergence ? fmt::format("{}", *behaviour.median_divergence)
-                                               : "beyond the end",
-                   ""});
+  cells.push_back(MedianCell(behaviour));
   Cell chrf{fmt::format("{:.1f}", behaviour.chrf2.value), ""};
   chrf.note = FormatInterval(behaviour.chrf2, [](double v) { return fmt::format("{:.1f}", v); });
   cells.push_back(std::move(chrf));

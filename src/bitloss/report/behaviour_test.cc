@@ -30,6 +30,9 @@ TEST(BehaviourTest, AnswersPartOrEndTogether) {
   // One of two at risk parted, the other was censored at 3 tokens.
   EXPECT_DOUBLE_EQ(behaviour.survival[0].share, 0.5);
   EXPECT_EQ(behaviour.median_divergence, 2u);
+  // Two answers: the upper end of S is 0.91 still at the last token.
+  EXPECT_EQ(behaviour.median_divergence_low, 2u);
+  EXPECT_FALSE(behaviour.median_divergence_high.has_value());
   EXPECT_DOUBLE_EQ(behaviour.edit_distance.value, (1.0 / 3 + 0) / 2);
   EXPECT_GT(behaviour.chrf2.value, 90.0);  // "answer of lane 0", "answer of lane 1"
   EXPECT_LT(behaviour.chrf2.value, 100.0);

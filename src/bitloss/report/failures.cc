@@ -14,13 +14,14 @@ namespace {
 
 struct Kind {
   Failure failure;
+  const char* id;
   const char* name;
 };
-constexpr std::array<Kind, 5> kKinds = {{{Failure::kError, "Errors"},
-                                         {Failure::kEmpty, "Empty"},
-                                         {Failure::kLimit, "Cut at the limit"},
-                                         {Failure::kLoop, "End in a loop"},
-                                         {Failure::kEndsEarly, "End early"}}};
+constexpr std::array<Kind, 5> kKinds = {{{Failure::kError, "error", "Errors"},
+                                         {Failure::kEmpty, "empty", "Empty"},
+                                         {Failure::kLimit, "limit", "Cut at the limit"},
+                                         {Failure::kLoop, "loop", "End in a loop"},
+                                         {Failure::kEndsEarly, "ends_early", "End early"}}};
 
 std::string Percents(const Interval& interval) {
   return fmt::format("[{:.0f}, {:.0f}] %", 100 * interval.low, 100 * interval.high);
@@ -36,25 +37,58 @@ const AnswerResult* FindAnswer(const SuiteResult& suite, size_t prompt) {
   return found != suite.answers.end() && found->answer.prompt == prompt ? &*found : nullptr;
 }
 
-Cell FailureCell(const SuiteResult& lane, const SuiteResult& baseline, Failure failure) {
-  uint64_t count = 0;
-  uint64_t fresh = 0;
+// Which answers of a lane show a failure, beside the baseline's to the same prompts.
+PairedTable CountShown(const SuiteResult& lane, const SuiteResult& baseline, Failure failure) {
+  PairedTable table;
   for (const AnswerResult& answer : lane.answers) {
     const AnswerResult* before = FindAnswer(baseline, answer.answer.prompt);
-    if (before == nullptr || !ShowsFailure(answer, *before, failure)) continue;
-    ++count;
-    fresh += ShowsFailure(*before, *before, failure) ? 0 : 1;
+    if (before == nullptr) continue;
+    const bool was = ShowsFailure(*before, *before, failure);
+    const bool is = ShowsFailure(answer, *before, failure);
+    ++(was ? (is ? table.both : table.base_only) : (is ? table.lane_only : table.neither));
   }
-  Cell cell{fmt::format("{}/{}", count, lane.answers.size()),
-            ShareNote(count, lane.answers.size())};
-  if (&lane != &baseline) cell.note = fmt::format("{} new; ", fresh) + cell.note;
+  return table;
+}
+
+std::optional<FailureCount> CountFailure(const SuiteResult& lane, const SuiteResult& baseline,
+                                         const Kind& kind) {
+  const PairedTable table = CountShown(lane, baseline, kind.failure);
+  if (table.Total() == 0) return std::nullopt;
+  FailureCount count{.id = kind.id,
+                     .num_answers = table.both + table.lane_only,
+                     .num_compared = table.Total(),
+                     .num_new = table.lane_only};
+  count.share_interval = WilsonInterval(count.num_answers, count.num_compared);
+  if (&lane == &baseline) return count;
+  count.change = NetChange(table);
+  count.change_interval = TangoInterval(table);
+  return count;
+}
+
+const FailureCount* FindFailure(const LaneResult& lane, size_t suite, const Kind& kind) {
+  const SuiteResult* result = FindSuite(lane, suite);
+  if (result == nullptr) return nullptr;
+  const auto found = std::ranges::find(result->failures, kind.id, &FailureCount::id);
+  return found == result->failures.end() ? nullptr : &*found;
+}
+
+Cell FailureCell(const FailureCount& count) {
+  Cell cell{fmt::format("{}/{}", count.num_answers, count.num_compared), ""};
+  if (!count.change) {
+    cell.note = Percents(count.share_interval);
+  } else {
+    cell.note =
+        fmt::format("{} new; {:+.1f} [{:+.1f}, {:+.1f}]", count.num_new, 100 * *count.change,
+                    100 * count.change_interval->low, 100 * count.change_interval->high);
+  }
   return cell;
 }
 
 // Whether any lane shows it: a column of zeros says nothing.
-bool AnyShows(const Table& table, size_t column) {
-  return std::ranges::any_of(table.rows, [&](const std::vector<Cell>& row) {
-    return !row[column].value.empty() && !row[column].value.starts_with("0/");
+bool AnyShows(const ReportData& report, size_t suite, const Kind& kind) {
+  return std::ranges::any_of(report.lanes, [&](const LaneResult& lane) {
+    const FailureCount* count = FindFailure(lane, suite, kind);
+    return count != nullptr && count->num_answers > 0;
   });
 }
 
@@ -62,7 +96,7 @@ std::vector<Cell> OutcomeCells(const ReportData& report, const SuiteResult& suit
   const PromptCounts& counts = suite.counts;
   std::vector<Cell> cells = {{fmt::format("{}/{}", counts.num_passed, counts.num_checked),
                               ShareNote(counts.num_passed, counts.num_checked)}};
-  const PairedTable table = CountOutcomes(suite);
+  const PairedTable table = counts.Outcomes();
   if (baseline || table.Total() == 0) {
     cells.resize(7);
     return cells;
@@ -105,48 +139,42 @@ bool ShowsFailure(const AnswerResult& answer, const AnswerResult& baseline, Fail
   return false;
 }
 
-bool HardFailuresRose(const SuiteResult& lane, const SuiteResult& baseline, double margin) {
-  return std::ranges::any_of(kKinds, [&](const Kind& kind) {
-    PairedTable table;
-    for (const AnswerResult& answer : lane.answers) {
-      const AnswerResult* before = FindAnswer(baseline, answer.answer.prompt);
-      if (before == nullptr) continue;
-      const bool was = ShowsFailure(*before, *before, kind.failure);
-      const bool is = ShowsFailure(answer, *before, kind.failure);
-      ++(was ? (is ? table.both : table.base_only) : (is ? table.lane_only : table.neither));
+void AddFailures(ReportData& report) {
+  for (LaneResult& lane : report.lanes) {
+    for (SuiteResult& suite : lane.suites) {
+      const SuiteResult* baseline = FindSuite(report.lanes[0], suite.suite);
+      if (baseline == nullptr) continue;
+      for (const Kind& kind : kKinds) {
+        if (auto count = CountFailure(suite, *baseline, kind)) {
+          suite.failures.push_back(std::move(*count));
+        }
+      }
     }
-    return table.lane_only > table.base_only && TangoInterval(table).low > margin;
+  }
+}
+
+bool HardFailuresRose(const SuiteResult& lane, double margin) {
+  return std::ranges::any_of(lane.failures, [&](const FailureCount& failure) {
+    return failure.change_interval && failure.change_interval->low > margin;
   });
 }
 
 Table FailureTable(const ReportData& report, size_t suite) {
-  const SuiteResult* baseline = FindSuite(report.lanes[0], suite);
-  if (baseline == nullptr) return {};
+  if (FindSuite(report.lanes[0], suite) == nullptr) return {};
   Table table{{{"Lane", "", Align::kLeft}}, {}};
-  for (const Kind& kind : kKinds) table.columns.push_back({kind.name, "answers", Align::kRight});
+  std::vector<const Kind*> shown;
+  for (const Kind& kind : kKinds) {
+    if (!AnyShows(report, suite, kind)) continue;
+    shown.push_back(&kind);
+    table.columns.push_back({kind.name, "answers", Align::kRight});
+  }
   for (const LaneResult& lane : report.lanes) {
-    const SuiteResult* result = FindSuite(lane, suite);
     std::vector<Cell> row = {{lane.record.scheme, ""}};
-    for (const Kind& kind : kKinds) {
-      row.push_back(result == nullptr ? Cell{} : FailureCell(*result, *baseline, kind.failure));
+    for (const Kind* kind : shown) {
+      const FailureCount* count = FindFailure(lane, suite, *kind);
+      row.push_back(count == nullptr ? Cell{} : FailureCell(*count));
     }
     table.rows.push_back(std::move(row));
-  }
-  for (size_t column = 1; column < table.columns.size(); ++column) {
-    if (AnyShows(table, column)) continue;
-    for (std::vector<Cell>& row : table.rows) row[column] = {};
-  }
-  table.DropEmptyColumns();
-  return table;
-}
-
-PairedTable CountOutcomes(const SuiteResult& suite) {
-  PairedTable table;
-  for (const AnswerResult& answer : suite.answers) {
-    table.both += answer.outcome == Outcome::kBothPass ? 1 : 0;
-    table.base_only += answer.outcome == Outcome::kRegression ? 1 : 0;
-    table.lane_only += answer.outcome == Outcome::kRecovery ? 1 : 0;
-    table.neither += answer.outcome == Outcome::kNeitherPasses ? 1 : 0;
   }
   return table;
 }

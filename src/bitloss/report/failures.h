@@ -23,17 +23,18 @@ enum class Failure {
 // Requires: `baseline` is the answer to the same prompt; may be `answer` itself.
 bool ShowsFailure(const AnswerResult& answer, const AnswerResult& baseline, Failure failure);
 
+// Fills in SuiteResult::failures of every lane.
+void AddFailures(ReportData& report);
+
 // Whether some hard failure is shown to be more frequent than in the baseline by more than
 // `margin`, a share of the prompts: the lower end of Tango's paired 95% interval lies above it.
-bool HardFailuresRose(const SuiteResult& lane, const SuiteResult& baseline, double margin);
+// Requires: AddFailures came before.
+bool HardFailuresRose(const SuiteResult& lane, double margin);
 
-// One row for each lane: how many answers of a suite show each failure, the share's 95% interval
-// (Wilson), and, for a quantized lane, how many that the baseline does not show. Kinds that no lane
-// shows have no column.
+// One row for each lane: how many answers of a suite show each failure; below, of the baseline the
+// share's 95% interval (Wilson), of the others how many are new and the paired change in points
+// with its 95% interval (Tango). Kinds that no lane shows have no column.
 Table FailureTable(const ReportData& report, size_t suite);
-
-// Prompts with a machine check, by who passes. Requires: the lane has answers to the suite.
-PairedTable CountOutcomes(const SuiteResult& suite);
 
 // One row for each lane: passed with Wilson's interval, lost, regained, neither; the net change in
 // points with Tango's interval; McNemar's mid-p. Empty if the suite has no checks.

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bitloss/report/writers.h"
+#include "bitloss/stats/paired_outcomes.h"
 
 namespace bitloss {
 namespace {
@@ -226,7 +227,12 @@ Json BehaviourJson(const Behaviour& behaviour, bool checked) {
     }
     json["same_beginning"].push_back(std::move(one));
   }
-  if (behaviour.median_divergence) json["median_divergence"] = *behaviour.median_divergence;
+  const auto set_token = [&](const char* key, const std::optional<uint64_t>& token) {
+    if (token) json[key] = *token;
+  };
+  set_token("median_divergence", behaviour.median_divergence);
+  set_token("median_divergence_low", behaviour.median_divergence_low);
+  set_token("median_divergence_high", behaviour.median_divergence_high);
   return json;
 }
 
@@ -257,6 +263,37 @@ Json SignalsJson(const std::vector<Signal>& signals) {
   return json;
 }
 
+Json FailuresJson(const std::vector<FailureCount>& failures) {
+  Json json = Json::array();
+  for (const FailureCount& failure : failures) {
+    Json one = {{"id", failure.id},
+                {"answers", failure.num_answers},
+                {"compared", failure.num_compared},
+                {"share_low", failure.share_interval.low},
+                {"share_high", failure.share_interval.high}};
+    if (failure.change) {
+      one["new"] = failure.num_new;
+      one["change"] = *failure.change;
+      one["change_low"] = failure.change_interval->low;
+      one["change_high"] = failure.change_interval->high;
+    }
+    json.push_back(std::move(one));
+  }
+  return json;
+}
+
+// How the share of prompts passed changed.
+Json PassChangeJson(const SuiteResult& suite) {
+  const PairedTable table = suite.counts.Outcomes();
+  const Interval interval = TangoInterval(table);
+  const McNemarTest test = TestMcNemar(table);
+  return {{"value", NetChange(table)},
+          {"low", interval.low},
+          {"high", interval.high},
+          {"p", test.exact},
+          {"mid_p", test.mid_p}};
+}
+
 Json EvidenceJson(const CategoryEvidence& evidence) {
   return {{"p", evidence.p},
           {"p_adjusted", evidence.p_adjusted},
@@ -281,12 +318,14 @@ Json SuiteJson(const ReportData& report, const SuiteResult& suite, bool baseline
   if (!baseline && suite.counts.num_checked > 0) {
     json["regressed_prompts"] = PromptIds(report, suite, Outcome::kRegression);
     json["recovered_prompts"] = PromptIds(report, suite, Outcome::kRecovery);
+    if (suite.counts.num_compared > 0) json["pass_change"] = PassChangeJson(suite);
   }
   if (!baseline) json["forks"] = ForksJson(report, suite);
   if (suite.behaviour) {
     json["behaviour"] = BehaviourJson(*suite.behaviour, suite.counts.num_compared > 0);
   }
   if (suite.samples) json["samples"] = SamplesJson(*suite.samples);
+  json["failures"] = FailuresJson(suite.failures);
   json["signals"] = SignalsJson(suite.signals);
   if (suite.floor) {
     json["noise_floor"] = {{"control", report.lanes[suite.floor->lane].record.scheme},

@@ -5,6 +5,7 @@
 
 #include "bitloss/base/sum.h"
 #include "bitloss/report/behaviour.h"
+#include "bitloss/report/failures.h"
 #include "bitloss/report/report_data.h"
 #include "bitloss/report/samples.h"
 #include "bitloss/report/signals.h"
@@ -204,6 +205,7 @@ Result<ReportData> MakeReport(const Store& store, ThreadPool& threads) {
     report.lanes[i].error = guards[i].Judge(lanes[i]);
   }
   AddBehaviour(report, threads);
+  AddFailures(report);
   AddSignals(report, threads);
   AddCategoryEvidence(report);
   AddNoiseFloors(report);

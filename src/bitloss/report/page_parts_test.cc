@@ -139,9 +139,32 @@ TEST(FailuresTest, AreSeenWithoutReading) {
                            Failure::kLoop));
 }
 
+// Of two answers the lane cuts both at the limit, the baseline one: half of the prompts are new.
+TEST(FailuresTest, AreCountedBesideTheBaselines) {
+  SmallStudy study;
+  study.answers[2].finish = FinishReason::kLimit;
+  const ReportData report = ReportOf(study);
+  const auto limit = [&](size_t lane) {
+    const std::vector<FailureCount>& failures = report.lanes[lane].suites[0].failures;
+    return *std::ranges::find(failures, "limit", &FailureCount::id);
+  };
+  EXPECT_EQ(limit(0).num_answers, 1u);
+  EXPECT_FALSE(limit(0).change.has_value());
+  EXPECT_EQ(limit(1).num_answers, 2u);
+  EXPECT_EQ(limit(1).num_new, 1u);
+  EXPECT_EQ(limit(1).change, 0.5);
+  const Interval tango = TangoInterval({.both = 1, .lane_only = 1});
+  EXPECT_EQ(limit(1).change_interval->low, tango.low);
+  EXPECT_FALSE(HardFailuresRose(report.lanes[1].suites[0], 0.05)) << "one of two shows nothing";
+  const Table table = FailureTable(report, 0);
+  ASSERT_EQ(table.columns.size(), 2u) << "kinds that no lane shows have no column";
+  EXPECT_EQ(table.rows[1][1].value, "2/2");
+  EXPECT_THAT(table.rows[1][1].note, HasSubstr("1 new; +50.0 ["));
+}
+
 TEST(FailuresTest, OutcomesAreCountedInPairs) {
   const ReportData report = ReportOf(SmallStudy());
-  const PairedTable table = CountOutcomes(report.lanes[1].suites[0]);
+  const PairedTable table = report.lanes[1].suites[0].counts.Outcomes();
   EXPECT_EQ(table.base_only, 2u);
   EXPECT_EQ(table.Total(), 2u);
   const Table outcomes = OutcomeTable(report, 0);

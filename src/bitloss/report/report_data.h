@@ -17,6 +17,7 @@
 #include "bitloss/report/bands.h"
 #include "bitloss/report/fork.h"
 #include "bitloss/stats/estimate.h"
+#include "bitloss/stats/paired_outcomes.h"
 #include "bitloss/stats/verdict.h"
 #include "bitloss/store/records.h"
 #include "bitloss/store/store.h"
@@ -144,6 +145,8 @@ struct PromptCounts {
   uint64_t num_baseline_passed = 0;  // among those
   // Where the baseline passes less than 30% a lane has little left to lose.
   bool CanShowRegressions() const;
+  // Those compared, by who passes.
+  PairedTable Outcomes() const;
   std::optional<double> mean_seconds;
   // Mean over the tokens of the baseline's answers, clustered by prompt.
   std::optional<Estimate> answer_kl;
@@ -183,6 +186,9 @@ struct Behaviour {
   uint64_t longest_common = 0;            // tokens
   // The first token that half of the answers do not share; none if more than half never part.
   std::optional<uint64_t> median_divergence = {};
+  // Its 95% interval; an end that is absent lies beyond the answers' ends.
+  std::optional<uint64_t> median_divergence_low = {};
+  std::optional<uint64_t> median_divergence_high = {};
 };
 
 // One sign of degeneration over the answers of a suite (signals.h).
@@ -191,6 +197,18 @@ struct Signal {
   uint64_t num_prompts = 0;
   std::optional<Estimate> mean = {};    // over prompts
   std::optional<Estimate> change = {};  // against the baseline, paired; absent for the baseline
+};
+
+// How many answers of a suite show one kind of hard failure (failures.h).
+struct FailureCount {
+  std::string id;             // "loop"
+  uint64_t num_answers = 0;   // that show it
+  uint64_t num_compared = 0;  // of so many: those whose prompt the baseline answered too
+  uint64_t num_new = 0;       // of those, whose baseline's answer does not
+  Interval share_interval{};  // of num_answers / num_compared: Wilson
+  // Of the share, against the baseline's answers to the same prompts; absent for the baseline.
+  std::optional<double> change = {};
+  std::optional<Interval> change_interval = {};  // Tango
 };
 
 // What the A/A control that differs most from the baseline does to a suite's answers.
@@ -229,6 +247,7 @@ struct SuiteResult {
   std::optional<Behaviour> behaviour = {};
   std::optional<SampleResult> samples = {};
   std::vector<Signal> signals = {};
+  std::vector<FailureCount> failures = {};
   // Of a lane that is neither baseline nor control, where the study has a control.
   std::optional<SuiteFloor> floor = {};
   std::optional<DivergenceLabel> label = {};  // by answer KL and top-1

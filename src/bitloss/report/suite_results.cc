@@ -145,6 +145,15 @@ bool PromptCounts::CanShowRegressions() const {
          kLeastBaselinePassShare * static_cast<double>(num_compared);
 }
 
+PairedTable PromptCounts::Outcomes() const {
+  PairedTable table;
+  table.base_only = num_regressions;
+  table.lane_only = num_recoveries;
+  table.both = num_baseline_passed - num_regressions;
+  table.neither = num_compared - table.base_only - table.lane_only - table.both;
+  return table;
+}
+
 std::optional<SuiteResult> MeasureSuite(size_t suite, std::span<const PromptRecord> prompts,
                                         const LaneAnswers& baseline, const LaneAnswers& lane,
                                         ThreadPool& threads) {

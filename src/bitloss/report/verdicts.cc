@@ -42,17 +42,6 @@ double PValue(const Estimate& estimate) {
   return std::min(1.0, 2 * StudentTCdf(t, estimate.effective_clusters - 1));
 }
 
-PairedTable TableOf(const SuiteResult& suite) {
-  PairedTable table;
-  for (const AnswerResult& answer : suite.answers) {
-    table.both += answer.outcome == Outcome::kBothPass ? 1 : 0;
-    table.base_only += answer.outcome == Outcome::kRegression ? 1 : 0;
-    table.lane_only += answer.outcome == Outcome::kRecovery ? 1 : 0;
-    table.neither += answer.outcome == Outcome::kNeitherPasses ? 1 : 0;
-  }
-  return table;
-}
-
 // An interval is needed to say anything.
 std::optional<Candidate> FromClusters(const ReportData& report, const TextResult& text,
                                       std::vector<ClusterSum> clusters, const Estimate& estimate,
@@ -97,7 +86,7 @@ std::optional<Candidate> DivergenceCandidate(const ReportData& report, const Tex
 }
 
 std::optional<Candidate> AnswersCandidate(const SuiteResult& suite, Finding& finding) {
-  const PairedTable table = TableOf(suite);
+  const PairedTable table = suite.counts.Outcomes();
   if (table.Total() == 0) return NotMeasured(finding, "no prompt has a check in both lanes");
   if (!suite.counts.CanShowRegressions()) {
     return NotMeasured(
@@ -286,8 +275,7 @@ void AddSuiteFloors(ReportData& report) {
 void LabelTheBroken(ReportData& report) {
   for (LaneResult& lane : report.lanes) {
     const bool broken = std::ranges::any_of(lane.suites, [&](const SuiteResult& suite) {
-      const SuiteResult* baseline = FindSuite(report.lanes[0], suite.suite);
-      return baseline != nullptr && HardFailuresRose(suite, *baseline, kAnswersMargin);
+      return HardFailuresRose(suite, kAnswersMargin);
     });
     if (!broken) continue;
     for (TextResult& text : lane.texts) {

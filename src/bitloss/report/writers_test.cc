@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "bitloss/base/file.h"
 #include "bitloss/base/text.h"
 #include "bitloss/report/test_report.h"
+#include "bitloss/stats/proportion.h"
 
 namespace bitloss {
 namespace {
@@ -151,10 +154,49 @@ TEST(WritersTest, EveryRowOfTheCsvHasAllColumns) {
                                 csv.begin() + static_cast<std::ptrdiff_t>(end), ','));
     begin = end + 2;
   }
-  // A header; for each lane a protocol, a suite and two categories.
-  EXPECT_THAT(commas, testing::SizeIs(1 + 2 * 4));
+  // A header; for each lane a protocol, a suite, two categories, five failures, and the signals
+  // that its answers of three tokens are long enough for; the length is compared in lane 1 alone.
+  EXPECT_THAT(commas, testing::SizeIs(1 + (4 + 5 + 7) + (4 + 5 + 8)));
   EXPECT_THAT(commas, testing::Each(commas[0]));
   EXPECT_THAT(csv, HasSubstr("nf4-1,protocol,gptq-2048,held-out,600,4.8,4.5,2,11,9,"));
+}
+
+TEST(WritersTest, CsvHoldsIntervalsVerdictsAndSigns) {
+  SmallStudy study;
+  study.lanes.push_back(SmallLane(2));
+  study.lanes[2].control = true;
+  study.scores[0].push_back(SmallScores(2, 0));
+  study.scores[1].push_back(SmallScores(2, 1));
+  for (const size_t prompt : {0, 1}) study.answers.push_back(SmallAnswer(2, prompt));
+  const ReportData report = ReportOf(study);
+  std::map<std::string, std::map<std::string, std::string>> rows;  // kind/name of lane 1
+  std::vector<std::string> header;
+  std::istringstream csv(WriteCsv(report));
+  for (std::string line; std::getline(csv, line);) {
+    std::vector<std::string> fields;
+    std::istringstream in(line.substr(0, line.size() - 1));
+    for (std::string field; std::getline(in, field, ',');) fields.push_back(field);
+    if (header.empty()) header = fields;
+    if (fields[0] != "nf4-1") continue;
+    for (size_t i = 0; i < fields.size(); ++i) {
+      rows[fields[1] + "/" + fields[2]][header[i]] = fields[i];
+    }
+  }
+  const TextResult& text = report.lanes[1].texts[0];
+  auto& protocol = rows["protocol/gptq-2048"];
+  EXPECT_EQ(std::stod(protocol["perplexity_low"]), text.perplexity_interval->low);
+  EXPECT_EQ(std::stod(protocol["kl_p99_high"]), text.kl->p99_interval->high);
+  EXPECT_EQ(std::stod(protocol["noise_floor_kl"]), text.floor->kl);
+  EXPECT_EQ(protocol["noise_floor_control"], "nf4-2");
+  EXPECT_EQ(protocol["label"], Name(*text.label));
+  EXPECT_EQ(protocol["loss_verdict"], Name(report.lanes[1].findings[0].verdict));
+  auto& suite = rows["suite/two"];
+  EXPECT_EQ(suite["pass_change"], "-1");
+  EXPECT_EQ(suite["median_divergence"], "2");
+  EXPECT_EQ(std::stod(suite["identical_share_high"]), WilsonInterval(0, 2).high);
+  EXPECT_EQ(rows["failure/limit"]["level"], "0.5");
+  EXPECT_EQ(rows["failure/limit"]["change"], "0");
+  EXPECT_EQ(rows["signal/repeated_2"]["level"], "0");
 }
 
 TEST(WritersTest, CsvQuotesWhatWouldBreakIt) {
