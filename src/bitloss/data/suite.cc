@@ -118,7 +118,8 @@ Status ReadPrompt(Fields& fields, const Defaults& defaults, std::set<std::string
     BITLOSS_DO(ForEachObject(fields, "checks", [&](Fields& element) -> Status {
       BITLOSS_TRY(Check check, ReadCheck(element, defaults, check_ids));
       if (check.type->name == "script" && !check.negate) {
-        BITLOSS_TRY(prompt.scripts, element.Strings("scripts"));
+        BITLOSS_TRY(const std::vector<std::string> named, element.Strings("scripts"));
+        prompt.scripts.insert(prompt.scripts.end(), named.begin(), named.end());
       }
       prompt.checks.push_back(std::move(check));
       return Ok();

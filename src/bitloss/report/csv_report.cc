@@ -105,7 +105,7 @@ std::string VerdictOf(const LaneResult& lane, Measure measure, size_t place) {
   return {};
 }
 
-std::string LabelOf(const std::optional<DivergenceLabel>& label) {
+std::string LabelName(const std::optional<DivergenceLabel>& label) {
   return label ? std::string(Name(*label)) : std::string();
 }
 
@@ -148,7 +148,7 @@ std::string TextRow(const ReportData& report, const LaneResult& lane, const Text
   } else {
     row.Empty(3);
   }
-  return row.Text(LabelOf(text.label)).Empty(NumFields(kSignHeader)).Line();
+  return row.Text(LabelName(text.label)).Empty(NumFields(kSignHeader)).Line();
 }
 
 void AddCounts(const PromptCounts& counts, bool baseline, Row& row) {
@@ -200,7 +200,7 @@ std::string SuiteRow(const ReportData& report, const LaneResult& lane, const Sui
   } else {
     row.Empty(3);
   }
-  return row.Text(LabelOf(suite.label)).Empty(NumFields(kSignHeader)).Line();
+  return row.Text(LabelName(suite.label)).Empty(NumFields(kSignHeader)).Line();
 }
 
 std::string CategoryRow(const LaneRecord& lane, const std::string& suite,

@@ -22,6 +22,9 @@ std::string Parting(const ReportData& report, size_t suite) {
                     "Shaded: pointwise 95% bands. One early difference changes all that follows: a "
                     "curve that falls is not yet harm.",
                     HtmlLegend(chart)) +
+         HtmlNote(
+             "With 95% intervals: the shares at three lengths, the token at which half of the "
+             "answers have parted, and how alike the texts are (chrF2, over prompts).") +
          HtmlTable(BehaviourTable(report, suite), FirstRow::kPlain, "how answers part");
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "bitloss/report/behaviour.h"
+#include "bitloss/report/failures.h"
 #include "bitloss/report/markdown.h"
 #include "bitloss/report/numbers.h"
 #include "bitloss/report/samples.h"
@@ -79,6 +80,16 @@ std::string WriteMarkdown(const ReportData& report, Timings timings) {
   for (size_t s = 0; s < report.manifest.suites.size(); ++s) {
     text += fmt::format("## {}\n\n{}{}", EscapeMarkdown(report.manifest.suites[s].id),
                         MarkdownTable(SuiteTable(report, s, timings)), RegressedPrompts(report, s));
+    if (const std::string outcomes = MarkdownTable(OutcomeTable(report, s)); !outcomes.empty()) {
+      text +=
+          "Prompts lost and regained: Tango's 95% interval of the net change, McNemar's "
+          "mid-p.\n\n" +
+          outcomes;
+    }
+    if (const Table failures = FailureTable(report, s); failures.columns.size() > 1) {
+      text += "Hard failures: how many are new, and the paired change in points.\n\n" +
+              MarkdownTable(failures);
+    }
     if (const std::string behaviour = MarkdownTable(BehaviourTable(report, s));
         !behaviour.empty()) {
       text += "How long answers stay the baseline's, and how alike they are.\n\n" + behaviour;
