@@ -134,7 +134,10 @@ def page(options, results, report, versions, notes):
              f"{report['backend']}.", "",
              f"llama.cpp: {versions['llama']} ({versions['features']}). transformers "
              f"{versions['transformers']}, torch "
-             f"{versions['torch']}.", "",
+             f"{versions['torch']}." + (
+                 f" This processor has {versions['unused']}, which this build of llama.cpp leaves "
+                 "out and bitloss does not use; with it llama.cpp's 8-bit and 4-bit figures would "
+                 "be higher." if versions["unused"] else ""), "",
              "Text is cut into windows of 512 tokens of which the second half is scored, as "
              "llama-perplexity does; a window's head and loss are counted for that half. A lane's "
              "speed is that of its blocks, head and loss; what comparing it with the baseline adds "
