@@ -20,14 +20,18 @@ std::string HtmlCell(const Cell& cell, const Column& column) {
   return fmt::format("<td{}>{}{}</td>", css_class, EscapeHtml(cell.value), note);
 }
 
+// Fewer are not spread over the page: a number far from its name is hard to read.
+constexpr size_t kColumnsOfAWideTable = 4;
+
 }  // namespace
 
 std::string HtmlTable(const Table& table, FirstRow first_row, std::string_view name) {
   if (table.rows.empty()) return {};
   std::string html = fmt::format(
       "<div class=\"scroll\" role=\"region\" aria-label=\"{}\" tabindex=\"0\">"
-      "<table class=\"wide sortable\"><caption class=\"unseen\">{}</caption><thead><tr>",
-      EscapeHtml(name), EscapeHtml(name));
+      "<table class=\"{}sortable\"><caption class=\"unseen\">{}</caption><thead><tr>",
+      EscapeHtml(name), table.columns.size() < kColumnsOfAWideTable ? "" : "wide ",
+      EscapeHtml(name));
   for (const Column& column : table.columns) {
     const std::string unit =
         column.unit.empty() ? "" : "<small>" + EscapeHtml(column.unit) + "</small>";
