@@ -20,6 +20,16 @@ std::string HtmlCell(const Cell& cell, const Column& column) {
   return fmt::format("<td{}>{}{}</td>", css_class, EscapeHtml(cell.value), note);
 }
 
+// "int3_group:64+awq" may be broken after ":" and "+", on a narrow screen.
+std::string Breakable(const std::string& html) {
+  std::string breakable;
+  for (const char c : html) {
+    breakable += c;
+    if (c == ':' || c == '+') breakable += "<wbr>";
+  }
+  return breakable;
+}
+
 // Fewer are not spread over the page: a number far from its name is hard to read.
 constexpr size_t kColumnsOfAWideTable = 4;
 
@@ -43,7 +53,7 @@ std::string HtmlTable(const Table& table, FirstRow first_row, std::string_view n
     const std::vector<Cell>& row = table.rows[i];
     const bool baseline = i == 0 && first_row == FirstRow::kBaseline;
     html += fmt::format("<tr{}><th scope=\"row\">{}</th>", baseline ? " class=\"baseline\"" : "",
-                        EscapeHtml(row[0].value));
+                        Breakable(EscapeHtml(row[0].value)));
     for (size_t c = 1; c < row.size(); ++c) html += HtmlCell(row[c], table.columns[c]);
     html += "</tr>\n";
   }
