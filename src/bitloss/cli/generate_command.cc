@@ -1,3 +1,4 @@
+#include "bitloss/cli/calibration_options.h"
 #include "bitloss/cli/commands.h"
 #include "bitloss/eval/generation.h"
 #include "bitloss/model/lane_builder.h"
@@ -87,8 +88,7 @@ void AddGenerateCommand(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_option("--chat-template", options->study.chat_template,
                       "Instead of the model's own chat template: chatml");
-  command->add_option("--calibration", options->study.calibration,
-                      "UTF-8 text for schemes that calibrate");
+  AddCalibrationOptions(*command, options->study);
   command->add_option("--threads", options->study.num_threads, "No answer depends on it")
       ->check(CLI::Range(size_t{1}, size_t{1024}))
       ->capture_default_str();

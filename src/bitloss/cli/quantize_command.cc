@@ -1,5 +1,6 @@
 #include "bitloss/base/threads.h"
 #include "bitloss/checkpoint/layouts/layout.h"
+#include "bitloss/cli/calibration_options.h"
 #include "bitloss/cli/commands.h"
 #include "bitloss/cli/progress.h"
 #include "bitloss/convert/quantize.h"
@@ -52,14 +53,7 @@ void AddQuantizeCommand(CLI::App& app, Action& action) {
                    "Cut the weights into files of at most this size")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option(
-      "--calibration", options->study.calibration,
-      "UTF-8 text for schemes that calibrate; by default one that ships with bitloss");
-  command->add_option("--imatrix", options->study.imatrix,
-                      "Importance matrix of llama.cpp for +imatrix");
-  command->add_option("--calibration-tokens", options->study.calibration_tokens, "How much of it")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  AddCalibrationOptions(*command, options->study);
   command
       ->add_option("--int8-threshold", options->study.int8_threshold,
                    "Activations from here on are outliers of LLM.int8; 0: none are")

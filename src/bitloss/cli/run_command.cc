@@ -1,3 +1,4 @@
+#include "bitloss/cli/calibration_options.h"
 #include "bitloss/cli/commands.h"
 #include "bitloss/cli/plan.h"
 #include "bitloss/cli/progress.h"
@@ -85,15 +86,7 @@ void AddRunCommand(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_option("--chat-template", options->chat_template,
                       "Instead of the model's own chat template: chatml");
-  command->add_option(
-      "--calibration", options->calibration,
-      "UTF-8 text for schemes that calibrate; by default one that ships with bitloss");
-  command->add_option("--calibration-tokens", options->calibration_tokens, "How much of it")
-      ->check(kAtLeastOne)
-      ->capture_default_str();
-  command->add_option("--imatrix", options->imatrix,
-                      "Importance matrix of llama.cpp for +imatrix; without one, the calibration "
-                      "text's mean squares");
+  AddCalibrationOptions(*command, *options);
   command
       ->add_option("--int8-threshold", options->int8_threshold,
                    "Activations from here on are outliers of LLM.int8; 0: none are")

@@ -6,14 +6,10 @@
 
 #include "bitloss/base/file.h"
 #include "bitloss/base/hash.h"
-#include "bitloss/data/embedded.h"
 #include "bitloss/study/stored_lanes.h"
 
 namespace bitloss {
 namespace {
-
-// What AutoAWQ cuts its calibration text into.
-constexpr size_t kCalibrationSequence = 512;
 
 bool UsesImportanceFile(const Scheme& scheme, const Calibration& calibration) {
   return scheme.fit == FitKind::kImatrix && calibration.importance.has_value();
@@ -37,8 +33,7 @@ std::string Definition(const Scheme& scheme, const Calibration& calibration, uin
   if (UsesImportanceFile(scheme, calibration)) {
     definition += fmt::format("(imatrix {})", calibration.importance_hash.substr(0, 12));
   } else if (Calibrates(scheme)) {
-    definition += fmt::format("({}x{} tokens of {})", calibration.sequences.size(),
-                              kCalibrationSequence, calibration.text_hash.substr(0, 12));
+    definition += "(" + DefinitionOf(calibration) + ")";
   }
   if (scheme.fit == FitKind::kNoise) {
     definition += fmt::format("+noise({}, seed {})", scheme.noise, seed);
@@ -56,14 +51,6 @@ std::string Definition(const Scheme& scheme, const Calibration& calibration, uin
     definition += fmt::format("+head={}", scheme.head_format.name);
   }
   return definition;
-}
-
-std::string CalibrationJson(const Calibration& calibration) {
-  return nlohmann::ordered_json{{"text", calibration.text_name},
-                                {"hash", calibration.text_hash},
-                                {"sequences", calibration.sequences.size()},
-                                {"tokens", calibration.num_tokens()}}
-      .dump();
 }
 
 std::string ImportanceJson(const Calibration& calibration) {
@@ -146,48 +133,6 @@ Result<LanePlan> PlanLane(const std::string& text, const ModelFiles& model,
 }
 
 }  // namespace
-
-size_t Calibration::num_tokens() const {
-  size_t count = 0;
-  for (const auto& sequence : sequences) count += sequence.size();
-  return count;
-}
-
-Result<Calibration> ReadCalibration(const ModelFiles& model, const StudyOptions& options) {
-  Calibration calibration;
-  std::filesystem::path path = options.calibration;
-  if (path.empty()) {
-    BITLOSS_TRY(const std::filesystem::path folder, EmbeddedModelFolder());
-    path = folder / "calibration.txt";
-    calibration.text_name = "bitloss-tiny/calibration.txt";
-  } else {
-    calibration.text_name = path.filename().string();
-  }
-  BITLOSS_TRY(const std::string text, ReadFile(path));
-  calibration.text_hash = Sha256Hex(text);
-  const auto encoded =
-      model.tokenizer.Encode(text, Tokenizer::Special::kAsText, Tokenizer::AddTokens::kNone);
-  if (!encoded.ok()) return Within(path.string(), encoded.error());
-  const std::vector<TokenId>& ids = encoded.value();
-
-  const size_t length = std::min(kCalibrationSequence, size_t{model.source.config().max_positions});
-  const size_t wanted = std::max<size_t>(1, options.calibration_tokens / length);
-  for (size_t begin = 0; begin + length <= ids.size() && calibration.sequences.size() < wanted;
-       begin += length) {
-    calibration.sequences.emplace_back(ids.begin() + begin, ids.begin() + begin + length);
-  }
-  if (!options.imatrix.empty()) {
-    BITLOSS_TRY(const std::string importances, ReadFile(options.imatrix));
-    calibration.importance_name = options.imatrix.filename().string();
-    calibration.importance_hash = Sha256Hex(importances);
-    BITLOSS_TRY(calibration.importance, ImportanceFile::Open(options.imatrix));
-  }
-  if (calibration.sequences.empty()) {
-    return BadInput("calibration text '{}' has {} tokens; at least {} are needed", path.string(),
-                    ids.size(), length);
-  }
-  return calibration;
-}
 
 Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOptions& options,
                                         const Calibration& calibration,

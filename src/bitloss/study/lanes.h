@@ -12,28 +12,12 @@
 #include "bitloss/model/lane_builder.h"
 #include "bitloss/quant/scheme.h"
 #include "bitloss/store/records.h"
+#include "bitloss/study/calibration_text.h"
 #include "bitloss/study/mixed_scheme.h"
 #include "bitloss/study/model_files.h"
 #include "bitloss/study/options.h"
 
 namespace bitloss {
-
-// What calibrating fits look at.
-struct Calibration {
-  std::string text_name;
-  std::string text_hash;  // SHA-256 of the file
-  std::vector<std::vector<int32_t>> sequences;
-  // Of options.imatrix, if there is one.
-  std::optional<ImportanceFile> importance;
-  std::string importance_name;
-  std::string importance_hash;
-
-  size_t num_tokens() const;
-};
-
-// Cuts the calibration text (options.calibration, or the one that ships) into sequences of 512
-// tokens, the first options.calibration_tokens of them. kBadInput if it has not one whole sequence.
-Result<Calibration> ReadCalibration(const ModelFiles& model, const StudyOptions& options);
 
 // A lane before it is built.
 struct LanePlan {

@@ -50,6 +50,9 @@ struct StudyOptions {
   // evaluation text.
   std::filesystem::path calibration;
   size_t calibration_tokens = 4096;
+  size_t calibration_sequence = 512;  // tokens; AutoAWQ cuts its text into as many
+  // Draws the sequences from the whole text; none: the text's first.
+  std::optional<uint64_t> calibration_seed;
 
   // An importance matrix of llama.cpp for +imatrix; empty: the mean squares of the calibration
   // text.
