@@ -47,6 +47,13 @@ void Unpack(const BlockNVFP4& block, BlockCodes& out) {
   }
 }
 
+void Pack(const BlockCodes& codes, BlockMXFP4& block) {
+  block.e = static_cast<uint8_t>(std::ilogb(codes.scales[0]) + 128);
+  for (size_t j = 0; j < block.qs.size(); ++j) {
+    block.qs[j] = static_cast<uint8_t>(codes.codes[j] | codes.codes[j + 16] << 4);
+  }
+}
+
 void Encode(LegacyWeights weights, const GgmlImportance&, BlockMXFP4& block) {
   float absmax = 0.0f;
   for (const float w : weights) absmax = std::max(absmax, std::abs(w));

@@ -41,6 +41,8 @@ static_assert(sizeof(BlockNVFP4) == 36);
 void Unpack(const BlockMXFP4& block, BlockCodes& out);
 void Unpack(const BlockNVFP4& block, BlockCodes& out);
 
+// As in legacy_blocks.h.
+void Pack(const BlockCodes& codes, BlockMXFP4& block);
 void Encode(LegacyWeights weights, const GgmlImportance& importance, BlockMXFP4& block);
 
 }  // namespace bitloss

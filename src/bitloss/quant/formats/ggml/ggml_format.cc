@@ -142,6 +142,23 @@ GroupedCodes UnpackMatrix(const EncodedMatrix& matrix) {
   return grouped;
 }
 
+Result<EncodedMatrix> PackMatrix(const Format& format, size_t rows, size_t cols,
+                                 const GroupedCodes& grouped) {
+  const GgmlType& type = TypeOf(format);
+  const size_t num_blocks = rows * cols / type.elements_per_block;
+  std::vector<std::byte> bytes(num_blocks * type.bytes_per_block);
+  BlockCodes block;
+  for (size_t i = 0; i < num_blocks; ++i) {
+    std::copy_n(grouped.codes.data() + i * type.elements_per_block, type.elements_per_block,
+                block.codes.begin());
+    block.scales[0] = grouped.scales[i];
+    if (!grouped.zeros.empty()) block.zeros[0] = grouped.zeros[i];
+    type.pack(block, bytes.data() + i * type.bytes_per_block);
+  }
+  return EncodedMatrix{
+      .format = format, .rows = rows, .cols = cols, .codes = OwnPlane(std::move(bytes))};
+}
+
 Format MakeFormat(const GgmlType& type) {
   return {.name = FormatName(type),
           .bits = type.coding->bits,
@@ -154,6 +171,7 @@ Format MakeFormat(const GgmlType& type) {
           .encode = EncodePlain,
           .decode = DecodeRow,
           .unpack = UnpackMatrix,
+          .pack = type.pack == nullptr ? nullptr : PackMatrix,
           .encode_weighted = EncodeWeighted,
           .stored_as = StoredAs};
 }

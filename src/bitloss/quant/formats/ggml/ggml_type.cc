@@ -59,6 +59,13 @@ void DecodeBlocks(std::span<const std::byte> blocks, std::span<float> out) {
 }
 
 template <class Block>
+void PackBlock(const BlockCodes& codes, std::byte* bytes) {
+  Block block;
+  Pack(codes, block);
+  std::memcpy(bytes, &block, sizeof(Block));
+}
+
+template <class Block>
 void EncodeBlock(std::span<const float> weights, const GgmlImportance& importance, size_t first,
                  std::byte* bytes) {
   GgmlImportance of_block = importance;
@@ -104,6 +111,13 @@ constexpr GgmlType Blocks(uint32_t id, std::string_view name) {
   return type;
 }
 
+template <class Block>
+constexpr GgmlType BlocksOfOneScale(uint32_t id, std::string_view name) {
+  GgmlType type = Blocks<Block>(id, name);
+  type.pack = PackBlock<Block>;
+  return type;
+}
+
 constexpr GgmlType SizeOnly(uint32_t id, std::string_view name, size_t elements, size_t bytes) {
   return {id, name, elements, bytes, std::nullopt, nullptr, nullptr, nullptr, nullptr};
 }
@@ -117,11 +131,11 @@ constexpr GgmlType Plain(uint32_t id, std::string_view name, DType dtype,
 constexpr std::array kTypes = {
     Plain(0, "F32", DType::kF32, DecodeF32),
     Plain(1, "F16", DType::kF16, DecodeHalves<F16>),
-    Blocks<BlockQ4_0>(2, "Q4_0"),
-    Blocks<BlockQ4_1>(3, "Q4_1"),
-    Blocks<BlockQ5_0>(6, "Q5_0"),
-    Blocks<BlockQ5_1>(7, "Q5_1"),
-    Blocks<BlockQ8_0>(8, "Q8_0"),
+    BlocksOfOneScale<BlockQ4_0>(2, "Q4_0"),
+    BlocksOfOneScale<BlockQ4_1>(3, "Q4_1"),
+    BlocksOfOneScale<BlockQ5_0>(6, "Q5_0"),
+    BlocksOfOneScale<BlockQ5_1>(7, "Q5_1"),
+    BlocksOfOneScale<BlockQ8_0>(8, "Q8_0"),
     SizeOnly(9, "Q8_1", 32, 36),
     Blocks<BlockQ2_K>(10, "Q2_K"),
     Blocks<BlockQ3_K>(11, "Q3_K"),
@@ -133,7 +147,7 @@ constexpr std::array kTypes = {
     DecodeOnly<BlockIQ2_XS>(17, "IQ2_XS"),
     DecodeOnly<BlockIQ3_XXS>(18, "IQ3_XXS"),
     DecodeOnly<BlockIQ1_S>(19, "IQ1_S"),
-    Blocks<BlockIQ4_NL>(20, "IQ4_NL"),
+    BlocksOfOneScale<BlockIQ4_NL>(20, "IQ4_NL"),
     DecodeOnly<BlockIQ3_S>(21, "IQ3_S"),
     DecodeOnly<BlockIQ2_S>(22, "IQ2_S"),
     Blocks<BlockIQ4_XS>(23, "IQ4_XS"),
@@ -146,7 +160,7 @@ constexpr std::array kTypes = {
     Plain(30, "BF16", DType::kBF16, DecodeHalves<BF16>),
     DecodeOnly<BlockTQ1_0>(34, "TQ1_0"),
     DecodeOnly<BlockTQ2_0>(35, "TQ2_0"),
-    Blocks<BlockMXFP4>(39, "MXFP4"),
+    BlocksOfOneScale<BlockMXFP4>(39, "MXFP4"),
     DecodeOnly<BlockNVFP4>(40, "NVFP4"),
     SizeOnly(41, "Q1_0", 128, 18),
     SizeOnly(42, "Q2_0", 64, 18),

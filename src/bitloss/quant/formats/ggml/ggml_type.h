@@ -32,6 +32,8 @@ struct GgmlType {
   // Of block types that are decoded; null for others.
   const GgmlCoding* coding = nullptr;
   void (*unpack)(const std::byte* block, BlockCodes& out) = nullptr;
+  // The inverse of unpack; null where scales are made of a super-block's integers.
+  void (*pack)(const BlockCodes& codes, std::byte* block) = nullptr;
   // One block; null for types that are only decoded. importance.of_weights is of the whole row;
   // `first` is where the block's weights begin in it.
   void (*encode)(std::span<const float> weights, const GgmlImportance& importance, size_t first,

@@ -25,13 +25,13 @@ void AddFifthBits(const std::array<uint8_t, 4>& qh, BlockCodes& out) {
   }
 }
 
-void PackHalves(const Codes& codes, std::array<uint8_t, kHalf>& qs) {
+void PackHalves(std::span<const uint8_t> codes, std::array<uint8_t, kHalf>& qs) {
   for (size_t j = 0; j < kHalf; ++j) {
     qs[j] = static_cast<uint8_t>((codes[j] & 0xF) | (codes[j + kHalf] & 0xF) << 4);
   }
 }
 
-void PackFifthBits(const Codes& codes, std::array<uint8_t, 4>& qh) {
+void PackFifthBits(std::span<const uint8_t> codes, std::array<uint8_t, 4>& qh) {
   qh = {};
   for (size_t e = 0; e < kLegacyBlock; ++e) {
     qh[e / 8] |= static_cast<uint8_t>((codes[e] >> 4 & 1) << (e % 8));
@@ -133,6 +133,42 @@ void Unpack(const BlockQ8_0& block, BlockCodes& out) {
 void Unpack(const BlockIQ4_NL& block, BlockCodes& out) {
   UnpackHalves(block.qs, out);
   out.scales[0] = ToFloat(block.d);
+}
+
+void Pack(const BlockCodes& codes, BlockQ4_0& block) {
+  block.d = RoundToF16(codes.scales[0]);
+  PackHalves(codes.codes, block.qs);
+}
+
+void Pack(const BlockCodes& codes, BlockQ4_1& block) {
+  block.d = RoundToF16(codes.scales[0]);
+  block.m = RoundToF16(codes.zeros[0]);
+  PackHalves(codes.codes, block.qs);
+}
+
+void Pack(const BlockCodes& codes, BlockQ5_0& block) {
+  block.d = RoundToF16(codes.scales[0]);
+  PackHalves(codes.codes, block.qs);
+  PackFifthBits(codes.codes, block.qh);
+}
+
+void Pack(const BlockCodes& codes, BlockQ5_1& block) {
+  block.d = RoundToF16(codes.scales[0]);
+  block.m = RoundToF16(codes.zeros[0]);
+  PackHalves(codes.codes, block.qs);
+  PackFifthBits(codes.codes, block.qh);
+}
+
+void Pack(const BlockCodes& codes, BlockQ8_0& block) {
+  block.d = RoundToF16(codes.scales[0]);
+  for (size_t e = 0; e < kLegacyBlock; ++e) {
+    block.qs[e] = static_cast<int8_t>(static_cast<int>(codes.codes[e]) - 128);
+  }
+}
+
+void Pack(const BlockCodes& codes, BlockIQ4_NL& block) {
+  block.d = RoundToF16(codes.scales[0]);
+  PackHalves(codes.codes, block.qs);
 }
 
 void Encode(LegacyWeights weights, const GgmlImportance& importance, BlockQ4_0& block) {

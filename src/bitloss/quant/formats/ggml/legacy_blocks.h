@@ -101,6 +101,15 @@ void Unpack(const BlockQ5_1& block, BlockCodes& out);
 void Unpack(const BlockQ8_0& block, BlockCodes& out);
 void Unpack(const BlockIQ4_NL& block, BlockCodes& out);
 
+// The inverse of Unpack, for fits that choose codes themselves. Requires: codes, and a scale and an
+// offset, that a block can hold; zero points are the format's.
+void Pack(const BlockCodes& codes, BlockQ4_0& block);
+void Pack(const BlockCodes& codes, BlockQ4_1& block);
+void Pack(const BlockCodes& codes, BlockQ5_0& block);
+void Pack(const BlockCodes& codes, BlockQ5_1& block);
+void Pack(const BlockCodes& codes, BlockQ8_0& block);
+void Pack(const BlockCodes& codes, BlockIQ4_NL& block);
+
 // Requires: finite weights within the range of FP16; importance.of_weights is empty or the block's.
 using LegacyWeights = std::span<const float, kLegacyBlock>;
 void Encode(LegacyWeights weights, const GgmlImportance& importance, BlockQ4_0& block);
