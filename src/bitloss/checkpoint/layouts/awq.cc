@@ -67,6 +67,69 @@ Result<EncodedMatrix> Load(const SafetensorsEntry& qweight, const SafetensorsEnt
   return PackIntCodes(codes);
 }
 
+// `count` codes of each row of words [rows][words].
+std::vector<uint8_t> UnpackRows(const SafetensorsEntry& words, size_t rows, size_t count) {
+  const size_t num_words = words.shape[1];
+  std::vector<uint8_t> codes(rows * count);
+  for (size_t row = 0; row < rows; ++row) {
+    for (size_t i = 0; i < count; ++i) {
+      const auto word = LoadAt<uint32_t>(words.bytes, row * num_words + i / kPerWord);
+      codes[row * count + i] = (word >> (kBits * (i % kPerWord))) & 0xF;
+    }
+  }
+  return codes;
+}
+
+Result<EncodedMatrix> LoadGemv(const SafetensorsEntry& qweight, const SafetensorsEntry& qzeros,
+                               const SafetensorsEntry& scales, size_t group_size) {
+  const size_t out = qweight.shape[0];
+  const size_t in = qweight.shape[1] * kPerWord;
+  const size_t groups = in / group_size;
+  IntCodes codes{.bits = kBits, .rows = out, .cols = in, .group_size = group_size};
+  codes.codes = UnpackRows(qweight, out, in);
+  codes.zeros = UnpackRows(qzeros, out, groups);
+  BITLOSS_TRY(const std::vector<F16> padded, ExactF16Values(scales));
+  for (size_t row = 0; row < out; ++row) {
+    const auto first = padded.begin() + static_cast<ptrdiff_t>(row * scales.shape[1]);
+    codes.scales.insert(codes.scales.end(), first, first + static_cast<ptrdiff_t>(groups));
+  }
+  return PackIntCodes(codes);
+}
+
+Status ReadGemvMatrix(const StoredTensors& tensors, const std::string& module,
+                      uint64_t group_option, QuantizedTensors& to) {
+  Parts parts;
+  BITLOSS_TRY(parts.qweight, FindPart(tensors, module + ".qweight", {"I32"}));
+  const std::vector<uint64_t>& shape = parts.qweight->shape;
+  if (shape.size() != 2 || shape[0] == 0 || shape[1] == 0) {
+    return BadInput("tensor '{}' is not a matrix", parts.qweight->name);
+  }
+  const uint64_t out = shape[0], in = shape[1] * kPerWord;
+  const uint64_t group_size = group_option == 0 ? in : group_option;
+  if (const auto format = IntCodesFormat(kBits, group_size, Symmetry::kAsymmetric, in);
+      !format.ok()) {
+    return Within(fmt::format("tensor '{}'", parts.qweight->name), format.error());
+  }
+  BITLOSS_TRY(parts.qzeros, FindPart(tensors, module + ".qzeros", {"I32"}));
+  const std::vector<uint64_t>& zeros = parts.qzeros->shape;
+  const uint64_t least = (in / group_size + kPerWord - 1) / kPerWord;
+  // No more padding than AutoAWQ's (to multiples of 4 words), so that sizes stay bounded.
+  if (zeros.size() != 2 || zeros[0] != out || zeros[1] < least || zeros[1] >= least + 4) {
+    return BadInput("tensor '{}' does not hold the zero points of [{}, {}] in groups of {}",
+                    parts.qzeros->name, out, in, group_size);
+  }
+  BITLOSS_TRY(parts.scales, FindPart(tensors, module + ".scales", {"F16", "BF16", "F32"},
+                                     {out, zeros[1] * kPerWord}));
+  AddMatrix(module + ".weight",
+            {.type = "int4_awq_gemv",
+             .rows = out,
+             .cols = in,
+             .load = [qweight = *parts.qweight, qzeros = *parts.qzeros, scales = *parts.scales,
+                      group_size] { return LoadGemv(qweight, qzeros, scales, group_size); }},
+            {parts.qweight, parts.qzeros, parts.scales}, to);
+  return Ok();
+}
+
 Status ReadMatrix(const StoredTensors& tensors, const std::string& module, uint64_t group_option,
                   QuantizedTensors& to) {
   Parts parts;
@@ -108,15 +171,18 @@ Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) 
   BITLOSS_TRY(const bool zero_point, BoolOption(config, "zero_point", true));
   if (!zero_point) return Unsupported("AWQ without zero points");
   BITLOSS_TRY(const std::string version, StringOption(config, "version", "gemm"));
-  if (LowerCase(version) != "gemm") {
-    return Unsupported("AWQ version '{}'; read is gemm", LowerCase(version).substr(0, 20));
+  const bool is_gemv = LowerCase(version) == "gemv";
+  if (LowerCase(version) != "gemm" && !is_gemv) {
+    return Unsupported("AWQ version '{}'; read are gemm and gemv",
+                       LowerCase(version).substr(0, 20));
   }
   BITLOSS_TRY(const uint64_t group_size, GroupOption(config, group_key));
   QuantizedTensors quantized;
   quantized.quantization.method =
       group_size == 0 ? "AWQ, a group for each row" : fmt::format("AWQ, groups of {}", group_size);
   for (const std::string& module : ModulesWith(tensors, ".qweight")) {
-    BITLOSS_DO(ReadMatrix(tensors, module, group_size, quantized));
+    BITLOSS_DO(is_gemv ? ReadGemvMatrix(tensors, module, group_size, quantized)
+                       : ReadMatrix(tensors, module, group_size, quantized));
   }
   return quantized;
 }

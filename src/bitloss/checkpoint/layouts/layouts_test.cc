@@ -8,6 +8,7 @@
 #include "bitloss/checkpoint/layouts/parts.h"
 #include "bitloss/checkpoint/test_files.h"
 #include "bitloss/checkpoint/write_safetensors.h"
+#include "bitloss/quant/formats/planes.h"
 #include "bitloss/quant/testdata/gaussian_matrix.h"
 
 namespace bitloss {
@@ -252,12 +253,59 @@ TEST(AwqLayoutTest, RefusesWhatItCannotReadByName) {
   };
   EXPECT_THAT(refusal("bits", 3), HasSubstr("AWQ with 3 bits"));
   EXPECT_THAT(refusal("bits", "x"), HasSubstr("'bits' is \"x\""));
-  EXPECT_THAT(refusal("version", "GEMV"), HasSubstr("AWQ version 'gemv'; read is gemm"));
+  EXPECT_THAT(refusal("version", "GEMV_FAST"),
+              HasSubstr("AWQ version 'gemv_fast'; read are gemm and gemv"));
   EXPECT_THAT(refusal("zero_point", false), HasSubstr("AWQ without zero points"));
   EXPECT_THAT(refusal("group_size", 0), HasSubstr("'group_size' is 0"));
   EXPECT_THAT(refusal("group_size", 96), HasSubstr("do not divide into groups of 96"));
   EXPECT_THAT(refusal("group_size", 128), HasSubstr("qzeros' has shape [4, 8], not [2, 8]"));
   EXPECT_EQ(refusal("version", "GEMM"), "");
+}
+
+// A matrix in AutoAWQ's other layout: words along the inputs, groups filled up to `words` of zero
+// points.
+Stored AsGemv(size_t words) {
+  Stored stored({"awq", "int4_group:64:asym"});
+  stored.config["version"] = "gemv";
+  const IntCodes codes = UnpackIntCodes(stored.encoded);
+  std::vector<uint32_t> qweight(kRows * kCols / 8);
+  for (size_t i = 0; i < codes.codes.size(); ++i) {
+    qweight[i / 8] |= uint32_t{codes.codes[i]} << (4 * (i % 8));
+  }
+  std::vector<uint32_t> qzeros(kRows * words, 0);
+  std::vector<F16> scales(kRows * words * 8, RoundToF16(7.0f));
+  for (size_t row = 0; row < kRows; ++row) {
+    for (size_t g = 0; g < codes.groups(); ++g) {
+      qzeros[row * words + g / 8] |= uint32_t{codes.zeros[row * codes.groups() + g]}
+                                     << (4 * (g % 8));
+      scales[row * words * 8 + g] = codes.scales[row * codes.groups() + g];
+    }
+  }
+  stored.parts = {MakePart(kModule + ".qweight", "I32", {kRows, kCols / 8}, OwnPlane(qweight)),
+                  MakePart(kModule + ".qzeros", "I32", {kRows, words}, OwnPlane(qzeros)),
+                  MakePart(kModule + ".scales", "F16", {kRows, words * 8}, OwnPlane(scales))};
+  return stored;
+}
+
+TEST(AwqLayoutTest, ReadsTheGemvLayout) {
+  const Stored stored = AsGemv(2);  // as AutoAWQ pads 4 groups of 64
+  const Folder folder;
+  const EncodedMatrix read = stored.Open(folder).value()->Quantized(kName).value().value();
+  EXPECT_EQ(read.format.name, stored.encoded.format.name);
+  EXPECT_TRUE(SamePlane(read.codes, stored.encoded.codes));
+  EXPECT_TRUE(SamePlane(read.scales, stored.encoded.scales));
+  EXPECT_TRUE(SamePlane(read.zeros, stored.encoded.zeros));
+}
+
+TEST(AwqLayoutTest, RefusesGemvPartsThatDoNotFit) {
+  EXPECT_EQ(AsGemv(1).Refusal(), "");
+  EXPECT_THAT(AsGemv(5).Refusal(), HasSubstr("qzeros' does not hold the zero points of [64, 256]"));
+  Stored longer = AsGemv(2);
+  longer.Part(".scales").shape = {kRows * 2, 8};
+  EXPECT_THAT(longer.Refusal(), HasSubstr("scales' has shape"));
+  Stored flat = AsGemv(2);
+  flat.Part(".qweight").shape = {kRows * kCols / 8};
+  EXPECT_THAT(flat.Refusal(), HasSubstr("qweight' is not a matrix"));
 }
 
 TEST(AwqLayoutTest, RefusesAnInfiniteScale) {
