@@ -392,7 +392,7 @@ TEST(GptqLayoutTest, RefusesWhatItCannotReadByName) {
   EXPECT_THAT(refusal("checkpoint_format", "marlin"), HasSubstr("checkpoint_format 'marlin'"));
   EXPECT_THAT(refusal("is_marlin_format", true), HasSubstr("marlin's order"));
   EXPECT_THAT(refusal("dynamic", Json{{"-:.*", 1}}), HasSubstr("for some modules"));
-  EXPECT_THAT(refusal("group_size", 12), HasSubstr("in groups of 12"));
+  EXPECT_THAT(refusal("group_size", 12), HasSubstr("qzeros' has shape"));
   EXPECT_THAT(refusal("bits", 8), HasSubstr("'" + kModule));
   stored.config = config;
   stored.Part(".g_idx").bytes = IndexBytes([](size_t col) { return col == 3 ? 4 : 0; });

@@ -18,11 +18,11 @@ using testing::HasSubstr;
 std::vector<std::string> Names() {
   std::vector<std::string> names;
   for (const FormatFamily& family : FormatFamilies()) names.emplace_back(family.name);
-  names.insert(names.end(),
-               {"int4_group:32:sym", "int3_group:128:sym", "int2_group:16:sym",
-                "int4_group:64:full", "int4_group:64:float", "int8_group:32:sym",
-                "int4_group:64:asym:index", "int3_group:32:sym:index", "fp8_e4m3:tensor",
-                "fp8_e4m3:block", "fp8_e5m2:block", "mxfp6:e3m2", "mxfp8:e5m2"});
+  names.insert(names.end(), {"int4_group:32:sym", "int3_group:128:sym", "int2_group:16:sym",
+                             "int4_group:64:full", "int4_group:64:float", "int8_group:32:sym",
+                             "int4_group:4:sym", "int3_group:2:sym", "int4_group:64:asym:index",
+                             "int3_group:32:sym:index", "fp8_e4m3:tensor", "fp8_e4m3:block",
+                             "fp8_e5m2:block", "mxfp6:e3m2", "mxfp8:e5m2"});
   return names;
 }
 

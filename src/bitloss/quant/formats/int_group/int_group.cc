@@ -30,11 +30,16 @@ struct Range {
 Range RangeWithZero(std::span<const float> group) {
   std::array<float, kStripe> low{};
   std::array<float, kStripe> high{};
-  for (size_t i = 0; i < group.size(); i += kStripe) {
+  const size_t whole = group.size() / kStripe * kStripe;
+  for (size_t i = 0; i < whole; i += kStripe) {
     for (size_t lane = 0; lane < kStripe; ++lane) {
       low[lane] = std::min(low[lane], group[i + lane]);
       high[lane] = std::max(high[lane], group[i + lane]);
     }
+  }
+  for (size_t i = whole; i < group.size(); ++i) {
+    low[0] = std::min(low[0], group[i]);
+    high[0] = std::max(high[0], group[i]);
   }
   return {*std::ranges::min_element(low), *std::ranges::max_element(high)};
 }
@@ -304,10 +309,12 @@ GroupedCodes UnpackIntGroup(const EncodedMatrix& matrix) {
 }
 
 Status SupportsIntGroup(const Format& format, size_t /*rows*/, size_t cols) {
-  const size_t unit = IsIndexed(format) ? kStripe : format.group_size;
-  if (cols % unit == 0) return Ok();
-  return Unsupported("{}: rows of {} weights do not divide into groups of {}", format.name, cols,
-                     unit);
+  if (!IsIndexed(format) && cols % format.group_size != 0) {
+    return Unsupported("{}: rows of {} weights do not divide into groups of {}", format.name, cols,
+                       format.group_size);
+  }
+  if (cols % kStripe == 0) return Ok();
+  return Unsupported("{}: rows of {} weights are not a multiple of {}", format.name, cols, kStripe);
 }
 
 size_t NumBytesIntGroup(const Format& format, size_t rows, size_t cols) {
@@ -322,8 +329,8 @@ size_t NumBytesIntGroup(const Format& format, size_t rows, size_t cols) {
 Result<Format> Parse(int bits, std::span<const std::string_view> parameters) {
   const auto bad = [&](std::string_view parameter) {
     return BadInput(
-        "int{}_group has no parameter '{}'; possible are a group size (a multiple of 8, such as "
-        "64), then 'sym', 'asym', 'full' or 'float', as in int{}_group:64:asym, then 'index'",
+        "int{}_group has no parameter '{}'; possible are a group size (such as 64), "
+        "then 'sym', 'asym', 'full' or 'float', as in int{}_group:64:asym, then 'index'",
         bits, parameter, bits);
   };
   size_t group_size = kDefaultGroup;
@@ -332,7 +339,7 @@ Result<Format> Parse(int bits, std::span<const std::string_view> parameters) {
     const std::string_view text = parameters[0];
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), group_size);
     if (error != std::errc() || end != text.data() + text.size()) return bad(text);
-    if (group_size == 0 || group_size % kStripe != 0) return bad(text);
+    if (group_size == 0) return bad(text);
   }
   if (parameters.size() > 1) {
     const auto found = std::ranges::find(kSymmetries, parameters[1]);
@@ -354,7 +361,7 @@ constexpr std::string_view kSource = "AutoAWQ 0.2.9, pseudo_quantize_tensor";
 
 Format IntGroupFormat(int bits, size_t group_size, Symmetry symmetry, GroupOrder order) {
   BITLOSS_CHECK((bits >= 2 && bits <= 4) || bits == 8);
-  BITLOSS_CHECK(group_size > 0 && group_size % kStripe == 0);
+  BITLOSS_CHECK(group_size > 0);
   const std::string_view suffix = kSymmetries[static_cast<size_t>(symmetry)];
   return {
       .name = fmt::format("int{}_group:{}:{}{}{}", bits, group_size, suffix,

@@ -1,6 +1,6 @@
 // int8_group, int4_group, int3_group, int2_group: neighbouring weights of a row share a scale and,
-// if asymmetric, a zero point. Written "int4_group:G[:asym|:sym|:full|:float[:index]]"; G is a
-// multiple of 8 that divides the row. With b bits and m = 2^b - 1:
+// if asymmetric, a zero point. Written "int4_group:G[:asym|:sym|:full|:float[:index]]"; G is
+// any number that divides the row, whose length is a multiple of 8. With b bits and m = 2^b - 1:
 //
 //   asym (the default): AWQ's quantizer, for groups whose range includes zero
 //     low = min(0, min w), high = max(0, max w)
@@ -48,7 +48,8 @@
 // but for full, where +-absmax lies half a step from the nearest codes: 14/15 or 16/15 of itself in
 // 4 bits. The floor of 1e-5 is the definition's; it makes FP16 hold every scale of up to 4 bits to
 // 5 %, and one of 8 bits to half a smallest FP16 number. kBadInput for NaN, infinity and for
-// weights whose scale is beyond FP16; kUnsupported, in supports, for rows that G does not divide.
+// weights whose scale is beyond FP16; kUnsupported, in supports, for rows that G or 8
+// does not divide.
 //
 // (Source: AutoAWQ 0.2.9 quantize/quantizer.py, pseudo_quantize_tensor.)
 #ifndef BITLOSS_QUANT_FORMATS_INT_GROUP_INT_GROUP_H_
@@ -60,7 +61,7 @@ namespace bitloss {
 
 inline constexpr size_t kDefaultGroup = 64;
 
-// Requires: bits in {2, 3, 4, 8}; group_size > 0, a multiple of 8.
+// Requires: bits in {2, 3, 4, 8}; group_size > 0.
 Format IntGroupFormat(int bits, size_t group_size, Symmetry symmetry,
                       GroupOrder order = GroupOrder::kNeighbours);
 

@@ -57,6 +57,23 @@ TEST(IntGroupTest, FullSymmetricWorkedExample) {
   EXPECT_TRUE(encoded.zeros.empty());
 }
 
+// 12 = 8 + 4: the extremes of the last four count.
+TEST(IntGroupTest, GroupsNeedNotBeMultiplesOfEight) {
+  Matrix rows(2, 24);
+  rows.Fill(0.0f);
+  rows.Row(0)[11] = 1.5f;
+  rows.Row(0)[10] = -1.5f;
+  rows.Row(1)[23] = -3.0f;
+  const Format format = ParseFormat("int4_group:12:asym").value();
+  const EncodedMatrix encoded = format.encode(format, rows).value();
+  const GroupedCodes grouped = format.unpack(encoded);
+  EXPECT_THAT(grouped.scales, ElementsAre(ThroughF16(0.2f), ThroughF16(1e-5f / 15),
+                                          ThroughF16(1e-5f / 15), ThroughF16(0.2f)));
+  EXPECT_EQ(Decode(encoded).Row(1)[23], -15 * ThroughF16(0.2f));
+  EXPECT_THAT(format.supports(format, 1, 36).error().message, HasSubstr("not a multiple of 8"));
+  EXPECT_THAT(format.supports(format, 1, 32).error().message, HasSubstr("groups of 12"));
+}
+
 TEST(IntGroupTest, FloatZeroPointsAreNotRoundedToCodes) {
   // Range 1.12, scale 1.12 / 15; zero 0.7 / scale = 9.375, exact in FP16 but for the scale's error.
   const EncodedMatrix encoded = EncodeEight("int4_group:8:float", {0.30f, -0.70f, 0.05f, 0.42f});
@@ -140,8 +157,8 @@ TEST(IntGroupTest, RefusesScalesBeyondFp16AndSaysWhere) {
 
 TEST(IntGroupTest, RefusesGroupSizesAndWordsThatItDoesNotKnow) {
   for (const std::string_view name :
-       {"int4_group:12", "int4_group:0", "int4_group:sym", "int4_group:64:odd",
-        "int4_group:64:sym:1", "int4_group:64x", "int4_group:-8", "int4_group:"}) {
+       {"int4_group:0", "int4_group:sym", "int4_group:64:odd", "int4_group:64:sym:1",
+        "int4_group:64x", "int4_group:-8", "int4_group:"}) {
     const auto format = ParseFormat(name);
     ASSERT_FALSE(format.ok()) << name;
     EXPECT_EQ(format.error().kind, ErrorKind::kBadInput) << name;
