@@ -11,9 +11,14 @@ float32 on the CPU. llama.cpp multiplies quantized weights by activations in blo
 there are two comparisons: its own decoded weights times real activations against the lane, and its
 own kernels against the lane that does as they do ("@ggml"). FOLDER holds its llama-perplexity and
 llama-quantize. FILE gets every perplexity and how far the witness is from the lane.
+
+Two witnesses multiply 8-bit activations by other constants than bitloss does (CAUSES). They are
+asked again with bitloss' constant in that place, and then once more for each of PERTURBATIONS of one
+norm's weights, which says what is left: how far the witness is from itself when its last bits change.
 """
 
 import argparse
+import contextlib
 import json
 import math
 import operator
@@ -67,7 +72,7 @@ def chunks_of(tokenizer, text, count):
     return [ids[i * 512:(i + 1) * 512] for i in range(min(count, len(ids) // 512))]
 
 
-def transformers_perplexity(checkpoint, text, count, **options):
+def transformers_perplexity(checkpoint, text, count, perturbation=0.0, **options):
     """Each chunk by itself, as a batch of one."""
     import torch
     import transformers
@@ -78,6 +83,7 @@ def transformers_perplexity(checkpoint, text, count, **options):
         **options).eval()
     if "quantization_config" in options:  # decoded: every tensor in float32
         model = model.float()
+    model.model.layers[0].input_layernorm.weight.mul_(1 + perturbation)
     total, scored = 0.0, 0
     for ids in chunks_of(tokenizer, text, count):
         logits = model(torch.tensor([ids])).logits[0].double()
@@ -85,6 +91,55 @@ def transformers_perplexity(checkpoint, text, count, **options):
         total += losses[256:].sum().item()
         scored += 255
     return math.exp(total / scored)
+
+
+@contextlib.contextmanager
+def exact_product_of_steps():
+    """bitsandbytes' generic code, with 1 / 127^2 where it has 6.200124e-05."""
+    import bitsandbytes
+    import torch
+
+    def dequantize(codes, row_stats, col_stats, dtype=None, bias=None):
+        out = codes.view(-1, codes.shape[-1]) * (row_stats.reshape(-1, 1) * col_stats.reshape(1, -1))
+        out = out / 16129.0
+        return (out if bias is None else out + bias).to(dtype or torch.float16)
+
+    library = torch.library.Library("bitsandbytes", "IMPL")
+    library.impl("int8_mm_dequant", dequantize, "CPU", allow_override=True)
+    yield
+    library._destroy()
+
+
+@contextlib.contextmanager
+def whole_steps():
+    """compressed-tensors, with scales of the largest magnitude / 127 where it has / 127.5."""
+    from compressed_tensors.quantization.utils import helpers
+    shipped = helpers.calculate_qparams
+
+    def calculate(min_vals, max_vals, *rest, **options):
+        scales, zeros = shipped(min_vals, max_vals, *rest, **options)
+        return scales * (127.5 / 127), zeros
+
+    helpers.calculate_qparams = calculate
+    yield
+    helpers.calculate_qparams = shipped
+
+
+# Scheme: what differs there, and the witness without it.
+CAUSES = {"int8": ("6.200124e-05 for 1 / 127^2", exact_product_of_steps),
+          "w8a8": ("activations in 127.5 steps of their largest, not 127", whole_steps)}
+PERTURBATIONS = [1e-6, -1e-6, 2e-6, -2e-6]
+
+
+def without_cause(scheme, checkpoint, text, count, lane):
+    cause, patched = CAUSES[scheme]
+    with patched():
+        found = [transformers_perplexity(checkpoint, text, count, perturbation)
+                 for perturbation in [0.0] + PERTURBATIONS]
+    return {"cause": cause, "witness perplexity without it": found[0],
+            "relative difference without it": found[0] / lane - 1,
+            "norm perturbed by": PERTURBATIONS,
+            "relative differences then": [value / lane - 1 for value in found[1:]]}
 
 
 def compressed_tensors_perplexity(checkpoint, text, count):
@@ -155,13 +210,15 @@ def measure(args, scheme, options, witness, text):
         baseline, made, *ggml, stored = lane_results(args.bitloss, args.model, schemes, checkpoint,
                                                      args.text, args.chunks, folder)
         theirs = WITNESSES[witness](checkpoint, text, args.chunks)
+        apart = (without_cause(scheme, checkpoint, text, args.chunks, stored)
+                 if scheme in CAUSES else {})
         kernels = (run_llama_perplexity(checkpoint / "model.gguf", text, args.chunks)
                    if witness == "llama.cpp" else None)
     assert made == stored, (scheme, made, stored)
     result = {"model": pathlib.Path(args.model).name, "text": pathlib.Path(args.text).name,
               "scheme": scheme, "options": " ".join(options), "witness": witness,
               "chunks": args.chunks, "baseline": baseline, "lane": made, "checkpoint as lane": stored,
-              "witness perplexity": theirs, "relative difference": theirs / stored - 1}
+              "witness perplexity": theirs, "relative difference": theirs / stored - 1, **apart}
     if kernels:
         result["witness perplexity, 8-bit activations"] = kernels
     if ggml:
@@ -193,14 +250,17 @@ def main():
         print(json.dumps(result), flush=True)
         results.append(result)
     path = pathlib.Path(args.record)
+    record = {}
     if path.exists():  # cases that were not asked for stay
         case = operator.itemgetter("model", "scheme", "options")
         made = {case(result) for result in results}
-        results += [old for old in json.loads(path.read_text())["results"] if case(old) not in made]
+        record = json.loads(path.read_text())
+        results += [old for old in record["results"] if case(old) not in made]
     order = [(scheme, " ".join(options)) for scheme, options, _ in CASES]
     results.sort(key=lambda result: (result["model"] != "bitloss-tiny",
                                     order.index((result["scheme"], result["options"]))))
-    record = {"made_by": "tools/witness/checkpoints.py", "versions": versions(),
+    record = {"made_by": "tools/witness/checkpoints.py",
+              "versions": {**record.get("versions", {}), **versions()},
               "protocol": "llamacpp-512", "results": results}
     path.write_text(json.dumps(record, indent=1) + "\n")
 
