@@ -74,7 +74,7 @@ std::string Floor(const ReportData& report) {
   if (floors.empty()) {
     return Check(Standing::kUnknown,
                  "No noise floor: this study has no A/A control, so differences of the size that "
-                 "other honest arithmetic makes (1e-5 to 4e-4 nats/token where it was measured) "
+                 "other honest arithmetic makes (1e-6 to 4e-4 nats/token where it was measured) "
                  "cannot be told from quantization.");
   }
   return Check(Standing::kGood,
