@@ -130,19 +130,19 @@ def page(options, results, report, versions, notes):
              "Made by `tools/peers`; every figure is the median of "
              f"{len(results[0][1])} rounds with the lowest and highest. A round runs each piece of "
              "work with each program in turn, and ratios are taken within a round.", "",
-             f"Machine: {versions['machine']}; {options.threads} threads, "
-             f"{report['backend']}.", "",
+             f"Machine: {versions['machine']}; {report['backend']}.", "",
              f"llama.cpp: {versions['llama']} ({versions['features']}). transformers "
              f"{versions['transformers']}, torch "
              f"{versions['torch']}." + (
                  f" This processor has {versions['unused']}, which this build of llama.cpp leaves "
                  "out and bitloss does not use; with it llama.cpp's 8-bit and 4-bit figures would "
                  "be higher." if versions["unused"] else ""), "",
-             "Text is cut into windows of 512 tokens of which the second half is scored, as "
-             "llama-perplexity does; a window's head and loss are counted for that half. A lane's "
-             "speed is that of its blocks, head and loss; what comparing it with the baseline adds "
-             "has a line of its own. llama.cpp's Q4_0 and Q8_0 round activations to 8 bits; our "
-             "q4_0, q8_0, nf4 and int4_group lanes multiply real FP32 activations.", "",
+             f"Text is cut into windows of 512 tokens ({options.chunks} in a run) of which the "
+             "second half is scored, as llama-perplexity does; a window's head and loss are counted "
+             "for that half. A lane's speed is that of its blocks, head and loss; what comparing it "
+             "with the baseline adds has a line of its own. llama.cpp's Q4_0 and Q8_0 round "
+             "activations to 8 bits; our q4_0, q8_0, nf4 and int4_group lanes multiply real FP32 "
+             "activations.", "",
              "## The machine's limits", "",
              "| threads | FP32 multiply-adds | from the first cache | products of bytes | read |",
              "|---|---|---|---|---|"]
@@ -164,8 +164,8 @@ def page(options, results, report, versions, notes):
             if name.split()[0] in ("text", "decode", "answers"):
                 middle = statistics.median(figures[name] for figures in rounds)
                 lines.append(f"| {name} | {middle:.1f} |")
-        if model.study:
-            lines += study_lines(model)
+        lines += study_lines(model) if model.study else [
+            "", "The whole study beside the other programs' tools was not measured in this run."]
         lines += kernel_lines(model)
     if notes:
         lines += ["", notes.strip()]
