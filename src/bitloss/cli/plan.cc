@@ -22,7 +22,8 @@ void PrintText(const TextForecast& text) {
         FormatDivergence(*text.smallest_delta_nll), 100 * *text.smallest_delta_nll,
         text.noisiest_lane, FormatCount(text.pilot_tokens));
   } else {
-    fmt::print("  resolves no loss difference: one {} gives no interval\n", text.cluster_kind);
+    fmt::print("  resolves no loss difference: fewer than two {} give no interval\n",
+               text.cluster_kind);
   }
   if (text.num_groups > 0) {
     fmt::print(

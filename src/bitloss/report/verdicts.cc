@@ -48,7 +48,7 @@ std::optional<Candidate> FromClusters(const ReportData& report, const TextResult
                                       Finding& finding) {
   const std::string& cluster_kind = report.manifest.protocols[text.protocol].cluster_kind;
   if (!estimate.interval) {
-    return NotMeasured(finding, fmt::format("one {} gives no interval", cluster_kind));
+    return NotMeasured(finding, fmt::format("fewer than two {} give no interval", cluster_kind));
   }
   finding.value = estimate.value;
   finding.p = PValue(estimate);
