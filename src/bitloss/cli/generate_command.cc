@@ -8,6 +8,9 @@
 namespace bitloss {
 namespace {
 
+// So few that copying FP16 weights into the kernels' order takes longer than it saves.
+constexpr size_t kFewTokens = 32;
+
 struct Options {
   std::string model;
   std::string prompt;
@@ -50,7 +53,10 @@ Result<int> GenerateAnswer(const Options& options) {
   Transformer transformer(model.source.config(), *backend);
   BITLOSS_TRY(const std::vector<BuiltLane> lanes,
               BuildLanes(model.source, transformer, schemes,
-                         {.calibration = calibration.sequences, .layer_done = {}}));
+                         {.calibration = calibration.sequences,
+                          .packing = options.max_new_tokens <= kFewTokens ? Packing::kInPlace
+                                                                          : Packing::kCopy,
+                          .layer_done = {}}));
 
   GenerationOptions generation;
   generation.end_tokens = model.end_tokens;

@@ -45,6 +45,12 @@ class PackedMatrix {
   virtual size_t num_bytes() const = 0;  // in memory
 };
 
+// Where a packed matrix lies. Kernels are fastest with their own order, which takes a copy. FP16
+// weights can be multiplied where they are instead, in the pages of a file say: for a matrix that
+// is used a few times only, since that asks for no memory and no time before the first product.
+// The bits of every product are the same.
+enum class Packing { kCopy, kInPlace };
+
 // cos and sin of position * frequency, [positions][head_dim / 2] each. Filled by the model in
 // double precision, rounded once to FP32.
 struct RopeTable {
@@ -74,9 +80,16 @@ class Backend {
   // For records: "cpu, AVX3_DL, 2 threads".
   virtual std::string Describe() const = 0;
 
-  // Repacks a matrix for MatMul. kUnsupported if this backend cannot run it, with the reason.
+  // Repacks a matrix for MatMul. kUnsupported if this backend cannot run it, with the reason. With
+  // kInPlace, formats that kernels read as they are stay where they are; others are copied all the
+  // same.
   virtual Result<std::unique_ptr<PackedMatrix>> Pack(const EncodedMatrix& weights,
-                                                     const Execution& execution) const = 0;
+                                                     const Execution& execution,
+                                                     Packing packing) const = 0;
+  Result<std::unique_ptr<PackedMatrix>> Pack(const EncodedMatrix& weights,
+                                             const Execution& execution) const {
+    return Pack(weights, execution, Packing::kCopy);
+  }
 
   // y[t][o] = sum_i x[t][i] W[o][i] + bias[o]; bias is empty or [out]. x [tokens][in],
   // y [tokens][out]. `calls` cuts the rows into what a batch of one would pass at once (a sequence;

@@ -73,13 +73,13 @@ Result<std::vector<SafetensorsEntry>> LayerTensors(size_t layer, const FittedLay
 }
 
 // Embedding, final norm and, unless it is the embedding, head.
-Result<std::vector<SafetensorsEntry>> TableTensors(const ModelSource& source) {
-  BITLOSS_TRY(const EncodedMatrix embedding, source.Embedding(Precision::kFp16));
+Result<std::vector<SafetensorsEntry>> TableTensors(const ModelSource& source, ThreadPool& threads) {
+  BITLOSS_TRY(const EncodedMatrix embedding, source.Embedding(Precision::kFp16, threads));
   BITLOSS_TRY(const std::vector<float> norm, source.FinalNorm(Precision::kFp16));
   std::vector<SafetensorsEntry> tensors = {PlainPart("model.embed_tokens.weight", embedding),
                                            VectorPart("model.norm.weight", norm)};
   if (!source.tied_head()) {
-    BITLOSS_TRY(const EncodedMatrix head, source.Head(Precision::kFp16));
+    BITLOSS_TRY(const EncodedMatrix head, source.Head(Precision::kFp16, threads));
     tensors.push_back(PlainPart("lm_head.weight", head));
   }
   return tensors;
@@ -101,8 +101,7 @@ Result<std::string> DescribeJob(const ModelFiles& model, const LaneRecord& lane,
 Result<double> MakeLayers(const ModelFiles& model, const LanePlan& plan,
                           const Calibration& calibration, const Layout* layout,
                           const PartsFolder& folder, const QuantizeOptions& options,
-                          const ProgressSink& progress) {
-  ThreadPool threads(options.study.num_threads);
+                          ThreadPool& threads, const ProgressSink& progress) {
   BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeCpuBackend(threads));
   Transformer transformer(model.source.config(), *backend);
   Progress state{"quantize", 0, model.source.config().num_layers, "layers"};
@@ -173,10 +172,11 @@ Result<QuantizeResult> QuantizeModel(const QuantizeOptions& options, const Progr
   for (size_t layer = 0; layer < model.source.config().num_layers; ++layer) {
     result.num_layers_resumed += folder.Has(LayerPart(layer)) ? 1 : 0;
   }
+  ThreadPool threads(options.study.num_threads);
   BITLOSS_TRY(result.seconds,
-              MakeLayers(model, plan, calibration, layout, folder, options, progress));
+              MakeLayers(model, plan, calibration, layout, folder, options, threads, progress));
   if (!folder.Has(kTablesPart)) {
-    BITLOSS_TRY(const std::vector<SafetensorsEntry> tables, TableTensors(model.source));
+    BITLOSS_TRY(const std::vector<SafetensorsEntry> tables, TableTensors(model.source, threads));
     BITLOSS_DO(folder.Put(kTablesPart, tables));
   }
   BITLOSS_TRY(result.num_bytes, Assemble(model, plan.scheme, layout, options, folder));

@@ -50,13 +50,14 @@ struct SharedParts {
 };
 
 Result<SharedParts> ReadSharedParts(const ModelSource& source, const Backend& backend,
-                                    Precision precision) {
+                                    Precision precision, Packing packing) {
   SharedParts parts;
-  BITLOSS_TRY(parts.embedding, source.Embedding(precision));
+  BITLOSS_TRY(parts.embedding, source.Embedding(precision, backend.threads()));
   BITLOSS_TRY(parts.final_norm, source.FinalNorm(precision));
-  BITLOSS_TRY(const EncodedMatrix head,
-              source.tied_head() ? Result<EncodedMatrix>(parts.embedding) : source.Head(precision));
-  BITLOSS_TRY(parts.head, backend.Pack(head, Execution{}));
+  BITLOSS_TRY(const EncodedMatrix head, source.tied_head()
+                                            ? Result<EncodedMatrix>(parts.embedding)
+                                            : source.Head(precision, backend.threads()));
+  BITLOSS_TRY(parts.head, backend.Pack(head, Execution{}, packing));
   return parts;
 }
 
@@ -74,7 +75,7 @@ Status FinishLane(const ModelSource& source, const Backend& backend, const Schem
   if (scheme.head_format.name != F16Format().name && scheme.head_format.name != F32Format().name) {
     BITLOSS_TRY(const EncodedMatrix table, source.tied_head()
                                                ? Result<EncodedMatrix>(parts.embedding)
-                                               : source.Head(precision));
+                                               : source.Head(precision, backend.threads()));
     BITLOSS_TRY(const EncodedMatrix head,
                 scheme.head_format.encode(scheme.head_format, Decode(table)));
     BITLOSS_TRY(lane.head, backend.Pack(head, Execution{}));
@@ -93,7 +94,7 @@ Result<LayerWeights> PackFitted(const FittedLayer& fitted, const Scheme& scheme,
     of_linear.activation_scale = fitted.activation_scales[static_cast<size_t>(linear)];
     return of_linear;
   };
-  return PackEncodedLayer(fitted.source, fitted.encoded, execution, backend, size);
+  return PackEncodedLayer(fitted.source, fitted.encoded, execution, Packing::kCopy, backend, size);
 }
 
 // One block of one lane, encoded and not packed.
@@ -133,7 +134,7 @@ bool LeavesHalves(const Scheme& scheme) {
 
 // A block of a lane that leaves its linears in FP16: each is read, if it has to be, by one thread.
 Result<LayerWeights> PackHalves(const ModelSource& source, size_t layer, const Scheme& scheme,
-                                const Backend& backend, LaneSize& size) {
+                                Packing packing, const Backend& backend, LaneSize& size) {
   std::array<std::optional<Result<EncodedMatrix>>, kNumLinears> read;
   backend.threads().ForEachPart(
       kNumLinears, [&](size_t i, size_t) { read[i] = source.HalfLinear(layer, kAllLinears[i]); });
@@ -143,7 +144,7 @@ Result<LayerWeights> PackHalves(const ModelSource& source, size_t layer, const S
   }
   BITLOSS_TRY(const LayerSource vectors, source.LayerVectors(layer, Precision::kFp16));
   return PackEncodedLayer(
-      vectors, halves, [&](Linear) { return scheme.execution; }, backend, size);
+      vectors, halves, [&](Linear) { return scheme.execution; }, packing, backend, size);
 }
 
 double SecondsSince(std::chrono::steady_clock::time_point start) {
@@ -161,7 +162,7 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
   for (size_t i = 0; i < schemes.size(); ++i) {
     const Precision precision = PrecisionOf(schemes[i].format);
     if (!shared.contains(precision)) {
-      BITLOSS_TRY(shared[precision], ReadSharedParts(source, backend, precision));
+      BITLOSS_TRY(shared[precision], ReadSharedParts(source, backend, precision, options.packing));
     }
     BITLOSS_DO(FinishLane(source, backend, schemes[i], shared[precision], lanes[i].weights));
   }
@@ -173,7 +174,8 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
       return BadInput("a calibrating scheme needs a calibration text with at least one sequence");
     }
     if (!shared.contains(Precision::kFp16)) {
-      BITLOSS_TRY(shared[Precision::kFp16], ReadSharedParts(source, backend, Precision::kFp16));
+      BITLOSS_TRY(shared[Precision::kFp16],
+                  ReadSharedParts(source, backend, Precision::kFp16, options.packing));
     }
     LaneWeights embedding_only;
     embedding_only.embedding = shared[Precision::kFp16].embedding;
@@ -198,8 +200,8 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
       if (options.skip_lane && options.skip_lane(i)) continue;
       const auto start = std::chrono::steady_clock::now();
       if (LeavesHalves(schemes[i]) && !options.layer_encoded) {
-        BITLOSS_TRY(LayerWeights packed,
-                    PackHalves(source, layer, schemes[i], backend, lanes[i].weights.size));
+        BITLOSS_TRY(LayerWeights packed, PackHalves(source, layer, schemes[i], options.packing,
+                                                    backend, lanes[i].weights.size));
         lanes[i].weights.layers.push_back(std::move(packed));
         lanes[i].seconds += SecondsSince(start);
         continue;
@@ -258,7 +260,7 @@ Result<BlockMaker> BlockMaker::Open(const ModelSource& source, const Backend& ba
   for (const Scheme& scheme : maker.schemes_) {
     const Precision precision = PrecisionOf(scheme.format);
     if (!shared.contains(precision)) {
-      BITLOSS_TRY(shared[precision], ReadSharedParts(source, backend, precision));
+      BITLOSS_TRY(shared[precision], ReadSharedParts(source, backend, precision, Packing::kCopy));
     }
     LaneWeights& shell = maker.shells_.emplace_back();
     BITLOSS_DO(FinishLane(source, backend, scheme, shared[precision], shell));

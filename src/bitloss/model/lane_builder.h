@@ -29,6 +29,8 @@ struct LaneBuilderOptions {
   uint64_t seed = 20250917;
   // Of +imatrix; null: the mean squares of the calibration sequences.
   const ImportanceFile* importance = nullptr;
+  // Of weights that are left in FP16, the head's too; as in Backend::Pack.
+  Packing packing = Packing::kCopy;
   // If there, takes each block of each lane as it is encoded, in order, and lanes are returned
   // without their blocks: for what writes them down, with one block in memory.
   EncodedLayerSink layer_encoded = {};

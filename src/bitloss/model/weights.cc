@@ -1,6 +1,7 @@
 #include "bitloss/model/weights.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <optional>
@@ -190,12 +191,12 @@ std::string ModelSource::EmbeddingName() const {
   return checkpoint_->Has("model.embed_tokens.weight") ? "model.embed_tokens.weight" : HeadName();
 }
 
-Result<EncodedMatrix> ModelSource::Embedding(Precision precision) const {
-  return ReadTable(EmbeddingName(), precision);
+Result<EncodedMatrix> ModelSource::Embedding(Precision precision, ThreadPool& threads) const {
+  return ReadTable(EmbeddingName(), precision, threads);
 }
 
-Result<EncodedMatrix> ModelSource::Head(Precision precision) const {
-  return ReadTable(HeadName(), precision);
+Result<EncodedMatrix> ModelSource::Head(Precision precision, ThreadPool& threads) const {
+  return ReadTable(HeadName(), precision, threads);
 }
 
 namespace {
@@ -211,27 +212,49 @@ bool AllFiniteHalves(std::span<const std::byte> halves) {
   return bad == 0;
 }
 
+bool AllFiniteHalves(std::span<const std::byte> halves, ThreadPool& threads) {
+  constexpr size_t kBytesOfPart = size_t{4} << 20;
+  std::atomic<bool> finite = true;
+  threads.ForEachPart((halves.size() + kBytesOfPart - 1) / kBytesOfPart, [&](size_t part, size_t) {
+    const size_t first = part * kBytesOfPart;
+    const size_t count = std::min(kBytesOfPart, halves.size() - first);
+    if (!AllFiniteHalves(halves.subspan(first, count))) finite = false;
+  });
+  return finite;
+}
+
 }  // namespace
+
+std::optional<EncodedMatrix> ModelSource::ViewHalves(const std::string& name, size_t rows,
+                                                     size_t cols) const {
+  const std::optional<TensorView> view = checkpoint_->View(name);
+  if (!view || view->dtype != DType::kF16) return std::nullopt;
+  return EncodedMatrix{F16Format(), rows, cols, view->bytes, {}, {}, {}};
+}
 
 Result<EncodedMatrix> ModelSource::ReadHalves(const std::string& name, size_t rows,
                                               size_t cols) const {
-  const std::optional<TensorView> view = checkpoint_->View(name);
-  if (view && view->dtype == DType::kF16 && AllFiniteHalves(view->bytes.span())) {
-    return EncodedMatrix{F16Format(), rows, cols, view->bytes, {}, {}, {}};
-  }
-  // What is not finite goes this way too, which says where.
   BITLOSS_TRY(const Matrix matrix, ReadMatrix(name, rows, cols, Precision::kFp16));
   return F16Format().encode(F16Format(), matrix);
 }
 
+// What is not finite is read all the same, which says where it is.
 Result<EncodedMatrix> ModelSource::HalfLinear(size_t layer, Linear linear) const {
   const LinearShape shape = ShapeOf(config_, linear);
-  return ReadHalves(LayerTensor(layer, ModuleName(linear)) + ".weight", shape.out, shape.in);
+  const std::string name = LayerTensor(layer, ModuleName(linear)) + ".weight";
+  std::optional<EncodedMatrix> halves = ViewHalves(name, shape.out, shape.in);
+  if (halves && AllFiniteHalves(halves->codes.span())) return *std::move(halves);
+  return ReadHalves(name, shape.out, shape.in);
 }
 
-Result<EncodedMatrix> ModelSource::ReadTable(const std::string& name, Precision precision) const {
+Result<EncodedMatrix> ModelSource::ReadTable(const std::string& name, Precision precision,
+                                             ThreadPool& threads) const {
   const size_t rows = config_.vocab_size, cols = config_.hidden_size;
-  if (precision == Precision::kFp16) return ReadHalves(name, rows, cols);
+  if (precision == Precision::kFp16) {
+    std::optional<EncodedMatrix> halves = ViewHalves(name, rows, cols);
+    if (halves && AllFiniteHalves(halves->codes.span(), threads)) return *std::move(halves);
+    return ReadHalves(name, rows, cols);
+  }
   BITLOSS_TRY(const Matrix table, ReadMatrix(name, rows, cols, precision));
   return F32Format().encode(F32Format(), table);
 }
@@ -307,13 +330,13 @@ Result<LayerWeights> PackLayer(const LayerSource& source, const Format& format,
     encoded[i] = std::move(*results[i]).value();
   }
   return PackEncodedLayer(
-      source, encoded, [&](Linear) { return execution; }, backend, size);
+      source, encoded, [&](Linear) { return execution; }, Packing::kCopy, backend, size);
 }
 
 Result<LayerWeights> PackEncodedLayer(const LayerSource& source,
                                       std::span<const EncodedMatrix, kNumLinears> encoded,
                                       const std::function<Execution(Linear)>& execution,
-                                      const Backend& backend, LaneSize& size) {
+                                      Packing packing, const Backend& backend, LaneSize& size) {
   LayerWeights packed;
   packed.input_norm = source.input_norm;
   packed.post_attention_norm = source.post_attention_norm;
@@ -323,7 +346,7 @@ Result<LayerWeights> PackEncodedLayer(const LayerSource& source,
     const auto i = static_cast<size_t>(linear);
     size.linear_bytes += encoded[i].num_bytes();
     size.linear_weights += uint64_t{encoded[i].rows} * encoded[i].cols;
-    BITLOSS_TRY(packed.linears[i], backend.Pack(encoded[i], execution(linear)));
+    BITLOSS_TRY(packed.linears[i], backend.Pack(encoded[i], execution(linear), packing));
   }
   return packed;
 }

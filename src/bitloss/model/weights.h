@@ -80,9 +80,9 @@ class ModelSource {
   // copies nothing.
   Result<EncodedMatrix> HalfLinear(size_t layer, Linear linear) const;
   Result<std::vector<float>> FinalNorm(Precision precision) const;
-  // [vocab][hidden] in `format` (f16 or f32), without a copy where the file holds just that.
-  Result<EncodedMatrix> Embedding(Precision precision) const;
-  Result<EncodedMatrix> Head(Precision precision) const;
+  // [vocab][hidden] in f16 (kFp16) or f32, without a copy where the file holds just that.
+  Result<EncodedMatrix> Embedding(Precision precision, ThreadPool& threads) const;
+  Result<EncodedMatrix> Head(Precision precision, ThreadPool& threads) const;
 
   // Matrices as the checkpoint holds them: a quantized one packed, nothing expanded; a plain one in
   // f16 where that changes no value, else in f32. kBadInput also for one that decodes to a weight
@@ -100,8 +100,11 @@ class ModelSource {
   Status CheckShape(const std::string& name, std::span<const uint64_t> expected) const;
   Result<Matrix> ReadMatrix(const std::string& name, size_t rows, size_t cols,
                             Precision precision) const;
+  // The tensor's halves where they lie in the file, or nothing if it has no halves there.
+  std::optional<EncodedMatrix> ViewHalves(const std::string& name, size_t rows, size_t cols) const;
   Result<EncodedMatrix> ReadHalves(const std::string& name, size_t rows, size_t cols) const;
-  Result<EncodedMatrix> ReadTable(const std::string& name, Precision precision) const;
+  Result<EncodedMatrix> ReadTable(const std::string& name, Precision precision,
+                                  ThreadPool& threads) const;
   Result<EncodedMatrix> StoredMatrix(const std::string& name, size_t rows, size_t cols) const;
   std::string EmbeddingName() const;
   std::string HeadName() const;
@@ -149,11 +152,11 @@ Result<LayerWeights> PackLayer(const LayerSource& source, const Format& format,
                                const Execution& execution, const Backend& backend, LaneSize& size);
 
 // Packs a block whose linears are encoded already; of `source` only norms and biases count. Each
-// linear has an execution of its own.
+// linear has an execution of its own. `packing` as in Backend::Pack.
 Result<LayerWeights> PackEncodedLayer(const LayerSource& source,
                                       std::span<const EncodedMatrix, kNumLinears> encoded,
                                       const std::function<Execution(Linear)>& execution,
-                                      const Backend& backend, LaneSize& size);
+                                      Packing packing, const Backend& backend, LaneSize& size);
 
 }  // namespace bitloss
 

@@ -23,12 +23,24 @@ BlockInt8Kernel KernelOfTarget() { return nullptr; }
 
 #else
 
+// sums[r][kPanelWidth] = the exact products of one block.
+template <size_t kRows>
+HWY_INLINE void MultiplyBlockOfRows(const std::byte* x, size_t row_bytes, const uint32_t* words,
+                                    const int32_t* weight_sums, int32_t* sums) {
+  for (size_t lane = 0; lane < kPanelWidth; lane += kTileWidth) {
+    MultiplyWords<kRows>(x, row_bytes, words + lane, kWordsPerBlock, weight_sums + lane,
+                         [&](size_t r, size_t i, Int32Vector sum) HWY_ATTR {
+                           hn::Store(sum, Int32Tag(), sums + r * kPanelWidth + lane + i);
+                         });
+  }
+}
+
 void MultiplyBlock(size_t num_rows, const std::byte* x, size_t row_bytes, const uint32_t* words,
-                   int32_t* sums) {
+                   const int32_t* weight_sums, int32_t* sums) {
   switch (num_rows) {
 #define BITLOSS_ROWS(n) \
   case n:               \
-    return MultiplyWords<HWY_MIN(n, kInt8Rows)>(x, row_bytes, words, kWordsPerBlock, sums)
+    return MultiplyBlockOfRows<HWY_MIN(n, kInt8Rows)>(x, row_bytes, words, weight_sums, sums)
     BITLOSS_ROWS(1);
     BITLOSS_ROWS(2);
     BITLOSS_ROWS(3);
@@ -42,18 +54,13 @@ void MultiplyBlock(size_t num_rows, const std::byte* x, size_t row_bytes, const 
 }
 
 // products += float(integers) * (d * dx); offsets += m * sx. One row, one block.
-HWY_INLINE void AddBlock(const int32_t* HWY_RESTRICT sums, const int32_t* HWY_RESTRICT weight_sums,
-                         const float* HWY_RESTRICT scales, const float* HWY_RESTRICT offsets,
-                         const GgmlScales& x, float* HWY_RESTRICT products,
-                         float* HWY_RESTRICT shifts) {
+HWY_INLINE void AddBlock(const int32_t* HWY_RESTRICT sums, const float* HWY_RESTRICT scales,
+                         const float* HWY_RESTRICT offsets, const GgmlScales& x,
+                         float* HWY_RESTRICT products, float* HWY_RESTRICT shifts) {
   const FloatTag d;
   const Int32Tag di;
   for (size_t i = 0; i < kPanelWidth; i += kLanes) {
-    auto integers = hn::Load(di, sums + i);
-    if (kActivationOffset != 0) {
-      integers = hn::Sub(integers,
-                         hn::Mul(hn::LoadU(di, weight_sums + i), hn::Set(di, kActivationOffset)));
-    }
+    const auto integers = hn::Load(di, sums + i);
     const auto scale = hn::Mul(hn::LoadU(d, scales + i), hn::Set(d, x.scale));
     hn::Store(hn::MulAdd(hn::ConvertTo(d, integers), scale, hn::Load(d, products + i)), d,
               products + i);
@@ -71,10 +78,9 @@ void MultiplyRowGroup(const BlockInt8Matrix& weights, const BlockRows& x,
   const size_t block_bytes = kGgmlBlock * kActivationBytes;
   for (size_t block = 0; block < weights.num_blocks(); ++block) {
     MultiplyBlock(end - row, x.codes.data() + row * x.row_bytes + block * block_bytes, x.row_bytes,
-                  weights.BlockWords(panel, block), sums);
+                  weights.BlockWords(panel, block), weights.BlockSums(panel, block), sums);
     for (size_t r = 0; r < end - row; ++r) {
-      AddBlock(sums + r * kPanelWidth, weights.BlockSums(panel, block),
-               weights.BlockScales(panel, block),
+      AddBlock(sums + r * kPanelWidth, weights.BlockScales(panel, block),
                weights.has_offsets() ? weights.BlockOffsets(panel, block) : nullptr,
                x.scales[(row + r) * weights.num_blocks() + block], products + r * kPanelWidth,
                shifts + r * kPanelWidth);

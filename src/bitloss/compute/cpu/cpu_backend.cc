@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <vector>
+
 #include "bitloss/base/check.h"
 #include "bitloss/compute/backend.h"
 #include "bitloss/compute/cpu/attention.h"
@@ -35,7 +37,8 @@ class CpuBackend final : public Backend {
   }
 
   Result<std::unique_ptr<PackedMatrix>> Pack(const EncodedMatrix& weights,
-                                             const Execution& execution) const override {
+                                             const Execution& execution,
+                                             Packing packing) const override {
     if (execution.kind == Execution::Kind::kLlmInt8 || execution.kind == Execution::Kind::kW8A8) {
       BITLOSS_TRY(const Int8Weights int8, UnpackInt8(weights));
       return std::unique_ptr<PackedMatrix>(
@@ -46,7 +49,7 @@ class CpuBackend final : public Backend {
       return std::unique_ptr<PackedMatrix>(
           std::make_unique<BlockInt8Matrix>(weights.rows, weights.cols, blocks, threads_));
     }
-    return std::unique_ptr<PackedMatrix>(std::make_unique<PanelMatrix>(weights, threads_));
+    return std::unique_ptr<PackedMatrix>(std::make_unique<PanelMatrix>(weights, packing, threads_));
   }
 
   void MatMul(const PackedMatrix& packed, std::span<const float> bias, ConstMatrixView x,
@@ -57,29 +60,40 @@ class CpuBackend final : public Backend {
     BITLOSS_CHECK(CoverRows(calls, x.rows));
     if (const auto* int8 = dynamic_cast<const Int8Matrix*>(&packed)) {
       QuantizeOnThreads(int8_, int8->execution(), x, calls, threads_, int8_scratch_);
-      MultiplyInt8OnThreads(int8_, *int8, bias, int8_scratch_, y, threads_);
+      const WholeInt8Product product{int8, bias, y};
+      MultiplyInt8OnThreads(int8_, {&product, 1}, int8_scratch_, threads_);
     } else if (const auto* blocks = dynamic_cast<const BlockInt8Matrix*>(&packed)) {
       MultiplyBlocksOnThreads(int8_, blocks_, *blocks, bias, x, y, threads_);
     } else {
-      MultiplyOnThreads(matmul_, dynamic_cast<const PanelMatrix&>(packed), bias, x, y, threads_);
+      const WholeProduct product{&dynamic_cast<const PanelMatrix&>(packed), bias, y};
+      MultiplyOnThreads(matmul_, {&product, 1}, x, threads_);
     }
   }
 
   void MatMuls(std::span<const Product> products, ConstMatrixView x,
                std::span<const RowRange> calls) const override {
-    if (!ShareInt8Activations(products)) return Backend::MatMuls(products, x, calls);
-    const auto weights = [&](const Product& product) -> const Int8Matrix& {
-      return static_cast<const Int8Matrix&>(*product.weights);
-    };
     BITLOSS_CHECK(CoverRows(calls, x.rows));
-    QuantizeOnThreads(int8_, weights(products[0]).execution(), x, calls, threads_, int8_scratch_);
     for (const Product& product : products) {
-      BITLOSS_CHECK(x.cols == weights(product).in_features() && x.rows == product.y.rows);
-      BITLOSS_CHECK(product.y.cols == weights(product).out_features());
+      BITLOSS_CHECK(x.cols == product.weights->in_features() && x.rows == product.y.rows);
+      BITLOSS_CHECK(product.y.cols == product.weights->out_features());
       BITLOSS_CHECK(product.bias.empty() || product.bias.size() == product.y.cols);
-      MultiplyInt8OnThreads(int8_, weights(product), product.bias, int8_scratch_, product.y,
-                            threads_);
     }
+    if (ShareInt8Activations(products)) {
+      std::vector<WholeInt8Product> whole;
+      for (const Product& product : products) {
+        whole.push_back({static_cast<const Int8Matrix*>(product.weights), product.bias, product.y});
+      }
+      QuantizeOnThreads(int8_, whole[0].weights->execution(), x, calls, threads_, int8_scratch_);
+      MultiplyInt8OnThreads(int8_, whole, int8_scratch_, threads_);
+      return;
+    }
+    std::vector<WholeProduct> whole;
+    for (const Product& product : products) {
+      const auto* panels = dynamic_cast<const PanelMatrix*>(product.weights);
+      if (panels == nullptr) return Backend::MatMuls(products, x, calls);
+      whole.push_back({panels, product.bias, product.y});
+    }
+    MultiplyOnThreads(matmul_, whole, x, threads_);
   }
 
   void RmsNorm(ConstMatrixView x, std::span<const float> weight, float eps,

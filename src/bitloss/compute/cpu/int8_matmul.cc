@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <atomic>
+#include <type_traits>
+#include <vector>
 
 #include "bitloss/compute/w8a8.h"
 #include "bitloss/tensor/dtype.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "bitloss/compute/cpu/int8_matmul.cc"
+#include "hwy/aligned_allocator.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 // After highway.h:
@@ -112,64 +115,127 @@ void QuantizeRow(const float* x, size_t size, float scale,
   }
 }
 
-// y = (float(acc) * row_scale) * output scale, plus the bias if there is one.
-HWY_INLINE void ScaleSums(const int32_t* HWY_RESTRICT sums, float row_scale,
-                          const int32_t* HWY_RESTRICT offsets, const float* HWY_RESTRICT scales,
-                          const float* bias, size_t num_outputs, float* HWY_RESTRICT y) {
-  const FloatTag d;
-  const Int32Tag di;
-  HWY_ALIGN float copy[kPanelWidth];
-  float* HWY_RESTRICT out = num_outputs == kPanelWidth ? y : copy;
-  for (size_t i = 0; i < kPanelWidth; i += kLanes) {
-    auto acc = hn::Load(di, sums + i);
-    if (kActivationOffset != 0) {
-      acc = hn::Sub(acc, hn::Mul(hn::LoadU(di, offsets + i), hn::Set(di, kActivationOffset)));
+// Where the outputs of some rows of a panel go: to y, or, where the panel is not full, to a copy.
+class PanelOutput {
+ public:
+  PanelOutput(const Int8Matrix& weights, const QuantizedRows& x, const Int8Product& product,
+              size_t panel, size_t first_row)
+      : x_(x),
+        product_(product),
+        first_row_(first_row),
+        first_out_(panel * kPanelWidth),
+        num_outputs_(weights.PanelOutputs(panel)),
+        scales_(weights.PanelScales(panel)) {}
+
+  // Of rows [first_row, first_row + kRows): y = (float(acc) * row scale) * output scale, plus the
+  // bias where no outlier columns follow.
+  HWY_INLINE void Store(size_t r, size_t out, Int32Vector acc) {
+    const FloatTag d;
+    const size_t row = first_row_ + r;
+    const auto scaled = hn::Mul(hn::ConvertTo(d, acc), hn::Set(d, x_.scales[row]));
+    auto value = hn::Mul(scaled, hn::LoadU(d, scales_ + out));
+    float* y = product_.y.data + row * product_.y.stride + first_out_;
+    const float* bias = product_.bias;
+    if (x_.has_outliers[row]) bias = nullptr;
+    if (HWY_LIKELY(out + kLanes <= num_outputs_)) {
+      if (bias != nullptr) value = hn::Add(value, hn::LoadU(d, bias + first_out_ + out));
+      hn::StoreU(value, d, y + out);
+      return;
     }
-    const auto scaled = hn::Mul(hn::ConvertTo(d, acc), hn::Set(d, row_scale));
-    hn::StoreU(hn::Mul(scaled, hn::LoadU(d, scales + i)), d, out + i);
+    HWY_ALIGN float copy[kLanes];
+    hn::Store(value, d, copy);
+    for (size_t i = 0; out + i < num_outputs_; ++i) {
+      y[out + i] = bias == nullptr ? copy[i] : copy[i] + bias[first_out_ + out + i];
+    }
   }
-  if (out == copy) CopyFloats(copy, num_outputs, y);
-  if (bias == nullptr) return;
-  for (size_t i = 0; i < num_outputs; ++i) y[i] += bias[i];
+
+ private:
+  const QuantizedRows& x_;
+  const Int8Product& product_;
+  size_t first_row_;
+  size_t first_out_;
+  size_t num_outputs_;
+  const float* scales_;
+};
+
+// The integer part of some rows and one panel.
+template <size_t kRows>
+HWY_INLINE void MultiplyRowsOfPanel(const Int8Matrix& weights, const QuantizedRows& x,
+                                    const Int8Product& product, size_t panel, size_t first_row) {
+  PanelOutput output(weights, x, product, panel, first_row);
+  for (size_t lane = 0; lane < weights.PanelOutputs(panel); lane += kTileWidth) {
+    MultiplyWords<kRows>(
+        x.codes.data() + first_row * x.row_bytes, x.row_bytes, weights.PanelWords(panel) + lane,
+        weights.num_words(), weights.PanelSums(panel) + lane,
+        [&](size_t r, size_t i, Int32Vector sums) HWY_ATTR { output.Store(r, lane + i, sums); });
+  }
 }
 
-void MultiplyIntegers(size_t num_rows, const std::byte* x, size_t row_bytes, const uint32_t* words,
-                      size_t num_words, int32_t* sums) {
-  switch (num_rows) {
-#define BITLOSS_ROWS(n) \
-  case n:               \
-    return MultiplyWords<HWY_MIN(n, kInt8Rows)>(x, row_bytes, words, num_words, sums)
-    BITLOSS_ROWS(1);
-    BITLOSS_ROWS(2);
-    BITLOSS_ROWS(3);
-    BITLOSS_ROWS(4);
-    BITLOSS_ROWS(5);
-    BITLOSS_ROWS(6);
+// Calls multiply(std::integral_constant<size_t, rows>(), first row) for groups of at most kMost
+// rows.
+template <size_t kMost, class Multiply>
+HWY_INLINE void ForEachGroupOfRows(RowRange rows, const Multiply& multiply) {
+  const size_t num_groups = (rows.size() + kMost - 1) / kMost;
+  for (size_t group = 0; group < num_groups; ++group) {
+    const size_t first = rows.begin + FirstOfGroup(group, num_groups, rows.size());
+    const size_t end = rows.begin + FirstOfGroup(group + 1, num_groups, rows.size());
+    switch (end - first) {
+#define BITLOSS_ROWS(n)                                                   \
+  case n:                                                                 \
+    multiply(std::integral_constant<size_t, HWY_MIN(n, kMost)>(), first); \
+    break
+      BITLOSS_ROWS(1);
+      BITLOSS_ROWS(2);
+      BITLOSS_ROWS(3);
+      BITLOSS_ROWS(4);
+      BITLOSS_ROWS(5);
+      BITLOSS_ROWS(6);
 #undef BITLOSS_ROWS
-    default:
-      HWY_ABORT("a tile has at most 6 rows, not %d", static_cast<int>(num_rows));
+      default:
+        HWY_ABORT("a group has at most 6 rows, not %d", static_cast<int>(end - first));
+    }
   }
 }
+
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+
+// Rows from which widening the weights once pays.
+constexpr size_t kMinWidenedRows = 16;
+
+template <size_t kRows>
+HWY_INLINE void MultiplyRowsOfWidened(const Int8Matrix& weights, const QuantizedRows& x,
+                                      const Int8Product& product, size_t panel, size_t lane,
+                                      const int16_t* tile, size_t first_row) {
+  PanelOutput output(weights, x, product, panel, first_row);
+  MultiplyWidened<kRows>(
+      x.codes.data() + first_row * x.row_bytes, x.row_bytes, tile, weights.num_words(),
+      [&](size_t r, size_t i, Int32Vector sums) HWY_ATTR { output.Store(r, lane + i, sums); });
+}
+
+void MultiplyPanelWidened(const Int8Matrix& weights, const QuantizedRows& x,
+                          const Int8Product& product, size_t panel) {
+  const auto tile = hwy::AllocateAligned<int16_t>(weights.num_words() * kWidenedPerWord);
+  for (size_t lane = 0; lane < weights.PanelOutputs(panel); lane += kTileWidth) {
+    WidenTile(weights.PanelWords(panel) + lane, weights.num_words(), tile.get());
+    ForEachGroupOfRows<kWidenedRows>(product.rows, [&](auto rows, size_t first_row) {
+      MultiplyRowsOfWidened<rows>(weights, x, product, panel, lane, tile.get(), first_row);
+    });
+  }
+}
+
+#endif
 
 // The integer part of one panel. The bias is added here for rows without outlier columns.
 void MultiplyPanelIntegers(const Int8Matrix& weights, const QuantizedRows& x,
                            const Int8Product& product, size_t panel) {
-  HWY_ALIGN int32_t sums[kInt8Rows * kPanelWidth];
-  const size_t first_out = panel * kPanelWidth;
-  const size_t num_groups = (product.rows.size() + kInt8Rows - 1) / kInt8Rows;
-  for (size_t group = 0; group < num_groups; ++group) {
-    const size_t row = product.rows.begin + FirstOfGroup(group, num_groups, product.rows.size());
-    const size_t end =
-        product.rows.begin + FirstOfGroup(group + 1, num_groups, product.rows.size());
-    MultiplyIntegers(end - row, x.codes.data() + row * x.row_bytes, x.row_bytes,
-                     weights.PanelWords(panel), weights.num_words(), sums);
-    for (size_t r = row; r < end; ++r) {
-      const bool adds_bias = product.bias != nullptr && !x.has_outliers[r];
-      ScaleSums(sums + (r - row) * kPanelWidth, x.scales[r], weights.PanelSums(panel),
-                weights.PanelScales(panel), adds_bias ? product.bias + first_out : nullptr,
-                weights.PanelOutputs(panel), product.y.data + r * product.y.stride + first_out);
-    }
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  if (product.rows.size() >= kMinWidenedRows) {
+    return MultiplyPanelWidened(weights, x, product, panel);
   }
+#endif
+  ForEachGroupOfRows<kInt8Rows>(product.rows, [&](auto rows, size_t first_row) {
+    MultiplyRowsOfPanel<rows>(weights, x, product, panel, first_row);
+  });
 }
 
 // tile[i][kPanelWidth] = q[o][columns[i]] * s[o].
@@ -251,6 +317,13 @@ constexpr size_t kRowsOfScan = 16;
 constexpr size_t kMaxRowsOfPart = 512;
 constexpr size_t kMaxPanelsOfPart = 8;
 constexpr size_t kWantedParts = 32;
+
+// Neighbouring panels of one product.
+struct PanelRun {
+  const WholeInt8Product* product;
+  size_t first_panel;
+  size_t end_panel;
+};
 
 template <class Work>
 void ForEachRow(size_t num_rows, ThreadPool& threads, const Work& work) {
@@ -346,23 +419,32 @@ void QuantizeOnThreads(const Int8Kernels& kernels, const Execution& execution, C
   }
 }
 
-void MultiplyInt8OnThreads(const Int8Kernels& kernels, const Int8Matrix& weights,
-                           std::span<const float> bias, const QuantizedRows& x, MatrixView y,
-                           ThreadPool& threads) {
-  const size_t row_parts = (y.rows + kMaxRowsOfPart - 1) / kMaxRowsOfPart;
-  const size_t num_panels = weights.num_panels();
+void MultiplyInt8OnThreads(const Int8Kernels& kernels, std::span<const WholeInt8Product> products,
+                           const QuantizedRows& x, ThreadPool& threads) {
+  const size_t num_rows = products[0].y.rows;
+  const size_t row_parts = (num_rows + kMaxRowsOfPart - 1) / kMaxRowsOfPart;
+  size_t num_panels = 0;
+  for (const WholeInt8Product& product : products) num_panels += product.weights->num_panels();
   const size_t panels_of_part =
       std::clamp<size_t>(row_parts * num_panels / kWantedParts, 1, kMaxPanelsOfPart);
-  const size_t panel_parts = (num_panels + panels_of_part - 1) / panels_of_part;
-  threads.ForEachPart(row_parts * panel_parts, [&](size_t part, size_t) {
-    const size_t row_part = part / panel_parts;
-    const size_t first_panel = part % panel_parts * panels_of_part;
-    kernels.multiply(weights, x,
-                     {.first_panel = first_panel,
-                      .end_panel = std::min(num_panels, first_panel + panels_of_part),
-                      .rows = {row_part * y.rows / row_parts, (row_part + 1) * y.rows / row_parts},
-                      .bias = bias.empty() ? nullptr : bias.data(),
-                      .y = y});
+  std::vector<PanelRun> runs;
+  for (const WholeInt8Product& product : products) {
+    const size_t panels = product.weights->num_panels();
+    for (size_t first = 0; first < panels; first += panels_of_part) {
+      runs.push_back({&product, first, std::min(panels, first + panels_of_part)});
+    }
+  }
+  threads.ForEachPart(row_parts * runs.size(), [&](size_t part, size_t) {
+    const size_t row_part = part / runs.size();
+    const PanelRun& run = runs[part % runs.size()];
+    const WholeInt8Product& product = *run.product;
+    kernels.multiply(
+        *product.weights, x,
+        {.first_panel = run.first_panel,
+         .end_panel = run.end_panel,
+         .rows = {row_part * num_rows / row_parts, (row_part + 1) * num_rows / row_parts},
+         .bias = product.bias.empty() ? nullptr : product.bias.data(),
+         .y = product.y});
   });
 }
 

@@ -67,10 +67,16 @@ Int8Kernels Int8KernelsFor(int64_t target);
 void QuantizeOnThreads(const Int8Kernels& kernels, const Execution& execution, ConstMatrixView x,
                        std::span<const RowRange> calls, ThreadPool& threads, QuantizedRows& rows);
 
-// The product with a matrix of the same execution.
-void MultiplyInt8OnThreads(const Int8Kernels& kernels, const Int8Matrix& weights,
-                           std::span<const float> bias, const QuantizedRows& x, MatrixView y,
-                           ThreadPool& threads);
+// A whole product: y [rows of x][out], bias empty or [out].
+struct WholeInt8Product {
+  const Int8Matrix* weights;
+  std::span<const float> bias;
+  MatrixView y;
+};
+
+// The products with matrices of that execution, at least one, as one problem: threads meet once.
+void MultiplyInt8OnThreads(const Int8Kernels& kernels, std::span<const WholeInt8Product> products,
+                           const QuantizedRows& x, ThreadPool& threads);
 
 }  // namespace bitloss
 

@@ -74,19 +74,23 @@ struct WeightWord {
     hn::Vec<Int16Tag> even, odd;
   };
   // As floats, whose broadcast is one load; integers would go through a general register.
-  static HWY_INLINE Activations LoadActivations(const std::byte* x) {
-    float pairs[2];
-    std::memcpy(pairs, x, sizeof(pairs));
-    return {hn::BitCast(Int16Tag(), hn::Set(FloatTag(), pairs[0])),
-            hn::BitCast(Int16Tag(), hn::Set(FloatTag(), pairs[1]))};
+  static HWY_INLINE hn::Vec<Int16Tag> LoadPair(const std::byte* x) {
+    float pair;
+    std::memcpy(&pair, x, sizeof(pair));
+    return hn::BitCast(Int16Tag(), hn::Set(FloatTag(), pair));
   }
-  HWY_INLINE Int32Vector MultiplyAdd(const Activations& x, Int32Vector sum) const {
+  static HWY_INLINE Activations LoadActivations(const std::byte* x) {
+    return {LoadPair(x), LoadPair(x + sizeof(float))};
+  }
+  static HWY_INLINE Int32Vector MultiplyAddPairs(hn::Vec<Int16Tag> x, hn::Vec<Int16Tag> weights,
+                                                 Int32Vector sum) {
     Int32Vector unused = hn::Zero(Int32Tag());
-    sum = hn::ReorderWidenMulAccumulate(Int32Tag(), x.even, even, sum, unused);
-    Fix(sum);
-    sum = hn::ReorderWidenMulAccumulate(Int32Tag(), x.odd, odd, sum, unused);
+    sum = hn::ReorderWidenMulAccumulate(Int32Tag(), x, weights, sum, unused);
     Fix(sum);
     return sum;
+  }
+  HWY_INLINE Int32Vector MultiplyAdd(const Activations& x, Int32Vector sum) const {
+    return MultiplyAddPairs(x.odd, odd, MultiplyAddPairs(x.even, even, sum));
   }
 
  private:
@@ -166,38 +170,103 @@ HWY_INLINE void MultiplyOneWord(const std::byte* HWY_RESTRICT x, size_t row_byte
   }
 }
 
-// sums[r][kPanelWidth] = sum_k (activation[r][k] + kActivationOffset) q[o][k].
-template <size_t kRows>
+// What the sums of outputs begin with, so that they end as sum_k activation[k] q[o][k]:
+// -kActivationOffset times `weight_sums`, which are sum_k q[o][k].
+HWY_INLINE Int32Vector FirstSum(const int32_t* HWY_RESTRICT weight_sums) {
+  const Int32Tag d;
+  if constexpr (kActivationOffset == 0) return hn::Zero(d);
+  static_assert(kActivationOffset == 0 || kActivationOffset == 128);
+  return hn::Neg(hn::ShiftLeft<7>(hn::LoadU(d, weight_sums)));
+}
+
+// For kTileWidth outputs of a panel, at `words` and `weight_sums`: calls use(r, i, sums) with
+// the sums of row r and outputs [i, i + kLanes).
+template <size_t kRows, class Use>
 HWY_NOINLINE void MultiplyWords(const std::byte* HWY_RESTRICT x, size_t row_bytes,
                                 const uint32_t* HWY_RESTRICT words, size_t num_words,
-                                int32_t* HWY_RESTRICT sums) {
-  const Int32Tag d;
-  for (size_t lane = 0; lane < kPanelWidth; lane += kTileWidth) {
-    Int32Vector sum[kRows][kTileVectors];
-#pragma GCC unroll 16
-    for (size_t r = 0; r < kRows; ++r) {
+                                const int32_t* HWY_RESTRICT weight_sums, const Use& use) {
+  Int32Vector sum[kRows][kTileVectors];
 #pragma GCC unroll 4
-      for (size_t v = 0; v < kTileVectors; ++v) sum[r][v] = hn::Zero(d);
-    }
-    const int32_t* from = reinterpret_cast<const int32_t*>(words) + lane;
-    const std::byte* x_word = x;
-    size_t word = 0;
-    for (; word + 2 <= num_words; word += 2) {
-      MultiplyOneWord(x_word, row_bytes, from, sum);
-      MultiplyOneWord(x_word + kXBytes, row_bytes, from + kPanelWidth, sum);
-      x_word += 2 * kXBytes;
-      from += 2 * kPanelWidth;
-    }
-    if (word < num_words) MultiplyOneWord(x_word, row_bytes, from, sum);
+  for (size_t v = 0; v < kTileVectors; ++v) {
+    const Int32Vector first = FirstSum(weight_sums + v * kLanes);
 #pragma GCC unroll 16
-    for (size_t r = 0; r < kRows; ++r) {
+    for (size_t r = 0; r < kRows; ++r) sum[r][v] = first;
+  }
+  const int32_t* from = reinterpret_cast<const int32_t*>(words);
+  size_t word = 0;
+  for (; word + 2 <= num_words; word += 2) {
+    MultiplyOneWord(x, row_bytes, from, sum);
+    MultiplyOneWord(x + kXBytes, row_bytes, from + kPanelWidth, sum);
+    x += 2 * kXBytes;
+    from += 2 * kPanelWidth;
+  }
+  if (word < num_words) MultiplyOneWord(x, row_bytes, from, sum);
+#pragma GCC unroll 16
+  for (size_t r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-      for (size_t v = 0; v < kTileVectors; ++v) {
-        hn::Store(sum[r][v], d, sums + r * kPanelWidth + lane + v * kLanes);
-      }
+    for (size_t v = 0; v < kTileVectors; ++v) use(r, v * kLanes, sum[r][v]);
+  }
+}
+
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+
+// For many rows weights are widened to 16 bits once, not next to each product. A tile of them is
+// int16 [word][2][kTileWidth][2]: the pairs (k, k + 2), then (k + 1, k + 3), of each output.
+constexpr bool kWidensTiles = true;
+constexpr size_t kWidenedRows = 6;
+constexpr size_t kWidenedPerWord = kTileWidth * kBytesPerWord;  // int16
+
+HWY_INLINE void WidenTile(const uint32_t* HWY_RESTRICT words, size_t num_words,
+                          int16_t* HWY_RESTRICT tile) {
+  for (size_t word = 0; word < num_words; ++word) {
+    for (size_t v = 0; v < kTileVectors; ++v) {
+      const WeightWord wide(hn::Load(
+          Int32Tag(), reinterpret_cast<const int32_t*>(words) + word * kPanelWidth + v * kLanes));
+      int16_t* to = tile + word * kWidenedPerWord + v * kLanes * 2;
+      hn::Store(wide.even, Int16Tag(), to);
+      hn::Store(wide.odd, Int16Tag(), to + kTileWidth * 2);
     }
   }
 }
+
+// As MultiplyWords, with a widened tile.
+template <size_t kRows, class Use>
+HWY_NOINLINE void MultiplyWidened(const std::byte* HWY_RESTRICT x, size_t row_bytes,
+                                  const int16_t* HWY_RESTRICT tile, size_t num_words,
+                                  const Use& use) {
+  Int32Vector sum[kRows][kTileVectors];
+#pragma GCC unroll 16
+  for (size_t r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kTileVectors; ++v) sum[r][v] = hn::Zero(Int32Tag());
+  }
+  for (size_t half = 2 * num_words; half != 0; --half) {
+    hn::Vec<Int16Tag> weights[kTileVectors];
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kTileVectors; ++v) {
+      weights[v] = hn::Load(Int16Tag(), tile + v * kLanes * 2);
+    }
+#pragma GCC unroll 16
+    for (size_t r = 0; r < kRows; ++r) {
+      const auto activations = WeightWord::LoadPair(x + r * row_bytes);
+#pragma GCC unroll 4
+      for (size_t v = 0; v < kTileVectors; ++v) {
+        sum[r][v] = WeightWord::MultiplyAddPairs(activations, weights[v], sum[r][v]);
+      }
+    }
+    tile += kTileWidth * 2;
+    x += kXBytes / 2;
+  }
+#pragma GCC unroll 16
+  for (size_t r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kTileVectors; ++v) use(r, v * kLanes, sum[r][v]);
+  }
+}
+
+#else
+constexpr bool kWidensTiles = false;
+#endif
 
 }  // namespace HWY_NAMESPACE
 }  // namespace bitloss

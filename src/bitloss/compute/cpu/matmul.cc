@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <span>
+#include <vector>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "bitloss/compute/cpu/matmul.cc"
@@ -9,6 +10,7 @@
 #include "hwy/highway.h"
 // After highway.h:
 #if HWY_TARGET != HWY_SCALAR
+#include "bitloss/compute/cpu/half_rows-inl.h"
 #include "bitloss/compute/cpu/tile_product-inl.h"
 #include "bitloss/compute/cpu/weight_decoder-inl.h"
 #endif
@@ -126,6 +128,13 @@ void DecodeTile(const PanelMatrix& matrix, size_t panel, size_t first_k, size_t 
   }
 }
 
+void DecodeHalfRowsTile(const PanelMatrix& matrix, size_t panel, size_t first_k, size_t end_k,
+                        float* HWY_RESTRICT tile) {
+  DecodeHalfRows(
+      {matrix.HalfRow(panel * kPanelWidth), matrix.in_features(), matrix.PanelOutputs(panel)},
+      first_k, end_k, tile);
+}
+
 void DecodeOpaqueTile(const PanelMatrix& matrix, size_t panel, size_t first_k, size_t end_k,
                       float* HWY_RESTRICT tile) {
   matrix.DecodeOpaqueTile(panel, first_k, end_k, tile);
@@ -168,10 +177,9 @@ class AheadOfGroups {
 };
 
 void MultiplyByTiles(DecodeTileFunction decode_tile, const PanelMatrix& matrix,
-                     const PanelProduct& product) {
+                     const PanelProduct& product, size_t depth) {
   HWY_ALIGN float tile[kMaxDepth * kPanelWidth];
   const size_t in_features = matrix.in_features();
-  const size_t depth = DepthOfBlocks(in_features);
   const ConstMatrixView& x = product.x;
   const MatrixView& y = product.y;
   for (size_t first_k = 0; first_k < in_features; first_k += depth) {
@@ -196,10 +204,29 @@ void MultiplyByTiles(DecodeTileFunction decode_tile, const PanelMatrix& matrix,
   }
 }
 
+void MultiplyByTiles(DecodeTileFunction decode_tile, const PanelMatrix& matrix,
+                     const PanelProduct& product) {
+  MultiplyByTiles(decode_tile, matrix, product, DepthOfBlocks(matrix.in_features()));
+}
+
 template <class Decoder>
 void Multiply(const PanelMatrix& matrix, const PanelProduct& product) {
   if (product.x.rows <= kDirectRows) return MultiplyDirect<Decoder>(matrix, product);
   MultiplyByTiles(DecodeTile<Decoder>, matrix, product);
+}
+
+// For few rows the time is that of turning the weights: small tiles, which stay in the first-level
+// cache, panel after panel, as the weights lie.
+void MultiplyHalfRows(const PanelMatrix& matrix, const PanelProduct& product) {
+  constexpr size_t kFewRows = 8;
+  constexpr size_t kSmallDepth = 64;
+  if (product.x.rows > kFewRows) return MultiplyByTiles(DecodeHalfRowsTile, matrix, product);
+  PanelProduct of_panel = product;
+  for (size_t panel = product.first_panel; panel < product.end_panel; ++panel) {
+    of_panel.first_panel = panel;
+    of_panel.end_panel = panel + 1;
+    MultiplyByTiles(DecodeHalfRowsTile, matrix, of_panel, kSmallDepth);
+  }
 }
 
 template <template <GroupedCodes::Kind> class Decoder>
@@ -225,6 +252,8 @@ void MultiplyPanels(const PanelMatrix& matrix, const PanelProduct& product) {
       return MultiplyCodes<Codes4Decoder>(matrix, product);
     case PanelMatrix::Layout::kCodes8:
       return MultiplyCodes<Codes8Decoder>(matrix, product);
+    case PanelMatrix::Layout::kHalfRows:
+      return MultiplyHalfRows(matrix, product);
     case PanelMatrix::Layout::kOpaque:
       return MultiplyByTiles(DecodeOpaqueTile, matrix, product);
   }
@@ -256,32 +285,46 @@ constexpr size_t kMaxPanelsOfPart = 8;
 // Parts for each thread if the product is large enough, so that threads finish together.
 constexpr size_t kPartsOfThread = 8;
 
+// Neighbouring panels of one product.
+struct PanelRun {
+  const WholeProduct* product;
+  size_t first_panel;
+  size_t end_panel;
+};
+
 }  // namespace
 
 MatMulKernels MatMulKernelsFor(int64_t target) {
   return BITLOSS_KERNELS_FOR(target, MatMulKernelsOfTarget);
 }
 
-void MultiplyOnThreads(const MatMulKernels& kernels, const PanelMatrix& weights,
-                       std::span<const float> bias, ConstMatrixView x, MatrixView y,
-                       ThreadPool& threads) {
+void MultiplyOnThreads(const MatMulKernels& kernels, std::span<const WholeProduct> products,
+                       ConstMatrixView x, ThreadPool& threads) {
   const size_t num_groups = (x.rows + kRowsOfGroup - 1) / kRowsOfGroup;
   const size_t row_parts = (num_groups + kMaxGroupsOfPart - 1) / kMaxGroupsOfPart;
-  const size_t num_panels = weights.num_panels();
+  size_t num_panels = 0;
+  for (const WholeProduct& product : products) num_panels += product.weights->num_panels();
   const size_t panels_of_part = std::clamp<size_t>(
       row_parts * num_panels / (kPartsOfThread * threads.num_threads()), 1, kMaxPanelsOfPart);
-  const size_t panel_parts = (num_panels + panels_of_part - 1) / panels_of_part;
-  threads.ForEachPart(row_parts * panel_parts, [&](size_t part, size_t) {
-    const size_t row_part = part / panel_parts;
+  std::vector<PanelRun> runs;
+  for (const WholeProduct& product : products) {
+    const size_t panels = product.weights->num_panels();
+    for (size_t first = 0; first < panels; first += panels_of_part) {
+      runs.push_back({&product, first, std::min(panels, first + panels_of_part)});
+    }
+  }
+  threads.ForEachPart(row_parts * runs.size(), [&](size_t part, size_t) {
+    const size_t row_part = part / runs.size();
     const size_t first_row = row_part * num_groups / row_parts * kRowsOfGroup;
     const size_t end_row = std::min(x.rows, (row_part + 1) * num_groups / row_parts * kRowsOfGroup);
-    const size_t first_panel = part % panel_parts * panels_of_part;
-    kernels.multiply_panels(weights,
-                            {.first_panel = first_panel,
-                             .end_panel = std::min(num_panels, first_panel + panels_of_part),
-                             .bias = bias.empty() ? nullptr : bias.data(),
+    const PanelRun& run = runs[part % runs.size()];
+    const WholeProduct& product = *run.product;
+    kernels.multiply_panels(*product.weights,
+                            {.first_panel = run.first_panel,
+                             .end_panel = run.end_panel,
+                             .bias = product.bias.empty() ? nullptr : product.bias.data(),
                              .x = x.Rows(first_row, end_row),
-                             .y = y.Rows(first_row, end_row)});
+                             .y = product.y.Rows(first_row, end_row)});
   });
 }
 

@@ -28,10 +28,16 @@ struct MatMulKernels {
 // `target`: one bit of hwy::SupportedTargets().
 MatMulKernels MatMulKernelsFor(int64_t target);
 
-// The whole product. Shapes as in Backend::MatMul.
-void MultiplyOnThreads(const MatMulKernels& kernels, const PanelMatrix& weights,
-                       std::span<const float> bias, ConstMatrixView x, MatrixView y,
-                       ThreadPool& threads);
+// A whole product: y [x.rows][out], bias empty or [out].
+struct WholeProduct {
+  const PanelMatrix* weights;
+  std::span<const float> bias;
+  MatrixView y;
+};
+
+// All products with the same x, as one problem: threads meet once. Shapes as in Backend::MatMul.
+void MultiplyOnThreads(const MatMulKernels& kernels, std::span<const WholeProduct> products,
+                       ConstMatrixView x, ThreadPool& threads);
 
 }  // namespace bitloss
 

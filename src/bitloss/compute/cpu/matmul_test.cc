@@ -138,6 +138,60 @@ TEST(MatMul, FollowsTheRuleToTheBitOnEveryInstructionSetForEveryFormat) {
   }
 }
 
+// At addresses that are multiples of nothing but a half's size, as files have them.
+TEST(MatMul, MultipliesHalvesInPlaceAsItDoesTheirCopy) {
+  const Shape shapes[] = {{1, 1, 1},   {1, 64, 130},   {3, 7, 33},   {8, 129, 64},
+                          {9, 40, 65}, {14, 1031, 70}, {1, 1031, 70}};
+  ThreadPool threads(2);
+  for (const std::string& instruction_set : CpuInstructionSets()) {
+    const auto backend = Cpu(threads, instruction_set);
+    for (const Shape& shape : shapes) {
+      SCOPED_TRACE(testing::Message() << instruction_set << ", " << shape.tokens << " x "
+                                      << shape.in << " x " << shape.out);
+      EncodedMatrix weights = Encode(F16Format(), RandomMatrix(shape.out, shape.in, "w"));
+      std::vector<std::byte> file(2 + weights.codes.size());
+      std::ranges::copy(weights.codes.span(), file.begin() + 2);
+      weights.codes = SharedBytes::Own(std::move(file)).Sub(2, weights.codes.size());
+      const Matrix x = RandomMatrix(shape.tokens, shape.in, "x");
+      const std::vector<float> bias = RandomVector(shape.out, "bias");
+      const auto packed = std::move(backend->Pack(weights, kReal, Packing::kInPlace)).value();
+      EXPECT_EQ(packed->num_bytes(), weights.num_bytes());
+      Matrix y(shape.tokens, shape.out);
+      backend->MatMul(*packed, bias, x, Calls(x.rows(), x.rows()), y);
+      ExpectSameBits(y, ProductByTheRule(weights, bias, x));
+    }
+  }
+}
+
+TEST(MatMul, MultipliesSeveralMatricesAtOnceAsOneByOne) {
+  const EncodedMatrix weights[] = {Encode(F16Format(), RandomMatrix(130, 96, "a")),
+                                   RandomCodes(40, 96, {Kind::kTable, 4, 32}, Scales::kAny),
+                                   Encode(F32Format(), RandomMatrix(64, 96, "c"))};
+  const std::vector<float> bias = RandomVector(40, "bias");
+  for (const size_t num_threads : {1, 3}) {
+    ThreadPool threads(num_threads);
+    const auto backend = Cpu(threads, {});
+    for (const size_t tokens : {1, 5, 300}) {
+      const Matrix x = RandomMatrix(tokens, 96, "x");
+      std::vector<std::unique_ptr<PackedMatrix>> packed;
+      std::vector<Matrix> y;
+      std::vector<Backend::Product> products;
+      for (const EncodedMatrix& matrix : weights) {
+        packed.push_back(std::move(backend->Pack(matrix, kReal)).value());
+        y.emplace_back(tokens, matrix.rows);
+      }
+      for (size_t i = 0; i < y.size(); ++i) {
+        products.push_back({packed[i].get(), {}, y[i].view()});
+      }
+      products[1].bias = bias;
+      backend->MatMuls(products, x, Calls(tokens, tokens));
+      for (size_t i = 0; i < y.size(); ++i) {
+        ExpectSameBits(y[i], Product(*backend, weights[i], products[i].bias, x));
+      }
+    }
+  }
+}
+
 // Columns that share a scale without being neighbours.
 TEST(MatMul, FollowsTheRuleWhereAnIndexNamesTheGroups) {
   const Format format = ParseFormat("int4_group:32:asym:index").value();

@@ -36,21 +36,23 @@ bool KernelsTakeGroups(const GroupedCodes& grouped, size_t cols) {
 
 }  // namespace
 
-PanelMatrix::PanelMatrix(const EncodedMatrix& weights, ThreadPool& threads)
+PanelMatrix::PanelMatrix(const EncodedMatrix& weights, Packing packing, ThreadPool& threads)
     : rows_(weights.rows), cols_(weights.cols) {
   if (weights.format.decode == F32Format().decode) {
     PackFloats(weights, threads);
+  } else if (weights.format.decode == F16Format().decode && packing == Packing::kInPlace) {
+    layout_ = Layout::kHalfRows;
   } else if (weights.format.decode == F16Format().decode) {
     PackHalves(weights, threads);
   } else if (weights.format.unpack != nullptr) {
     const GroupedCodes grouped = WithOffsetsIfExact(weights.format.unpack(weights));
     if (KernelsTakeGroups(grouped, cols_)) PackCodes(grouped, threads);
   }
-  if (layout_ == Layout::kOpaque) opaque_ = weights;
+  if (layout_ == Layout::kHalfRows || layout_ == Layout::kOpaque) stored_ = weights;
 }
 
 size_t PanelMatrix::num_bytes() const {
-  return weights_.size() + (scales_.size() + zeros_.size()) * sizeof(float) + opaque_.num_bytes();
+  return weights_.size() + (scales_.size() + zeros_.size()) * sizeof(float) + stored_.num_bytes();
 }
 
 void PanelMatrix::PackFloats(const EncodedMatrix& weights, ThreadPool& threads) {
@@ -141,7 +143,7 @@ void PanelMatrix::DecodeOpaqueTile(size_t panel, size_t first_k, size_t end_k, f
   std::vector<float> row(end_k - first_k);
   for (size_t lane = 0; lane < kPanelWidth; ++lane) {
     if (lane < PanelOutputs(panel)) {
-      opaque_.format.decode(opaque_, panel * kPanelWidth + lane, first_k, row);
+      stored_.format.decode(stored_, panel * kPanelWidth + lane, first_k, row);
     } else {
       std::fill(row.begin(), row.end(), 0.0f);
     }

@@ -7,6 +7,7 @@
 //   kF16      float16  [k][64]
 //   kCodes4   uint32   [ceil(k / 8)][64]; bits [4 j, 4 j + 4) of word w are the code of k = 8 w + j
 //   kCodes8   uint8    [k][64]
+//   kHalfRows nothing: the float16 [output][k] stay where they are and are turned a tile at a time
 //   kOpaque   nothing: rows are decoded by the format itself, one tile at a time
 //
 // and for codes, scales [group][64] and zeros [group][64] of float. Codes of less than 4 bits are
@@ -31,10 +32,10 @@ inline constexpr size_t kCodesPerWord = 8;
 
 class PanelMatrix final : public PackedMatrix {
  public:
-  enum class Layout { kF32, kF16, kCodes4, kCodes8, kOpaque };
+  enum class Layout { kF32, kF16, kCodes4, kCodes8, kHalfRows, kOpaque };
 
-  // Repacks on all threads.
-  PanelMatrix(const EncodedMatrix& weights, ThreadPool& threads);
+  // Repacks on all threads; float16 that may stay in place becomes kHalfRows.
+  PanelMatrix(const EncodedMatrix& weights, Packing packing, ThreadPool& threads);
 
   size_t out_features() const override { return rows_; }
   size_t in_features() const override { return cols_; }
@@ -66,6 +67,11 @@ class PanelMatrix final : public PackedMatrix {
     return zeros_.data() + panel * num_groups_ * kPanelWidth;
   }
 
+  // kHalfRows: the row of an output, [k] of float16 at any address.
+  const std::byte* HalfRow(size_t output) const {
+    return stored_.codes.data() + output * cols_ * sizeof(uint16_t);
+  }
+
   // kOpaque: tile[k - first_k][64] for k in [first_k, end_k).
   void DecodeOpaqueTile(size_t panel, size_t first_k, size_t end_k, float* tile) const;
 
@@ -88,7 +94,7 @@ class PanelMatrix final : public PackedMatrix {
   std::vector<float> zeros_;
   std::array<float, 256> table_{};
 
-  EncodedMatrix opaque_;
+  EncodedMatrix stored_;  // of kHalfRows and kOpaque
 };
 
 }  // namespace bitloss

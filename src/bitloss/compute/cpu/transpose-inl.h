@@ -5,6 +5,8 @@
 #define BITLOSS_COMPUTE_CPU_TRANSPOSE_INL_H_
 #endif
 
+#include <cstddef>
+
 #include "bitloss/compute/cpu/tile_product-inl.h"
 #include "hwy/highway.h"
 
@@ -12,12 +14,12 @@ HWY_BEFORE_NAMESPACE();
 namespace bitloss {
 namespace HWY_NAMESPACE {
 
-// Four floats each of rows 0, 4, 8, ... of `from`, one row for each 128-bit block of a vector.
-// Rows beyond `last` repeat it.
-HWY_INLINE FloatVector LoadEveryFourthRow(const float* HWY_RESTRICT from, size_t stride,
-                                          size_t first, size_t last) {
+// 128 bits each of rows first, first + 4, first + 8, ..., one row for each 128-bit block of a
+// vector. at(row) is where a row begins, at any address.
+template <class At>
+HWY_INLINE FloatVector LoadEveryFourthRow(const At& at, size_t first) {
   const auto block = [&](size_t row) HWY_ATTR {
-    return hn::LoadU(hn::FixedTag<float, 4>(), from + HWY_MIN(row, last) * stride);
+    return hn::LoadU(hn::FixedTag<float, 4>(), reinterpret_cast<const float*>(at(row)));
   };
 #if HWY_MAX_BYTES == 64
   const hn::FixedTag<float, 8> half;
@@ -28,6 +30,24 @@ HWY_INLINE FloatVector LoadEveryFourthRow(const float* HWY_RESTRICT from, size_t
 #else
   return block(first);
 #endif
+}
+
+// cols[i] = the 32 bits i of kLanes rows from `row` on, i < 4.
+template <class At>
+HWY_INLINE void TransposeFour(const At& at, size_t row, FloatVector (&cols)[4]) {
+  const FloatTag d;
+  const FloatVector r0 = LoadEveryFourthRow(at, row);
+  const FloatVector r1 = LoadEveryFourthRow(at, row + 1);
+  const FloatVector r2 = LoadEveryFourthRow(at, row + 2);
+  const FloatVector r3 = LoadEveryFourthRow(at, row + 3);
+  const FloatVector low02 = hn::InterleaveLower(d, r0, r2);
+  const FloatVector low13 = hn::InterleaveLower(d, r1, r3);
+  const FloatVector high02 = hn::InterleaveUpper(d, r0, r2);
+  const FloatVector high13 = hn::InterleaveUpper(d, r1, r3);
+  cols[0] = hn::InterleaveLower(d, low02, low13);
+  cols[1] = hn::InterleaveUpper(d, low02, low13);
+  cols[2] = hn::InterleaveLower(d, high02, high13);
+  cols[3] = hn::InterleaveUpper(d, high02, high13);
 }
 
 // to[i][row] = from[row][i] for `num_cols` columns; to is [num_cols][kVectors * kLanes] and its
@@ -41,19 +61,9 @@ void TransposeRows(const float* HWY_RESTRICT from, size_t stride, size_t num_row
   size_t col = 0;
   for (; col + 4 <= num_cols; col += 4) {
     for (size_t row = 0; row < kWidth; row += kLanes) {
-      const FloatVector r0 = LoadEveryFourthRow(from + col, stride, row, last);
-      const FloatVector r1 = LoadEveryFourthRow(from + col, stride, row + 1, last);
-      const FloatVector r2 = LoadEveryFourthRow(from + col, stride, row + 2, last);
-      const FloatVector r3 = LoadEveryFourthRow(from + col, stride, row + 3, last);
-      const FloatVector low02 = hn::InterleaveLower(d, r0, r2);
-      const FloatVector low13 = hn::InterleaveLower(d, r1, r3);
-      const FloatVector high02 = hn::InterleaveUpper(d, r0, r2);
-      const FloatVector high13 = hn::InterleaveUpper(d, r1, r3);
-      float* at = to + col * kWidth + row;
-      hn::Store(hn::InterleaveLower(d, low02, low13), d, at);
-      hn::Store(hn::InterleaveUpper(d, low02, low13), d, at + kWidth);
-      hn::Store(hn::InterleaveLower(d, high02, high13), d, at + 2 * kWidth);
-      hn::Store(hn::InterleaveUpper(d, high02, high13), d, at + 3 * kWidth);
+      FloatVector cols[4];
+      TransposeFour([&](size_t r) { return from + HWY_MIN(r, last) * stride + col; }, row, cols);
+      for (size_t i = 0; i < 4; ++i) hn::Store(cols[i], d, to + (col + i) * kWidth + row);
     }
   }
   for (; col < num_cols; ++col) {

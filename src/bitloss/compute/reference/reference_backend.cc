@@ -73,7 +73,8 @@ class ReferenceBackend final : public Backend {
   std::string Describe() const override { return "reference, double precision, 1 thread"; }
 
   Result<std::unique_ptr<PackedMatrix>> Pack(const EncodedMatrix& weights,
-                                             const Execution& execution) const override {
+                                             const Execution& execution,
+                                             Packing /*packing*/) const override {
     Int8Weights int8;
     GgmlWeights blocks;
     if (execution.kind == Execution::Kind::kLlmInt8 || execution.kind == Execution::Kind::kW8A8) {
