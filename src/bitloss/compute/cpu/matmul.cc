@@ -40,9 +40,9 @@ HWY_INLINE size_t DepthOfBlocks(size_t in_features) {
 
 // Rows that are multiplied while the weights are decoded, without a tile in between.
 constexpr size_t kDirectRows = HWY_MAX_BYTES == 64 ? 4 : 2;
-// How far ahead of the weights that are multiplied memory is asked for the next: so few rows wait
-// for memory alone, and the processor by itself keeps too few requests under way.
-constexpr size_t kAheadK = 128;
+// How far ahead of the weights that are multiplied memory is asked for the next, in bytes: so few
+// rows wait for memory alone, and the processor by itself keeps too few requests under way.
+constexpr size_t kAheadBytes = 6144;
 constexpr size_t kCacheLine = AlignedBytes::kAlignment;
 // Vectors that are multiplied, or decoded, side by side.
 constexpr size_t kDirectVectors = 4;
@@ -64,7 +64,7 @@ void MultiplyDirectRows(const PanelMatrix& matrix, const PanelProduct& product, 
   for (size_t r = 0; r < kRows; ++r) {
     for (size_t v = 0; v < kDirectVectors; ++v) sum[r][v] = hn::Zero(d);
   }
-  const std::byte* ahead = matrix.PanelWeights(panel) + kAheadK * Decoder::kBytesPerK;
+  const std::byte* ahead = matrix.PanelWeights(panel) + kAheadBytes;
   const auto use = [&](size_t k, const FloatVector(&weights)[kDirectVectors]) HWY_ATTR {
     for (size_t i = 0; i < Decoder::kBytesPerK; i += kCacheLine) {
       hwy::Prefetch(ahead + k * Decoder::kBytesPerK + i);
