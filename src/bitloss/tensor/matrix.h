@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
-#include <new>
 #include <span>
 
 #include "bitloss/base/check.h"
@@ -42,22 +41,25 @@ struct BasicMatrixView {
 using MatrixView = BasicMatrixView<float>;
 using ConstMatrixView = BasicMatrixView<const float>;
 
+// Memory for floats, aligned to a cache line; much of it lies in large pages where the system has
+// them, since kernels walk down the rows of matrices and meet a new page at each.
+struct FreeFloats {
+  void operator()(float* p) const { std::free(p); }
+};
+std::unique_ptr<float, FreeFloats> AllocateFloats(size_t count);
+
 // Owns its floats, aligned to a cache line; not initialised. Resize keeps nothing and reuses memory
 // when it is enough, so one object serves as scratch for a whole run.
 class Matrix {
  public:
-  static constexpr size_t kAlignment = 64;
-
   Matrix() = default;
   Matrix(size_t rows, size_t cols) { Resize(rows, cols); }
 
   void Resize(size_t rows, size_t cols) {
-    const size_t bytes = (rows * cols * sizeof(float) + kAlignment - 1) / kAlignment * kAlignment;
-    if (bytes > capacity_) {
+    if (rows * cols > capacity_) {
       data_.reset();
-      data_.reset(static_cast<float*>(std::aligned_alloc(kAlignment, bytes)));
-      if (data_ == nullptr) throw std::bad_alloc();
-      capacity_ = bytes;
+      data_ = AllocateFloats(rows * cols);
+      capacity_ = rows * cols;
     }
     rows_ = rows;
     cols_ = cols;
@@ -81,11 +83,8 @@ class Matrix {
   operator ConstMatrixView() const { return view(); }  // NOLINT
 
  private:
-  struct Free {
-    void operator()(float* p) const { std::free(p); }
-  };
-  std::unique_ptr<float, Free> data_;
-  size_t capacity_ = 0;  // bytes
+  std::unique_ptr<float, FreeFloats> data_;
+  size_t capacity_ = 0;  // floats
   size_t rows_ = 0;
   size_t cols_ = 0;
 };
