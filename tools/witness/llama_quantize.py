@@ -2,11 +2,12 @@
 """Whether bitloss and llama-quantize write the same blocks, tensor by tensor.
 
     llama_quantize.py --bitloss build/release/bitloss --llama-quantize PROGRAM --model MODEL \\
-        --record FILE [--name LABEL] [--only q4_k,...]
+        --record FILE [--name LABEL] [--only q4_k,...] [--llama-imatrix PROGRAM --text TEXT]
 
-For each type: the model as an F16 GGUF file is quantized by llama-quantize (--pure, without an
-importance matrix, embedding and head left alone) and by `bitloss quantize`; the bytes of every tensor
-are compared, and where they differ the blocks are counted. FILE gets the counts under LABEL, which
+For each type: the model as an F16 GGUF file is quantized by llama-quantize (--pure, embedding and head
+left alone) and by `bitloss quantize`; the bytes of every tensor are compared, and where they differ
+the blocks are counted. No importance matrix is used, or, with a TEXT, the one that llama-imatrix
+makes of its first chunks, in its old and in its new file format. FILE gets the counts under LABEL, which
 says how llama-quantize was built: compilers that fuse multiplications and additions (the default of
 GCC where the processor can) decide near ties otherwise than the C sources do as written, and bitloss
 follows the sources. Needs gguf-py.
@@ -15,6 +16,7 @@ follows the sources. Needs gguf-py.
 import argparse
 import json
 import pathlib
+import shutil
 import subprocess
 import tempfile
 
@@ -60,6 +62,16 @@ def compare(ours, theirs):
     return counts
 
 
+def make_importances(program, model, text, folder):
+    """The importance matrix of 8 chunks as a file of each of llama-imatrix's formats."""
+    made = {}
+    for kind in ["dat", "gguf"]:
+        made[kind] = folder / f"imatrix.{kind}"
+        quiet([program, "-m", model, "-f", text, "-o", made[kind], "--output-format", kind, "-c", "512",
+               "--chunks", "8", "--no-ppl"])
+    return made
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -67,6 +79,8 @@ def main():
         parser.add_argument(f"--{option}", required=True)
     parser.add_argument("--name", default="as built")
     parser.add_argument("--only", help="types, separated by commas")
+    parser.add_argument("--llama-imatrix")
+    parser.add_argument("--text")
     args = parser.parse_args()
     record = pathlib.Path(args.record)
     results = json.loads(record.read_text()) if record.exists() else {}
@@ -75,14 +89,24 @@ def main():
         folder = pathlib.Path(name)
         quiet([args.bitloss, "quantize", args.model, "--scheme", "fp16", "--layout", "gguf",
                "--out", folder / "f16"])
+        f16 = folder / "f16" / "model.gguf"
+        importances = {None: None}
+        if args.text:
+            importances = make_importances(args.llama_imatrix, f16, args.text, folder)
         for kind in args.only.split(",") if args.only else TYPES:
-            quiet([args.bitloss, "quantize", args.model, "--scheme", kind, "--out", folder / kind])
-            quiet([args.llama_quantize, "--pure", "--token-embedding-type", "f16",
-                   "--output-tensor-type", "f16", folder / "f16" / "model.gguf",
-                   folder / "theirs.gguf", MIXES.get(kind, kind.upper())])
-            counts = compare(folder / kind / "model.gguf", folder / "theirs.gguf")
-            print(model, kind, json.dumps(counts), flush=True)
-            results.setdefault(args.name, {}).setdefault(model, {})[kind] = counts
+            for form, importance in importances.items():
+                given = ["--imatrix", importance] if importance else []
+                ours = folder / f"{kind}-{form}"
+                quiet([args.bitloss, "quantize", args.model, "--scheme",
+                       kind + ("+imatrix" if importance else ""), *given, "--out", ours])
+                quiet([args.llama_quantize, "--pure", "--token-embedding-type", "f16",
+                       "--output-tensor-type", "f16", *given, f16, folder / "theirs.gguf",
+                       MIXES.get(kind, kind.upper())])
+                counts = compare(ours / "model.gguf", folder / "theirs.gguf")
+                label = args.name + (f", importances from imatrix.{form}" if form else "")
+                print(model, kind, form or "", json.dumps(counts), flush=True)
+                results.setdefault(label, {}).setdefault(model, {})[kind] = counts
+                shutil.rmtree(ours)
     record.write_text(json.dumps(results, indent=1) + "\n")
 
 
