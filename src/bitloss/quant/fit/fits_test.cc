@@ -107,6 +107,18 @@ TEST_F(FitsTest, GptqLosesLessOutputThanNearestInEveryFormatThatItTakes) {
   EXPECT_GE(num_formats, 4u);
 }
 
+// The scale of a row stays the one of its largest weight; codes are of 8 bits, -128 among them.
+TEST_F(FitsTest, GptqKeepsTheScalesOfInt8Rows) {
+  const Format format = ParseFormat("int8_row").value();
+  const Gram gram = InputGram();
+  const EncodedMatrix nearest = format.encode(format, weights_).value();
+  const EncodedMatrix fitted = Gptq(format, weights_, gram, {});
+  EXPECT_THAT(format.unpack(fitted).scales, ElementsAreArray(format.unpack(nearest).scales));
+  EXPECT_FALSE(std::ranges::equal(fitted.codes.span(), nearest.codes.span()));
+  EXPECT_LT(OutputError(gram, weights_, Decode(fitted)),
+            OutputError(gram, weights_, Decode(nearest)));
+}
+
 TEST_F(FitsTest, GptqIsTheSameForAnyNumberOfThreads) {
   const Gram gram = InputGram();
   const Format format = ParseFormat("int4_group:64:full").value();

@@ -71,7 +71,35 @@ GroupedCodes UnpackInt8Row(const EncodedMatrix& matrix) {
   return grouped;
 }
 
+Result<EncodedMatrix> PackInt8Row(const Format& format, size_t rows, size_t cols,
+                                  const GroupedCodes& grouped) {
+  std::vector<int8_t> codes(rows * cols);
+  for (size_t i = 0; i < codes.size(); ++i) {
+    codes[i] = static_cast<int8_t>(grouped.codes[i] - kZeroPoint);
+  }
+  std::vector<float> scb(rows);
+  for (size_t row = 0; row < rows; ++row) {
+    const std::optional<float> absmax = Int8RowAbsMax(grouped.scales[row]);
+    BITLOSS_CHECK(absmax);  // it is one of an encode
+    scb[row] = *absmax;
+  }
+  return EncodedMatrix{.format = format,
+                       .rows = rows,
+                       .cols = cols,
+                       .codes = OwnPlane(std::move(codes)),
+                       .scales = OwnPlane(std::move(scb))};
+}
+
 }  // namespace
+
+std::optional<float> Int8RowAbsMax(float scale) {
+  const float near = scale * 127.0f;
+  float candidate = std::nextafter(std::nextafter(near, 0.0f), 0.0f);
+  for (int i = 0; i < 5; ++i, candidate = std::nextafter(candidate, INFINITY)) {
+    if (Int8RowScale(candidate) == scale) return candidate;
+  }
+  return std::nullopt;
+}
 
 const Format& Int8RowFormat() {
   static const Format kFormat = {
@@ -83,6 +111,7 @@ const Format& Int8RowFormat() {
       .encode = EncodeInt8Row,
       .decode = DecodeInt8Row,
       .unpack = UnpackInt8Row,
+      .pack = PackInt8Row,
   };
   return kFormat;
 }

@@ -11,6 +11,9 @@
 // rounded once; this is the only place that says so. (bitsandbytes has CB * SCB * 7.8740157e-3,
 // which may differ in the last bit.) An integer product reads codes and SCB as they are.
 //
+// A fit that chooses codes itself (gptq), and a checkpoint of compressed-tensors, may have -128
+// too.
+//
 // A row of zeros has SCB 0 and codes 0. A row of equal weights has codes +-127. NaN and infinity
 // are kBadInput. Every shape is possible.
 //
@@ -19,6 +22,7 @@
 #ifndef BITLOSS_QUANT_FORMATS_INT8_ROW_INT8_ROW_H_
 #define BITLOSS_QUANT_FORMATS_INT8_ROW_INT8_ROW_H_
 
+#include <optional>
 #include <span>
 
 #include "bitloss/quant/format.h"
@@ -30,6 +34,8 @@ FormatFamily Int8RowFamily();
 
 // What a row's codes are multiplied with.
 inline float Int8RowScale(float scb) { return scb / 127.0f; }
+// The SCB of which that is `scale`; none if of no float32.
+std::optional<float> Int8RowAbsMax(float scale);
 
 }  // namespace bitloss
 
