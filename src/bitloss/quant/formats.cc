@@ -6,6 +6,7 @@
 #include "bitloss/quant/formats/f16/f16.h"
 #include "bitloss/quant/formats/f32/f32.h"
 #include "bitloss/quant/formats/fp4/fp4.h"
+#include "bitloss/quant/formats/fp4_dq/fp4_dq.h"
 #include "bitloss/quant/formats/fp8/fp8.h"
 #include "bitloss/quant/formats/ggml/ggml_format.h"
 #include "bitloss/quant/formats/int8_row/int8_row.h"
@@ -41,10 +42,10 @@ bool OnlyReadFromFiles(std::string_view name) {
 std::span<const FormatFamily> FormatFamilies() {
   static const std::vector<FormatFamily> kFamilies = [] {
     std::vector<FormatFamily> families = {
-        F16Family(),       F32Family(),       Int8RowFamily(),   Nf4Family(),
-        Nf4DqFamily(),     Fp4Family(),       Int8GroupFamily(), Int4GroupFamily(),
-        Int3GroupFamily(), Int2GroupFamily(), Fp8E4M3Family(),   Fp8E5M2Family(),
-        MxFp4Family(),     MxFp6Family(),     MxFp8Family(),     NvFp4Family(),
+        F16Family(),       F32Family(),     Int8RowFamily(),   Nf4Family(),       Nf4DqFamily(),
+        Fp4Family(),       Fp4DqFamily(),   Int8GroupFamily(), Int4GroupFamily(), Int3GroupFamily(),
+        Int2GroupFamily(), Fp8E4M3Family(), Fp8E5M2Family(),   MxFp4Family(),     MxFp6Family(),
+        MxFp8Family(),     NvFp4Family(),
     };
     std::ranges::copy(GgmlFamilies(), std::back_inserter(families));
     return families;

@@ -1,15 +1,16 @@
 #include "bitloss/checkpoint/layouts/bitsandbytes.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "bitloss/checkpoint/json_file.h"
 #include "bitloss/checkpoint/layouts/parts.h"
 #include "bitloss/quant/formats/block4/block4.h"
+#include "bitloss/quant/formats/block4/nested_absmax.h"
 #include "bitloss/quant/formats/fp4/fp4.h"
 #include "bitloss/quant/formats/int8_row/int8_row.h"
 #include "bitloss/quant/formats/nf4/nf4.h"
-#include "bitloss/quant/formats/nf4_dq/nf4_dq.h"
 #include "bitloss/quant/formats/planes.h"
 
 namespace bitloss {
@@ -70,7 +71,6 @@ Result<State> ParseState(std::string_view type, const Json& json) {
   if (nested_block != kNestedBlock) {
     return Unsupported("nested blocks of {}; read are blocks of {}", nested_block, kNestedBlock);
   }
-  if (type == "fp4") return Unsupported("fp4 with nested absmax");
   BITLOSS_TRY(const double offset, NumberOption(json, "nested_offset", std::nullopt));
   state.offset = static_cast<float>(offset);
   if (!std::isfinite(state.offset)) return BadInput("the nested offset {} is not finite", offset);
@@ -111,7 +111,7 @@ Result<EncodedMatrix> LoadNested(const State& state, const SafetensorsEntry& cod
                                  const SafetensorsEntry& absmax, const SafetensorsEntry& nested) {
   BITLOSS_TRY(std::vector<float> extra, FloatValues(nested));
   extra.push_back(state.offset);
-  BITLOSS_TRY(const Format format, ParseFormat("nf4_dq"));
+  BITLOSS_TRY(const Format format, ParseFormat(state.type + "_dq"));
   return EncodedMatrix{.format = format,
                        .rows = state.rows,
                        .cols = state.cols,
@@ -151,7 +151,7 @@ Status Read4BitMatrix(const StoredTensors& tensors, const std::string& name, std
                         : LoadPlain(state, codes, absmax);
   };
   AddMatrix(name,
-            {.type = state.nested ? "nf4_dq" : state.type,
+            {.type = state.nested ? state.type + "_dq" : state.type,
              .rows = state.rows,
              .cols = state.cols,
              .load = load},
@@ -171,11 +171,18 @@ Result<QuantizedTensors> Read4Bit(const Json& config, const StoredTensors& tenso
   return quantized;
 }
 
-bool IsNested(const Format& format) { return format.name == "nf4_dq"; }
+bool IsNested(const Format& format) { return format.name.ends_with("_dq"); }
+bool IsFp4(const Format& format) { return format.name.starts_with("fp4"); }
 
-Status Supports4Bit(const Format& format, const Execution&, size_t, size_t) {
-  if (format.name == "nf4" || format.name == "nf4_dq" || format.name == "fp4") return Ok();
-  return Unsupported("bitsandbytes-4bit holds nf4, nf4_dq and fp4, not {}", format.name);
+Status Supports4Bit(const Format& format, const Execution& execution, size_t, size_t) {
+  constexpr std::array<std::string_view, 4> kHeld = {"nf4", "nf4_dq", "fp4", "fp4_dq"};
+  if (std::ranges::find(kHeld, format.name) == kHeld.end()) {
+    return Unsupported("bitsandbytes-4bit holds {}, not {}", fmt::join(kHeld, ", "), format.name);
+  }
+  if (execution.kind != Execution::Kind::kRealActivations) {
+    return Unsupported("bitsandbytes-4bit multiplies real activations");
+  }
+  return Ok();
 }
 
 template <size_t kSize>
@@ -202,7 +209,7 @@ Result<std::vector<SafetensorsEntry>> Write4Bit(const std::string& module,
                                                 const EncodedMatrix& matrix) {
   const std::string name = module + ".weight";
   const bool nested = IsNested(matrix.format);
-  const std::string_view type = matrix.format.name == "fp4" ? "fp4" : "nf4";
+  const std::string_view type = IsFp4(matrix.format) ? "fp4" : "nf4";
   const uint64_t blocks = NumBlocks4(matrix.rows, matrix.cols);
   const std::string state = StateJson(matrix, type);
   std::vector<SafetensorsEntry> parts;
@@ -233,7 +240,7 @@ OrderedJson Config4Bit(const Format& format, const Execution&) {
   OrderedJson config = CommonConfig(true, 6.0f);
   config["bnb_4bit_compute_dtype"] = "float32";
   config["bnb_4bit_quant_storage"] = "uint8";
-  config["bnb_4bit_quant_type"] = format.name == "fp4" ? "fp4" : "nf4";
+  config["bnb_4bit_quant_type"] = IsFp4(format) ? "fp4" : "nf4";
   config["bnb_4bit_use_double_quant"] = IsNested(format);
   return config;
 }

@@ -11,8 +11,8 @@
 //     (or __fp4)                               "shape"; nested: "nested_blocksize", "nested_dtype",
 //                                              "nested_offset"}
 //
-//   packed as nf4, nf4_dq or fp4. kUnsupported: another block size; levels that are not the
-//   format's; nested fp4.
+//   packed as nf4, nf4_dq, fp4 or fp4_dq. kUnsupported: another block size; levels that are not the
+//   format's.
 //
 // 8 bits:
 //

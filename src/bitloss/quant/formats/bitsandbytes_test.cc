@@ -5,9 +5,9 @@
 #include <cmath>
 
 #include "bitloss/quant/format.h"
+#include "bitloss/quant/formats/block4/nested_absmax.h"
 #include "bitloss/quant/formats/fp4/fp4.h"
 #include "bitloss/quant/formats/nf4/nf4.h"
-#include "bitloss/quant/formats/nf4_dq/nf4_dq.h"
 #include "bitloss/quant/formats/planes.h"
 #include "bitloss/quant/testdata/golden_json.h"
 
