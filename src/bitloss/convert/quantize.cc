@@ -72,15 +72,29 @@ Result<std::vector<SafetensorsEntry>> LayerTensors(size_t layer, const FittedLay
   return tensors;
 }
 
+// A table in FP16 or, where `format` is one, in it.
+Result<std::vector<SafetensorsEntry>> TableParts(const std::string& module,
+                                                 const EncodedMatrix& table, const Format* format,
+                                                 const Layout* layout) {
+  if (format == nullptr) return std::vector{PlainPart(module + ".weight", table)};
+  BITLOSS_TRY(const EncodedMatrix encoded, format->encode(*format, Decode(table)));
+  return layout->write(module, encoded);
+}
+
 // Embedding, final norm and, unless it is the embedding, head.
-Result<std::vector<SafetensorsEntry>> TableTensors(const ModelSource& source, ThreadPool& threads) {
+Result<std::vector<SafetensorsEntry>> TableTensors(const ModelSource& source, const Scheme& scheme,
+                                                   const Layout* layout, ThreadPool& threads) {
+  const Format* of_head = QuantizesHead(scheme) ? &scheme.head_format : nullptr;
   BITLOSS_TRY(const EncodedMatrix embedding, source.Embedding(Precision::kFp16, threads));
   BITLOSS_TRY(const std::vector<float> norm, source.FinalNorm(Precision::kFp16));
-  std::vector<SafetensorsEntry> tensors = {PlainPart("model.embed_tokens.weight", embedding),
-                                           VectorPart("model.norm.weight", norm)};
+  BITLOSS_TRY(
+      std::vector<SafetensorsEntry> tensors,
+      TableParts("model.embed_tokens", embedding, source.tied_head() ? of_head : nullptr, layout));
+  tensors.push_back(VectorPart("model.norm.weight", norm));
   if (!source.tied_head()) {
     BITLOSS_TRY(const EncodedMatrix head, source.Head(Precision::kFp16, threads));
-    tensors.push_back(PlainPart("lm_head.weight", head));
+    BITLOSS_TRY(std::vector<SafetensorsEntry> parts, TableParts("lm_head", head, of_head, layout));
+    std::ranges::move(parts, std::back_inserter(tensors));
   }
   return tensors;
 }
@@ -176,7 +190,8 @@ Result<QuantizeResult> QuantizeModel(const QuantizeOptions& options, const Progr
   BITLOSS_TRY(result.seconds,
               MakeLayers(model, plan, calibration, layout, folder, options, threads, progress));
   if (!folder.Has(kTablesPart)) {
-    BITLOSS_TRY(const std::vector<SafetensorsEntry> tables, TableTensors(model.source, threads));
+    BITLOSS_TRY(const std::vector<SafetensorsEntry> tables,
+                TableTensors(model.source, plan.scheme, layout, threads));
     BITLOSS_DO(folder.Put(kTablesPart, tables));
   }
   BITLOSS_TRY(result.num_bytes, Assemble(model, plan.scheme, layout, options, folder));

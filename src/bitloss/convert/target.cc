@@ -22,9 +22,13 @@ Result<const Layout*> ChooseLayout(const Scheme& scheme, const ModelConfig& conf
                                    std::string_view name) {
   if (name == GgufLayout().name || (name.empty() && GgmlTypeOf(scheme.format) != nullptr)) {
     BITLOSS_DO(CanHold(GgufLayout(), scheme, config));
+    if (QuantizesHead(scheme) && GgmlTypeOf(scheme.head_format) == nullptr) {
+      return Unsupported("scheme '{}': gguf has no type for a head in {}", scheme.text,
+                         scheme.head_format.name);
+    }
     return &GgufLayout();
   }
-  if (scheme.head_format.name != F16Format().name && scheme.head_format.name != F32Format().name) {
+  if (QuantizesHead(scheme)) {
     return Unsupported("scheme '{}': folders keep lm_head in FP16; leave +head out", scheme.text);
   }
   const bool real = scheme.execution.kind == Execution::Kind::kRealActivations;

@@ -72,12 +72,15 @@ Status FinishLane(const ModelSource& source, const Backend& backend, const Schem
   lane.embedding = parts.embedding;
   lane.final_norm = parts.final_norm;
   lane.head = parts.head;
-  if (scheme.head_format.name != F16Format().name && scheme.head_format.name != F32Format().name) {
+  if (QuantizesHead(scheme)) {
     BITLOSS_TRY(const EncodedMatrix table, source.tied_head()
                                                ? Result<EncodedMatrix>(parts.embedding)
                                                : source.Head(precision, backend.threads()));
-    BITLOSS_TRY(const EncodedMatrix head,
-                scheme.head_format.encode(scheme.head_format, Decode(table)));
+    const Format& format = scheme.head_format;
+    if (const Status fits = format.supports(format, table.rows, table.cols); !fits.ok()) {
+      return Within(fmt::format("scheme '{}'", scheme.text), fits.error());
+    }
+    BITLOSS_TRY(const EncodedMatrix head, format.encode(format, Decode(table)));
     BITLOSS_TRY(lane.head, backend.Pack(head, Execution{}));
     if (source.tied_head()) lane.embedding = head;
     num_others -= uint64_t{head.rows} * head.cols;

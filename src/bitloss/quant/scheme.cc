@@ -360,6 +360,10 @@ Status CheckExecution(const Format& format, Execution::Kind execution) {
   return Ok();
 }
 
+bool QuantizesHead(const Scheme& scheme) {
+  return scheme.head_format.name != F16Format().name && scheme.head_format.name != F32Format().name;
+}
+
 bool IsControl(const Scheme& scheme) {
   const bool rounds = scheme.execution.kind == Execution::Kind::kBf16Activations ||
                       scheme.execution.kind == Execution::Kind::kFp16Emulation;

@@ -76,6 +76,9 @@ struct Scheme {
   Format head_format;
 };
 
+// Whether the output head is in a format of its own (+head=), which a tied embedding then shares.
+bool QuantizesHead(const Scheme& scheme);
+
 // Whether a scheme is an A/A control: the baseline's weights under another, equally legitimate
 // arithmetic. Its distance from the baseline is the noise floor of a study.
 bool IsControl(const Scheme& scheme);
