@@ -53,7 +53,11 @@ INSTANTIATE_TEST_SUITE_P(
                     Written{"q8_0", "gguf"}, Written{"q4_k", "gguf"},
                     Written{"int4_group:64:full:index+gptq:act", "gptq"},
                     Written{"w8a8", "compressed-tensors"}, Written{"fp8", "compressed-tensors"},
-                    Written{"fp8_e4m3:block", "fp8"}),
+                    Written{"fp8_e4m3:block", "fp8"}, Written{"fp4_dq", "bitsandbytes-4bit"},
+                    Written{"nvfp4", "compressed-tensors"}, Written{"mxfp4", "compressed-tensors"},
+                    Written{"mxfp6", "compressed-tensors"}, Written{"mxfp8", "compressed-tensors"},
+                    Written{"int8_row+gptq@w8a8", "compressed-tensors"},
+                    Written{"q4_k+head=q6_k", "gguf"}),
     [](const auto& tested) {
       std::string name = tested.param.scheme + "_" + tested.param.layout;
       std::ranges::replace_if(
@@ -226,6 +230,10 @@ TEST(QuantizeTest, SaysWhyASchemeCannotBeWritten) {
   const fs::path out = folder.path() / "out";
   EXPECT_THAT(Message(QuantizeModel(Options("nf4+head=int8_row", out), kSilent)),
               HasSubstr("folders keep lm_head in FP16"));
+  EXPECT_THAT(Message(QuantizeModel(Options("q4_0+head=int8_row", out), kSilent)),
+              HasSubstr("gguf has no type for a head in int8_row"));
+  EXPECT_THAT(Message(QuantizeModel(Options("nf4@bf16", out), kSilent)),
+              HasSubstr("bitsandbytes-4bit multiplies real activations"));
   EXPECT_THAT(Message(QuantizeModel(Options("fp32", out), kSilent)),
               HasSubstr("cannot be written"));
   QuantizeOptions wrong_layout = Options("nf4", out);

@@ -13,8 +13,10 @@ namespace bitloss {
 Status ReadFp8(const StoredTensors& tensors, const std::string& module, std::string_view scale_name,
                QuantizedTensors& to);
 
-// P.weight_packed U8: NVFP4 if P.weight_global_scale is there, MXFP4 otherwise.
-Status ReadPackedFp4(const StoredTensors& tensors, const std::string& module, QuantizedTensors& to);
+// Codes in P<codes_name> with a scale for each group of a row: NVFP4 if scales are E4M3, otherwise
+// MXFP4, MXFP6 or MXFP8, by how many bytes of codes there are for a scale.
+Status ReadGroupedFloats(const StoredTensors& tensors, const std::string& module,
+                         std::string_view codes_name, QuantizedTensors& to);
 
 bool HoldsCompressedFloats(const Format& format);
 // Requires: HoldsCompressedFloats.

@@ -1,6 +1,6 @@
 #include "bitloss/checkpoint/layouts/compressed_integers.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "bitloss/checkpoint/layouts/int_codes.h"
 #include "bitloss/checkpoint/layouts/parts.h"
@@ -17,6 +17,25 @@ uint64_t NumWords(uint64_t count, int bits) {
   return (count * static_cast<uint64_t>(bits) + 31) / 32;
 }
 
+// The same where no code straddles words, as compressed-tensors packed them until 2026.
+uint64_t NumWholeWords(uint64_t count, int bits) {
+  const auto per_word = static_cast<uint64_t>(32 / bits);
+  return (count + per_word - 1) / per_word;
+}
+
+// Codes from a run of words, of which there may be one or the other number.
+void UnpackWords(std::span<const uint32_t> words, int bits, std::span<uint8_t> codes) {
+  if (words.size() == NumWords(codes.size(), bits)) {
+    UnpackBits(reinterpret_cast<const uint8_t*>(words.data()), bits, 0, codes);
+    return;
+  }
+  const auto per_word = static_cast<size_t>(32 / bits);
+  const uint32_t mask = (uint32_t{1} << bits) - 1;
+  for (size_t i = 0; i < codes.size(); ++i) {
+    codes[i] = static_cast<uint8_t>((words[i / per_word] >> (bits * (i % per_word))) & mask);
+  }
+}
+
 // ---- pack-quantized
 
 // [rows][cols] from rows of words.
@@ -30,15 +49,26 @@ Result<std::pair<uint64_t, uint64_t>> ReadShape(const SafetensorsEntry& part) {
   return std::pair<uint64_t, uint64_t>(shape[0], shape[1]);
 }
 
-// Codes of zero points [rows][groups] from words [rows * bits / 32 up][groups].
-std::vector<uint8_t> UnpackZeros(const SafetensorsEntry& part, size_t rows, size_t groups,
-                                 int bits) {
-  const size_t num_words = part.shape[0];
+// Codes of zero points [rows][groups] from words down the columns, or from int8 values.
+Result<std::vector<uint8_t>> ReadZeros(const SafetensorsEntry& part, size_t rows, size_t groups,
+                                       int bits) {
   std::vector<uint8_t> zeros(rows * groups), column(rows);
+  if (part.stored_type == "I8") {
+    const int half = 1 << (bits - 1);
+    const std::vector<int8_t> values = PartValues<int8_t>(part);
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (values[i] < -half || values[i] >= half) {
+        return BadInput("tensor '{}': {} is no zero point of {} bits", part.name, values[i], bits);
+      }
+      zeros[i] = static_cast<uint8_t>(values[i] + half);
+    }
+    return zeros;
+  }
+  const size_t num_words = part.shape[0];
   std::vector<uint32_t> run(num_words);
   for (size_t g = 0; g < groups; ++g) {
     for (size_t i = 0; i < num_words; ++i) run[i] = LoadAt<uint32_t>(part.bytes, i * groups + g);
-    UnpackBits(reinterpret_cast<const uint8_t*>(run.data()), bits, 0, column);
+    UnpackWords(run, bits, column);
     for (size_t row = 0; row < rows; ++row) zeros[row * groups + g] = column[row];
   }
   return zeros;
@@ -58,60 +88,74 @@ Result<EncodedMatrix> LoadPacked(const PackedParts& parts, int bits, size_t rows
   const size_t groups = parts.scale.shape[1];
   IntCodes codes{.bits = bits, .rows = rows, .cols = cols, .group_size = cols / groups};
   codes.codes.resize(rows * cols);
-  const size_t row_bytes = parts.packed.shape[1] * sizeof(uint32_t);
+  std::vector<uint32_t> words(parts.packed.shape[1]);
   for (size_t row = 0; row < rows; ++row) {
-    UnpackBits(reinterpret_cast<const uint8_t*>(parts.packed.bytes.data()) + row * row_bytes, bits,
-               0, std::span(codes.codes).subspan(row * cols, cols));
+    for (size_t i = 0; i < words.size(); ++i) {
+      words[i] = LoadAt<uint32_t>(parts.packed.bytes, row * words.size() + i);
+    }
+    UnpackWords(words, bits, std::span(codes.codes).subspan(row * cols, cols));
   }
   BITLOSS_TRY(codes.scales, ExactF16Values(parts.scale));
+  codes.zeros.assign(rows * groups, static_cast<uint8_t>(1 << (bits - 1)));
+  if (parts.zero_point) {
+    BITLOSS_TRY(codes.zeros, ReadZeros(*parts.zero_point, rows, groups, bits));
+  }
   codes.symmetry = parts.zero_point ? Symmetry::kAsymmetric : Symmetry::kSymmetric;
-  codes.zeros = parts.zero_point
-                    ? UnpackZeros(*parts.zero_point, rows, groups, bits)
-                    : std::vector<uint8_t>(rows * groups, static_cast<uint8_t>(1 << (bits - 1)));
   if (parts.g_idx && NamesGroups(*parts.g_idx)) BITLOSS_DO(ReadGroupIndex(*parts.g_idx, codes));
   return PackIntCodes(codes);
 }
 
 // ---- int-quantized
 
-// The absmax that int8_row's decoder makes this scale of; none if no float32 does.
-std::optional<float> AbsMaxOf(float scale) {
-  const float near = scale * 127.0f;
-  float candidate = std::nextafter(std::nextafter(near, 0.0f), 0.0f);
-  for (int i = 0; i < 5; ++i, candidate = std::nextafter(candidate, INFINITY)) {
-    if (Int8RowScale(candidate) == scale) return candidate;
-  }
-  return std::nullopt;
+struct Int8Parts {
+  SafetensorsEntry weight, scale;
+  std::optional<SafetensorsEntry> zero_point;
+  size_t groups = 1;  // of a row
+};
+
+// Values [rows][groups] from one for all, or from as many.
+template <class T>
+std::vector<T> ForEachGroup(std::vector<T> values, size_t count) {
+  if (values.size() == 1) values.assign(count, values[0]);
+  return values;
 }
 
-// In int8_group with a group for each row, where FP16 holds the scales.
-Result<EncodedMatrix> LoadInt8Groups(const SafetensorsEntry& weight,
-                                     const SafetensorsEntry& scale) {
-  const size_t rows = weight.shape[0], cols = weight.shape[1];
-  IntCodes codes{
-      .bits = 8, .rows = rows, .cols = cols, .group_size = cols, .symmetry = Symmetry::kSymmetric};
-  for (const int8_t code : PartValues<int8_t>(weight)) {
+// In int8_group, where FP16 holds the scales.
+Result<EncodedMatrix> LoadInt8Groups(const Int8Parts& parts) {
+  const size_t rows = parts.weight.shape[0], cols = parts.weight.shape[1];
+  IntCodes codes{.bits = 8,
+                 .rows = rows,
+                 .cols = cols,
+                 .group_size = cols / parts.groups,
+                 .symmetry = parts.zero_point ? Symmetry::kAsymmetric : Symmetry::kSymmetric};
+  for (const int8_t code : PartValues<int8_t>(parts.weight)) {
     codes.codes.push_back(static_cast<uint8_t>(code + 128));
   }
-  BITLOSS_TRY(codes.scales, ExactF16Values(scale));
-  if (codes.scales.size() == 1) codes.scales.assign(rows, codes.scales[0]);
-  codes.zeros.assign(rows, 128);
+  BITLOSS_TRY(std::vector<F16> scales, ExactF16Values(parts.scale));
+  codes.scales = ForEachGroup(std::move(scales), rows * parts.groups);
+  codes.zeros.assign(rows * parts.groups, 128);
+  if (parts.zero_point) {
+    BITLOSS_TRY(std::vector<uint8_t> zeros,
+                ReadZeros(*parts.zero_point, parts.zero_point->bytes.size(), 1, 8));
+    codes.zeros = ForEachGroup(std::move(zeros), rows * parts.groups);
+  }
   return PackIntCodes(codes);
 }
 
-Result<EncodedMatrix> LoadInt8(const SafetensorsEntry& weight, const SafetensorsEntry& scale) {
-  const size_t rows = weight.shape[0];
-  BITLOSS_TRY(std::vector<float> scales, FloatValues(scale));
-  if (scales.size() == 1) scales.assign(rows, scales[0]);
+Result<EncodedMatrix> LoadInt8(const Int8Parts& parts) {
+  if (parts.groups > 1 || parts.zero_point) return LoadInt8Groups(parts);
+  const size_t rows = parts.weight.shape[0];
+  BITLOSS_TRY(std::vector<float> scales, FloatValues(parts.scale));
+  scales = ForEachGroup(std::move(scales), rows);
   for (float& value : scales) {
-    const std::optional<float> absmax = AbsMaxOf(value);
-    if (!absmax) return LoadInt8Groups(weight, scale);
+    const std::optional<float> absmax = Int8RowAbsMax(value);
+    if (!absmax) return LoadInt8Groups(parts);
     value = *absmax;
   }
   return EncodedMatrix{.format = Int8RowFormat(),
                        .rows = rows,
-                       .cols = weight.shape[1],
-                       .codes = weight.bytes,
+                       .cols = parts.weight.shape[1],
+                       .codes = parts.weight.bytes,
                        .scales = OwnPlane(std::move(scales))};
 }
 
@@ -151,6 +195,18 @@ SharedBytes PackZeroColumns(const IntCodes& codes) {
   return OwnPlane(std::move(words));
 }
 
+// Packed in words, or int8 as compressed-tensors left them until 2025. Null: there are none.
+Result<const SafetensorsEntry*> FindZeroPoint(const StoredTensors& tensors,
+                                              const std::string& module, uint64_t rows,
+                                              uint64_t groups, uint64_t num_words) {
+  const std::string name = module + ".weight_zero_point";
+  const auto found = tensors.find(name);
+  if (found != tensors.end() && found->second.stored_type == "I8") {
+    return FindPart(tensors, name, {"I8"}, {rows, groups});
+  }
+  return FindOptionalPart(tensors, name, {"I32"}, {num_words, groups});
+}
+
 }  // namespace
 
 Status ReadPackedIntegers(const StoredTensors& tensors, const std::string& module,
@@ -161,7 +217,12 @@ Status ReadPackedIntegers(const StoredTensors& tensors, const std::string& modul
   BITLOSS_TRY(const auto sides, ReadShape(*shape));
   const auto [rows, cols] = sides;
   BITLOSS_TRY(const SafetensorsEntry* packed,
-              FindPart(tensors, module + ".weight_packed", {"I32"}, {rows, NumWords(cols, bits)}));
+              FindPart(tensors, module + ".weight_packed", {"I32"}));
+  const bool whole_words = packed->shape == std::vector<uint64_t>{rows, NumWholeWords(cols, bits)};
+  if (!whole_words) {
+    BITLOSS_TRY(packed, FindPart(tensors, module + ".weight_packed", {"I32"},
+                                 {rows, NumWords(cols, bits)}));
+  }
   BITLOSS_TRY(const SafetensorsEntry* scale,
               FindPart(tensors, module + ".weight_scale", {"F16", "BF16", "F32"}));
   if (scale->shape.size() != 2 || scale->shape[0] != rows || scale->shape[1] == 0 ||
@@ -175,8 +236,8 @@ Status ReadPackedIntegers(const StoredTensors& tensors, const std::string& modul
     return Within(fmt::format("tensor '{}'", packed->name), format.error());
   }
   BITLOSS_TRY(const SafetensorsEntry* zero_point,
-              FindOptionalPart(tensors, module + ".weight_zero_point", {"I32"},
-                               {NumWords(rows, bits), groups}));
+              FindZeroPoint(tensors, module, rows, groups,
+                            whole_words ? NumWholeWords(rows, bits) : NumWords(rows, bits)));
   BITLOSS_TRY(const SafetensorsEntry* g_idx,
               FindOptionalPart(tensors, module + ".weight_g_idx", {"I32"}, {cols}));
   if (zero_point == nullptr && options.has_zero_points) {
@@ -196,28 +257,46 @@ Status ReadPackedIntegers(const StoredTensors& tensors, const std::string& modul
 }
 
 Status ReadInt8(const StoredTensors& tensors, const std::string& module, QuantizedTensors& to) {
-  if (tensors.contains(module + ".weight_zero_point")) {
-    return Unsupported("tensor '{}.weight_zero_point': int8 weights with zero points are not read",
-                       module);
-  }
   BITLOSS_TRY(const SafetensorsEntry* weight, FindPart(tensors, module + ".weight", {"I8"}));
   if (weight->shape.size() != 2 || weight->bytes.empty()) {
     return BadInput("tensor '{}' is not a matrix", weight->name);
   }
+  const uint64_t rows = weight->shape[0], cols = weight->shape[1];
   BITLOSS_TRY(const SafetensorsEntry* scale,
               FindPart(tensors, module + ".weight_scale", {"F32", "F16", "BF16"}));
-  const uint64_t num_scales = scale->shape.empty() ? 1 : scale->shape[0];
-  const bool flat = scale->shape.size() < 2 || (scale->shape.size() == 2 && scale->shape[1] == 1);
-  if (!flat || (num_scales != 1 && num_scales != weight->shape[0])) {
-    return BadInput("tensor '{}' has shape [{}], neither one scale nor one for each of {} rows",
-                    scale->name, fmt::join(scale->shape, ", "), weight->shape[0]);
+  const std::vector<uint64_t>& shape = scale->shape;
+  const uint64_t groups = shape.size() == 2 ? shape[1] : 1;
+  const uint64_t num_scales = shape.empty() ? 1 : shape[0];
+  const bool one = num_scales == 1 && groups == 1;
+  if (shape.size() > 2 || groups == 0 || cols % groups != 0 || (!one && num_scales != rows)) {
+    return BadInput(
+        "tensor '{}' has shape [{}], neither one scale nor one for each of {} rows or their groups",
+        scale->name, fmt::join(shape, ", "), rows);
+  }
+  if (const auto format = IntCodesFormat(8, cols / groups, Symmetry::kAsymmetric, cols);
+      groups > 1 && !format.ok()) {
+    return Within(fmt::format("tensor '{}'", scale->name), format.error());
+  }
+  Int8Parts parts{*weight, *scale, std::nullopt, groups};
+  const SafetensorsEntry* zero_point = nullptr;
+  if (tensors.contains(module + ".weight_zero_point")) {
+    BITLOSS_TRY(zero_point, FindPart(tensors, module + ".weight_zero_point", {"I8"}));
+    if (zero_point->shape != shape) {
+      return BadInput("tensor '{}' has shape [{}], not that of '{}', [{}]", zero_point->name,
+                      fmt::join(zero_point->shape, ", "), scale->name, fmt::join(shape, ", "));
+    }
+    const std::vector<int8_t> zeros = PartValues<int8_t>(*zero_point);
+    // Zeros are what symmetric weights may have stored beside them.
+    if (std::ranges::any_of(zeros, [](int8_t zero) { return zero != 0; })) {
+      parts.zero_point = *zero_point;
+    }
   }
   AddMatrix(module + ".weight",
-            {.type = "int8",
-             .rows = weight->shape[0],
-             .cols = weight->shape[1],
-             .load = [weight = *weight, scale = *scale] { return LoadInt8(weight, scale); }},
-            {weight, scale}, to);
+            {.type = groups > 1 || parts.zero_point ? "int8_groups" : "int8",
+             .rows = rows,
+             .cols = cols,
+             .load = [parts] { return LoadInt8(parts); }},
+            {weight, scale, zero_point}, to);
   return Ok();
 }
 

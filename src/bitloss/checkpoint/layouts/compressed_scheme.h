@@ -9,8 +9,9 @@ namespace bitloss {
 struct CompressedScheme {
   std::string_view format;    // "pack-quantized"
   std::string_view type;      // "int", "float"
-  std::string_view strategy;  // "group", "channel", "tensor", "block"
+  std::string_view strategy;  // "group", "tensor_group", "channel", "tensor", "block"
   bool symmetric = true;
+  std::string_view scale_dtype = {};  // "torch.uint8"; empty: none is named
 };
 
 }  // namespace bitloss

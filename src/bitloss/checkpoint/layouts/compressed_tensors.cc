@@ -38,8 +38,9 @@ Status ReadGroup(const Json& group, const Json& default_format, Options& options
       group.contains("format") && group["format"].is_string() ? group["format"] : default_format;
   if (!format.is_string()) return BadInput("quantization_config: 'format' is not a string");
   const std::string name = format.get<std::string>();
-  constexpr std::array kRead = {"pack-quantized",  "int-quantized",        "float-quantized",
-                                "naive-quantized", "nvfp4-pack-quantized", "mxfp4-pack-quantized"};
+  constexpr std::array kRead = {
+      "pack-quantized",       "int-quantized",        "float-quantized",      "naive-quantized",
+      "nvfp4-pack-quantized", "mxfp4-pack-quantized", "mxfp6-pack-quantized", "mxfp8-quantized"};
   if (std::ranges::find(kRead, name) == kRead.end()) {
     return Unsupported("compressed-tensors format '{}'; read are {}", name.substr(0, 30),
                        fmt::join(kRead, ", "));
@@ -90,29 +91,35 @@ Status ReadModule(const StoredTensors& tensors, const std::string& module, const
     }
     return ReadPackedIntegers(tensors, module, options.packed, to);
   }
-  if (packed != tensors.end()) return ReadPackedFp4(tensors, module, to);
+  if (packed != tensors.end()) return ReadGroupedFloats(tensors, module, ".weight_packed", to);
   BITLOSS_TRY(const SafetensorsEntry* weight,
               FindPart(tensors, module + ".weight", {"I8", "F8_E4M3"}));
-  return weight->stored_type == "I8" ? ReadInt8(tensors, module, to)
-                                     : ReadFp8(tensors, module, "weight_scale", to);
+  if (weight->stored_type == "I8") return ReadInt8(tensors, module, to);
+  const auto scale = tensors.find(module + ".weight_scale");  // there: it is what modules go by
+  const bool powers_of_two =
+      scale->second.stored_type == "U8" || scale->second.stored_type == "F8_E8M0";
+  return powers_of_two ? ReadGroupedFloats(tensors, module, ".weight", to)
+                       : ReadFp8(tensors, module, "weight_scale", to);
 }
 
 Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) {
   BITLOSS_TRY(const Options options, ReadOptions(config));
   QuantizedTensors quantized;
   quantized.quantization.method = fmt::format("compressed-tensors {}", options.formats);
-  if (options.is_w8a8) {
-    quantized.quantization.execution.kind = Execution::Kind::kW8A8;
-  } else if (options.quantizes_activations) {
-    quantized.quantization.notes.push_back(
-        "weights as stored; activations stay FP32, where the checkpoint asks for quantized ones");
-  }
   for (const std::string& module : ModulesWith(tensors, ".weight_scale")) {
     BITLOSS_DO(ReadModule(tensors, module, options, quantized));
     // Scales of activations belong to no matrix here.
     for (const char* name : {".input_scale", ".input_zero_point", ".input_global_scale"}) {
       if (tensors.contains(module + name)) quantized.parts.insert(module + name);
     }
+  }
+  const bool in_rows = std::ranges::all_of(
+      quantized.matrices, [](const auto& matrix) { return matrix.second.type == "int8"; });
+  if (options.is_w8a8 && in_rows) {
+    quantized.quantization.execution.kind = Execution::Kind::kW8A8;
+  } else if (options.quantizes_activations) {
+    quantized.quantization.notes.push_back(
+        "weights as stored; activations stay FP32, where the checkpoint asks for quantized ones");
   }
   return quantized;
 }
@@ -128,8 +135,10 @@ Status Supports(const Format& format, const Execution& execution, size_t rows, s
   if (HoldsCompressedIntegers(format) || HoldsCompressedFloats(format)) {
     return format.supports(format, rows, cols);
   }
-  return Unsupported("compressed-tensors holds int_group, int8_row and fp8_e4m3, not {}",
-                     format.name);
+  return Unsupported(
+      "compressed-tensors holds int_group, int8_row, fp8_e4m3, nvfp4, mxfp4, mxfp6:e2m3 and "
+      "mxfp8:e4m3, not {}",
+      format.name);
 }
 
 Result<std::vector<SafetensorsEntry>> Write(const std::string& module,
@@ -161,8 +170,12 @@ OrderedJson Config(const Format& format, const Execution& execution) {
                          {"actorder", nullptr},
                          {"observer", "minmax"},
                          {"observer_kwargs", OrderedJson::object()}};
-  if (scheme.strategy == "group") weights["group_size"] = format.group_size;
+  if (scheme.strategy.ends_with("group")) weights["group_size"] = format.group_size;
   if (scheme.strategy == "block") weights["block_structure"] = {128, 128};
+  if (!scheme.scale_dtype.empty()) {
+    weights["scale_dtype"] = scheme.scale_dtype;
+    weights["zp_dtype"] = scheme.scale_dtype;
+  }
   const OrderedJson group = {{"targets", {"Linear"}},
                              {"weights", weights},
                              {"input_activations", InputActivations(execution)},

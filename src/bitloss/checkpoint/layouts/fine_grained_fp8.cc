@@ -38,6 +38,13 @@ Status Supports(const Format& format, const Execution& execution, size_t rows, s
   if (execution.kind != Execution::Kind::kRealActivations) {
     return Unsupported("fp8 is written for real activations");
   }
+  constexpr size_t kBlock = 128;
+  if (rows % kBlock != 0 || cols % kBlock != 0) {
+    return Unsupported(
+        "fp8 is written where {} divides both sides, not {} x {}, as its loaders need it; "
+        "compressed-tensors holds the same blocks",
+        kBlock, rows, cols);
+  }
   return format.supports(format, rows, cols);
 }
 

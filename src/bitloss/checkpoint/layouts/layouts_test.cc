@@ -67,17 +67,19 @@ INSTANTIATE_TEST_SUITE_P(
     Layouts, EveryLayout,
     testing::Values(
         Written{"bitsandbytes-4bit", "nf4"}, Written{"bitsandbytes-4bit", "nf4-dq"},
-        Written{"bitsandbytes-4bit", "fp4"}, Written{"bitsandbytes-8bit", "int8"},
-        Written{"awq", "int4_group:64:asym"}, Written{"awq", "int4_group:256:asym"},
-        Written{"gptq", "int4_group:64:sym"}, Written{"gptq", "int3_group:128:sym"},
-        Written{"gptq", "int2_group:32:asym"}, Written{"gptq", "int4_group:128:asym"},
-        Written{"compressed-tensors", "int4_group:32:sym"},
+        Written{"bitsandbytes-4bit", "fp4"}, Written{"bitsandbytes-4bit", "fp4_dq"},
+        Written{"bitsandbytes-8bit", "int8"}, Written{"awq", "int4_group:64:asym"},
+        Written{"awq", "int4_group:256:asym"}, Written{"gptq", "int4_group:64:sym"},
+        Written{"gptq", "int3_group:128:sym"}, Written{"gptq", "int2_group:32:asym"},
+        Written{"gptq", "int4_group:128:asym"}, Written{"compressed-tensors", "int4_group:32:sym"},
         Written{"compressed-tensors", "int3_group:64:asym"},
         Written{"compressed-tensors", "int8_row"},
         Written{"compressed-tensors", "int8_group:64:sym"}, Written{"gptq", "int8_group:64:asym"},
         Written{"gptq", "int4_group:96:sym:index"}, Written{"compressed-tensors", "w8a8"},
-        Written{"compressed-tensors", "fp8_e4m3:row"},
-        Written{"compressed-tensors", "fp8_e4m3:tensor"}, Written{"fp8", "fp8_e4m3:block"}),
+        Written{"compressed-tensors", "fp8_e4m3:row"}, Written{"compressed-tensors", "nvfp4"},
+        Written{"compressed-tensors", "mxfp4"}, Written{"compressed-tensors", "mxfp6"},
+        Written{"compressed-tensors", "mxfp8"}, Written{"compressed-tensors", "fp8_e4m3:tensor"},
+        Written{"fp8", "fp8_e4m3:block"}),
     [](const auto& tested) {
       std::string name = tested.param.layout + "_" + tested.param.scheme;
       std::ranges::replace_if(
@@ -498,38 +500,116 @@ TEST(CompressedTensorsLayoutTest, RefusesShapesThatLie) {
   }
 }
 
-// Parts as compressed-tensors names them, made of an encoded matrix of ours.
-Stored Fp4Parts(std::string_view format_name) {
-  Stored stored({"compressed-tensors", "int4_group:64:sym"});
-  const Format format = ParseFormat(format_name).value();
-  stored.encoded = format.encode(format, GaussianMatrix(kRows, kCols, 11)).value();
-  const bool nv = format_name == "nvfp4";
-  stored.parts = {
-      MakePart(kModule + ".weight_packed", "U8", {kRows, kCols / 2}, stored.encoded.codes),
-      MakePart(kModule + ".weight_scale", nv ? "F8_E4M3" : "U8", {kRows, kCols / (nv ? 16 : 32)},
-               stored.encoded.scales)};
-  if (nv) {
-    stored.parts.push_back(
-        MakePart(kModule + ".weight_global_scale", "F32", {1}, stored.encoded.extra));
+TEST(CompressedTensorsLayoutTest, RefusesScalesThatAreOfNoGroups) {
+  Stored wrong({"compressed-tensors", "mxfp4"});
+  wrong.Part(".weight_scale").shape = {kRows * 2, kCols / 64};
+  EXPECT_THAT(wrong.Refusal(), HasSubstr("weight_scale' has shape [128, 4], which is not one of "));
+  Stored narrow({"compressed-tensors", "nvfp4"});
+  narrow.Part(".weight_scale").shape = {kRows / 2, kCols / 8};
+  EXPECT_THAT(narrow.Refusal(),
+              HasSubstr("weight_scale' has shape [32, 32], which is not one of "));
+}
+
+// Codes and zero points of 3 bits as compressed-tensors packed them until June 2026: ten in a word
+// of 32 bits, none in two.
+TEST(CompressedTensorsLayoutTest, ReadsCodesThatDoNotStraddleWords) {
+  Stored stored({"compressed-tensors", "int3_group:64:asym"});
+  const GroupedCodes codes = stored.encoded.format.unpack(stored.encoded);
+  const auto pack = [](size_t lines, size_t count, const auto& code_at) {
+    const size_t num_words = (count + 9) / 10;
+    std::vector<uint32_t> words(lines * num_words);
+    for (size_t line = 0; line < lines; ++line) {
+      for (size_t i = 0; i < count; ++i) {
+        words[line * num_words + i / 10] |= uint32_t{code_at(line, i)} << (3 * (i % 10));
+      }
+    }
+    return words;
+  };
+  constexpr size_t kGroups = kCols / 64;
+  const auto rows =
+      pack(kRows, kCols, [&](size_t row, size_t i) { return codes.codes[row * kCols + i]; });
+  const auto columns = pack(kGroups, kRows, [&](size_t g, size_t row) {
+    return static_cast<uint8_t>(codes.zeros[row * kGroups + g]);
+  });
+  std::vector<uint32_t> zeros(columns.size());  // [words][groups]
+  for (size_t g = 0; g < kGroups; ++g) {
+    for (size_t i = 0; i < 7; ++i) zeros[i * kGroups + g] = columns[g * 7 + i];
   }
-  stored.config["format"] = nv ? "nvfp4-pack-quantized" : "mxfp4-pack-quantized";
+  stored.Part(".weight_packed") =
+      MakePart(kModule + ".weight_packed", "I32", {kRows, 26}, OwnPlane(rows));
+  stored.Part(".weight_zero_point") =
+      MakePart(kModule + ".weight_zero_point", "I32", {7, kGroups}, OwnPlane(zeros));
+  const Folder folder;
+  const EncodedMatrix read = stored.Open(folder).value()->Quantized(kName).value().value();
+  EXPECT_TRUE(SamePlane(read.codes, stored.encoded.codes));
+  EXPECT_TRUE(SamePlane(read.zeros, stored.encoded.zeros));
+}
+
+// Until April 2025 zero points were stored as they are.
+TEST(CompressedTensorsLayoutTest, ReadsZeroPointsThatAreNotPacked) {
+  Stored stored({"compressed-tensors", "int4_group:64:asym"});
+  std::vector<int8_t> values;
+  for (const float zero : stored.encoded.format.unpack(stored.encoded).zeros) {
+    values.push_back(static_cast<int8_t>(zero - 8.0f));
+  }
+  SafetensorsEntry& part = stored.Part(".weight_zero_point");
+  part = MakePart(part.name, "I8", {kRows, kCols / 64}, OwnPlane(values));
+  const Folder folder;
+  const EncodedMatrix read = stored.Open(folder).value()->Quantized(kName).value().value();
+  EXPECT_TRUE(SamePlane(read.zeros, stored.encoded.zeros));
+  values[5] = 8;
+  part.bytes = OwnPlane(values);
+  EXPECT_THAT(stored.Refusal(), HasSubstr("weight_zero_point': 8 is no zero point of 4 bits"));
+}
+
+// A row of int8 codes with scale 2^-4, or two groups of 128 with 2^-4 and 2^-5.
+Stored Int8Parts(uint64_t groups, std::optional<int8_t> zero) {
+  Stored stored({"compressed-tensors", "int8_row"});
+  std::vector<float> scales;
+  for (size_t i = 0; i < kRows * groups; ++i) scales.push_back(i % 2 == 0 ? 0x1p-4f : 0x1p-5f);
+  stored.Part(".weight_scale") =
+      MakePart(kModule + ".weight_scale", "F32", {kRows, groups}, OwnPlane(scales));
+  if (zero) {
+    stored.parts.push_back(MakePart(kModule + ".weight_zero_point", "I8", {kRows, groups},
+                                    OwnPlane(std::vector<int8_t>(kRows * groups, *zero))));
+  }
   return stored;
 }
 
-TEST(CompressedTensorsLayoutTest, ReadsFourBitFloats) {
-  for (const char* format : {"nvfp4", "mxfp4"}) {
-    const Stored stored = Fp4Parts(format);
+TEST(CompressedTensorsLayoutTest, ReadsInt8InGroupsAndAboutZeroPoints) {
+  const auto code = [](const Stored& stored, size_t row, size_t col) {
+    return static_cast<float>(LoadAt<int8_t>(stored.encoded.codes, row * kCols + col));
+  };
+  const auto decode = [](const Stored& stored, std::string_view format) {
     const Folder folder;
-    const auto opened = stored.Open(folder);
-    ASSERT_TRUE(opened.ok()) << opened.error().message;
-    const EncodedMatrix read = opened.value()->Quantized(kName).value().value();
+    const EncodedMatrix read = stored.Open(folder).value()->Quantized(kName).value().value();
     EXPECT_EQ(read.format.name, format);
-    const Matrix expected = Decode(stored.encoded), found = Decode(read);
-    EXPECT_TRUE(std::ranges::equal(found.flat(), expected.flat())) << format;
-  }
-  Stored wrong = Fp4Parts("mxfp4");
-  wrong.Part(".weight_scale").shape = {kRows * 2, kCols / 64};
-  EXPECT_THAT(wrong.Refusal(), HasSubstr("weight_scale' has shape [128, 4], not [64, 8]"));
+    return Decode(read);
+  };
+  const Stored groups = Int8Parts(2, std::nullopt);
+  const Matrix in_groups = decode(groups, "int8_group:128:sym");
+  EXPECT_EQ(in_groups.Row(3)[127], code(groups, 3, 127) * 0x1p-4f);
+  EXPECT_EQ(in_groups.Row(3)[128], code(groups, 3, 128) * 0x1p-5f);
+  const Stored zeros = Int8Parts(1, int8_t{-9});
+  const Matrix about_zeros = decode(zeros, "int8_group:256:asym");
+  EXPECT_EQ(about_zeros.Row(1)[7], (code(zeros, 1, 7) + 9.0f) * 0x1p-5f);
+  // @w8a8 multiplies rows of one scale only.
+  Stored activations = Int8Parts(2, std::nullopt);
+  activations.config = Stored({"compressed-tensors", "w8a8"}).config;
+  const Folder with_activations;
+  const auto opened = activations.Open(with_activations).value();
+  EXPECT_EQ(opened->quantization()->execution.kind, Execution::Kind::kRealActivations);
+  EXPECT_EQ(opened->quantization()->notes.size(), 1u);
+  // Symmetric weights may have zeros beside them.
+  EXPECT_EQ(decode(Int8Parts(1, int8_t{0}), "int8_row").Row(1)[7], code(zeros, 1, 7) * 0x1p-5f);
+}
+
+TEST(CompressedTensorsLayoutTest, RefusesInt8PartsThatDoNotFit) {
+  Stored stored = Int8Parts(2, int8_t{1});
+  stored.Part(".weight_zero_point").shape = {2, kRows};
+  EXPECT_THAT(stored.Refusal(), HasSubstr("weight_zero_point' has shape [2, 64], not that of"));
+  stored = Int8Parts(3, std::nullopt);
+  EXPECT_THAT(stored.Refusal(), HasSubstr("weight_scale' has shape [64, 3], neither one scale"));
 }
 
 // ---- Fine-grained FP8
@@ -542,6 +622,15 @@ TEST(FineGrainedFp8LayoutTest, RefusesWhatItCannotReadByName) {
   stored.config = config;
   stored.config["fmt"] = "e5m2";
   EXPECT_THAT(stored.Refusal(), HasSubstr("fp8 of type \"e5m2\""));
+}
+
+TEST(FineGrainedFp8LayoutTest, IsWrittenForWholeBlocksOnly) {
+  const Layout& layout = *FindLayout("fp8");
+  const Format format = ParseFormat("fp8_e4m3:block").value();
+  EXPECT_TRUE(layout.supports(format, {}, 128, 384).ok());
+  EXPECT_THAT(layout.supports(format, {}, 576, 1536).error().message,
+              HasSubstr("128 divides both sides, not 576 x 1536"));
+  EXPECT_FALSE(layout.supports(format, {}, 128, 576).ok());
 }
 
 }  // namespace
