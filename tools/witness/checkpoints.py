@@ -12,9 +12,12 @@ there are two comparisons: its own decoded weights times real activations agains
 own kernels against the lane that does as they do ("@ggml"). FOLDER holds its llama-perplexity and
 llama-quantize. FILE gets every perplexity and how far the witness is from the lane.
 
-Two witnesses multiply 8-bit activations by other constants than bitloss does (CAUSES). They are
-asked again with bitloss' constant in that place, and then once more for each of PERTURBATIONS of one
-norm's weights, which says what is left: how far the witness is from itself when its last bits change.
+Some witnesses compute something else than their files say (CAUSES): bitsandbytes rounds to BF16 on
+a CPU that has instructions for it, and two multiply 8-bit activations by other constants than bitloss
+does. They are asked again with that put right. Those that round activations to 8 bits (SCATTERED) are
+then asked once more for each of PERTURBATIONS of one norm's weights in the files, and the lanes of these
+files with them (not for GGUF: a lane "@ggml" has the model's norms, in FP16). That says what is left:
+how far either is from itself when its last bits change.
 """
 
 import argparse
@@ -25,6 +28,8 @@ import operator
 import pathlib
 import platform
 import re
+import shutil
+import statistics
 import subprocess
 import tempfile
 
@@ -33,38 +38,55 @@ CASES = [
     ("nf4", [], "transformers + bitsandbytes"),
     ("nf4-dq", [], "transformers + bitsandbytes"),
     ("fp4", [], "transformers + bitsandbytes"),
+    ("fp4_dq", [], "transformers + bitsandbytes"),
     ("int8", [], "transformers + bitsandbytes"),
     ("rtn4", ["--layout", "compressed-tensors"], "transformers + compressed-tensors"),
     ("int4_group:64:sym", ["--layout", "compressed-tensors"], "transformers + compressed-tensors"),
+    ("int8_group:64:sym", ["--layout", "compressed-tensors"], "transformers + compressed-tensors"),
+    ("int3_group:64:sym", ["--layout", "compressed-tensors"], "transformers + compressed-tensors"),
+    ("int2_group:64:asym", ["--layout", "compressed-tensors"], "transformers + compressed-tensors"),
     ("int8_row", ["--layout", "compressed-tensors"], "transformers + compressed-tensors"),
     ("awq", [], "transformers + gptqmodel"),
     ("int4_group:128:sym", ["--layout", "gptq"], "transformers + gptqmodel"),
     ("int4_group:64:asym", ["--layout", "gptq"], "transformers + gptqmodel"),
     ("int4_group:64:full:index+gptq:act", ["--layout", "gptq"], "transformers + gptqmodel"),
     ("int8_group:64:sym", ["--layout", "gptq"], "transformers + gptqmodel"),
+    ("int3_group:64:sym", ["--layout", "gptq"], "transformers + gptqmodel"),
+    ("int2_group:64:asym", ["--layout", "gptq"], "transformers + gptqmodel"),
     ("w8a8", ["--layout", "compressed-tensors"], "transformers + compressed-tensors, int8 activations"),
     ("fp8", ["--layout", "compressed-tensors"], "transformers + compressed-tensors"),
+    ("fp8_e4m3:tensor", ["--layout", "compressed-tensors"], "transformers + compressed-tensors"),
+    ("fp8_e4m3:block", ["--layout", "compressed-tensors"], "transformers + compressed-tensors"),
+    ("nvfp4", [], "transformers + compressed-tensors"),
+    ("mxfp4", [], "transformers + compressed-tensors"),
+    ("mxfp6", [], "transformers + compressed-tensors"),
+    ("mxfp8", [], "transformers + compressed-tensors"),
     ("fp8_e4m3:block", ["--layout", "fp8"], "transformers, fine-grained FP8"),
     ("fp16", ["--layout", "gguf"], "llama.cpp"),
 ] + [(name, [], "llama.cpp") for name in
-     "q8_0 q4_0 q4_1 q5_0 q5_1 iq4_nl q2_k q3_k q4_k q5_k q6_k iq4_xs".split()]
+     "q8_0 q4_0 q4_1 q5_0 q5_1 iq4_nl q2_k q3_k q4_k q5_k q6_k iq4_xs mxfp4_gguf".split()]
 
 # Types for which bitloss has llama.cpp's arithmetic too.
 GGML_PRODUCTS = {"q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl"}
+SCATTERED = {"int8", "w8a8", "q8_0", "q4_0"}
+PERTURBATIONS = [1e-6, -1e-6, 2e-6, -2e-6, 3e-6, -3e-6, 4e-6, -4e-6]
 
 
-def lane_results(bitloss, model, schemes, checkpoint, text, chunks, folder):
-    """Perplexities of the baseline, the lanes that schemes make and the checkpoint as a lane."""
-    study = folder / "study"
-    plain = schemes == ["fp16"]  # a lane that is the baseline is refused
-    lane = [] if plain else ["--lane", checkpoint]
-    subprocess.run([bitloss, "run", model, "--schemes", ",".join(schemes), *lane, "--text", text,
-                    "--protocol", "llamacpp-512", "--max-samples", str(chunks), "--suite", "none",
-                    "--out", study], check=True, stdout=subprocess.DEVNULL,
+def run_lanes(args, schemes, checkpoints, study):
+    """Perplexities of the baseline, the lanes that schemes make and the checkpoints as lanes."""
+    lanes = [word for checkpoint in checkpoints for word in ["--lane", checkpoint]]
+    subprocess.run([args.bitloss, "run", args.model, "--schemes", ",".join(schemes), *lanes, "--text",
+                    args.text, "--protocol", "llamacpp-512", "--max-samples", str(args.chunks),
+                    "--suite", "none", "--out", study], check=True, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)
     lanes = json.loads((study / "report.json").read_text())["lanes"]
-    found = [lane["protocols"][0]["perplexity"] for lane in lanes]
-    return found * 3 if plain else found
+    return [lane["protocols"][0]["perplexity"] for lane in lanes]
+
+
+def lane_results(args, schemes, checkpoint, folder):
+    if schemes == ["fp16"]:  # a lane that is the baseline is refused
+        return run_lanes(args, schemes, [], folder / "study") * 3
+    return run_lanes(args, schemes, [checkpoint], folder / "study")
 
 
 def chunks_of(tokenizer, text, count):
@@ -84,7 +106,7 @@ def compute_in_float32(model):
                 tensor.data = tensor.data.float()
 
 
-def transformers_perplexity(checkpoint, text, count, perturbation=0.0, **options):
+def transformers_perplexity(checkpoint, text, count, **options):
     """Each chunk by itself, as a batch of one."""
     import torch
     import transformers
@@ -94,7 +116,6 @@ def transformers_perplexity(checkpoint, text, count, perturbation=0.0, **options
         checkpoint, dtype=torch.float32, device_map="cpu", attn_implementation="eager",
         **options).eval()
     compute_in_float32(model)
-    model.model.layers[0].input_layernorm.weight.mul_(1 + perturbation)
     total, scored = 0.0, 0
     for ids in chunks_of(tokenizer, text, count):
         logits = model(torch.tensor([ids])).logits[0].double()
@@ -136,21 +157,83 @@ def whole_steps():
     helpers.calculate_qparams = shipped
 
 
+@contextlib.contextmanager
+def float32_products():
+    """bitsandbytes, multiplying as on a CPU without instructions for BF16: decoded to float32."""
+    from bitsandbytes.nn import modules
+    shipped = modules.has_avx512bf16
+    modules.has_avx512bf16 = lambda: False
+    yield
+    modules.has_avx512bf16 = shipped
+
+
 # Scheme: what differs there, and the witness without it.
-CAUSES = {"int8": ("6.200124e-05 for 1 / 127^2", exact_product_of_steps),
+IN_BF16 = ("levels, absmax, inputs and outputs of linears in BF16, where a CPU has AVX512-BF16",
+           float32_products)
+CAUSES = {"nf4": IN_BF16, "nf4-dq": IN_BF16, "fp4": IN_BF16, "fp4_dq": IN_BF16,
+          "int8": ("6.200124e-05 for 1 / 127^2", exact_product_of_steps),
           "w8a8": ("activations in 127.5 steps of their largest, not 127", whole_steps)}
-PERTURBATIONS = [1e-6, -1e-6]
 
 
-def without_cause(scheme, checkpoint, text, count, lane):
+def perturbed(checkpoint, perturbation, folder):
+    """The checkpoint with the weights of its first norm a little larger, in float32."""
+    from safetensors import torch as files
+    name = "model.layers.0.input_layernorm.weight"
+    shutil.copytree(checkpoint, folder)
+    tensors = files.load_file(folder / "model.safetensors")
+    tensors[name] = tensors[name].double().mul(1 + perturbation).float()
+    files.save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+def without_cause(args, scheme, checkpoint, text, lane, folder):
     cause, patched = CAUSES[scheme]
     with patched():
-        found = [transformers_perplexity(checkpoint, text, count, perturbation)
-                 for perturbation in [0.0] + PERTURBATIONS]
-    return {"cause": cause, "witness perplexity without it": found[0],
-            "relative difference without it": found[0] / lane - 1,
-            "norm perturbed by": PERTURBATIONS,
-            "relative differences then": [value / lane - 1 for value in found[1:]]}
+        found = transformers_perplexity(checkpoint, text, args.chunks)
+    result = {"cause": cause, "witness perplexity without it": found,
+              "relative difference without it": found / lane - 1}
+    if scheme not in SCATTERED:
+        return result
+    folders = [perturbed(checkpoint, perturbation, folder / f"perturbed-{i}")
+               for i, perturbation in enumerate(PERTURBATIONS)]
+    lanes = run_lanes(args, ["fp16"], folders, folder / "perturbed-study")[1:]
+    with patched():
+        theirs = [transformers_perplexity(each, text, args.chunks) for each in folders]
+    return result | scatter([lane] + lanes, [found] + theirs)
+
+
+def perturbed_gguf(source, perturbation, path):
+    import gguf
+    shutil.copy(source, path)
+    reader = gguf.GGUFReader(path, "r+")
+    norm = next(tensor for tensor in reader.tensors if tensor.name == "blk.0.attn_norm.weight")
+    norm.data[:] = norm.data.astype("float64") * (1 + perturbation)
+    reader.data.flush()
+    return path
+
+
+def scatter(lanes, witnesses):
+    """Of each the perplexities as they are and then perturbed."""
+    result = {"norm perturbed by": PERTURBATIONS, "witness then": witnesses[1:],
+              "relative difference of the means":
+                  statistics.mean(witnesses) / statistics.mean(lanes) - 1,
+              "relative standard deviation, witness": deviation(witnesses)}
+    if len(lanes) > 1:
+        result |= {"lane then": lanes[1:], "relative standard deviation, lane": deviation(lanes)}
+    return result
+
+
+def deviation(values):
+    return statistics.stdev(values) / statistics.mean(values)
+
+
+def scatter_of_kernels(args, checkpoint, text, lane, theirs, folder):
+    """llama.cpp's kernels, of files whose first norm is perturbed."""
+    witnesses = [theirs]
+    for perturbation in PERTURBATIONS:
+        model = perturbed_gguf(checkpoint / "model.gguf", perturbation, folder / "perturbed.gguf")
+        witnesses.append(run_llama_perplexity(model, text, args.chunks))
+    return scatter([lane], witnesses)
 
 
 def compressed_tensors_perplexity(checkpoint, text, count):
@@ -169,17 +252,20 @@ def fine_grained_fp8_perplexity(checkpoint, text, count):
 
 def run_llama_perplexity(model, text, count):
     """llama.cpp's own tokenizer; attention and its cache in float32. Without repacked weights, whose
-    AMX kernels crash in some virtual machines."""
+    AMX kernels crash in some virtual machines. The program of 2026 may end before the last line of
+    its log is written; it is run again then."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write(text.removesuffix("\n"))
         file.flush()
-        result = subprocess.run(
-            [LLAMA_CPP / "llama-perplexity", "-m", model, "-f", file.name, "-c", "512", "--chunks",
-             str(count), "-t", "1", "--no-repack", "-fa", "off", "-ctk", "f32", "-ctv", "f32"],
-            capture_output=True, text=True, check=True)
-    found = re.search(r"Final estimate: PPL = ([0-9.]+)", result.stderr + result.stdout)
-    assert found, result.stderr[-2000:]
-    return float(found[1])
+        for _ in range(40):
+            result = subprocess.run(
+                [LLAMA_CPP / "llama-perplexity", "-m", model, "-f", file.name, "-c", "512",
+                 "--chunks", str(count), "-t", "1", "--no-repack", "-fa", "off", "-ctk", "f32",
+                 "-ctv", "f32"], capture_output=True, text=True, check=True)
+            found = re.search(r"Final estimate: PPL = ([0-9.]+)", result.stderr + result.stdout)
+            if found:
+                return float(found[1])
+    raise RuntimeError(f"llama-perplexity says no perplexity: {result.stderr[-2000:]}")
 
 
 def llama_cpp_perplexity(checkpoint, text, count):
@@ -200,7 +286,8 @@ WITNESSES = {"transformers + bitsandbytes": transformers_perplexity,
 
 def versions():
     import importlib.metadata as metadata
-    found = {"python": platform.python_version()}
+    flags = pathlib.Path("/proc/cpuinfo").read_text().split()
+    found = {"python": platform.python_version(), "CPU with AVX512-BF16": "avx512_bf16" in flags}
     for name in ["torch", "transformers", "bitsandbytes", "compressed-tensors", "gptqmodel",
                  "llama_cpp_python"]:
         try:
@@ -218,24 +305,25 @@ def measure(args, scheme, options, witness, text):
                         checkpoint, *options], check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
         schemes = [scheme] + ([f"{scheme}@ggml"] if scheme in GGML_PRODUCTS else [])
-        baseline, made, *ggml, stored = lane_results(args.bitloss, args.model, schemes, checkpoint,
-                                                     args.text, args.chunks, folder)
+        baseline, made, *ggml, stored = lane_results(args, schemes, checkpoint, folder)
         theirs = WITNESSES[witness](checkpoint, text, args.chunks)
-        apart = (without_cause(scheme, checkpoint, text, args.chunks, stored)
+        apart = (without_cause(args, scheme, checkpoint, text, stored, folder)
                  if scheme in CAUSES else {})
         kernels = (run_llama_perplexity(checkpoint / "model.gguf", text, args.chunks)
                    if witness == "llama.cpp" else None)
+        if ggml and scheme in SCATTERED:
+            apart = scatter_of_kernels(args, checkpoint, text, ggml[0], kernels, folder)
     assert made == stored, (scheme, made, stored)
     result = {"model": pathlib.Path(args.model).name, "text": pathlib.Path(args.text).name,
               "scheme": scheme, "options": " ".join(options), "witness": witness,
               "chunks": args.chunks, "baseline": baseline, "lane": made, "checkpoint as lane": stored,
-              "witness perplexity": theirs, "relative difference": theirs / stored - 1, **apart}
+              "witness perplexity": theirs, "relative difference": theirs / stored - 1}
     if kernels:
         result["witness perplexity, 8-bit activations"] = kernels
     if ggml:
         result["lane @ggml"] = ggml[0]
         result["relative difference, 8-bit activations"] = kernels / ggml[0] - 1
-    return result
+    return result | apart
 
 
 def main():
