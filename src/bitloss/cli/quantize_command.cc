@@ -50,7 +50,7 @@ void AddQuantizeCommand(CLI::App& app, Action& action) {
                       "Instead of the scheme's own layout: " + LayoutList());
   command
       ->add_option("--shard-gb", *shard_gigabytes,
-                   "Cut the weights into files of at most this size")
+                   "Cut the weights into files of at most this size (GGUF is one)")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   AddCalibrationOptions(*command, options->study);

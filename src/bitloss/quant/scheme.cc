@@ -313,12 +313,13 @@ Status CheckFit(const Format& format, FitKind fit) {
           "+{} clips the groups of a row by themselves, but the rows of {} are not "
           "encoded one by one",
           InfoOf(fit).name, format.name);
-    case FitKind::kHqq:
+    case FitKind::kHqq: {
       if (format.symmetry == Symmetry::kFloatZero) return Ok();
+      const std::string family = format.name.substr(0, format.name.find(':'));
       return Unsupported(
-          "+hqq finds zero points that are floats, which {} does not have; "
-          "use int4_group:64:float",
-          format.name);
+          "+hqq finds zero points that are floats, which {} does not have; use {}:64:float",
+          format.name, family.ends_with("_group") ? family : "int4_group");
+    }
     case FitKind::kAwq:
       if (has_codes && independent && format.group_size > 0) return Ok();
       return Unsupported(

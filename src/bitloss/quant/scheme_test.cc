@@ -104,6 +104,11 @@ TEST(SchemeTest, RefusesWhatDoesNotGoTogether) {
   EXPECT_THAT(ParseScheme("nf4@llm.int8").error().message, HasSubstr("not of nf4"));
   EXPECT_THAT(ParseScheme("nf4+awq").error().message, HasSubstr("use int4_group"));
   EXPECT_THAT(ParseScheme("int8_row+awq").error().message, HasSubstr("use int4_group"));
+  EXPECT_THAT(ParseScheme("int8_group:32:sym+hqq").error().message,
+              HasSubstr("use int8_group:64:float"));
+  EXPECT_THAT(ParseScheme("nf4+hqq").error().message, HasSubstr("use int4_group:64:float"));
+  EXPECT_TRUE(ParseScheme("int8_row+gptq@w8a8").ok());
+  EXPECT_THAT(ParseScheme("nf4_dq+gptq").error().message, HasSubstr("makes its scales of others"));
   EXPECT_THAT(ParseScheme("nf4:auto").error().message, HasSubstr("takes no parameters"));
 }
 

@@ -12,8 +12,8 @@
 //   value = level[code] * absmax, in float32
 //
 // A block of zeros: absmax 0 and the code of 0; if it is the last and not full, absmax is 1e-38,
-// the floor that bitsandbytes divides by. Decoded it is zero. NaN and infinity are kBadInput. Every
-// shape is possible.
+// the floor that bitsandbytes divides by. Decoded it is zero. Equal weights are their absmax times
+// a level of 1 or -1: themselves. NaN and infinity are kBadInput. Every shape is possible.
 //
 // Codes and absmax are those of bitsandbytes 0.50 on a CPU bit for bit (backends/default/ops.py,
 // quantize_4bit, of a float32 tensor). Its CUDA kernels compare with constants that were rounded
