@@ -32,6 +32,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -63,9 +64,9 @@ float NestedAbsMaxOf(const EncodedMatrix& matrix, size_t block);
 
 // kTable() -> const Block4Table&.
 template <auto kTable>
-Format NestedBlock4Format(std::string name) {
+Format NestedBlock4Format(std::string_view name) {
   return {
-      .name = std::move(name),
+      .name = std::string(name),
       .bits = 4,
       .group_size = kBlock4Weights,
       .supports = SupportsEveryShape,
