@@ -218,7 +218,11 @@ Status ReadPackedIntegers(const StoredTensors& tensors, const std::string& modul
   const auto [rows, cols] = sides;
   BITLOSS_TRY(const SafetensorsEntry* packed,
               FindPart(tensors, module + ".weight_packed", {"I32"}));
-  const bool whole_words = packed->shape == std::vector<uint64_t>{rows, NumWholeWords(cols, bits)};
+  const auto is_packed_in = [&, rows = rows](uint64_t num_words) {
+    return packed->shape == std::vector<uint64_t>{rows, num_words};
+  };
+  const bool whole_words =
+      !is_packed_in(NumWords(cols, bits)) && is_packed_in(NumWholeWords(cols, bits));
   if (!whole_words) {
     BITLOSS_TRY(packed, FindPart(tensors, module + ".weight_packed", {"I32"},
                                  {rows, NumWords(cols, bits)}));
