@@ -106,6 +106,8 @@ def study_lines(model):
         seconds = study[f"study {key}"]
         lines.append(f"| {name} | {asked} | {seconds:.0f} | "
                      f"{100 * study['study ours'] / seconds:.0f} % |")
+    lines += ["", f"Of bitloss' seconds {study['study fitting']:.0f} are fitting and packing its lanes; the "
+              "other programs' models were read and quantized before, which is not counted."]
     return lines
 
 

@@ -212,7 +212,6 @@ HWY_NOINLINE void MultiplyWords(const std::byte* HWY_RESTRICT x, size_t row_byte
 
 // For many rows weights are widened to 16 bits once, not next to each product. A tile of them is
 // int16 [word][2][kTileWidth][2]: the pairs (k, k + 2), then (k + 1, k + 3), of each output.
-constexpr bool kWidensTiles = true;
 constexpr size_t kWidenedRows = 6;
 constexpr size_t kWidenedPerWord = kTileWidth * kBytesPerWord;  // int16
 
@@ -264,8 +263,6 @@ HWY_NOINLINE void MultiplyWidened(const std::byte* HWY_RESTRICT x, size_t row_by
   }
 }
 
-#else
-constexpr bool kWidensTiles = false;
 #endif
 
 }  // namespace HWY_NAMESPACE
