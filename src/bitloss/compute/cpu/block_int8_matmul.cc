@@ -35,24 +35,6 @@ HWY_INLINE void MultiplyBlockOfRows(const std::byte* x, size_t row_bytes, const 
   }
 }
 
-void MultiplyBlock(size_t num_rows, const std::byte* x, size_t row_bytes, const uint32_t* words,
-                   const int32_t* weight_sums, int32_t* sums) {
-  switch (num_rows) {
-#define BITLOSS_ROWS(n) \
-  case n:               \
-    return MultiplyBlockOfRows<HWY_MIN(n, kInt8Rows)>(x, row_bytes, words, weight_sums, sums)
-    BITLOSS_ROWS(1);
-    BITLOSS_ROWS(2);
-    BITLOSS_ROWS(3);
-    BITLOSS_ROWS(4);
-    BITLOSS_ROWS(5);
-    BITLOSS_ROWS(6);
-#undef BITLOSS_ROWS
-    default:
-      HWY_ABORT("a tile has at most 6 rows, not %d", static_cast<int>(num_rows));
-  }
-}
-
 // products += float(integers) * (d * dx); offsets += m * sx. One row, one block.
 HWY_INLINE void AddBlock(const int32_t* HWY_RESTRICT sums, const float* HWY_RESTRICT scales,
                          const float* HWY_RESTRICT offsets, const GgmlScales& x,
@@ -70,16 +52,18 @@ HWY_INLINE void AddBlock(const int32_t* HWY_RESTRICT sums, const float* HWY_REST
   }
 }
 
+template <size_t kRows>
 void MultiplyRowGroup(const BlockInt8Matrix& weights, const BlockRows& x,
-                      const Int8Product& product, size_t panel, size_t row, size_t end) {
-  HWY_ALIGN int32_t sums[kInt8Rows * kPanelWidth];
-  HWY_ALIGN float products[kInt8Rows * kPanelWidth] = {};
-  HWY_ALIGN float shifts[kInt8Rows * kPanelWidth] = {};
+                      const Int8Product& product, size_t panel, size_t row) {
+  HWY_ALIGN int32_t sums[kRows * kPanelWidth];
+  HWY_ALIGN float products[kRows * kPanelWidth] = {};
+  HWY_ALIGN float shifts[kRows * kPanelWidth] = {};
   const size_t block_bytes = kGgmlBlock * kActivationBytes;
   for (size_t block = 0; block < weights.num_blocks(); ++block) {
-    MultiplyBlock(end - row, x.codes.data() + row * x.row_bytes + block * block_bytes, x.row_bytes,
-                  weights.BlockWords(panel, block), weights.BlockSums(panel, block), sums);
-    for (size_t r = 0; r < end - row; ++r) {
+    MultiplyBlockOfRows<kRows>(x.codes.data() + row * x.row_bytes + block * block_bytes,
+                               x.row_bytes, weights.BlockWords(panel, block),
+                               weights.BlockSums(panel, block), sums);
+    for (size_t r = 0; r < kRows; ++r) {
       AddBlock(sums + r * kPanelWidth, weights.BlockScales(panel, block),
                weights.has_offsets() ? weights.BlockOffsets(panel, block) : nullptr,
                x.scales[(row + r) * weights.num_blocks() + block], products + r * kPanelWidth,
@@ -87,7 +71,7 @@ void MultiplyRowGroup(const BlockInt8Matrix& weights, const BlockRows& x,
     }
   }
   const size_t first_out = panel * kPanelWidth;
-  for (size_t r = 0; r < end - row; ++r) {
+  for (size_t r = 0; r < kRows; ++r) {
     float* y = product.y.data + (row + r) * product.y.stride + first_out;
     for (size_t i = 0; i < weights.PanelOutputs(panel); ++i) {
       float value = products[r * kPanelWidth + i];
@@ -99,14 +83,10 @@ void MultiplyRowGroup(const BlockInt8Matrix& weights, const BlockRows& x,
 }
 
 void Multiply(const BlockInt8Matrix& weights, const BlockRows& x, const Int8Product& product) {
-  const size_t num_groups = (product.rows.size() + kInt8Rows - 1) / kInt8Rows;
   for (size_t panel = product.first_panel; panel < product.end_panel; ++panel) {
-    for (size_t group = 0; group < num_groups; ++group) {
-      MultiplyRowGroup(
-          weights, x, product, panel,
-          product.rows.begin + FirstOfGroup(group, num_groups, product.rows.size()),
-          product.rows.begin + FirstOfGroup(group + 1, num_groups, product.rows.size()));
-    }
+    ForEachGroupOfRows<kInt8Rows>(product.rows, [&](auto rows, size_t first_row) {
+      MultiplyRowGroup<rows>(weights, x, product, panel, first_row);
+    });
   }
 }
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
-#include <type_traits>
 #include <vector>
 
+#include "bitloss/compute/cpu/panel_runs.h"
 #include "bitloss/compute/w8a8.h"
 #include "bitloss/tensor/dtype.h"
 
@@ -171,32 +171,6 @@ HWY_INLINE void MultiplyRowsOfPanel(const Int8Matrix& weights, const QuantizedRo
   }
 }
 
-// Calls multiply(std::integral_constant<size_t, rows>(), first row) for groups of at most kMost
-// rows.
-template <size_t kMost, class Multiply>
-HWY_INLINE void ForEachGroupOfRows(RowRange rows, const Multiply& multiply) {
-  const size_t num_groups = (rows.size() + kMost - 1) / kMost;
-  for (size_t group = 0; group < num_groups; ++group) {
-    const size_t first = rows.begin + FirstOfGroup(group, num_groups, rows.size());
-    const size_t end = rows.begin + FirstOfGroup(group + 1, num_groups, rows.size());
-    switch (end - first) {
-#define BITLOSS_ROWS(n)                                                   \
-  case n:                                                                 \
-    multiply(std::integral_constant<size_t, HWY_MIN(n, kMost)>(), first); \
-    break
-      BITLOSS_ROWS(1);
-      BITLOSS_ROWS(2);
-      BITLOSS_ROWS(3);
-      BITLOSS_ROWS(4);
-      BITLOSS_ROWS(5);
-      BITLOSS_ROWS(6);
-#undef BITLOSS_ROWS
-      default:
-        HWY_ABORT("a group has at most 6 rows, not %d", static_cast<int>(end - first));
-    }
-  }
-}
-
 #if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
 
 // Rows from which widening the weights once pays.
@@ -318,13 +292,6 @@ constexpr size_t kMaxRowsOfPart = 512;
 constexpr size_t kMaxPanelsOfPart = 8;
 constexpr size_t kWantedParts = 32;
 
-// Neighbouring panels of one product.
-struct PanelRun {
-  const WholeInt8Product* product;
-  size_t first_panel;
-  size_t end_panel;
-};
-
 template <class Work>
 void ForEachRow(size_t num_rows, ThreadPool& threads, const Work& work) {
   threads.ForEachPart((num_rows + kRowsOfScan - 1) / kRowsOfScan, [&](size_t part, size_t) {
@@ -423,20 +390,10 @@ void MultiplyInt8OnThreads(const Int8Kernels& kernels, std::span<const WholeInt8
                            const QuantizedRows& x, ThreadPool& threads) {
   const size_t num_rows = products[0].y.rows;
   const size_t row_parts = (num_rows + kMaxRowsOfPart - 1) / kMaxRowsOfPart;
-  size_t num_panels = 0;
-  for (const WholeInt8Product& product : products) num_panels += product.weights->num_panels();
-  const size_t panels_of_part =
-      std::clamp<size_t>(row_parts * num_panels / kWantedParts, 1, kMaxPanelsOfPart);
-  std::vector<PanelRun> runs;
-  for (const WholeInt8Product& product : products) {
-    const size_t panels = product.weights->num_panels();
-    for (size_t first = 0; first < panels; first += panels_of_part) {
-      runs.push_back({&product, first, std::min(panels, first + panels_of_part)});
-    }
-  }
+  const auto runs = CutIntoRuns(products, row_parts, kWantedParts, kMaxPanelsOfPart);
   threads.ForEachPart(row_parts * runs.size(), [&](size_t part, size_t) {
     const size_t row_part = part / runs.size();
-    const PanelRun& run = runs[part % runs.size()];
+    const auto& run = runs[part % runs.size()];
     const WholeInt8Product& product = *run.product;
     kernels.multiply(
         *product.weights, x,

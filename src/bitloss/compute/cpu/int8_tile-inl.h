@@ -12,6 +12,8 @@
 #define BITLOSS_COMPUTE_CPU_INT8_TILE_INL_H_
 #endif
 
+#include <type_traits>
+
 #include "bitloss/compute/cpu/int8_matrix.h"
 #include "bitloss/compute/cpu/tile_product-inl.h"
 #include "hwy/highway.h"
@@ -264,6 +266,32 @@ HWY_NOINLINE void MultiplyWidened(const std::byte* HWY_RESTRICT x, size_t row_by
 }
 
 #endif
+
+// Calls multiply(std::integral_constant<size_t, rows>(), first row) for groups of at most kMost
+// rows.
+template <size_t kMost, class Multiply>
+void ForEachGroupOfRows(RowRange rows, const Multiply& multiply) {
+  const size_t num_groups = (rows.size() + kMost - 1) / kMost;
+  for (size_t group = 0; group < num_groups; ++group) {
+    const size_t first = rows.begin + FirstOfGroup(group, num_groups, rows.size());
+    const size_t end = rows.begin + FirstOfGroup(group + 1, num_groups, rows.size());
+    switch (end - first) {
+#define BITLOSS_ROWS(n)                                                   \
+  case n:                                                                 \
+    multiply(std::integral_constant<size_t, HWY_MIN(n, kMost)>(), first); \
+    break
+      BITLOSS_ROWS(1);
+      BITLOSS_ROWS(2);
+      BITLOSS_ROWS(3);
+      BITLOSS_ROWS(4);
+      BITLOSS_ROWS(5);
+      BITLOSS_ROWS(6);
+#undef BITLOSS_ROWS
+      default:
+        HWY_ABORT("a group has at most 6 rows, not %d", static_cast<int>(end - first));
+    }
+  }
+}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace bitloss

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <span>
-#include <vector>
+
+#include "bitloss/compute/cpu/panel_runs.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "bitloss/compute/cpu/matmul.cc"
@@ -285,13 +286,6 @@ constexpr size_t kMaxPanelsOfPart = 8;
 // Parts for each thread if the product is large enough, so that threads finish together.
 constexpr size_t kPartsOfThread = 8;
 
-// Neighbouring panels of one product.
-struct PanelRun {
-  const WholeProduct* product;
-  size_t first_panel;
-  size_t end_panel;
-};
-
 }  // namespace
 
 MatMulKernels MatMulKernelsFor(int64_t target) {
@@ -302,22 +296,13 @@ void MultiplyOnThreads(const MatMulKernels& kernels, std::span<const WholeProduc
                        ConstMatrixView x, ThreadPool& threads) {
   const size_t num_groups = (x.rows + kRowsOfGroup - 1) / kRowsOfGroup;
   const size_t row_parts = (num_groups + kMaxGroupsOfPart - 1) / kMaxGroupsOfPart;
-  size_t num_panels = 0;
-  for (const WholeProduct& product : products) num_panels += product.weights->num_panels();
-  const size_t panels_of_part = std::clamp<size_t>(
-      row_parts * num_panels / (kPartsOfThread * threads.num_threads()), 1, kMaxPanelsOfPart);
-  std::vector<PanelRun> runs;
-  for (const WholeProduct& product : products) {
-    const size_t panels = product.weights->num_panels();
-    for (size_t first = 0; first < panels; first += panels_of_part) {
-      runs.push_back({&product, first, std::min(panels, first + panels_of_part)});
-    }
-  }
+  const auto runs =
+      CutIntoRuns(products, row_parts, kPartsOfThread * threads.num_threads(), kMaxPanelsOfPart);
   threads.ForEachPart(row_parts * runs.size(), [&](size_t part, size_t) {
     const size_t row_part = part / runs.size();
     const size_t first_row = row_part * num_groups / row_parts * kRowsOfGroup;
     const size_t end_row = std::min(x.rows, (row_part + 1) * num_groups / row_parts * kRowsOfGroup);
-    const PanelRun& run = runs[part % runs.size()];
+    const auto& run = runs[part % runs.size()];
     const WholeProduct& product = *run.product;
     kernels.multiply_panels(*product.weights,
                             {.first_panel = run.first_panel,
