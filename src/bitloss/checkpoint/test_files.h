@@ -1,4 +1,4 @@
-// Files for tests, made byte by byte: valid ones, and every way to lie that a test asks for.
+// For tests: files made byte by byte, valid ones, and every way to lie that a test asks for.
 #ifndef BITLOSS_CHECKPOINT_TEST_FILES_H_
 #define BITLOSS_CHECKPOINT_TEST_FILES_H_
 

@@ -1,4 +1,4 @@
-// Inputs, formats and tolerances that the tests of this folder share.
+// For tests: inputs, formats and tolerances that those of this folder share.
 #ifndef BITLOSS_COMPUTE_COMPUTE_TEST_INPUTS_H_
 #define BITLOSS_COMPUTE_COMPUTE_TEST_INPUTS_H_
 

@@ -1,6 +1,5 @@
 #include "bitloss/metrics/divergence.h"
 
-#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
@@ -63,7 +62,6 @@ struct RowPair {
 struct DivergenceSums {
   StripedSum kl;
   StripedSum kl_reverse;
-  StripedSum distance;  // sum |p - q|
 };
 
 }  // namespace bitloss
@@ -136,20 +134,6 @@ size_t FindFirst(const float* row, size_t size, float value) {
   return i;
 }
 
-// How many of the columns are larger than `value`.
-size_t CountAbove(const float* row, size_t size, float value) {
-  const FloatTag d;
-  const size_t N = hn::Lanes(d);
-  const auto threshold = hn::Set(d, value);
-  size_t count = 0;
-  size_t i = 0;
-  for (; i + N <= size; i += N) {
-    count += hn::CountTrue(d, hn::Gt(hn::LoadU(d, row + i), threshold));
-  }
-  for (; i < size; ++i) count += row[i] > value ? 1 : 0;
-  return count;
-}
-
 template <ExpRange kRange>
 HWY_INLINE void AddExpBlock(const float* row, size_t begin, size_t end, double max, ExpSums& sums) {
   const WideTag d;
@@ -203,7 +187,6 @@ HWY_INLINE void AddDivergenceBlock(const RowPair& rows, size_t begin, size_t end
   for (size_t s = 0; s < kStripes; s += hn::Lanes(d)) {
     auto kl = zero;
     auto kl_reverse = zero;
-    auto distance = zero;
     for (size_t c = begin + s; c < end; c += kStripes) {
       const auto log_p = hn::Sub(hn::Sub(LoadWide(rows.base + c), base_max), base_log_sum);
       const auto log_q = hn::Sub(hn::Sub(LoadWide(rows.lane + c), lane_max), lane_log_sum);
@@ -219,7 +202,6 @@ HWY_INLINE void AddDivergenceBlock(const RowPair& rows, size_t begin, size_t end
       }
       kl = hn::Add(kl, term);
       kl_reverse = hn::Sub(kl_reverse, reverse_term);
-      distance = hn::Add(distance, hn::Abs(excess));
     }
     const auto add = [&](StripedSum& to, hn::Vec<WideTag> more) HWY_ATTR {
       double* const stripes = to.stripes.data() + s;
@@ -227,7 +209,6 @@ HWY_INLINE void AddDivergenceBlock(const RowPair& rows, size_t begin, size_t end
     };
     add(sums.kl, kl);
     add(sums.kl_reverse, kl_reverse);
-    add(sums.distance, distance);
   }
 }
 
@@ -261,7 +242,6 @@ namespace {
 
 HWY_EXPORT(ScanExtent);
 HWY_EXPORT(FindFirst);
-HWY_EXPORT(CountAbove);
 HWY_EXPORT(SumExp);
 HWY_EXPORT(SumDivergence);
 
@@ -316,16 +296,7 @@ Divergence Compare(std::span<const float> base, const RowSummary& base_summary,
   Divergence divergence;
   divergence.kl = sums.kl.Total();
   divergence.kl_reverse = sums.kl_reverse.Total();
-  divergence.total_variation = 0.5 * sums.distance.Total();
   divergence.top1_agrees = base_summary.top1 == lane_summary.top1;
-  if (!divergence.top1_agrees) {
-    const auto top1 = static_cast<size_t>(base_summary.top1);
-    const float logit = lane[top1];
-    const auto before = lane.first(top1);  // of equals, the lower ids rank above
-    divergence.rank_of_base_top1 =
-        static_cast<int32_t>(HWY_DYNAMIC_DISPATCH(CountAbove)(lane.data(), lane.size(), logit) +
-                             static_cast<size_t>(std::count(before.begin(), before.end(), logit)));
-  }
   return divergence;
 }
 

@@ -6,7 +6,6 @@
 //   log p(v)         = logits[v] - max - log sum_w exp(logits[w] - max)
 //   kl               = sum_v p (log p - log q)   extra nats when q serves who wants p
 //   kl_reverse       = sum_v q (log q - log p)   weighs what q invents
-//   total_variation  = 1/2 sum_v |p - q|
 //
 // The sums run over all columns: no truncation, no epsilon, no clipping; 0 log 0 is 0, and
 // p > 0 with q = 0 (a lane's logit of -inf) makes kl infinite, which is its value.
@@ -51,9 +50,7 @@ double LogProb(std::span<const float> logits, const RowSummary& summary, size_t 
 struct Divergence {
   double kl = 0;
   double kl_reverse = 0;
-  double total_variation = 0;
-  bool top1_agrees = false;       // the most likely token is the same
-  int32_t rank_of_base_top1 = 0;  // tokens that the lane ranks above base's first; 0 when agreed
+  bool top1_agrees = false;  // the most likely token is the same
 };
 
 // Requires: rows of equal length with their own summaries.

@@ -1,4 +1,4 @@
-// A small study whose numbers can be done by hand, and its report.
+// For tests: a small study whose numbers can be done by hand, and its report.
 //
 // Protocol 0: units 0 and 1, of 4 and 5 scored tokens; losses of lane 0 are 0, 1, 2, ..., those of
 // lane 1 are 0.25 higher, its KL is (loss / 64), its top-1 differs at tokens 0 and 4.

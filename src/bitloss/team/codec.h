@@ -22,7 +22,7 @@ namespace bitloss {
 template <class T>
 concept PlainValue = std::is_arithmetic_v<T> || std::is_enum_v<T>;
 
-class Encoder {
+class MessageWriter {
  public:
   template <class... Values>
   void operator()(Values&... values) {
@@ -65,9 +65,9 @@ class Encoder {
   Message bytes_;
 };
 
-class Decoder {
+class MessageReader {
  public:
-  explicit Decoder(MessageView bytes) : reader_(bytes) {}
+  explicit MessageReader(MessageView bytes) : reader_(bytes) {}
 
   template <class... Values>
   void operator()(Values&... values) {
@@ -136,17 +136,17 @@ class Decoder {
 
 template <class T>
 Message Encode(T value) {
-  Encoder encoder;
-  encoder(value);
-  return encoder.Take();
+  MessageWriter writer;
+  writer(value);
+  return writer.Take();
 }
 
 template <class T>
 Result<T> Decode(MessageView bytes) {
   T value{};
-  Decoder decoder(bytes);
-  decoder(value);
-  BITLOSS_DO(decoder.Finish());
+  MessageReader reader(bytes);
+  reader(value);
+  BITLOSS_DO(reader.Finish());
   return value;
 }
 

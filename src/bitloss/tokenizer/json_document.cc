@@ -71,8 +71,8 @@ class TreeBuilder : public nlohmann::json_sax<Json> {
   }
 
   bool Open(Json container) {
-    if (open_.size() == kMaxJsonDepth) {
-      return Fail(BadInput("nested more than {} deep", kMaxJsonDepth));
+    if (open_.size() == kMaxTokenizerJsonDepth) {
+      return Fail(BadInput("nested more than {} deep", kMaxTokenizerJsonDepth));
     }
     // A container does not grow while one inside it is open, so the pointers hold.
     open_.push_back(Insert(std::move(container)));

@@ -14,7 +14,7 @@
 namespace bitloss {
 
 // Objects and arrays within one another; real files have nine.
-inline constexpr size_t kMaxJsonDepth = 64;
+inline constexpr size_t kMaxTokenizerJsonDepth = 64;
 
 // kBadInput, with the byte, if `text` is not JSON or nested more deeply.
 Result<nlohmann::json> ReadJson(std::string_view text);

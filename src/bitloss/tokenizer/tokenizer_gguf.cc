@@ -163,13 +163,14 @@ Result<TokenizerParts> ReadByteLevel(const Keys& keys) {
   steps.emplace_back(SplitBy(named.pattern));
   const BpeOptions options{.whole_pieces = named.whole_pieces};
 
-  TokenizerParts parts{.vocabulary = std::move(all),
-                       .added_tokens = AddedTokens(AddedTokensOf(keys), normalizer),
-                       .normalizer = normalizer,
-                       .pre_tokenizer = PreTokenizer(std::move(steps)),
-                       .model = BpeModel(pieces, std::move(merges.value().table), options),
-                       .decoder = Decoder({Decoder::ByteLevel{}}, Decoder::Between::kNothing),
-                       .model_description = DescribeBpe(options) + merges.value().pairs};
+  TokenizerParts parts{
+      .vocabulary = std::move(all),
+      .added_tokens = AddedTokens(AddedTokensOf(keys), normalizer),
+      .normalizer = normalizer,
+      .pre_tokenizer = PreTokenizer(std::move(steps)),
+      .model = BpeModel(pieces, std::move(merges.value().table), options),
+      .decoder = TokenDecoder({TokenDecoder::ByteLevel{}}, TokenDecoder::Between::kNothing),
+      .model_description = DescribeBpe(options) + merges.value().pairs};
   BITLOSS_DO(ReadEnds(keys, named.adds_bos, parts));
   return parts;
 }
@@ -221,8 +222,8 @@ Result<TokenizerParts> ReadSentencePiece(const Keys& keys) {
       .normalizer = normalizer,
       .pre_tokenizer = {},
       .model = SpmModel(std::move(pieces), std::move(scores), byte_tokens, unknown),
-      .decoder = Decoder::SentencePiece(prefix ? Decoder::LeadingSpace::kDrop
-                                               : Decoder::LeadingSpace::kKeep),
+      .decoder = TokenDecoder::SentencePiece(prefix ? TokenDecoder::LeadingSpace::kDrop
+                                                    : TokenDecoder::LeadingSpace::kKeep),
       .model_description = std::move(description)};
   BITLOSS_DO(ReadEnds(keys, /*adds_bos=*/true, parts));
   return parts;

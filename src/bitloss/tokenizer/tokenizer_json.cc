@@ -135,7 +135,7 @@ Result<TokenizerParts> ReadParts(std::string_view text) {
 
   BITLOSS_TRY(PreTokenizerPlan plan, ReadPreTokenizer(FieldOrNull(root, "pre_tokenizer")));
   BITLOSS_TRY(Normalizer normalizer, ReadNormalizer(FieldOrNull(root, "normalizer")));
-  BITLOSS_TRY(Decoder decoder, ReadDecoder(FieldOrNull(root, "decoder")));
+  BITLOSS_TRY(TokenDecoder decoder, ReadDecoder(FieldOrNull(root, "decoder")));
   BITLOSS_TRY(const BpeOptions options, ReadOptions(model, document.vocabulary, plan.alphabet));
   auto merges = RankMerges(document.merges, document.vocabulary);
   if (!merges.ok()) return Within("model.merges", merges.error());

@@ -9,10 +9,10 @@
 
 #include "bitloss/tokenizer/added_tokens.h"
 #include "bitloss/tokenizer/bpe.h"
-#include "bitloss/tokenizer/decoder.h"
 #include "bitloss/tokenizer/normalizer.h"
 #include "bitloss/tokenizer/pre_tokenizer.h"
 #include "bitloss/tokenizer/spm.h"
+#include "bitloss/tokenizer/token_decoder.h"
 #include "bitloss/tokenizer/vocabulary.h"
 
 namespace bitloss {
@@ -23,7 +23,7 @@ struct TokenizerParts {
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
   std::variant<BpeModel, SpmModel> model;
-  Decoder decoder;
+  TokenDecoder decoder;
   std::vector<TokenId> prefix = {};       // AddTokens::kModel puts these in front
   std::vector<TokenId> suffix = {};       // and these behind
   bool surroundings_are_settled = false;  // by a template, so that no other setting changes them

@@ -195,15 +195,15 @@ Status ReadTemplate(const JsonFields& node, const Vocabulary& vocabulary, Surrou
   return Ok();
 }
 
-Result<Decoder::Step> DecoderStep(const JsonFields& node, const std::string& type) {
-  if (type == "ByteLevel") return Decoder::Step(Decoder::ByteLevel{});
-  if (type == "ByteFallback") return Decoder::Step(Decoder::ByteFallback{});
-  if (type == "Fuse") return Decoder::Step(Decoder::Fuse{});
+Result<TokenDecoder::Step> DecoderStep(const JsonFields& node, const std::string& type) {
+  if (type == "ByteLevel") return TokenDecoder::Step(TokenDecoder::ByteLevel{});
+  if (type == "ByteFallback") return TokenDecoder::Step(TokenDecoder::ByteFallback{});
+  if (type == "Fuse") return TokenDecoder::Step(TokenDecoder::Fuse{});
   if (type == "Replace") {
     BITLOSS_DO(node.Only({"type", "pattern", "content"}));
     BITLOSS_TRY(std::string from, LiteralPattern(node));
     BITLOSS_TRY(std::string to, node.String("content"));
-    return Decoder::Step(Decoder::Replace{std::move(from), std::move(to)});
+    return TokenDecoder::Step(TokenDecoder::Replace{std::move(from), std::move(to)});
   }
   if (type == "Strip") {
     BITLOSS_DO(node.Only({"type", "content", "start", "stop"}));
@@ -211,12 +211,12 @@ Result<Decoder::Step> DecoderStep(const JsonFields& node, const std::string& typ
     if (content.empty()) return BadInput("{} is empty", node.PathOf("content"));
     BITLOSS_TRY(const uint64_t start, node.Count("start"));
     BITLOSS_TRY(const uint64_t stop, node.Count("stop"));
-    return Decoder::Step(Decoder::Strip{std::move(content), start, stop});
+    return TokenDecoder::Step(TokenDecoder::Strip{std::move(content), start, stop});
   }
   if (type == "Metaspace") {
     BITLOSS_TRY(const PreTokenizer::Metaspace metaspace, ReadMetaspace(node));
-    using First = Decoder::Metaspace::First;
-    return Decoder::Step(Decoder::Metaspace{
+    using First = TokenDecoder::Metaspace::First;
+    return TokenDecoder::Step(TokenDecoder::Metaspace{
         metaspace.replacement, metaspace.prepend == PreTokenizer::Metaspace::Prepend::kNever
                                    ? First::kKeep
                                    : First::kDrop});
@@ -264,16 +264,16 @@ Result<Surroundings> ReadPostProcessor(const Json& value, const Vocabulary& voca
   return around;
 }
 
-Result<Decoder> ReadDecoder(const Json& value) {
-  if (value.is_null()) return Decoder({}, Decoder::Between::kSpace);
-  std::vector<Decoder::Step> steps;
+Result<TokenDecoder> ReadDecoder(const Json& value) {
+  if (value.is_null()) return TokenDecoder({}, TokenDecoder::Between::kSpace);
+  std::vector<TokenDecoder::Step> steps;
   BITLOSS_DO(ForEachStep(value, "decoder", "decoders",
                          [&](const JsonFields& node, const std::string& type) -> Status {
                            BITLOSS_TRY(auto step, DecoderStep(node, type));
                            steps.push_back(std::move(step));
                            return Ok();
                          }));
-  return Decoder(std::move(steps), Decoder::Between::kNothing);
+  return TokenDecoder(std::move(steps), TokenDecoder::Between::kNothing);
 }
 
 }  // namespace bitloss

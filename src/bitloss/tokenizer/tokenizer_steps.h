@@ -8,9 +8,9 @@
 
 #include "bitloss/base/result.h"
 #include "bitloss/tokenizer/bpe.h"
-#include "bitloss/tokenizer/decoder.h"
 #include "bitloss/tokenizer/normalizer.h"
 #include "bitloss/tokenizer/pre_tokenizer.h"
+#include "bitloss/tokenizer/token_decoder.h"
 #include "bitloss/tokenizer/vocabulary.h"
 
 namespace bitloss {
@@ -33,7 +33,7 @@ struct Surroundings {
 };
 Result<Surroundings> ReadPostProcessor(const nlohmann::json& value, const Vocabulary& vocabulary);
 
-Result<Decoder> ReadDecoder(const nlohmann::json& value);
+Result<TokenDecoder> ReadDecoder(const nlohmann::json& value);
 
 }  // namespace bitloss
 

@@ -32,13 +32,12 @@ Divergence Compare(std::span<const float> base, std::span<const float> lane) {
   Divergence divergence;
   double infinite_kl = 0;
   double infinite_kl_reverse = 0;
-  Sum kl, kl_reverse, distance;
+  Sum kl, kl_reverse;
   for (size_t v = 0; v < base.size(); ++v) {
     const double log_p = LogProb(base, base_summary, v);
     const double log_q = LogProb(lane, lane_summary, v);
     const double p = std::exp(log_p);
     const double q = std::exp(log_q);
-    distance.Add(std::abs(p - q));
     if (p > 0 && std::isinf(log_q)) {
       infinite_kl = -log_q;
     } else if (p > 0) {
@@ -52,14 +51,7 @@ Divergence Compare(std::span<const float> base, std::span<const float> lane) {
   }
   divergence.kl = kl.Total() + infinite_kl;
   divergence.kl_reverse = kl_reverse.Total() + infinite_kl_reverse;
-  divergence.total_variation = 0.5 * distance.Total();
   divergence.top1_agrees = base_summary.top1 == lane_summary.top1;
-
-  const auto top1 = static_cast<size_t>(base_summary.top1);
-  for (size_t v = 0; v < lane.size(); ++v) {
-    const bool above = lane[v] > lane[top1] || (lane[v] == lane[top1] && v < top1);
-    if (above) ++divergence.rank_of_base_top1;
-  }
   return divergence;
 }
 

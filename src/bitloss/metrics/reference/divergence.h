@@ -1,4 +1,5 @@
-// The definition of metrics/divergence.h in plain loops: what the fast version is tested against.
+// For tests: the definition of metrics/divergence.h in plain loops, which the fast version is held
+// against.
 #ifndef BITLOSS_METRICS_REFERENCE_DIVERGENCE_H_
 #define BITLOSS_METRICS_REFERENCE_DIVERGENCE_H_
 

@@ -1,4 +1,4 @@
-// Weights like a model's, for tests.
+// For tests: weights like a model's.
 #ifndef BITLOSS_QUANT_TESTDATA_GAUSSIAN_MATRIX_H_
 #define BITLOSS_QUANT_TESTDATA_GAUSSIAN_MATRIX_H_
 

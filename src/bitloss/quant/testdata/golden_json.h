@@ -1,4 +1,4 @@
-// Reads the arrays of the golden files beside this: hexadecimal raw little-endian bytes.
+// For tests: reads the arrays of the golden files beside this, hexadecimal raw little-endian bytes.
 #ifndef BITLOSS_QUANT_TESTDATA_GOLDEN_JSON_H_
 #define BITLOSS_QUANT_TESTDATA_GOLDEN_JSON_H_
 

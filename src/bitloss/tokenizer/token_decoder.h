@@ -1,6 +1,6 @@
 // Tokens back to text: the `decoder` of tokenizer.json.
-#ifndef BITLOSS_TOKENIZER_DECODER_H_
-#define BITLOSS_TOKENIZER_DECODER_H_
+#ifndef BITLOSS_TOKENIZER_TOKEN_DECODER_H_
+#define BITLOSS_TOKENIZER_TOKEN_DECODER_H_
 
 #include <cstddef>
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace bitloss {
 
-class Decoder {
+class TokenDecoder {
  public:
   // Letters of the byte alphabet become bytes; a token with another character in it is itself. All
   // tokens become one text, U+FFFD where their bytes are not valid UTF-8.
@@ -41,12 +41,13 @@ class Decoder {
   // What goes between tokens at last: a space if the file has no decoder, as `tokenizers` does it.
   enum class Between { kNothing, kSpace };
 
-  Decoder() = default;
-  Decoder(std::vector<Step> steps, Between between) : steps_(std::move(steps)), between_(between) {}
+  TokenDecoder() = default;
+  TokenDecoder(std::vector<Step> steps, Between between)
+      : steps_(std::move(steps)), between_(between) {}
 
   // SentencePiece's: spaces from U+2581, bytes, and the space that was put in front goes.
   enum class LeadingSpace { kKeep, kDrop };
-  static Decoder SentencePiece(LeadingSpace leading_space);
+  static TokenDecoder SentencePiece(LeadingSpace leading_space);
 
   // Valid UTF-8 whatever the tokens. Requires: tokens are valid UTF-8.
   std::string Decode(std::vector<std::string> tokens) const;
@@ -58,4 +59,4 @@ class Decoder {
 
 }  // namespace bitloss
 
-#endif  // BITLOSS_TOKENIZER_DECODER_H_
+#endif  // BITLOSS_TOKENIZER_TOKEN_DECODER_H_

@@ -1,4 +1,4 @@
-#include "bitloss/tokenizer/decoder.h"
+#include "bitloss/tokenizer/token_decoder.h"
 
 #include <charconv>
 #include <optional>
@@ -31,18 +31,18 @@ std::optional<char> ByteOf(std::string_view token) {
   return static_cast<char>(value);
 }
 
-void Apply(const Decoder::ByteLevel&, Tokens& tokens) {
+void Apply(const TokenDecoder::ByteLevel&, Tokens& tokens) {
   for (std::string& token : tokens) {
     if (auto bytes = BytesOfLetters(token)) token = *std::move(bytes);
   }
   tokens = {ReplaceInvalidUtf8(Join(tokens, ""))};  // a character may span tokens
 }
 
-void Apply(const Decoder::Replace& step, Tokens& tokens) {
+void Apply(const TokenDecoder::Replace& step, Tokens& tokens) {
   for (std::string& token : tokens) token = ReplaceAll(token, step.from, step.to);
 }
 
-void Apply(const Decoder::ByteFallback&, Tokens& tokens) {
+void Apply(const TokenDecoder::ByteFallback&, Tokens& tokens) {
   Tokens out;
   std::string bytes;
   const auto flush = [&] {
@@ -66,9 +66,9 @@ void Apply(const Decoder::ByteFallback&, Tokens& tokens) {
   tokens = std::move(out);
 }
 
-void Apply(const Decoder::Fuse&, Tokens& tokens) { tokens = {Join(tokens, "")}; }
+void Apply(const TokenDecoder::Fuse&, Tokens& tokens) { tokens = {Join(tokens, "")}; }
 
-void Apply(const Decoder::Strip& step, Tokens& tokens) {
+void Apply(const TokenDecoder::Strip& step, Tokens& tokens) {
   for (std::string& token : tokens) {
     for (size_t i = 0; i < step.start && token.starts_with(step.content); ++i) {
       token.erase(0, step.content.size());
@@ -79,9 +79,9 @@ void Apply(const Decoder::Strip& step, Tokens& tokens) {
   }
 }
 
-void Apply(const Decoder::Metaspace& step, Tokens& tokens) {
+void Apply(const TokenDecoder::Metaspace& step, Tokens& tokens) {
   for (size_t i = 0; i < tokens.size(); ++i) {
-    const bool drop = i == 0 && step.first == Decoder::Metaspace::First::kDrop &&
+    const bool drop = i == 0 && step.first == TokenDecoder::Metaspace::First::kDrop &&
                       tokens[i].starts_with(step.replacement);
     if (drop) tokens[i].erase(0, step.replacement.size());
     tokens[i] = ReplaceAll(tokens[i], step.replacement, " ");
@@ -90,13 +90,13 @@ void Apply(const Decoder::Metaspace& step, Tokens& tokens) {
 
 }  // namespace
 
-Decoder Decoder::SentencePiece(LeadingSpace leading_space) {
+TokenDecoder TokenDecoder::SentencePiece(LeadingSpace leading_space) {
   const size_t drop = leading_space == LeadingSpace::kDrop ? 1 : 0;
-  return Decoder({Replace{"\u2581", " "}, ByteFallback{}, Fuse{}, Strip{" ", drop, 0}},
-                 Between::kNothing);
+  return TokenDecoder({Replace{"\u2581", " "}, ByteFallback{}, Fuse{}, Strip{" ", drop, 0}},
+                      Between::kNothing);
 }
 
-std::string Decoder::Decode(std::vector<std::string> tokens) const {
+std::string TokenDecoder::Decode(std::vector<std::string> tokens) const {
   for (const Step& step : steps_) {
     std::visit([&](const auto& kind) { Apply(kind, tokens); }, step);
   }
