@@ -1,11 +1,130 @@
 #include "bitloss/compute/backend.h"
 
-namespace bitloss {
+#include <algorithm>
+#include <chrono>
 
-void Backend::MatMuls(std::span<const Product> products, ConstMatrixView x,
+#include "bitloss/compute/rounded_arithmetic.h"
+
+namespace bitloss {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Does rows in parallel; the error of the first bad row, if there is one.
+template <class Work>
+Status ForEachRow(ThreadPool& threads, size_t num_rows, const Work& work) {
+  std::vector<Status> rows(num_rows);
+  threads.ForEachPart(num_rows, [&](size_t row, size_t thread) { rows[row] = work(row, thread); });
+  for (const Status& row : rows) BITLOSS_DO(row);
+  return Ok();
+}
+
+}  // namespace
+
+Tensor Backend::ToTensor(ConstMatrixView values) const {
+  Tensor tensor(memory(), values.rows, values.cols);
+  if (values.rows > 0) Upload(values, tensor);
+  return tensor;
+}
+
+Tensor Backend::ToTensor(std::span<const float> values) const {
+  return ToTensor(
+      ConstMatrixView{values.data(), values.empty() ? 0u : 1u, values.size(), values.size()});
+}
+
+Matrix Backend::ToMatrix(ConstDeviceView values) const {
+  Matrix matrix(values.rows, values.cols);
+  Download(values, matrix);
+  return matrix;
+}
+
+void Backend::Embed(const EncodedMatrix& table, std::span<const int32_t> tokens,
+                    DeviceView x) const {
+  BITLOSS_CHECK(tokens.size() == x.rows && table.cols == x.cols);
+  Matrix rows(x.rows, x.cols);
+  for (size_t row = 0; row < x.rows; ++row) {
+    BITLOSS_CHECK(tokens[row] >= 0 && static_cast<size_t>(tokens[row]) < table.rows);
+    table.format.decode(table, static_cast<size_t>(tokens[row]), 0, rows.Row(row));
+  }
+  Upload(rows, x);
+}
+
+void Backend::MatMuls(std::span<const Product> products, ConstDeviceView x,
                       std::span<const RowRange> calls) const {
   for (const Product& product : products) {
     MatMul(*product.weights, product.bias, x, calls, product.y);
+  }
+}
+
+void Backend::RoundActivations(Execution::Kind execution, ConstDeviceView from,
+                               DeviceView to) const {
+  Matrix rows = ToMatrix(from);
+  RoundRows(execution, threads(), rows);
+  Upload(rows, to);
+}
+
+void Backend::AttentionInFp16(const AttentionShape& shape, ConstDeviceView queries,
+                              std::span<const AttentionSequence> sequences, DeviceView out) const {
+  std::vector<Matrix> staging(2 * sequences.size() + 1);
+  std::vector<HostSequence> on_host;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    const AttentionSequence& sequence = sequences[i];
+    on_host.push_back({sequence.rows, sequence.first_position,
+                       OnHost(sequence.keys, staging[2 * i]),
+                       OnHost(sequence.values, staging[2 * i + 1])});
+  }
+  Matrix result(out.rows, out.cols);
+  AttendInFp16(shape, OnHost(queries, staging.back()), on_host, threads(), result);
+  Upload(result, out);
+}
+
+Result<std::vector<RowSummary>> Backend::Summarize(ConstDeviceView logits) const {
+  Matrix staging;
+  const ConstMatrixView rows = OnHost(logits, staging);
+  std::vector<RowSummary> summaries(rows.rows);
+  BITLOSS_DO(ForEachRow(threads(), rows.rows, [&](size_t row, size_t) -> Status {
+    BITLOSS_TRY(summaries[row], bitloss::Summarize(rows.Row(row)));
+    return Ok();
+  }));
+  return summaries;
+}
+
+Result<Backend::Comparison> Backend::Compare(ConstDeviceView base,
+                                             std::span<const RowSummary> base_summaries,
+                                             ConstDeviceView lane) const {
+  BITLOSS_CHECK(base.rows == lane.rows && base.cols == lane.cols);
+  BITLOSS_CHECK(base_summaries.size() == base.rows);
+  Matrix base_staging;
+  Matrix lane_staging;
+  const ConstMatrixView base_rows = OnHost(base, base_staging);
+  const ConstMatrixView lane_rows = OnHost(lane, lane_staging);
+  Comparison comparison{std::vector<RowSummary>(lane.rows), std::vector<Divergence>(lane.rows)};
+  std::vector<double> seconds(threads().num_threads());
+  BITLOSS_DO(ForEachRow(threads(), lane.rows, [&](size_t row, size_t thread) -> Status {
+    RowSummary& summary = comparison.summaries[row];
+    BITLOSS_TRY(summary, bitloss::Summarize(lane_rows.Row(row)));
+    const auto start = Clock::now();
+    comparison.divergences[row] =
+        bitloss::Compare(base_rows.Row(row), base_summaries[row], lane_rows.Row(row), summary);
+    seconds[thread] += SecondsSince(start);
+    return Ok();
+  }));
+  for (const double s : seconds) comparison.seconds += s / static_cast<double>(seconds.size());
+  return comparison;
+}
+
+void Backend::Read(ConstDeviceView from, std::span<const Element> elements,
+                   std::span<float> values) const {
+  BITLOSS_CHECK(elements.size() == values.size());
+  Matrix staging;
+  const ConstMatrixView rows = OnHost(from, staging);
+  for (size_t i = 0; i < elements.size(); ++i) {
+    BITLOSS_CHECK(elements[i].col < rows.cols);
+    values[i] = rows.Row(elements[i].row)[elements[i].col];
   }
 }
 

@@ -1,9 +1,15 @@
 // The operations of a decoder-only transformer. Everything that a model computes goes through here.
 //
-// Matrices are FP32, row-major, one row per token. The contract of the CPU backend: a row of an
-// output depends on its own inputs only and its bits are the same for any batch, thread count and
-// instruction set (design: an output element of a product is accumulated over k in ascending order
-// with one fused multiply-add per term; other reductions are striped by 16).
+// Tensors are FP32, row-major, one row per token, and belong to a backend: their elements are its
+// own business, and the host sees them through Upload, Download and OnHost alone.
+//
+// Which bits come out is each backend's promise. The CPU's: a row of an output depends on its own
+// inputs only and its bits are the same for any batch, thread count and instruction set (an output
+// element of a product is accumulated over k in ascending order with one fused multiply-add per
+// term; other reductions are striped by 16).
+//
+// A device that fails in the middle of an operation, or has no memory left for its result, throws:
+// there is no result to go on with. Nothing below the command line catches that.
 //
 // Abstract because the same model runs on the plain reference (double precision, the definition),
 // on the CPU and on a GPU.
@@ -19,6 +25,8 @@
 
 #include "bitloss/base/result.h"
 #include "bitloss/base/threads.h"
+#include "bitloss/compute/tensor.h"
+#include "bitloss/metrics/divergence.h"
 #include "bitloss/quant/format.h"
 #include "bitloss/quant/scheme.h"
 #include "bitloss/tensor/matrix.h"
@@ -54,14 +62,13 @@ enum class Packing { kCopy, kInPlace };
 // cos and sin of position * frequency, [positions][head_dim / 2] each. Filled by the model in
 // double precision, rounded once to FP32.
 struct RopeTable {
-  Matrix cos;
-  Matrix sin;
+  Tensor cos;
+  Tensor sin;
 };
 
 struct AttentionShape {
   size_t num_heads = 0;
-  size_t num_kv_heads =
-      0;  // divides num_heads; query head j reads kv head j / (num_heads / num_kv_heads)
+  size_t num_kv_heads = 0;  // query head j reads kv head j / (num_heads / num_kv_heads)
   size_t head_dim = 0;
 };
 
@@ -69,8 +76,8 @@ struct AttentionShape {
 struct AttentionSequence {
   RowRange rows;              // its rows of `queries` and `out`; row i stands at first_position + i
   size_t first_position = 0;  // how many keys come before its first new token
-  ConstMatrixView keys;       // [first_position + rows.size()][num_kv_heads * head_dim], rotated
-  ConstMatrixView values;     // the same shape
+  ConstDeviceView keys;       // [first_position + rows.size()][num_kv_heads * head_dim], rotated
+  ConstDeviceView values;     // the same shape
 };
 
 class Backend {
@@ -79,6 +86,38 @@ class Backend {
 
   // For records: "cpu, AVX3_DL, 2 threads".
   virtual std::string Describe() const = 0;
+
+  // Where tensors of this backend lie. All tensors of its operations come from it.
+  virtual TensorMemory& memory() const = 0;
+
+  // The host's threads: what operations on the CPU run on, shared with loops around them.
+  virtual ThreadPool& threads() const = 0;
+
+  // --- Between host and device. Shapes are equal.
+
+  virtual void Upload(ConstMatrixView from, DeviceView to) const = 0;
+  virtual void Download(ConstDeviceView from, MatrixView to) const = 0;
+  // A tensor's elements on the host: where they lie if that is the host's memory, else copied to
+  // `staging`, which must outlive the view.
+  virtual ConstMatrixView OnHost(ConstDeviceView from, Matrix& staging) const = 0;
+
+  // New tensors with the values given: a vector is [1][n], and [0][0] if it is empty.
+  Tensor ToTensor(ConstMatrixView values) const;
+  Tensor ToTensor(std::span<const float> values) const;
+  Matrix ToMatrix(ConstDeviceView values) const;
+
+  // --- Moving rows.
+
+  // to = from. They do not overlap.
+  virtual void Copy(ConstDeviceView from, DeviceView to) const = 0;
+  // to[i] = from[rows[i]].
+  virtual void GatherRows(ConstDeviceView from, std::span<const size_t> rows,
+                          DeviceView to) const = 0;
+  // x[i] = row tokens[i] of `table`, decoded. Requires: 0 <= tokens[i] < table.rows.
+  virtual void Embed(const EncodedMatrix& table, std::span<const int32_t> tokens,
+                     DeviceView x) const;
+
+  // --- Products.
 
   // Repacks a matrix for MatMul. kUnsupported if this backend cannot run it, with the reason. With
   // kInPlace, formats that kernels read as they are stay where they are; others are copied all the
@@ -91,45 +130,76 @@ class Backend {
     return Pack(weights, execution, Packing::kCopy);
   }
 
-  // y[t][o] = sum_i x[t][i] W[o][i] + bias[o]; bias is empty or [out]. x [tokens][in],
+  // y[t][o] = sum_i x[t][i] W[o][i] + bias[o]; bias is a vector of [out], or empty. x [tokens][in],
   // y [tokens][out]. `calls` cuts the rows into what a batch of one would pass at once (a sequence;
   // in decoding one token); only executions that look at a whole call care (LLM.int8's outlier
   // columns). The calls cover all rows in order. x and y do not overlap.
-  virtual void MatMul(const PackedMatrix& weights, std::span<const float> bias, ConstMatrixView x,
-                      std::span<const RowRange> calls, MatrixView y) const = 0;
+  virtual void MatMul(const PackedMatrix& weights, ConstDeviceView bias, ConstDeviceView x,
+                      std::span<const RowRange> calls, DeviceView y) const = 0;
 
   // One of several products with the same x.
   struct Product {
     const PackedMatrix* weights;
-    std::span<const float> bias;
-    MatrixView y;
+    ConstDeviceView bias;
+    DeviceView y;
   };
   // The same as a MatMul for each; what they have in common is done once.
-  virtual void MatMuls(std::span<const Product> products, ConstMatrixView x,
+  virtual void MatMuls(std::span<const Product> products, ConstDeviceView x,
                        std::span<const RowRange> calls) const;
 
+  // --- The rest of a block.
+
   // y[t][i] = x[t][i] / sqrt(mean_i(x[t][i]^2) + eps) * weight[i]. y may be x.
-  virtual void RmsNorm(ConstMatrixView x, std::span<const float> weight, float eps,
-                       MatrixView y) const = 0;
+  virtual void RmsNorm(ConstDeviceView x, ConstDeviceView weight, float eps,
+                       DeviceView y) const = 0;
 
   // Rotates each head of each row by its position, halves paired (i, i + head_dim / 2).
   // x [tokens][num_heads * head_dim], positions [tokens] < table rows.
   virtual void Rope(const RopeTable& table, std::span<const uint32_t> positions, size_t head_dim,
-                    MatrixView x) const = 0;
+                    DeviceView x) const = 0;
 
   // out[t] = softmax(q[t] . k / sqrt(head_dim)) v over keys at or before t's position, for each
   // head. queries and out [tokens][num_heads * head_dim].
-  virtual void Attention(const AttentionShape& shape, ConstMatrixView queries,
-                         std::span<const AttentionSequence> sequences, MatrixView out) const = 0;
+  virtual void Attention(const AttentionShape& shape, ConstDeviceView queries,
+                         std::span<const AttentionSequence> sequences, DeviceView out) const = 0;
 
   // out = silu(gate) * up, element by element; silu(z) = z / (1 + exp(-z)). out may be gate.
-  virtual void SwiGlu(ConstMatrixView gate, ConstMatrixView up, MatrixView out) const = 0;
+  virtual void SwiGlu(ConstDeviceView gate, ConstDeviceView up, DeviceView out) const = 0;
 
   // x += delta.
-  virtual void Add(ConstMatrixView delta, MatrixView x) const = 0;
+  virtual void Add(ConstDeviceView delta, DeviceView x) const = 0;
 
-  // The threads that the operations run on; shared with loops around them.
-  virtual ThreadPool& threads() const = 0;
+  // --- The arithmetic of controls (rounded_arithmetic.h): as other engines compute. By loops of
+  // the host's, wherever tensors lie.
+
+  // to = from, every element rounded as `execution` says. `to` may be `from`.
+  // Requires: RoundsActivations(execution).
+  virtual void RoundActivations(Execution::Kind execution, ConstDeviceView from,
+                                DeviceView to) const;
+  // Attention as eager FP16 code computes it. Shapes as Attention's.
+  virtual void AttentionInFp16(const AttentionShape& shape, ConstDeviceView queries,
+                               std::span<const AttentionSequence> sequences, DeviceView out) const;
+
+  // --- Looking at logits, [rows][vocabulary].
+
+  // metrics/divergence.h, for each row. kBadInput if a row's logits are not usable.
+  virtual Result<std::vector<RowSummary>> Summarize(ConstDeviceView logits) const;
+  struct Comparison {
+    std::vector<RowSummary> summaries;    // of the lane
+    std::vector<Divergence> divergences;  // from the baseline
+    double seconds = 0;                   // that comparing took, beside making the summaries
+  };
+  // Each row of a lane beside the baseline's. The shapes are equal.
+  virtual Result<Comparison> Compare(ConstDeviceView base,
+                                     std::span<const RowSummary> base_summaries,
+                                     ConstDeviceView lane) const;
+  // Single elements.
+  struct Element {
+    size_t row = 0;
+    size_t col = 0;
+  };
+  virtual void Read(ConstDeviceView from, std::span<const Element> elements,
+                    std::span<float> values) const;
 };
 
 // The plain reference: loops in double precision, one thread. It is the definition; never

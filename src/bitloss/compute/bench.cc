@@ -73,8 +73,9 @@ Matrix RandomWeights(size_t rows, size_t cols) {
   return matrix;
 }
 
-RopeTable RandomRotations(size_t positions, size_t half) {
-  return {RandomActivations(positions, half), RandomActivations(positions, half)};
+RopeTable RandomRotations(const Backend& backend, size_t positions, size_t half) {
+  const Matrix angles = RandomActivations(positions, half);
+  return {backend.ToTensor(angles), backend.ToTensor(angles)};
 }
 
 size_t SystemSize(int name) {
@@ -150,8 +151,8 @@ Result<std::vector<MatMulRecord>> BenchmarkMatMul(const Backend& backend,
   const bool real = scheme.execution.kind == Execution::Kind::kRealActivations;
   std::vector<MatMulRecord> records;
   for (const size_t num_tokens : tokens) {
-    const Matrix x = RandomActivations(num_tokens, in);
-    Matrix y(num_tokens, out);
+    const Tensor x = backend.ToTensor(RandomActivations(num_tokens, in));
+    Tensor y(backend.memory(), num_tokens, out);
     const RowRange call = {0, num_tokens};
     MatMulRecord record{.scheme = std::string(scheme_text),
                         .shape = {num_tokens, in, out},
@@ -176,10 +177,13 @@ Result<std::vector<MatMulRecord>> BenchmarkMatMul(const Backend& backend,
 AttentionRecord BenchmarkAttention(const Backend& backend, const MachineLimits& limits,
                                    const AttentionShape& shape, size_t tokens, size_t keys,
                                    double seconds) {
-  const Matrix q = RandomActivations(tokens, shape.num_heads * shape.head_dim);
-  const Matrix k = RandomActivations(keys, shape.num_kv_heads * shape.head_dim);
-  const Matrix v = RandomActivations(keys, shape.num_kv_heads * shape.head_dim);
-  Matrix out(tokens, q.cols());
+  const auto random = [&](size_t rows, size_t heads) {
+    return backend.ToTensor(RandomActivations(rows, heads * shape.head_dim));
+  };
+  const Tensor q = random(tokens, shape.num_heads);
+  const Tensor k = random(keys, shape.num_kv_heads);
+  const Tensor v = random(keys, shape.num_kv_heads);
+  Tensor out(backend.memory(), tokens, q.cols());
   const AttentionSequence sequence = {
       .rows = {0, tokens}, .first_position = keys - tokens, .keys = k.view(), .values = v.view()};
   AttentionRecord record{.shape = shape, .tokens = tokens, .keys = keys};
@@ -196,10 +200,10 @@ AttentionRecord BenchmarkAttention(const Backend& backend, const MachineLimits& 
 std::vector<RowRecord> BenchmarkRowOperations(const Backend& backend, const MachineLimits& limits,
                                               size_t width, size_t head_dim, size_t tokens,
                                               double seconds) {
-  const Matrix a = RandomActivations(tokens, width);
-  Matrix b = RandomActivations(tokens, width);
-  const std::vector<float> weight(width, 1.0f);
-  const RopeTable rotations = RandomRotations(tokens, head_dim / 2);
+  const Tensor a = backend.ToTensor(RandomActivations(tokens, width));
+  Tensor b = backend.ToTensor(RandomActivations(tokens, width));
+  const Tensor weight = backend.ToTensor(std::vector<float>(width, 1.0f));
+  const RopeTable rotations = RandomRotations(backend, tokens, head_dim / 2);
   std::vector<uint32_t> positions(tokens);
   for (size_t i = 0; i < tokens; ++i) positions[i] = static_cast<uint32_t>(i);
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "bitloss/base/random.h"
-#include "bitloss/compute/backend.h"
+#include "bitloss/compute/host_tensor.h"
 #include "bitloss/quant/format.h"
 #include "bitloss/tensor/matrix.h"
 

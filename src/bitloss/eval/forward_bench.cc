@@ -72,12 +72,13 @@ Result<BenchModel> BenchModel::Make(const ModelConfig& config, std::string_view 
       model.packed_bytes_ += packed->num_bytes();
     }
   }
+  const std::vector<float> ones(config.hidden_size, 1.0f);
   for (LayerWeights& layer : weights.layers) {
-    layer.input_norm.assign(config.hidden_size, 1.0f);
-    layer.post_attention_norm.assign(config.hidden_size, 1.0f);
+    layer.input_norm = backend.ToTensor(ones);
+    layer.post_attention_norm = backend.ToTensor(ones);
     layer.execution = scheme.execution.kind;
   }
-  weights.final_norm.assign(config.hidden_size, 1.0f);
+  weights.final_norm = std::make_shared<const Tensor>(backend.ToTensor(ones));
   const Format& half = F16Format();
   BITLOSS_TRY(weights.embedding,
               half.encode(half, RandomWeights(config.vocab_size, config.hidden_size)));
@@ -128,10 +129,10 @@ ForwardRecord BenchmarkDecode(const BenchModel& model, const Backend& backend,
   const ModelConfig& config = model.config();
   constexpr size_t kSteps = 256;  // at most
   const std::vector<size_t> capacities(sequences, tokens + kSteps);
-  KvCache cache(config, capacities);
+  KvCache cache(config, capacities, backend.memory());
   const std::vector<int32_t> ids = RandomTokens(config, sequences * tokens);
   Transformer transformer(config, backend);
-  Matrix hidden;
+  Tensor hidden(backend.memory());
   for (size_t s = 0; s < sequences; ++s) {
     Batch prompt;
     prompt.Continue(std::span(ids).subspan(s * tokens, tokens), cache, s);
@@ -139,7 +140,7 @@ ForwardRecord BenchmarkDecode(const BenchModel& model, const Backend& backend,
   }
   ForwardRecord record{.work = "decode", .sequences = sequences, .tokens = tokens};
   record.seconds = 1e30;
-  Matrix logits(sequences, config.vocab_size);
+  Tensor logits(backend.memory(), sequences, config.vocab_size);
   const Clock::time_point begin = Clock::now();
   for (size_t step = 0; step < kSteps && (step < 3 || SecondsSince(begin) < seconds); ++step) {
     const Clock::time_point start = Clock::now();

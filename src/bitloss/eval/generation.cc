@@ -36,8 +36,12 @@ class Generation {
         prompts_(prompts),
         options_(options),
         done_(done),
-        cache_(transformer.config(), Capacities(transformer.config(), prompts)),
-        answers_(prompts.size()) {
+        cache_(transformer.config(), Capacities(transformer.config(), prompts),
+               transformer.backend().memory()),
+        answers_(prompts.size()),
+        hidden_(transformer.backend().memory()),
+        last_(transformer.backend().memory()),
+        logits_(transformer.backend().memory()) {
     if (!options.sampling) return;
     for (const GenerationPrompt& prompt : prompts) {
       noise_.push_back(CouplingNoise(options.sampling->seed, prompt.id, options.sampling->sample));
@@ -110,16 +114,17 @@ class Generation {
   // Runs the batch and chooses the next token of each member.
   Status Advance(const Batch& batch, std::span<const size_t> members) {
     transformer_.Hidden(lane_, batch, &cache_, hidden_);
+    std::vector<size_t> last_rows;
+    for (const RowRange& rows : batch.sequences()) last_rows.push_back(rows.end - 1);
     last_.Resize(members.size(), hidden_.cols());
-    for (size_t i = 0; i < members.size(); ++i) {
-      std::ranges::copy(hidden_.Row(batch.sequences()[i].end - 1), last_.Row(i).begin());
-    }
+    transformer_.backend().GatherRows(hidden_, last_rows, last_);
     logits_.Resize(members.size(), transformer_.config().vocab_size);
     transformer_.LmHead(lane_, last_, logits_);
 
+    const ConstMatrixView logits = transformer_.backend().OnHost(logits_, staging_);
     std::vector<Status> chosen(members.size());
     transformer_.backend().threads().ForEachPart(
-        members.size(), [&](size_t i, size_t) { chosen[i] = Choose(members[i], logits_.Row(i)); });
+        members.size(), [&](size_t i, size_t) { chosen[i] = Choose(members[i], logits.Row(i)); });
     for (size_t i = 0; i < members.size(); ++i) {
       if (!chosen[i].ok())
         return Within(fmt::format("prompt '{}'", prompts_[members[i]].id), chosen[i].error());
@@ -180,7 +185,8 @@ class Generation {
   KvCache cache_;
   std::vector<State> answers_;
   std::vector<RandomStream> noise_;  // of each prompt, when sampling
-  Matrix hidden_, last_, logits_;
+  Tensor hidden_, last_, logits_;
+  Matrix staging_;  // of logits, where the host does not see them
   GenerationSpeed speed_;
   size_t num_tokens_ = 0;
 };

@@ -32,26 +32,6 @@ std::vector<LaneScores> EmptyScores(size_t num_lanes, const ScoredSequence& sequ
   return lanes;
 }
 
-// The losses of other tokens than the one that comes.
-void AnswerQuestions(std::span<const float> logits, const RowSummary& summary,
-                     std::span<const ScoredSequence::Question> questions, size_t first,
-                     LaneScores& to) {
-  for (size_t q = 0; q < questions.size(); ++q) {
-    to.question_nll[first + q] = -LogProb(logits, summary, static_cast<size_t>(questions[q].token));
-  }
-}
-
-// Does rows in parallel; the error of the first bad row, if there is one.
-Status ForEachRow(ThreadPool& threads, size_t num_rows,
-                  const std::function<Status(size_t row, size_t thread)>& work) {
-  std::vector<Status> rows(num_rows);
-  threads.ForEachPart(num_rows, [&](size_t row, size_t thread) { rows[row] = work(row, thread); });
-  for (const Status& row : rows) {
-    if (!row.ok()) return row;
-  }
-  return Ok();
-}
-
 }  // namespace
 
 Result<const LaneWeights*> HoldWhole(const NamedLane& lane) {
@@ -60,9 +40,16 @@ Result<const LaneWeights*> HoldWhole(const NamedLane& lane) {
 }
 
 Scorer::Scorer(Transformer& transformer, std::vector<NamedLane> lanes)
-    : transformer_(transformer), lanes_(std::move(lanes)), rows_(lanes_.size()) {
+    : transformer_(transformer),
+      lanes_(std::move(lanes)),
+      hidden_(transformer.backend().memory()),
+      base_logits_(transformer.backend().memory()),
+      lane_logits_(transformer.backend().memory()) {
   BITLOSS_CHECK(!lanes_.empty());
-  for (const NamedLane& lane : lanes_) BITLOSS_CHECK(lane.provider == lanes_[0].provider);
+  for (const NamedLane& lane : lanes_) {
+    BITLOSS_CHECK(lane.provider == lanes_[0].provider);
+    rows_.emplace_back(transformer.backend().memory());
+  }
 }
 
 Result<Scorer::GroupScores> Scorer::Score(std::span<const ScoredSequence> group,
@@ -78,11 +65,12 @@ Result<Scorer::GroupScores> Scorer::Score(std::span<const ScoredSequence> group,
   const std::vector<Target> targets = FindTargets(group);
   const size_t first_lane = baseline_rows.empty() ? 0 : 1;
   if (!baseline_rows.empty()) {
-    rows_[0].Resize(targets.size(), transformer_.config().hidden_size);
+    Matrix kept(targets.size(), transformer_.config().hidden_size);
     for (size_t i = 0; i < targets.size(); ++i) {
       std::ranges::copy(baseline_rows[targets[i].sequence].Row(targets[i].index),
-                        rows_[0].Row(i).begin());
+                        kept.Row(i).begin());
     }
+    rows_[0] = transformer_.backend().ToTensor(kept);
   }
   if (lanes_[0].provider == nullptr) {
     RunLanes(group, targets, first_lane, scores);
@@ -103,8 +91,9 @@ size_t Scorer::TileRows() const {
   return std::clamp<size_t>(rows / 6 * 6, 6, 252);  // kernels take six rows at a time
 }
 
-ConstMatrixView Scorer::BaselineRows(size_t sequence) const {
-  return rows_[0].view().Rows(first_target_[sequence], first_target_[sequence + 1]);
+Matrix Scorer::BaselineRows(size_t sequence) const {
+  return transformer_.backend().ToMatrix(
+      rows_[0].view().Rows(first_target_[sequence], first_target_[sequence + 1]));
 }
 
 std::vector<Scorer::Target> Scorer::FindTargets(std::span<const ScoredSequence> group) {
@@ -148,12 +137,12 @@ Status Scorer::StreamLanes(std::span<const ScoredSequence> group, std::span<cons
                            size_t first_lane, GroupScores& scores) {
   Batch batch;
   for (const ScoredSequence& sequence : group) batch.Add(sequence.tokens);
-  std::vector<Matrix> hidden(lanes_.size() - first_lane);
+  std::vector<Tensor> hidden;
   std::vector<size_t> numbers;
-  for (size_t i = 0; i < hidden.size(); ++i) {
-    const NamedLane& lane = lanes_[first_lane + i];
-    numbers.push_back(lane.number);
-    transformer_.Embed(*lane.weights, batch, hidden[i]);
+  for (size_t lane = first_lane; lane < lanes_.size(); ++lane) {
+    numbers.push_back(lanes_[lane].number);
+    hidden.emplace_back(transformer_.backend().memory());
+    transformer_.Embed(*lanes_[lane].weights, batch, hidden.back());
   }
   for (size_t layer = 0; layer < transformer_.config().num_layers; ++layer) {
     BITLOSS_DO(
@@ -167,19 +156,19 @@ Status Scorer::StreamLanes(std::span<const ScoredSequence> group, std::span<cons
   for (size_t i = 0; i < hidden.size(); ++i) {
     transformer_.FinalNorm(*lanes_[first_lane + i].weights, hidden[i]);
     KeepRows(first_lane + i, targets, hidden[i]);
-    hidden[i] = Matrix();
+    hidden[i] = Tensor();
   }
   return Ok();
 }
 
-void Scorer::KeepRows(size_t lane, std::span<const Target> targets, ConstMatrixView hidden) {
-  rows_[lane].Resize(targets.size(), hidden.cols);
-  for (size_t i = 0; i < targets.size(); ++i) {
-    std::ranges::copy(hidden.Row(targets[i].row), rows_[lane].Row(i).begin());
-  }
+void Scorer::KeepRows(size_t lane, std::span<const Target> targets, ConstDeviceView hidden) {
+  std::vector<size_t> rows;
+  for (const Target& target : targets) rows.push_back(target.row);
+  rows_[lane].Resize(rows.size(), hidden.cols);
+  transformer_.backend().GatherRows(hidden, rows, rows_[lane]);
 }
 
-void Scorer::TileLogits(size_t lane, const Tile& tile, Matrix& logits) {
+void Scorer::TileLogits(size_t lane, const Tile& tile, Tensor& logits) {
   logits.Resize(tile.size(), transformer_.config().vocab_size);
   transformer_.LmHead(*lanes_[lane].weights,
                       rows_[lane].view().Rows(tile.first, tile.first + tile.size()), logits);
@@ -201,44 +190,54 @@ Status Scorer::ScoreTile(const Tile& tile, GroupScores& scores) {
 Status Scorer::ScoreBaseline(const Tile& tile, std::vector<RowSummary>& summaries,
                              GroupScores& scores) {
   TileLogits(0, tile, base_logits_);
-  return ForEachRow(transformer_.backend().threads(), tile.size(), [&](size_t i, size_t) -> Status {
+  BITLOSS_TRY(summaries, transformer_.backend().Summarize(base_logits_));
+  PutLosses(0, tile, base_logits_, summaries, scores);
+  for (size_t i = 0; i < tile.size(); ++i) {
     const Target& target = tile.targets[i];
-    const std::span<const float> logits = base_logits_.view().Row(i);
-    BITLOSS_TRY(summaries[i], Summarize(logits));
     LaneScores& to = scores.sequences[target.sequence][0];
-    to.nll[target.index] = -LogProb(logits, summaries[i], static_cast<size_t>(target.token));
-    AnswerQuestions(logits, summaries[i], target.questions, target.first_question, to);
     to.entropy[target.index] = summaries[i].entropy;
     to.top1_probability[target.index] = std::exp(-summaries[i].log_sum);
-    return Ok();
-  });
+  }
+  return Ok();
 }
 
 Status Scorer::ScoreLane(size_t lane, const Tile& tile, std::span<const RowSummary> base_summaries,
                          GroupScores& scores) {
   TileLogits(lane, tile, lane_logits_);
-  ThreadPool& threads = transformer_.backend().threads();
-  std::vector<double> comparing(threads.num_threads());
-  BITLOSS_DO(ForEachRow(threads, tile.size(), [&](size_t i, size_t thread) -> Status {
+  BITLOSS_TRY(const Backend::Comparison comparison,
+              transformer_.backend().Compare(base_logits_, base_summaries, lane_logits_));
+  scores.comparison_seconds[lane] += comparison.seconds;
+  PutLosses(lane, tile, lane_logits_, comparison.summaries, scores);
+  for (size_t i = 0; i < tile.size(); ++i) {
     const Target& target = tile.targets[i];
-    const std::span<const float> logits = lane_logits_.view().Row(i);
-    BITLOSS_TRY(const RowSummary summary, Summarize(logits));
-    const auto start = Clock::now();
-    const Divergence divergence =
-        Compare(base_logits_.view().Row(i), base_summaries[i], logits, summary);
-    comparing[thread] += SecondsSince(start);
     LaneScores& to = scores.sequences[target.sequence][lane];
-    to.nll[target.index] = -LogProb(logits, summary, static_cast<size_t>(target.token));
-    AnswerQuestions(logits, summary, target.questions, target.first_question, to);
-    to.kl[target.index] = divergence.kl;
-    to.kl_reverse[target.index] = divergence.kl_reverse;
-    to.top1_agrees[target.index] = divergence.top1_agrees;
-    return Ok();
-  }));
-  for (const double seconds : comparing) {
-    scores.comparison_seconds[lane] += seconds / static_cast<double>(comparing.size());
+    to.kl[target.index] = comparison.divergences[i].kl;
+    to.kl_reverse[target.index] = comparison.divergences[i].kl_reverse;
+    to.top1_agrees[target.index] = comparison.divergences[i].top1_agrees;
   }
   return Ok();
+}
+
+void Scorer::PutLosses(size_t lane, const Tile& tile, ConstDeviceView logits,
+                       std::span<const RowSummary> summaries, GroupScores& scores) {
+  std::vector<Backend::Element> elements;
+  for (size_t i = 0; i < tile.size(); ++i) {
+    elements.push_back({i, static_cast<size_t>(tile.targets[i].token)});
+    for (const ScoredSequence::Question& question : tile.targets[i].questions) {
+      elements.push_back({i, static_cast<size_t>(question.token)});
+    }
+  }
+  std::vector<float> values(elements.size());
+  transformer_.backend().Read(logits, elements, values);
+  size_t next = 0;
+  for (size_t i = 0; i < tile.size(); ++i) {
+    const Target& target = tile.targets[i];
+    LaneScores& to = scores.sequences[target.sequence][lane];
+    to.nll[target.index] = -LogProb(values[next++], summaries[i]);
+    for (size_t q = 0; q < target.questions.size(); ++q) {
+      to.question_nll[target.first_question + q] = -LogProb(values[next++], summaries[i]);
+    }
+  }
 }
 
 std::vector<std::pair<size_t, size_t>> GroupUpToTokens(std::span<const ScoredSequence> sequences,

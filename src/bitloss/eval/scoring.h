@@ -100,7 +100,7 @@ class Scorer {
 
   // Of the last Score: the baseline's hidden rows after its final norm that predict the scored
   // tokens of a sequence, [num_scored][hidden_size].
-  ConstMatrixView BaselineRows(size_t sequence) const;
+  Matrix BaselineRows(size_t sequence) const;
 
  private:
   // Rows whose logits exist at once: enough to keep the multipliers busy, few enough that those of
@@ -128,20 +128,23 @@ class Scorer {
   Status StreamLanes(std::span<const ScoredSequence> group, std::span<const Target> targets,
                      size_t first_lane, GroupScores& scores);
   // What the head needs of a lane's hidden rows.
-  void KeepRows(size_t lane, std::span<const Target> targets, ConstMatrixView hidden);
+  void KeepRows(size_t lane, std::span<const Target> targets, ConstDeviceView hidden);
   Status ScoreTile(const Tile& tile, GroupScores& scores);
   // The baseline's logits of a tile, and what is needed of them beside every lane's.
   Status ScoreBaseline(const Tile& tile, std::vector<RowSummary>& summaries, GroupScores& scores);
   Status ScoreLane(size_t lane, const Tile& tile, std::span<const RowSummary> base_summaries,
                    GroupScores& scores);
-  void TileLogits(size_t lane, const Tile& tile, Matrix& logits);
+  void TileLogits(size_t lane, const Tile& tile, Tensor& logits);
+  // The losses of a tile's tokens, and of its questions, in a lane with these logits.
+  void PutLosses(size_t lane, const Tile& tile, ConstDeviceView logits,
+                 std::span<const RowSummary> summaries, GroupScores& scores);
 
   Transformer& transformer_;
   std::vector<NamedLane> lanes_;
   std::function<void(size_t)> layer_done_;
   std::vector<size_t> first_target_;  // of each sequence of the last group, and one past the last
-  std::vector<Matrix> rows_;          // of each lane: the rows of the group's targets, in order
-  Matrix hidden_, base_logits_, lane_logits_;
+  std::vector<Tensor> rows_;          // of each lane: the rows of the group's targets, in order
+  Tensor hidden_, base_logits_, lane_logits_;
 };
 
 // Cuts [0, sequences.size()) into runs of neighbouring sequences with `max_tokens` tokens together

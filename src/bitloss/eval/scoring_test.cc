@@ -133,8 +133,9 @@ TEST_F(ScoringTest, GivesTheSameBitsWhereBlocksAreStreamed) {
   EXPECT_EQ(lender.num_layers, fp16_.layers.size()) << "each block once a group";
 
   // Of a baseline whose rows are known no block is asked for.
-  std::vector<ConstMatrixView> rows;
-  for (size_t s = 0; s < sequences_.size(); ++s) rows.push_back(whole.BaselineRows(s));
+  std::vector<Matrix> kept;
+  for (size_t s = 0; s < sequences_.size(); ++s) kept.push_back(whole.BaselineRows(s));
+  const std::vector<ConstMatrixView> rows(kept.begin(), kept.end());
   const auto expected = Must(whole.Score(sequences_));
   const auto scores = Must(streamed.Score(sequences_, rows));
   EXPECT_THAT(scores.sequences[0][1].kl, ElementsAreArray(expected.sequences[0][1].kl));
@@ -150,8 +151,9 @@ TEST(GroupUpToTokens, PutsNoMoreIntoAGroupThanFits) {
 TEST_F(ScoringTest, NeedsNoBlocksOfABaselineWhoseRowsAreKnown) {
   Scorer whole(model_.transformer(), {{"fp16", &fp16_}, {"nf4", &nf4_}});
   const auto expected = Must(whole.Score(sequences_));
-  std::vector<ConstMatrixView> rows;
-  for (size_t s = 0; s < sequences_.size(); ++s) rows.push_back(whole.BaselineRows(s));
+  std::vector<Matrix> kept;
+  for (size_t s = 0; s < sequences_.size(); ++s) kept.push_back(whole.BaselineRows(s));
+  const std::vector<ConstMatrixView> rows(kept.begin(), kept.end());
 
   LaneWeights head_only;
   head_only.head = fp16_.head;

@@ -277,9 +277,8 @@ Result<RowSummary> Summarize(std::span<const float> logits) {
   return row;
 }
 
-double LogProb(std::span<const float> logits, const RowSummary& summary, size_t token) {
-  BITLOSS_CHECK(token < logits.size());
-  return (double{logits[token]} - double{summary.max}) - summary.log_sum;
+double LogProb(float logit, const RowSummary& summary) {
+  return (double{logit} - double{summary.max}) - summary.log_sum;
 }
 
 Divergence Compare(std::span<const float> base, const RowSummary& base_summary,

@@ -44,8 +44,8 @@ struct RowSummary {
 // Requires: 0 < logits.size() < 2^31.
 Result<RowSummary> Summarize(std::span<const float> logits);
 
-// log p(token), nats; -inf for a logit of -inf. Requires: `summary` is of `logits`.
-double LogProb(std::span<const float> logits, const RowSummary& summary, size_t token);
+// log p, nats, of the token that has this logit; -inf for a logit of -inf. `summary` is of its row.
+double LogProb(float logit, const RowSummary& summary);
 
 struct Divergence {
   double kl = 0;

@@ -52,8 +52,8 @@ TEST(SummarizeTest, GivesFourEqualLogitsPerplexityFour) {
   EXPECT_EQ(row.top1, 0);
   EXPECT_EQ(row.log_sum, std::log(4.0));
   EXPECT_EQ(row.entropy, std::log(4.0));
-  EXPECT_EQ(LogProb(logits, row, 3), -std::log(4.0));
-  EXPECT_EQ(std::exp(-LogProb(logits, row, 3)), 4.0);
+  EXPECT_EQ(LogProb(logits[3], row), -std::log(4.0));
+  EXPECT_EQ(std::exp(-LogProb(logits[3], row)), 4.0);
 }
 
 TEST(SummarizeTest, TakesTheLowestIdOfEqualMaxima) {
@@ -99,7 +99,7 @@ TEST(SummarizeTest, GivesAMaskedTokenProbabilityZero) {
   const RowSummary row = MustSummarize(logits);
   EXPECT_EQ(row.log_sum, std::log(2.0));
   EXPECT_EQ(row.entropy, std::log(2.0));
-  EXPECT_EQ(LogProb(logits, row, 1), -std::numeric_limits<double>::infinity());
+  EXPECT_EQ(LogProb(logits[1], row), -std::numeric_limits<double>::infinity());
 }
 
 TEST(SummarizeTest, TakesTheLargestFloatsWithoutOverflow) {

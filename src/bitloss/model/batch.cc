@@ -2,15 +2,16 @@
 
 namespace bitloss {
 
-KvCache::KvCache(const ModelConfig& config, std::span<const size_t> capacities)
+KvCache::KvCache(const ModelConfig& config, std::span<const size_t> capacities,
+                 TensorMemory& memory)
     : num_layers_(config.num_layers),
       capacities_(capacities.begin(), capacities.end()),
       lengths_(capacities.size(), 0) {
   const size_t width = config.num_kv_heads * config.head_dim;
   for (const size_t capacity : capacities_) {
     for (size_t layer = 0; layer < num_layers_; ++layer) {
-      keys_.emplace_back(capacity, width);
-      values_.emplace_back(capacity, width);
+      keys_.emplace_back(memory, capacity, width);
+      values_.emplace_back(memory, capacity, width);
     }
   }
 }

@@ -11,20 +11,20 @@
 
 namespace bitloss {
 
-// Keys and values of earlier tokens, FP32, for sequences that are continued (generation). Memory is
-// touched as it fills, so a generous capacity costs nothing until it is used.
+// Keys and values of earlier tokens, FP32, for sequences that are continued (generation). The
+// host's memory is touched as it fills, so a generous capacity costs nothing until it is used.
 class KvCache {
  public:
   // One slot for each sequence; capacities[slot] tokens at most.
-  KvCache(const ModelConfig& config, std::span<const size_t> capacities);
+  KvCache(const ModelConfig& config, std::span<const size_t> capacities, TensorMemory& memory);
 
   size_t num_slots() const { return lengths_.size(); }
   size_t length(size_t slot) const { return lengths_[slot]; }
   size_t capacity(size_t slot) const { return capacities_[slot]; }
 
   // [capacity][num_kv_heads * head_dim] of one layer.
-  MatrixView Keys(size_t slot, size_t layer) { return keys_[slot * num_layers_ + layer].view(); }
-  MatrixView Values(size_t slot, size_t layer) {
+  DeviceView Keys(size_t slot, size_t layer) { return keys_[slot * num_layers_ + layer].view(); }
+  DeviceView Values(size_t slot, size_t layer) {
     return values_[slot * num_layers_ + layer].view();
   }
 
@@ -35,8 +35,8 @@ class KvCache {
   size_t num_layers_;
   std::vector<size_t> capacities_;
   std::vector<size_t> lengths_;
-  std::vector<Matrix> keys_;
-  std::vector<Matrix> values_;
+  std::vector<Tensor> keys_;
+  std::vector<Tensor> values_;
 };
 
 // New tokens of one or more sequences.

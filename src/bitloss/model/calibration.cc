@@ -84,7 +84,8 @@ class ScaleSearch {
         layer_(layer),
         groups_(batch.Groups(kTokensAtOnce)),
         seen_(seen),
-        format_(format) {}
+        format_(format),
+        output_(transformer.backend().memory()) {}
 
   Result<BlockScales> Run() {
     BlockScales scales;
@@ -128,12 +129,13 @@ class ScaleSearch {
 
   Result<std::vector<float>> SearchAttentionInput() {
     constexpr std::array kLinears = {Linear::kQuery, Linear::kKey, Linear::kValue};
+    const Tensor inputs = transformer_.backend().ToTensor(seen_.attention_input);
     return Search(kLinears, seen_.attention_input,
                   [&](std::span<const Matrix> candidates, double limit) -> Result<double> {
                     BITLOSS_DO(Replace(kLinears, candidates));
                     return LossOverGroups(
-                        seen_.attention_input, seen_.attention_output, limit,
-                        [&](const Batch& group, ConstMatrixView x, Matrix& output) {
+                        inputs, seen_.attention_output, limit,
+                        [&](const Batch& group, ConstDeviceView x, Tensor& output) {
                           transformer_.SelfAttention(weights_, layer_, group, nullptr, x, output);
                         });
                   });
@@ -141,12 +143,13 @@ class ScaleSearch {
 
   Result<std::vector<float>> SearchFeedForwardInput() {
     constexpr std::array kLinears = {Linear::kGate, Linear::kUp};
+    const Tensor inputs = transformer_.backend().ToTensor(seen_.feed_forward_input);
     return Search(kLinears, seen_.feed_forward_input,
                   [&](std::span<const Matrix> candidates, double limit) -> Result<double> {
                     BITLOSS_DO(Replace(kLinears, candidates));
                     return LossOverGroups(
-                        seen_.feed_forward_input, seen_.feed_forward_output, limit,
-                        [&](const Batch& group, ConstMatrixView x, Matrix& output) {
+                        inputs, seen_.feed_forward_output, limit,
+                        [&](const Batch& group, ConstDeviceView x, Tensor& output) {
                           transformer_.FeedForward(weights_, group, x, output);
                         });
                   });
@@ -155,14 +158,15 @@ class ScaleSearch {
   // What forward(group, x, output) makes of the inputs x loses against `expected`, group of
   // sequences by group, as long as that is within `limit`.
   template <class Forward>
-  double LossOverGroups(ConstMatrixView inputs, ConstMatrixView expected, double limit,
+  double LossOverGroups(ConstDeviceView inputs, ConstMatrixView expected, double limit,
                         const Forward& forward) {
     OutputLoss loss(expected, threads());
+    Matrix staging;
     size_t first = 0;
     for (const Batch& group : groups_) {
       const size_t end = first + group.tokens().size();
       forward(group, inputs.Rows(first, end), output_);
-      loss.Add(output_);
+      loss.Add(transformer_.backend().OnHost(output_, staging));
       if (loss.Loss() > limit) break;
       first = end;
     }
@@ -185,7 +189,7 @@ class ScaleSearch {
   std::vector<Batch> groups_;
   const Observed& seen_;
   const Format& format_;
-  Matrix output_;
+  Tensor output_;
 };
 
 void MultiplyColumns(Matrix& weights, std::span<const float> scales) {
@@ -290,7 +294,7 @@ Status Clip(const Format& format, const Observed& seen, ThreadPool& threads, Lay
 }  // namespace
 
 Result<LayerSource> FitLayerAwq(Transformer& transformer, const LayerSource& source, size_t layer,
-                                const Batch& batch, ConstMatrixView inputs, const Format& format) {
+                                const Batch& batch, ConstDeviceView inputs, const Format& format) {
   const Backend& backend = transformer.backend();
   LaneSize unused;
   BITLOSS_TRY(LayerWeights weights, PackLayer(source, F16Format(), Execution{}, backend, unused));

@@ -19,7 +19,7 @@ namespace bitloss {
 // enters it, from the unquantized blocks before it: errors do not compound during the search.
 // Requires: the batch has no cache; format supports every linear's shape.
 Result<LayerSource> FitLayerAwq(Transformer& transformer, const LayerSource& source, size_t layer,
-                                const Batch& batch, ConstMatrixView inputs, const Format& format);
+                                const Batch& batch, ConstDeviceView inputs, const Format& format);
 
 // Moves the magnitude of a block's inputs into its weights as SmoothQuant does, for a later nearest
 // encoding: for each input j of q, k, v and of gate, up

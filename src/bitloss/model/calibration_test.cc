@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "bitloss/base/random.h"
+#include "bitloss/compute/host_tensor.h"
 
 namespace bitloss {
 namespace {
@@ -77,7 +78,8 @@ class AwqBlock {
   const LayerSource& source() const { return source_; }
 
   LayerSource Fit(std::string_view format) {
-    return FitLayerAwq(transformer_, source_, 0, batch_, inputs_, ParseFormat(format).value())
+    return FitLayerAwq(transformer_, source_, 0, batch_, AsTensor(inputs_),
+                       ParseFormat(format).value())
         .value();
   }
 
@@ -88,7 +90,7 @@ class AwqBlock {
         PackLayer(block, ParseFormat(format).value(), Execution{}, *backend_, size).value();
     Matrix x(inputs_.rows(), inputs_.cols());
     std::ranges::copy(inputs_.flat(), x.data());
-    transformer_.Layer(weights, 0, batch_, nullptr, x);
+    transformer_.Layer(weights, 0, batch_, nullptr, AsTensor(x));
     return x;
   }
 

@@ -3,9 +3,9 @@
 
 #include <cmath>
 
+#include "bitloss/compute/rounded_arithmetic.h"
 #include "bitloss/metrics/divergence.h"
 #include "bitloss/model/noise.h"
-#include "bitloss/model/rounded_arithmetic.h"
 #include "bitloss/model/test_model.h"
 #include "bitloss/tensor/dtype.h"
 
@@ -52,10 +52,10 @@ TEST(Controls, ActivationsAreRoundedToNearestEven) {
   // 1 + 2^-8 lies between the BF16 values 1 and 1 + 2^-7.
   const std::array<float, 3> values = {1.00390625f, 1.01171875f, 70000.0f};
   std::ranges::copy(values, x.Row(0).begin());
-  RoundActivations(Execution::Kind::kBf16Activations, threads, x);
+  RoundRows(Execution::Kind::kBf16Activations, threads, x);
   EXPECT_THAT(x.Row(0), testing::ElementsAre(1.0f, 1.015625f, 70144.0f));
   std::ranges::copy(values, x.Row(0).begin());
-  RoundActivations(Execution::Kind::kFp16Emulation, threads, x);
+  RoundRows(Execution::Kind::kFp16Emulation, threads, x);
   EXPECT_THAT(x.Row(0), testing::ElementsAre(1.00390625f, 1.01171875f,
                                              std::numeric_limits<float>::infinity()));
 }
@@ -67,7 +67,7 @@ TEST(Controls, Fp16AttentionRoundsScoresProbabilitiesAndSums) {
   std::ranges::copy(std::array<float, 4>{1, 0, 3, 1}, q.flat().begin());
   std::ranges::copy(std::array<float, 4>{1, 2, 0.5f, 1}, k.flat().begin());
   std::ranges::copy(std::array<float, 4>{1, 10, 3, 20}, v.flat().begin());
-  const AttentionSequence sequence{{0, 2}, 0, k, v};
+  const HostSequence sequence{{0, 2}, 0, k, v};
   AttendInFp16({1, 1, 2}, q, {&sequence, 1}, threads, out);
   // The first query sees one key only.
   EXPECT_THAT(out.Row(0), testing::ElementsAre(1.0f, 10.0f));

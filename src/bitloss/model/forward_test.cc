@@ -1,6 +1,7 @@
 // The forward pass against transformers (testdata/tiny_forward.json says how it was made).
 #include <gmock/gmock.h>
 
+#include "bitloss/compute/host_tensor.h"
 #include "bitloss/metrics/divergence.h"
 #include "bitloss/metrics/top_k.h"
 #include "bitloss/model/test_model.h"
@@ -28,7 +29,7 @@ TEST(Forward, GivesTransformersLossOfEveryToken) {
     const Matrix logits = model.Logits(lane, ids);
     for (size_t i = 0; i + 1 < ids.size(); ++i) {
       const RowSummary summary = Must(Summarize(logits.Row(i)));
-      const double nll = -LogProb(logits.Row(i), summary, static_cast<size_t>(ids[i + 1]));
+      const double nll = -LogProb(logits.Row(i)[static_cast<size_t>(ids[i + 1])], summary);
       EXPECT_NEAR(nll, text.at("nll")[i].get<double>(), 2 * LogitTolerance(golden)) << i;
     }
   }
@@ -72,14 +73,16 @@ TEST(Forward, HasTheSameBitsForAnyBatchAndThreadCount) {
       batch.Add(text.at("ids").get<std::vector<int32_t>>());
     }
   }
-  Matrix hidden;
-  threaded.transformer().Hidden(lane_threaded, batch, nullptr, hidden);
+  Tensor hidden_rows(HostMemory());
+  threaded.transformer().Hidden(lane_threaded, batch, nullptr, hidden_rows);
+  const MatrixView hidden = HostView(hidden_rows.view());
   for (size_t s = 0; s < batch.sequences().size(); ++s) {
     const RowRange rows = batch.sequences()[s];
     Batch single;
     single.Add(batch.tokens().subspan(rows.begin, rows.size()));
-    Matrix hidden_alone;
-    alone.transformer().Hidden(lane_alone, single, nullptr, hidden_alone);
+    Tensor rows_alone(HostMemory());
+    alone.transformer().Hidden(lane_alone, single, nullptr, rows_alone);
+    const MatrixView hidden_alone = HostView(rows_alone.view());
     for (size_t i = 0; i < rows.size(); ++i) {
       ASSERT_THAT(hidden.Row(rows.begin + i), testing::ElementsAreArray(hidden_alone.Row(i)))
           << "sequence " << s << ", token " << i;
@@ -95,14 +98,15 @@ TEST(Forward, HasTheSameBitsTokenByTokenThroughACache) {
   const Matrix at_once = model.Logits(lane, ids);
 
   const std::vector<size_t> capacities = {ids.size()};
-  KvCache cache(model.source().config(), capacities);
+  KvCache cache(model.source().config(), capacities, HostMemory());
   for (size_t i = 0; i < ids.size(); ++i) {
     Batch step;
     step.Continue({&ids[i], 1}, cache, 0);
-    Matrix hidden, logits(1, model.source().config().vocab_size);
+    Tensor hidden(HostMemory());
+    Tensor logits(HostMemory(), 1, model.source().config().vocab_size);
     model.transformer().Hidden(lane, step, &cache, hidden);
-    model.transformer().LmHead(lane, hidden.view(), logits.view());
-    ASSERT_THAT(logits.Row(0), testing::ElementsAreArray(at_once.Row(i))) << i;
+    model.transformer().LmHead(lane, hidden, logits);
+    ASSERT_THAT(HostView(logits.view()).Row(0), testing::ElementsAreArray(at_once.Row(i))) << i;
   }
 }
 

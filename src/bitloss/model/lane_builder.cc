@@ -21,7 +21,7 @@ Precision PrecisionOf(const Format& format) {
 class CalibrationChain {
  public:
   CalibrationChain(Transformer& transformer, std::span<const std::vector<int32_t>> sequences)
-      : transformer_(transformer) {
+      : transformer_(transformer), inputs_(transformer.backend().memory()) {
     for (const std::vector<int32_t>& tokens : sequences) batch_.Add(tokens);
   }
 
@@ -29,7 +29,7 @@ class CalibrationChain {
   void Begin(const LaneWeights& baseline) { transformer_.Embed(baseline, batch_, inputs_); }
 
   const Batch& batch() const { return batch_; }
-  ConstMatrixView inputs() const { return inputs_; }
+  ConstDeviceView inputs() const { return inputs_; }
 
   // Moves on through a block.
   void Advance(const LayerWeights& weights, size_t layer) {
@@ -39,13 +39,13 @@ class CalibrationChain {
  private:
   Transformer& transformer_;
   Batch batch_;
-  Matrix inputs_;
+  Tensor inputs_;
 };
 
 // Embedding, final norm and head, which lanes of one precision share.
 struct SharedParts {
   EncodedMatrix embedding;
-  std::vector<float> final_norm;
+  std::shared_ptr<const Tensor> final_norm;
   std::shared_ptr<const PackedMatrix> head;
 };
 
@@ -53,7 +53,8 @@ Result<SharedParts> ReadSharedParts(const ModelSource& source, const Backend& ba
                                     Precision precision, Packing packing) {
   SharedParts parts;
   BITLOSS_TRY(parts.embedding, source.Embedding(precision, backend.threads()));
-  BITLOSS_TRY(parts.final_norm, source.FinalNorm(precision));
+  BITLOSS_TRY(const std::vector<float> final_norm, source.FinalNorm(precision));
+  parts.final_norm = std::make_shared<const Tensor>(backend.ToTensor(final_norm));
   BITLOSS_TRY(const EncodedMatrix head, source.tied_head()
                                             ? Result<EncodedMatrix>(parts.embedding)
                                             : source.Head(precision, backend.threads()));

@@ -61,16 +61,17 @@ class GptqLayer {
         weights_(std::move(weights)),
         fitted_(fitted) {}
 
-  Status Run(ConstMatrixView inputs) {
+  Status Run(ConstDeviceView inputs) {
     const Backend& backend = transformer_.backend();
     const auto eps = static_cast<float>(transformer_.config().rms_norm_eps);
-    Matrix x = CopyOf(inputs);
-    Matrix normed(x.rows(), x.cols());
-    Matrix delta;
+    Tensor x(backend.memory(), inputs.rows, inputs.cols);
+    Tensor normed(backend.memory(), inputs.rows, inputs.cols);
+    Tensor delta(backend.memory());
+    backend.Copy(inputs, x);
     backend.RmsNorm(x, weights_.input_norm, eps, normed);
     BITLOSS_DO(Round({Linear::kQuery, Linear::kKey, Linear::kValue}, normed));
     transformer_.SelfAttention(weights_, layer_, batch_, nullptr, normed, delta);
-    const Matrix heads = CopyOf(transformer_.scratch().heads);
+    const Tensor& heads = transformer_.scratch().heads;
     BITLOSS_DO(Round({Linear::kOutput}, heads));
     backend.MatMul(weights_.linear(Linear::kOutput), weights_.bias(Linear::kOutput), heads,
                    batch_.sequences(), delta);
@@ -78,14 +79,15 @@ class GptqLayer {
     backend.RmsNorm(x, weights_.post_attention_norm, eps, normed);
     BITLOSS_DO(Round({Linear::kGate, Linear::kUp}, normed));
     transformer_.FeedForward(weights_, batch_, normed, delta);
-    const Matrix activated = CopyOf(transformer_.scratch().activated);
-    return Round({Linear::kDown}, activated);
+    return Round({Linear::kDown}, transformer_.scratch().activated);
   }
 
  private:
   // Linears that read the same input.
-  Status Round(std::initializer_list<Linear> linears, ConstMatrixView x) {
+  Status Round(std::initializer_list<Linear> linears, ConstDeviceView inputs) {
     ThreadPool& threads = transformer_.backend().threads();
+    Matrix staging;
+    const ConstMatrixView x = transformer_.backend().OnHost(inputs, staging);
     const auto factor = FactorGptq(MakeGram(x, threads), scheme_.gptq);
     if (!factor.ok()) return Within(ModuleName(*linears.begin()), factor.error());
     for (const Linear linear : linears) {

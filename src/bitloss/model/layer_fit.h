@@ -24,8 +24,8 @@ struct FittedLayer {
 // The calibration sequences at the entry of a block.
 struct LayerInputs {
   const Batch* batch = nullptr;
-  ConstMatrixView of_baseline;  // [tokens][hidden_size], from unquantized blocks
-  ConstMatrixView of_lane;      // from the lane's own blocks; only GPTQ looks at it
+  ConstDeviceView of_baseline;  // [tokens][hidden_size], from unquantized blocks
+  ConstDeviceView of_lane;      // from the lane's own blocks; only GPTQ looks at it
 };
 
 // Whether a scheme looks at calibration inputs, and whether at those of its own blocks.

@@ -23,23 +23,27 @@ const Matrix& Observed::InputOf(Linear linear) const {
 }
 
 Observed Observe(Transformer& transformer, const LayerWeights& weights, size_t layer,
-                 const Batch& batch, ConstMatrixView inputs) {
+                 const Batch& batch, ConstDeviceView inputs) {
   const Backend& backend = transformer.backend();
   const auto eps = static_cast<float>(transformer.config().rms_norm_eps);
   Observed seen;
-  Matrix x = CopyOf(inputs);
+  Tensor x(backend.memory(), inputs.rows, inputs.cols);
+  Tensor normed(backend.memory(), inputs.rows, inputs.cols);
+  Tensor delta(backend.memory());
+  backend.Copy(inputs, x);
 
-  seen.attention_input.Resize(x.rows(), x.cols());
-  backend.RmsNorm(x, weights.input_norm, eps, seen.attention_input);
-  transformer.SelfAttention(weights, layer, batch, nullptr, seen.attention_input,
-                            seen.attention_output);
-  seen.heads = CopyOf(transformer.scratch().heads);
-  backend.Add(seen.attention_output, x);
+  backend.RmsNorm(x, weights.input_norm, eps, normed);
+  transformer.SelfAttention(weights, layer, batch, nullptr, normed, delta);
+  seen.attention_input = backend.ToMatrix(normed);
+  seen.attention_output = backend.ToMatrix(delta);
+  seen.heads = backend.ToMatrix(transformer.scratch().heads);
+  backend.Add(delta, x);
 
-  seen.feed_forward_input.Resize(x.rows(), x.cols());
-  backend.RmsNorm(x, weights.post_attention_norm, eps, seen.feed_forward_input);
-  transformer.FeedForward(weights, batch, seen.feed_forward_input, seen.feed_forward_output);
-  seen.activated = CopyOf(transformer.scratch().activated);
+  backend.RmsNorm(x, weights.post_attention_norm, eps, normed);
+  transformer.FeedForward(weights, batch, normed, delta);
+  seen.feed_forward_input = backend.ToMatrix(normed);
+  seen.feed_forward_output = backend.ToMatrix(delta);
+  seen.activated = backend.ToMatrix(transformer.scratch().activated);
   return seen;
 }
 

@@ -1,5 +1,5 @@
 // What enters and leaves the parts of a decoder block as the baseline runs it; what fits that
-// calibrate look at.
+// calibrate look at, on the host.
 #ifndef BITLOSS_MODEL_OBSERVED_H_
 #define BITLOSS_MODEL_OBSERVED_H_
 
@@ -25,7 +25,7 @@ struct Observed {
 // `inputs` [tokens of batch][hidden_size] is what enters the block.
 // Requires: the batch has no cache.
 Observed Observe(Transformer& transformer, const LayerWeights& weights, size_t layer,
-                 const Batch& batch, ConstMatrixView inputs);
+                 const Batch& batch, ConstDeviceView inputs);
 
 // mean_t x[t][j]^2 and max_t |x[t][j]| for each column of x [tokens][in]. Sums in float64.
 std::vector<float> MeanSquares(ConstMatrixView x);

@@ -32,7 +32,7 @@ TEST(SmallModels, HaveTheLogitsOfADoublePrecisionForwardPass) {
       }
       if (i + 1 == ids.size()) continue;
       const RowSummary summary = Must(Summarize(logits.Row(i)));
-      const double nll = -LogProb(logits.Row(i), summary, static_cast<size_t>(ids[i + 1]));
+      const double nll = -LogProb(logits.Row(i)[static_cast<size_t>(ids[i + 1])], summary);
       EXPECT_NEAR(nll, sample.at("nll")[i].get<double>(), 2 * kTolerance) << i;
     }
     const auto last = sample.at("logits_last").get<std::vector<double>>();

@@ -30,11 +30,10 @@ void Count(std::string_view tensors, std::string_view format, uint64_t num_weigh
 
 Result<LayerWeights> PackStoredLayer(const ModelSource& stored, size_t layer,
                                      const Backend& backend, BuiltLane& to) {
-  BITLOSS_TRY(LayerSource vectors, stored.LayerVectors(layer, Precision::kStored));
-  LayerWeights packed{std::move(vectors.input_norm),
-                      std::move(vectors.post_attention_norm),
-                      {},
-                      std::move(vectors.biases)};
+  BITLOSS_TRY(const LayerSource vectors, stored.LayerVectors(layer, Precision::kStored));
+  LayerWeights packed;
+  packed.input_norm = backend.ToTensor(vectors.input_norm);
+  packed.post_attention_norm = backend.ToTensor(vectors.post_attention_norm);
   for (const Linear linear : kAllLinears) {
     BITLOSS_TRY(const EncodedMatrix matrix, stored.StoredLinear(layer, linear));
     auto result = backend.Pack(matrix, ExecutionOf(stored, matrix.format));
@@ -42,6 +41,7 @@ Result<LayerWeights> PackStoredLayer(const ModelSource& stored, size_t layer,
       return Within(fmt::format("layer {}, {}", layer, ModuleName(linear)), result.error());
     }
     packed.linears[static_cast<size_t>(linear)] = std::move(result).value();
+    packed.biases[static_cast<size_t>(linear)] = backend.ToTensor(vectors.bias(linear));
     const uint64_t weights = uint64_t{matrix.rows} * matrix.cols;
     to.weights.size.linear_weights += weights;
     to.weights.size.linear_bytes += matrix.num_bytes();
@@ -90,7 +90,8 @@ Result<BuiltLane> BuildStoredLane(const ModelSource& stored, const Backend& back
     if (layer_done) layer_done(layer + 1);
   }
   BITLOSS_DO(PackTables(stored, backend, built));
-  BITLOSS_TRY(built.weights.final_norm, stored.FinalNorm(Precision::kStored));
+  BITLOSS_TRY(const std::vector<float> final_norm, stored.FinalNorm(Precision::kStored));
+  built.weights.final_norm = std::make_shared<const Tensor>(backend.ToTensor(final_norm));
   CountVectors(stored, built);
   built.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return built;

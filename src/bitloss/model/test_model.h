@@ -43,11 +43,11 @@ class TestModel {
   Matrix Logits(const LaneWeights& lane, std::span<const int32_t> tokens) {
     Batch batch;
     batch.Add(tokens);
-    Matrix hidden;
+    Tensor hidden(backend_->memory());
     transformer_.Hidden(lane, batch, nullptr, hidden);
-    Matrix logits(tokens.size(), source_.config().vocab_size);
-    transformer_.LmHead(lane, hidden.view(), logits.view());
-    return logits;
+    Tensor logits(backend_->memory(), tokens.size(), source_.config().vocab_size);
+    transformer_.LmHead(lane, hidden, logits);
+    return backend_->ToMatrix(logits);
   }
 
   Transformer& transformer() { return transformer_; }

@@ -4,17 +4,30 @@
 #include <bit>
 #include <cmath>
 
-#include "bitloss/model/rounded_arithmetic.h"
+#include "bitloss/compute/rounded_arithmetic.h"
 
 namespace bitloss {
+
+Scratch::Scratch(TensorMemory& memory)
+    : normed(memory),
+      queries(memory),
+      keys(memory),
+      values(memory),
+      heads(memory),
+      gate(memory),
+      activated(memory),
+      delta(memory),
+      rounded(memory) {}
 
 Transformer::Transformer(ModelConfig config, const Backend& backend)
     : config_(std::move(config)),
       backend_(backend),
-      inverse_frequencies_(RopeInverseFrequencies(config_)) {}
+      inverse_frequencies_(RopeInverseFrequencies(config_)),
+      rope_{Tensor(backend.memory()), Tensor(backend.memory())},
+      scratch_(backend.memory()) {}
 
 void Transformer::Hidden(const LaneWeights& lane, const Batch& batch, KvCache* cache,
-                         Matrix& hidden) {
+                         Tensor& hidden) {
   BITLOSS_CHECK(lane.layers.size() == config_.num_layers);  // not one that is without its blocks
   Embed(lane, batch, hidden);
   for (size_t layer = 0; layer < lane.layers.size(); ++layer) {
@@ -28,26 +41,22 @@ void Transformer::Hidden(const LaneWeights& lane, const Batch& batch, KvCache* c
   FinalNorm(lane, hidden);
 }
 
-void Transformer::FinalNorm(const LaneWeights& lane, MatrixView x) const {
-  backend_.RmsNorm(x, lane.final_norm, static_cast<float>(config_.rms_norm_eps), x);
+void Transformer::FinalNorm(const LaneWeights& lane, DeviceView x) const {
+  backend_.RmsNorm(x, *lane.final_norm, static_cast<float>(config_.rms_norm_eps), x);
 }
 
-void Transformer::LmHead(const LaneWeights& lane, ConstMatrixView hidden, MatrixView logits) const {
+void Transformer::LmHead(const LaneWeights& lane, ConstDeviceView hidden, DeviceView logits) const {
   const RowRange all{0, hidden.rows};
   backend_.MatMul(*lane.head, {}, hidden, {&all, 1}, logits);
 }
 
-void Transformer::Embed(const LaneWeights& lane, const Batch& batch, Matrix& x) const {
+void Transformer::Embed(const LaneWeights& lane, const Batch& batch, Tensor& x) const {
   x.Resize(batch.tokens().size(), config_.hidden_size);
-  for (size_t row = 0; row < x.rows(); ++row) {
-    const int32_t token = batch.tokens()[row];
-    BITLOSS_CHECK(token >= 0 && static_cast<size_t>(token) < config_.vocab_size);
-    lane.embedding.format.decode(lane.embedding, static_cast<size_t>(token), 0, x.Row(row));
-  }
+  backend_.Embed(lane.embedding, batch.tokens(), x);
 }
 
 void Transformer::Layer(const LayerWeights& weights, size_t layer, const Batch& batch,
-                        KvCache* cache, MatrixView x) {
+                        KvCache* cache, DeviceView x) {
   const std::vector<Batch> groups = batch.Groups(kTokensAtOnce);
   size_t row = 0;
   for (const Batch& group : groups) {
@@ -58,7 +67,7 @@ void Transformer::Layer(const LayerWeights& weights, size_t layer, const Batch& 
 }
 
 void Transformer::LayerOfGroup(const LayerWeights& weights, size_t layer, const Batch& batch,
-                               KvCache* cache, MatrixView x) {
+                               KvCache* cache, DeviceView x) {
   scratch_.normed.Resize(x.rows, x.cols);
   backend_.RmsNorm(x, weights.input_norm, static_cast<float>(config_.rms_norm_eps),
                    scratch_.normed);
@@ -72,7 +81,7 @@ void Transformer::LayerOfGroup(const LayerWeights& weights, size_t layer, const 
 }
 
 void Transformer::SelfAttention(const LayerWeights& weights, size_t layer, const Batch& batch,
-                                KvCache* cache, ConstMatrixView normed, Matrix& delta) {
+                                KvCache* cache, ConstDeviceView normed, Tensor& delta) {
   Scratch& s = scratch_;
   MatMuls(weights, batch, normed,
           {{Linear::kQuery, &s.queries}, {Linear::kKey, &s.keys}, {Linear::kValue, &s.values}});
@@ -88,12 +97,10 @@ void Transformer::SelfAttention(const LayerWeights& weights, size_t layer, const
                                s.values.view().Rows(rows.begin, rows.end)};
     if (cache != nullptr) {
       const size_t end = first + rows.size();
-      const MatrixView keys = cache->Keys(batch.slots()[i], layer);
-      const MatrixView values = cache->Values(batch.slots()[i], layer);
-      for (size_t row = 0; row < rows.size(); ++row) {
-        std::ranges::copy(s.keys.Row(rows.begin + row), keys.Row(first + row).begin());
-        std::ranges::copy(s.values.Row(rows.begin + row), values.Row(first + row).begin());
-      }
+      const DeviceView keys = cache->Keys(batch.slots()[i], layer);
+      const DeviceView values = cache->Values(batch.slots()[i], layer);
+      backend_.Copy(sequence.keys, keys.Rows(first, end));
+      backend_.Copy(sequence.values, values.Rows(first, end));
       sequence.keys = keys.Rows(0, end);
       sequence.values = values.Rows(0, end);
     }
@@ -102,7 +109,7 @@ void Transformer::SelfAttention(const LayerWeights& weights, size_t layer, const
   const AttentionShape shape{config_.num_heads, config_.num_kv_heads, config_.head_dim};
   s.heads.Resize(normed.rows, config_.num_heads * config_.head_dim);
   if (weights.execution == Execution::Kind::kFp16Emulation) {
-    AttendInFp16(shape, s.queries, sequences, backend_.threads(), s.heads);
+    backend_.AttentionInFp16(shape, s.queries, sequences, s.heads);
   } else {
     backend_.Attention(shape, s.queries, sequences, s.heads);
   }
@@ -110,7 +117,7 @@ void Transformer::SelfAttention(const LayerWeights& weights, size_t layer, const
 }
 
 void Transformer::FeedForward(const LayerWeights& weights, const Batch& batch,
-                              ConstMatrixView normed, Matrix& delta) {
+                              ConstDeviceView normed, Tensor& delta) {
   Scratch& s = scratch_;
   MatMuls(weights, batch, normed, {{Linear::kGate, &s.gate}, {Linear::kUp, &s.activated}});
   backend_.SwiGlu(s.gate, s.activated, s.activated);
@@ -118,7 +125,7 @@ void Transformer::FeedForward(const LayerWeights& weights, const Batch& batch,
 }
 
 void Transformer::MatMul(const LayerWeights& weights, Linear linear, const Batch& batch,
-                         ConstMatrixView x, Matrix& y) {
+                         ConstDeviceView x, Tensor& y) {
   const PackedMatrix& packed = weights.linear(linear);
   y.Resize(x.rows, packed.out_features());
   if (!RoundsActivations(weights.execution)) {
@@ -126,16 +133,13 @@ void Transformer::MatMul(const LayerWeights& weights, Linear linear, const Batch
     return;
   }
   scratch_.rounded.Resize(x.rows, x.cols);
-  for (size_t row = 0; row < x.rows; ++row) {
-    std::ranges::copy(x.Row(row), scratch_.rounded.Row(row).begin());
-  }
-  RoundActivations(weights.execution, backend_.threads(), scratch_.rounded);
+  backend_.RoundActivations(weights.execution, x, scratch_.rounded);
   backend_.MatMul(packed, weights.bias(linear), scratch_.rounded, batch.sequences(), y);
-  RoundActivations(weights.execution, backend_.threads(), y);
+  backend_.RoundActivations(weights.execution, y, y);
 }
 
-void Transformer::MatMuls(const LayerWeights& weights, const Batch& batch, ConstMatrixView x,
-                          std::initializer_list<std::pair<Linear, Matrix*>> linears) {
+void Transformer::MatMuls(const LayerWeights& weights, const Batch& batch, ConstDeviceView x,
+                          std::initializer_list<std::pair<Linear, Tensor*>> linears) {
   if (RoundsActivations(weights.execution)) {
     for (const auto& [linear, y] : linears) MatMul(weights, linear, batch, x, *y);
     return;
@@ -155,16 +159,18 @@ void Transformer::ExtendRope(size_t num_positions) {
   if (num_positions <= rope_.cos.rows()) return;
   const size_t rows = std::bit_ceil(num_positions);
   const size_t half = config_.head_dim / 2;
-  rope_.cos.Resize(rows, half);
-  rope_.sin.Resize(rows, half);
+  Matrix cosines(rows, half);
+  Matrix sines(rows, half);
   for (size_t position = 0; position < rows; ++position) {
     for (size_t i = 0; i < half; ++i) {
       const float angle =
           static_cast<float>(position) * static_cast<float>(inverse_frequencies_[i]);
-      rope_.cos.Row(position)[i] = static_cast<float>(std::cos(double{angle}));
-      rope_.sin.Row(position)[i] = static_cast<float>(std::sin(double{angle}));
+      cosines.Row(position)[i] = static_cast<float>(std::cos(double{angle}));
+      sines.Row(position)[i] = static_cast<float>(std::sin(double{angle}));
     }
   }
+  rope_.cos = backend_.ToTensor(cosines);
+  rope_.sin = backend_.ToTensor(sines);
 }
 
 }  // namespace bitloss

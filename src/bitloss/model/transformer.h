@@ -17,8 +17,10 @@ namespace bitloss {
 // holds the input of o_proj; after FeedForward, `activated` the input of down_proj (calibration
 // reads both).
 struct Scratch {
-  Matrix normed, queries, keys, values, heads, gate, activated, delta;
-  Matrix rounded;  // the input of a linear in a lane that rounds activations
+  explicit Scratch(TensorMemory& memory);
+
+  Tensor normed, queries, keys, values, heads, gate, activated, delta;
+  Tensor rounded;  // the input of a linear in a lane that rounds activations
 };
 
 // Runs any lane of one model: weights come with each call. Not thread-safe (it uses the backend's
@@ -35,24 +37,24 @@ class Transformer {
   // embedding[tokens]; `hidden` [tokens][hidden_size] receives norm(x_L), which LmHead turns into
   // logits. With a cache, the batch's sequences continue its slots. Requires: token ids <
   // vocab_size, positions < max_positions.
-  void Hidden(const LaneWeights& lane, const Batch& batch, KvCache* cache, Matrix& hidden);
+  void Hidden(const LaneWeights& lane, const Batch& batch, KvCache* cache, Tensor& hidden);
 
   // logits [rows][vocab_size] of rows of `hidden`.
-  void LmHead(const LaneWeights& lane, ConstMatrixView hidden, MatrixView logits) const;
+  void LmHead(const LaneWeights& lane, ConstDeviceView hidden, DeviceView logits) const;
 
   // The parts, for calibration.
-  void Embed(const LaneWeights& lane, const Batch& batch, Matrix& x) const;
+  void Embed(const LaneWeights& lane, const Batch& batch, Tensor& x) const;
   // x = norm(x), the final one.
-  void FinalNorm(const LaneWeights& lane, MatrixView x) const;
+  void FinalNorm(const LaneWeights& lane, DeviceView x) const;
   // x += Attention(norm(x)); x += FeedForward(norm(x)).
   void Layer(const LayerWeights& weights, size_t layer, const Batch& batch, KvCache* cache,
-             MatrixView x);
+             DeviceView x);
   // delta = o_proj(attention(q, k, v of `normed`)), [tokens][hidden_size].
   void SelfAttention(const LayerWeights& weights, size_t layer, const Batch& batch, KvCache* cache,
-                     ConstMatrixView normed, Matrix& delta);
+                     ConstDeviceView normed, Tensor& delta);
   // delta = down_proj(silu(gate) * up) of `normed`.
-  void FeedForward(const LayerWeights& weights, const Batch& batch, ConstMatrixView normed,
-                   Matrix& delta);
+  void FeedForward(const LayerWeights& weights, const Batch& batch, ConstDeviceView normed,
+                   Tensor& delta);
   const Scratch& scratch() const { return scratch_; }
 
  private:
@@ -61,12 +63,12 @@ class Transformer {
   static constexpr size_t kTokensAtOnce = 512;
 
   void LayerOfGroup(const LayerWeights& weights, size_t layer, const Batch& batch, KvCache* cache,
-                    MatrixView x);
-  void MatMul(const LayerWeights& weights, Linear linear, const Batch& batch, ConstMatrixView x,
-              Matrix& y);
+                    DeviceView x);
+  void MatMul(const LayerWeights& weights, Linear linear, const Batch& batch, ConstDeviceView x,
+              Tensor& y);
   // Several linears of the same input.
-  void MatMuls(const LayerWeights& weights, const Batch& batch, ConstMatrixView x,
-               std::initializer_list<std::pair<Linear, Matrix*>> linears);
+  void MatMuls(const LayerWeights& weights, const Batch& batch, ConstDeviceView x,
+               std::initializer_list<std::pair<Linear, Tensor*>> linears);
   void ExtendRope(size_t num_positions);
 
   ModelConfig config_;

@@ -338,15 +338,15 @@ Result<LayerWeights> PackEncodedLayer(const LayerSource& source,
                                       const std::function<Execution(Linear)>& execution,
                                       Packing packing, const Backend& backend, LaneSize& size) {
   LayerWeights packed;
-  packed.input_norm = source.input_norm;
-  packed.post_attention_norm = source.post_attention_norm;
-  packed.biases = source.biases;
+  packed.input_norm = backend.ToTensor(source.input_norm);
+  packed.post_attention_norm = backend.ToTensor(source.post_attention_norm);
   packed.execution = execution(kAllLinears[0]).kind;
   for (const Linear linear : kAllLinears) {
     const auto i = static_cast<size_t>(linear);
     size.linear_bytes += encoded[i].num_bytes();
     size.linear_weights += uint64_t{encoded[i].rows} * encoded[i].cols;
     BITLOSS_TRY(packed.linears[i], backend.Pack(encoded[i], execution(linear), packing));
+    packed.biases[i] = backend.ToTensor(source.biases[i]);
   }
   return packed;
 }

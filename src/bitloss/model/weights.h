@@ -116,14 +116,14 @@ class ModelSource {
 
 // One decoder block as a lane runs it.
 struct LayerWeights {
-  std::vector<float> input_norm;
-  std::vector<float> post_attention_norm;
+  Tensor input_norm;
+  Tensor post_attention_norm;
   std::array<std::unique_ptr<PackedMatrix>, kNumLinears> linears;
-  std::array<std::vector<float>, kNumLinears> biases;
+  std::array<Tensor, kNumLinears> biases;  // [1][out], or empty
   Execution::Kind execution = Execution::Kind::kRealActivations;
 
   const PackedMatrix& linear(Linear l) const { return *linears[static_cast<size_t>(l)]; }
-  const std::vector<float>& bias(Linear l) const { return biases[static_cast<size_t>(l)]; }
+  ConstDeviceView bias(Linear l) const { return biases[static_cast<size_t>(l)]; }
 };
 
 // What a lane costs to store.
@@ -138,11 +138,12 @@ struct LaneSize {
   }
 };
 
-// A whole model as one lane runs it. Embedding and head are shared between lanes that keep them.
+// A whole model as one lane runs it. Embedding, norm and head are shared between lanes that keep
+// them.
 struct LaneWeights {
   EncodedMatrix embedding;
   std::vector<LayerWeights> layers;
-  std::vector<float> final_norm;
+  std::shared_ptr<const Tensor> final_norm;
   std::shared_ptr<const PackedMatrix> head;
   LaneSize size;
 };

@@ -194,8 +194,8 @@ Result<Message> Crew::Score(MessageView message) {
   ScoredGroup scored;
   BITLOSS_TRY(scored.scores, scorer.Score(sequences, rows));
   for (size_t i = 0; job.wants_rows && i < sequences.size(); ++i) {
-    const ConstMatrixView computed = scorer.BaselineRows(i);
-    scored.baseline_rows.emplace_back(computed.data, computed.data + computed.rows * computed.cols);
+    const Matrix computed = scorer.BaselineRows(i);
+    scored.baseline_rows.emplace_back(computed.flat().begin(), computed.flat().end());
   }
   return Encode(std::move(scored));
 }

@@ -44,20 +44,21 @@ class SwapTest : public testing::Test {
   double PlainKl(size_t layer) {
     Batch batch;
     for (const auto& tokens : sequences_) batch.Add(tokens);
-    Matrix clean;
+    Tensor clean(backend_->memory());
     transformer_.Hidden(base(), batch, nullptr, clean);
     std::swap(base().layers[layer], lane().layers[layer]);
-    Matrix swapped;
+    Tensor swapped(backend_->memory());
     transformer_.Hidden(base(), batch, nullptr, swapped);
     std::swap(base().layers[layer], lane().layers[layer]);
     double sum = 0;
     size_t count = 0;
     for (size_t row = 3; row < clean.rows(); row += 4, ++count) {
-      Matrix a(1, model_.source.config().vocab_size);
-      Matrix b(1, model_.source.config().vocab_size);
+      Tensor a(backend_->memory(), 1, model_.source.config().vocab_size);
+      Tensor b(backend_->memory(), 1, model_.source.config().vocab_size);
       transformer_.LmHead(base(), std::as_const(clean).view().Rows(row, row + 1), a);
       transformer_.LmHead(base(), std::as_const(swapped).view().Rows(row, row + 1), b);
-      sum += Compare(a.Row(0), Must(Summarize(a.Row(0))), b.Row(0), Must(Summarize(b.Row(0)))).kl;
+      const std::vector<RowSummary> summaries = Must(backend_->Summarize(a));
+      sum += Must(backend_->Compare(a, summaries, b)).divergences[0].kl;
     }
     return sum / static_cast<double>(count);
   }

@@ -47,21 +47,21 @@ class SwapRunner {
 
  private:
   SwapRunner(Transformer& transformer, LaneWeights& baseline)
-      : transformer_(transformer), baseline_(baseline) {}
+      : transformer_(transformer), baseline_(baseline), logits_(transformer.backend().memory()) {}
 
   Status RunBaseline(std::span<const std::vector<int32_t>> sequences, size_t stride);
   // Runs one block of `weights` on x, [rows of batch][hidden].
-  void RunLayer(const LayerWeights& weights, size_t layer, const Batch& batch, MatrixView x);
+  void RunLayer(const LayerWeights& weights, size_t layer, const Batch& batch, DeviceView x);
   // Mean KL of hidden rows after the last block; x is spent.
-  Result<double> MeanKl(const LaneWeights& head_of, MatrixView x);
+  Result<double> MeanKl(const LaneWeights& head_of, DeviceView x);
 
   Transformer& transformer_;
   LaneWeights& baseline_;
   std::vector<std::vector<int32_t>> sequences_;
   Batch batch_;
-  std::vector<Matrix> inputs_;  // of each block
+  std::vector<Tensor> inputs_;  // of each block
   std::vector<size_t> scored_rows_;
-  Matrix logits_;  // the baseline's, of the scored rows
+  Tensor logits_;  // the baseline's, of the scored rows
   std::vector<RowSummary> summaries_;
   uint64_t num_block_tokens_ = 0;
 };

@@ -281,11 +281,11 @@ constexpr size_t kWantedRows = 192;
 
 // Later queries see more keys, so they come first: the last parts to finish are short ones.
 std::vector<AttentionPart> CutIntoParts(const AttentionShape& shape,
-                                        std::span<const AttentionSequence> sequences) {
+                                        std::span<const HostSequence> sequences) {
   const size_t heads = shape.num_heads / shape.num_kv_heads;
   const size_t step = std::max<size_t>(1, kWantedRows / heads);
   std::vector<AttentionPart> parts;
-  for (const AttentionSequence& sequence : sequences) {
+  for (const HostSequence& sequence : sequences) {
     for (size_t end = sequence.rows.size(); end > 0; end -= std::min(end, step)) {
       for (size_t kv_head = 0; kv_head < shape.num_kv_heads; ++kv_head) {
         parts.push_back({&sequence, kv_head, end - std::min(end, step), end});
@@ -302,7 +302,7 @@ AttentionKernels AttentionKernelsFor(int64_t target) {
 }
 
 void AttendOnThreads(const AttentionKernels& kernels, const AttentionShape& shape,
-                     ConstMatrixView queries, std::span<const AttentionSequence> sequences,
+                     ConstMatrixView queries, std::span<const HostSequence> sequences,
                      ThreadPool& threads, AttentionScratch& scratch, MatrixView out) {
   const std::vector<AttentionPart> parts = CutIntoParts(shape, sequences);
   scratch.of_thread.resize(threads.num_threads());

@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "bitloss/base/threads.h"
-#include "bitloss/compute/backend.h"
 #include "bitloss/compute/cpu/aligned_bytes.h"
+#include "bitloss/compute/host_tensor.h"
 
 namespace bitloss {
 
@@ -25,7 +25,7 @@ inline constexpr size_t kKeyTile = 128;
 
 // Some queries of one sequence, all heads that read one kv head.
 struct AttentionPart {
-  const AttentionSequence* sequence;
+  const HostSequence* sequence;
   size_t kv_head;
   size_t first_row;  // of the sequence's rows
   size_t end_row;
@@ -49,7 +49,7 @@ struct AttentionScratch {
 
 // Shapes as in Backend::Attention.
 void AttendOnThreads(const AttentionKernels& kernels, const AttentionShape& shape,
-                     ConstMatrixView queries, std::span<const AttentionSequence> sequences,
+                     ConstMatrixView queries, std::span<const HostSequence> sequences,
                      ThreadPool& threads, AttentionScratch& scratch, MatrixView out);
 
 }  // namespace bitloss

@@ -22,9 +22,11 @@ size_t Width(const AttentionShape& shape) { return shape.num_heads * shape.head_
 Matrix Prefill(const Backend& backend, const AttentionShape& shape, ConstMatrixView q,
                ConstMatrixView k, ConstMatrixView v) {
   Matrix out(q.rows, q.cols);
-  const AttentionSequence sequence = {
-      .rows = {0, q.rows}, .first_position = k.rows - q.rows, .keys = k, .values = v};
-  backend.Attention(shape, q, {&sequence, 1}, out);
+  const AttentionSequence sequence = {.rows = {0, q.rows},
+                                      .first_position = k.rows - q.rows,
+                                      .keys = AsTensor(k),
+                                      .values = AsTensor(v)};
+  backend.Attention(shape, AsTensor(q), {&sequence, 1}, AsTensor(out));
   return out;
 }
 
@@ -128,17 +130,17 @@ TEST(Attention, KeepsTheSequencesOfABatchApart) {
     values.push_back(RandomMatrix(num_keys, KvWidth(shape), "v" + std::to_string(row)));
     sequences.push_back({.rows = {row, row + length.new_tokens},
                          .first_position = length.cached,
-                         .keys = keys.back().view(),
-                         .values = values.back().view()});
+                         .keys = AsTensor(keys.back()),
+                         .values = AsTensor(values.back())});
     row += length.new_tokens;
   }
   const Matrix q = RandomMatrix(row, Width(shape), "q");
   Matrix out(row, Width(shape));
-  backend->Attention(shape, q, sequences, out);
+  backend->Attention(shape, AsTensor(q), sequences, AsTensor(out));
   for (const AttentionSequence& sequence : sequences) {
     const Matrix alone =
         Prefill(*backend, shape, q.view().Rows(sequence.rows.begin, sequence.rows.end),
-                sequence.keys, sequence.values);
+                HostView(sequence.keys), HostView(sequence.values));
     for (size_t r = 0; r < alone.rows(); ++r) {
       EXPECT_TRUE(std::ranges::equal(alone.Row(r), out.Row(sequence.rows.begin + r)));
     }

@@ -3,7 +3,6 @@
 #include <vector>
 
 #include "bitloss/base/check.h"
-#include "bitloss/compute/backend.h"
 #include "bitloss/compute/cpu/attention.h"
 #include "bitloss/compute/cpu/block_int8_matmul.h"
 #include "bitloss/compute/cpu/instruction_sets.h"
@@ -12,6 +11,7 @@
 #include "bitloss/compute/cpu/matmul.h"
 #include "bitloss/compute/cpu/panel_matrix.h"
 #include "bitloss/compute/cpu/row_ops.h"
+#include "bitloss/compute/host_tensor.h"
 #include "hwy/targets.h"
 
 namespace bitloss {
@@ -20,11 +20,11 @@ namespace {
 // Elements of a part of an element-wise operation: some microseconds of work.
 constexpr size_t kElementsOfPart = 16384;
 
-class CpuBackend final : public Backend {
+class CpuBackend final : public HostBackend {
  public:
   CpuBackend(int64_t target, ThreadPool& threads)
-      : target_(target),
-        threads_(threads),
+      : HostBackend(threads),
+        target_(target),
         matmul_(MatMulKernelsFor(target)),
         int8_(Int8KernelsFor(target)),
         blocks_(BlockInt8KernelFor(target)),
@@ -52,8 +52,11 @@ class CpuBackend final : public Backend {
     return std::unique_ptr<PackedMatrix>(std::make_unique<PanelMatrix>(weights, packing, threads_));
   }
 
-  void MatMul(const PackedMatrix& packed, std::span<const float> bias, ConstMatrixView x,
-              std::span<const RowRange> calls, MatrixView y) const override {
+  void MatMul(const PackedMatrix& packed, ConstDeviceView bias_tensor, ConstDeviceView x_tensor,
+              std::span<const RowRange> calls, DeviceView y_tensor) const override {
+    const std::span<const float> bias = HostRow(bias_tensor);
+    const ConstMatrixView x = HostView(x_tensor);
+    const MatrixView y = HostView(y_tensor);
     BITLOSS_CHECK(x.cols == packed.in_features() && y.cols == packed.out_features());
     BITLOSS_CHECK(x.rows == y.rows);
     BITLOSS_CHECK(bias.empty() || bias.size() == y.cols);
@@ -70,18 +73,20 @@ class CpuBackend final : public Backend {
     }
   }
 
-  void MatMuls(std::span<const Product> products, ConstMatrixView x,
+  void MatMuls(std::span<const Product> products, ConstDeviceView x_tensor,
                std::span<const RowRange> calls) const override {
+    const ConstMatrixView x = HostView(x_tensor);
     BITLOSS_CHECK(CoverRows(calls, x.rows));
     for (const Product& product : products) {
       BITLOSS_CHECK(x.cols == product.weights->in_features() && x.rows == product.y.rows);
       BITLOSS_CHECK(product.y.cols == product.weights->out_features());
-      BITLOSS_CHECK(product.bias.empty() || product.bias.size() == product.y.cols);
+      BITLOSS_CHECK(product.bias.cols == 0 || product.bias.cols == product.y.cols);
     }
     if (ShareInt8Activations(products)) {
       std::vector<WholeInt8Product> whole;
       for (const Product& product : products) {
-        whole.push_back({static_cast<const Int8Matrix*>(product.weights), product.bias, product.y});
+        whole.push_back({static_cast<const Int8Matrix*>(product.weights), HostRow(product.bias),
+                         HostView(product.y)});
       }
       QuantizeOnThreads(int8_, whole[0].weights->execution(), x, calls, threads_, int8_scratch_);
       MultiplyInt8OnThreads(int8_, whole, int8_scratch_, threads_);
@@ -90,14 +95,17 @@ class CpuBackend final : public Backend {
     std::vector<WholeProduct> whole;
     for (const Product& product : products) {
       const auto* panels = dynamic_cast<const PanelMatrix*>(product.weights);
-      if (panels == nullptr) return Backend::MatMuls(products, x, calls);
-      whole.push_back({panels, product.bias, product.y});
+      if (panels == nullptr) return Backend::MatMuls(products, x_tensor, calls);
+      whole.push_back({panels, HostRow(product.bias), HostView(product.y)});
     }
     MultiplyOnThreads(matmul_, whole, x, threads_);
   }
 
-  void RmsNorm(ConstMatrixView x, std::span<const float> weight, float eps,
-               MatrixView y) const override {
+  void RmsNorm(ConstDeviceView x_tensor, ConstDeviceView weight_tensor, float eps,
+               DeviceView y_tensor) const override {
+    const ConstMatrixView x = HostView(x_tensor);
+    const std::span<const float> weight = HostRow(weight_tensor);
+    const MatrixView y = HostView(y_tensor);
     BITLOSS_CHECK(x.cols == weight.size() && y.cols == x.cols && y.rows == x.rows);
     ForEachRow(x.rows, x.cols, [&](size_t row) {
       rows_.rms_norm(x.Row(row).data(), weight.data(), x.cols, eps, y.Row(row).data());
@@ -105,21 +113,24 @@ class CpuBackend final : public Backend {
   }
 
   void Rope(const RopeTable& table, std::span<const uint32_t> positions, size_t head_dim,
-            MatrixView x) const override {
+            DeviceView x_tensor) const override {
+    const MatrixView x = HostView(x_tensor);
+    const ConstMatrixView cosines = HostView(table.cos.view());
+    const ConstMatrixView sines = HostView(table.sin.view());
     BITLOSS_CHECK(positions.size() == x.rows && x.cols % head_dim == 0 && head_dim % 2 == 0);
     BITLOSS_CHECK(table.cos.cols() == head_dim / 2 && table.sin.cols() == head_dim / 2);
     ForEachRow(x.rows, x.cols, [&](size_t row) {
       BITLOSS_CHECK(positions[row] < table.cos.rows());
-      const float* cos = table.cos.Row(positions[row]).data();
-      const float* sin = table.sin.Row(positions[row]).data();
+      const float* cos = cosines.Row(positions[row]).data();
+      const float* sin = sines.Row(positions[row]).data();
       for (size_t col = 0; col < x.cols; col += head_dim) {
         rows_.rope(cos, sin, head_dim / 2, x.Row(row).data() + col);
       }
     });
   }
 
-  void Attention(const AttentionShape& shape, ConstMatrixView queries,
-                 std::span<const AttentionSequence> sequences, MatrixView out) const override {
+  void Attention(const AttentionShape& shape, ConstDeviceView queries,
+                 std::span<const AttentionSequence> sequences, DeviceView out) const override {
     BITLOSS_CHECK(shape.num_kv_heads > 0 && shape.num_heads % shape.num_kv_heads == 0);
     BITLOSS_CHECK(queries.cols == shape.num_heads * shape.head_dim && out.cols == queries.cols);
     for (const AttentionSequence& sequence : sequences) {
@@ -129,10 +140,15 @@ class CpuBackend final : public Backend {
       BITLOSS_CHECK(sequence.keys.cols == shape.num_kv_heads * shape.head_dim);
       BITLOSS_CHECK(sequence.values.cols == sequence.keys.cols);
     }
-    AttendOnThreads(attention_, shape, queries, sequences, threads_, attention_scratch_, out);
+    AttendOnThreads(attention_, shape, HostView(queries), HostSequences(sequences), threads_,
+                    attention_scratch_, HostView(out));
   }
 
-  void SwiGlu(ConstMatrixView gate, ConstMatrixView up, MatrixView out) const override {
+  void SwiGlu(ConstDeviceView gate_tensor, ConstDeviceView up_tensor,
+              DeviceView out_tensor) const override {
+    const ConstMatrixView gate = HostView(gate_tensor);
+    const ConstMatrixView up = HostView(up_tensor);
+    const MatrixView out = HostView(out_tensor);
     BITLOSS_CHECK(gate.rows == up.rows && gate.cols == up.cols);
     BITLOSS_CHECK(gate.rows == out.rows && gate.cols == out.cols);
     ForEachRow(gate.rows, gate.cols, [&](size_t row) {
@@ -140,13 +156,13 @@ class CpuBackend final : public Backend {
     });
   }
 
-  void Add(ConstMatrixView delta, MatrixView x) const override {
+  void Add(ConstDeviceView delta_tensor, DeviceView x_tensor) const override {
+    const ConstMatrixView delta = HostView(delta_tensor);
+    const MatrixView x = HostView(x_tensor);
     BITLOSS_CHECK(delta.rows == x.rows && delta.cols == x.cols);
     ForEachRow(x.rows, x.cols,
                [&](size_t row) { rows_.add(delta.Row(row).data(), x.cols, x.Row(row).data()); });
   }
-
-  ThreadPool& threads() const override { return threads_; }
 
  private:
   // Whether all are integer products that turn activations into the same integers.
@@ -178,7 +194,6 @@ class CpuBackend final : public Backend {
   }
 
   int64_t target_;
-  ThreadPool& threads_;
   MatMulKernels matmul_;
   Int8Kernels int8_;
   BlockInt8Kernel blocks_;

@@ -42,7 +42,7 @@ Matrix Product(const Backend& backend, const EncodedMatrix& weights, float thres
                std::span<const float> bias, ConstMatrixView x, std::span<const RowRange> calls) {
   const auto packed = std::move(backend.Pack(weights, LlmInt8(threshold))).value();
   Matrix y(x.rows, weights.rows);
-  backend.MatMul(*packed, bias, x, calls, y);
+  backend.MatMul(*packed, AsTensor(bias), AsTensor(x), calls, AsTensor(y));
   return y;
 }
 
@@ -164,9 +164,9 @@ TEST(Int8MatMul, GivesTheSameBitsWhenMatricesShareTheirInput) {
     const auto narrow =
         std::move(backend->Pack(RandomInt8(33, 90), LlmInt8(other_threshold))).value();
     Matrix y_wide(40, 70), y_narrow(40, 33);
-    const Backend::Product products[] = {{wide.get(), bias, y_wide.view()},
-                                         {narrow.get(), {}, y_narrow.view()}};
-    backend->MatMuls(products, x, calls);
+    const Backend::Product products[] = {{wide.get(), AsTensor(bias), AsTensor(y_wide)},
+                                         {narrow.get(), {}, AsTensor(y_narrow)}};
+    backend->MatMuls(products, AsTensor(x), calls);
     EXPECT_TRUE(SameNumbers(y_wide, Product(*backend, RandomInt8(70, 90), 6.0f, bias, x, calls)));
     EXPECT_TRUE(SameNumbers(y_narrow,
                             Product(*backend, RandomInt8(33, 90), other_threshold, {}, x, calls)));

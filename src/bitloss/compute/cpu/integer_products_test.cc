@@ -39,7 +39,7 @@ Matrix Multiply(const Backend& backend, const Case& tested, ConstMatrixView weig
                 std::span<const float> bias, ConstMatrixView x) {
   const auto packed = backend.Pack(Encode(tested.format, weights), tested.execution).value();
   Matrix y(x.rows, weights.rows);
-  backend.MatMul(*packed, bias, x, Calls(x.rows, x.rows), y);
+  backend.MatMul(*packed, AsTensor(bias), AsTensor(x), Calls(x.rows, x.rows), AsTensor(y));
   return y;
 }
 

@@ -21,7 +21,7 @@ Matrix Product(const Backend& backend, const EncodedMatrix& weights, std::span<c
                ConstMatrixView x) {
   const auto packed = std::move(backend.Pack(weights, kReal)).value();
   Matrix y(x.rows, weights.rows);
-  backend.MatMul(*packed, bias, x, Calls(x.rows, x.rows), y);
+  backend.MatMul(*packed, AsTensor(bias), AsTensor(x), Calls(x.rows, x.rows), AsTensor(y));
   return y;
 }
 
@@ -157,7 +157,7 @@ TEST(MatMul, MultipliesHalvesInPlaceAsItDoesTheirCopy) {
       const auto packed = std::move(backend->Pack(weights, kReal, Packing::kInPlace)).value();
       EXPECT_EQ(packed->num_bytes(), weights.num_bytes());
       Matrix y(shape.tokens, shape.out);
-      backend->MatMul(*packed, bias, x, Calls(x.rows(), x.rows()), y);
+      backend->MatMul(*packed, AsTensor(bias), AsTensor(x), Calls(x.rows(), x.rows()), AsTensor(y));
       ExpectSameBits(y, ProductByTheRule(weights, bias, x));
     }
   }
@@ -181,12 +181,12 @@ TEST(MatMul, MultipliesSeveralMatricesAtOnceAsOneByOne) {
         y.emplace_back(tokens, matrix.rows);
       }
       for (size_t i = 0; i < y.size(); ++i) {
-        products.push_back({packed[i].get(), {}, y[i].view()});
+        products.push_back({packed[i].get(), {}, AsTensor(y[i])});
       }
-      products[1].bias = bias;
-      backend->MatMuls(products, x, Calls(tokens, tokens));
+      products[1].bias = AsTensor(bias);
+      backend->MatMuls(products, AsTensor(x), Calls(tokens, tokens));
       for (size_t i = 0; i < y.size(); ++i) {
-        ExpectSameBits(y[i], Product(*backend, weights[i], products[i].bias, x));
+        ExpectSameBits(y[i], Product(*backend, weights[i], HostRow(products[i].bias), x));
       }
     }
   }
@@ -276,7 +276,7 @@ TEST(MatMul, ReadsAndWritesNothingButItsViews) {
   const EncodedMatrix weights = Encode(F16Format(), RandomMatrix(37, 30, "w"));
   const auto packed = std::move(backend->Pack(weights, kReal)).value();
   const ConstMatrixView x_part = x.view().Cols(5, 35);
-  backend->MatMul(*packed, {}, x_part, Calls(15, 15), y.view().Cols(3, 40));
+  backend->MatMul(*packed, {}, AsTensor(x_part), Calls(15, 15), AsTensor(y.view().Cols(3, 40)));
   const Matrix expected = ProductByTheRule(weights, {}, x_part);
   for (size_t row = 0; row < 15; ++row) {
     for (size_t col = 0; col < 60; ++col) {

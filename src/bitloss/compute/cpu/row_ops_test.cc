@@ -56,9 +56,10 @@ TEST(RowOps, RmsNormAgreesWithTheReference) {
     // The sum: size/16 + 1 multiply-adds in a stripe and 4 to merge them, all terms positive; the
     // root halves that. Then mean, eps, root, reciprocal, two products, the reference's rounding.
     const double sum = static_cast<double>(size) / 16 + 6;
-    ExpectAgreement(
-        backends, 5, size, (sum / 2 + 6) * kEpsilon,
-        [&](const Backend& backend, Matrix& y) { backend.RmsNorm(x, weight, 1e-5f, y); });
+    ExpectAgreement(backends, 5, size, (sum / 2 + 6) * kEpsilon,
+                    [&](const Backend& backend, Matrix& y) {
+                      backend.RmsNorm(AsTensor(x), AsTensor(weight), 1e-5f, AsTensor(y));
+                    });
   }
 }
 
@@ -67,27 +68,29 @@ TEST(RowOps, RmsNormOfOneToFourMatchesTheWorkedExample) {
   Matrix x(1, 4);
   for (size_t i = 0; i < 4; ++i) x.Row(0)[i] = static_cast<float>(i + 1);
   const std::vector<float> ones(4, 1.0f);
-  backends.cpu.front()->RmsNorm(x, ones, 1e-6f, x);  // in place
+  backends.cpu.front()->RmsNorm(AsTensor(x), AsTensor(ones), 1e-6f, AsTensor(x));  // in place
   const float expected[] = {0.365148f, 0.730297f, 1.095445f, 1.460593f};
   for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(x.Row(0)[i], expected[i], 5e-7f);
 }
 
 TEST(RowOps, RopeMatchesTheWorkedExample) {
   const Backends backends;
-  RopeTable table{.cos = Matrix(2, 2), .sin = Matrix(2, 2)};
+  Matrix cosines(2, 2);
+  Matrix sines(2, 2);
   for (size_t position = 0; position < 2; ++position) {
     for (size_t i = 0; i < 2; ++i) {
       const double angle = static_cast<double>(position) * (i == 0 ? 1.0 : 0.01);
-      table.cos.Row(position)[i] = static_cast<float>(std::cos(angle));
-      table.sin.Row(position)[i] = static_cast<float>(std::sin(angle));
+      cosines.Row(position)[i] = static_cast<float>(std::cos(angle));
+      sines.Row(position)[i] = static_cast<float>(std::sin(angle));
     }
   }
   const uint32_t positions[] = {1};
   const float expected[] = {-1.984111f, 1.959901f, 2.462378f, 4.019800f};
   for (const Backend* backend : {backends.cpu.front().get(), backends.reference.get()}) {
+    const RopeTable table{backend->ToTensor(cosines), backend->ToTensor(sines)};
     Matrix q(1, 4);
     for (size_t i = 0; i < 4; ++i) q.Row(0)[i] = static_cast<float>(i + 1);
-    backend->Rope(table, positions, 4, q);
+    backend->Rope(table, positions, 4, AsTensor(q));
     for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(q.Row(0)[i], expected[i], 5e-7f);
   }
 }
@@ -97,15 +100,15 @@ TEST(RowOps, RopeAgreesWithTheReferenceForEveryHeadSize) {
   const uint32_t positions[] = {3, 0, 9};
   for (const size_t head_dim : {2, 6, 16, 20, 64, 96}) {
     const Matrix x = RandomMatrix(3, 4 * head_dim, "x");
-    const RopeTable table{.cos = RandomMatrix(10, head_dim / 2, "cos"),
-                          .sin = RandomMatrix(10, head_dim / 2, "sin")};
+    const RopeTable table{backends.reference->ToTensor(RandomMatrix(10, head_dim / 2, "cos")),
+                          backends.reference->ToTensor(RandomMatrix(10, head_dim / 2, "sin"))};
     Matrix expected(3, 4 * head_dim);
     std::ranges::copy(x.flat(), expected.flat().begin());
-    backends.reference->Rope(table, positions, head_dim, expected);
+    backends.reference->Rope(table, positions, head_dim, AsTensor(expected));
     for (const auto& backend : backends.cpu) {
       Matrix rotated(3, 4 * head_dim);
       std::ranges::copy(x.flat(), rotated.flat().begin());
-      backend->Rope(table, positions, head_dim, rotated);
+      backend->Rope(table, positions, head_dim, AsTensor(rotated));
       for (size_t i = 0; i < rotated.flat().size(); ++i) {
         // Two roundings of terms in [-1, 1], and the reference's.
         ASSERT_NEAR(rotated.flat()[i], expected.flat()[i], 4 * kEpsilon) << backend->Describe();
@@ -121,8 +124,9 @@ TEST(RowOps, SwiGluAgreesWithTheReference) {
     for (float& value : gate.flat()) value *= 40;
     const Matrix up = RandomMatrix(3, size, "up");
     // The exponential's unit (two roundings), a sum, a quotient, a product, the reference's.
-    ExpectAgreement(backends, 3, size, 7 * kEpsilon,
-                    [&](const Backend& backend, Matrix& out) { backend.SwiGlu(gate, up, out); });
+    ExpectAgreement(backends, 3, size, 7 * kEpsilon, [&](const Backend& backend, Matrix& out) {
+      backend.SwiGlu(AsTensor(gate), AsTensor(up), AsTensor(out));
+    });
   }
 }
 
@@ -136,7 +140,7 @@ TEST(RowOps, SwiGluOfHugeGatesIsTheirProductOrZero) {
   up.Fill(2.0f);
   for (const auto& backend : backends.cpu) {
     Matrix out(1, 3);
-    backend->SwiGlu(gate, up, out);
+    backend->SwiGlu(AsTensor(gate), AsTensor(up), AsTensor(out));
     EXPECT_EQ(out.Row(0)[0], 2e30f);
     EXPECT_EQ(out.Row(0)[1], 0.0f);
     EXPECT_TRUE(std::isnan(out.Row(0)[2]));
@@ -150,7 +154,7 @@ TEST(RowOps, AddIsTheSum) {
     const Matrix delta = RandomMatrix(3, size, "delta");
     ExpectAgreement(backends, 3, size, 0.0, [&](const Backend& backend, Matrix& out) {
       std::ranges::copy(x.flat(), out.flat().begin());
-      backend.Add(delta, out);
+      backend.Add(AsTensor(delta), AsTensor(out));
     });
   }
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "bitloss/base/check.h"
-#include "bitloss/compute/backend.h"
+#include "bitloss/compute/host_tensor.h"
 #include "bitloss/compute/reference/integer_products.h"
 #include "bitloss/compute/reference/llm_int8_reference.h"
 
@@ -68,8 +68,10 @@ void AttendOneHead(std::span<const float> query, ConstMatrixView keys, ConstMatr
   }
 }
 
-class ReferenceBackend final : public Backend {
+class ReferenceBackend final : public HostBackend {
  public:
+  ReferenceBackend() : HostBackend(one_thread_) {}
+
   std::string Describe() const override { return "reference, double precision, 1 thread"; }
 
   Result<std::unique_ptr<PackedMatrix>> Pack(const EncodedMatrix& weights,
@@ -86,8 +88,11 @@ class ReferenceBackend final : public Backend {
         std::make_unique<ReferenceMatrix>(weights, execution, std::move(int8), std::move(blocks)));
   }
 
-  void MatMul(const PackedMatrix& packed, std::span<const float> bias, ConstMatrixView x,
-              std::span<const RowRange> calls, MatrixView y) const override {
+  void MatMul(const PackedMatrix& packed, ConstDeviceView bias_tensor, ConstDeviceView x_tensor,
+              std::span<const RowRange> calls, DeviceView y_tensor) const override {
+    const std::span<const float> bias = HostRow(bias_tensor);
+    const ConstMatrixView x = HostView(x_tensor);
+    const MatrixView y = HostView(y_tensor);
     const auto& matrix = dynamic_cast<const ReferenceMatrix&>(packed);
     BITLOSS_CHECK(x.cols == matrix.in_features() && y.cols == matrix.out_features());
     BITLOSS_CHECK(x.rows == y.rows);
@@ -116,8 +121,11 @@ class ReferenceBackend final : public Backend {
     }
   }
 
-  void RmsNorm(ConstMatrixView x, std::span<const float> weight, float eps,
-               MatrixView y) const override {
+  void RmsNorm(ConstDeviceView x_tensor, ConstDeviceView weight_tensor, float eps,
+               DeviceView y_tensor) const override {
+    const ConstMatrixView x = HostView(x_tensor);
+    const std::span<const float> weight = HostRow(weight_tensor);
+    const MatrixView y = HostView(y_tensor);
     for (size_t token = 0; token < x.rows; ++token) {
       const std::span<const float> row = x.Row(token);
       const double mean = Dot(row, row) / static_cast<double>(x.cols);
@@ -129,11 +137,14 @@ class ReferenceBackend final : public Backend {
   }
 
   void Rope(const RopeTable& table, std::span<const uint32_t> positions, size_t head_dim,
-            MatrixView x) const override {
+            DeviceView x_tensor) const override {
+    const MatrixView x = HostView(x_tensor);
+    const ConstMatrixView cosines = HostView(table.cos.view());
+    const ConstMatrixView sines = HostView(table.sin.view());
     const size_t half = head_dim / 2;
     for (size_t token = 0; token < x.rows; ++token) {
-      const std::span<const float> cos = table.cos.Row(positions[token]);
-      const std::span<const float> sin = table.sin.Row(positions[token]);
+      const std::span<const float> cos = cosines.Row(positions[token]);
+      const std::span<const float> sin = sines.Row(positions[token]);
       for (size_t head = 0; head < x.cols / head_dim; ++head) {
         const std::span<float> v = x.Row(token).subspan(head * head_dim, head_dim);
         for (size_t i = 0; i < half; ++i) {
@@ -146,24 +157,32 @@ class ReferenceBackend final : public Backend {
     }
   }
 
-  void Attention(const AttentionShape& shape, ConstMatrixView queries,
-                 std::span<const AttentionSequence> sequences, MatrixView out) const override {
+  void Attention(const AttentionShape& shape, ConstDeviceView query_tensor,
+                 std::span<const AttentionSequence> sequences,
+                 DeviceView out_tensor) const override {
+    const ConstMatrixView queries = HostView(query_tensor);
+    const MatrixView out = HostView(out_tensor);
     const size_t queries_per_kv = shape.num_heads / shape.num_kv_heads;
     const size_t dim = shape.head_dim;
     for (const AttentionSequence& sequence : sequences) {
+      const ConstMatrixView keys = HostView(sequence.keys);
+      const ConstMatrixView values = HostView(sequence.values);
       for (size_t row = sequence.rows.begin; row < sequence.rows.end; ++row) {
         const size_t num_keys = sequence.first_position + (row - sequence.rows.begin) + 1;
         for (size_t head = 0; head < shape.num_heads; ++head) {
           const size_t kv = head / queries_per_kv * dim;
-          AttendOneHead(queries.Row(row).subspan(head * dim, dim), sequence.keys.Cols(kv, kv + dim),
-                        sequence.values.Cols(kv, kv + dim), num_keys,
-                        out.Row(row).subspan(head * dim, dim));
+          AttendOneHead(queries.Row(row).subspan(head * dim, dim), keys.Cols(kv, kv + dim),
+                        values.Cols(kv, kv + dim), num_keys, out.Row(row).subspan(head * dim, dim));
         }
       }
     }
   }
 
-  void SwiGlu(ConstMatrixView gate, ConstMatrixView up, MatrixView out) const override {
+  void SwiGlu(ConstDeviceView gate_tensor, ConstDeviceView up_tensor,
+              DeviceView out_tensor) const override {
+    const ConstMatrixView gate = HostView(gate_tensor);
+    const ConstMatrixView up = HostView(up_tensor);
+    const MatrixView out = HostView(out_tensor);
     for (size_t token = 0; token < gate.rows; ++token) {
       for (size_t i = 0; i < gate.cols; ++i) {
         const double z = gate.Row(token)[i];
@@ -173,16 +192,16 @@ class ReferenceBackend final : public Backend {
     }
   }
 
-  void Add(ConstMatrixView delta, MatrixView x) const override {
+  void Add(ConstDeviceView delta_tensor, DeviceView x_tensor) const override {
+    const ConstMatrixView delta = HostView(delta_tensor);
+    const MatrixView x = HostView(x_tensor);
     for (size_t token = 0; token < x.rows; ++token) {
       for (size_t i = 0; i < x.cols; ++i) x.Row(token)[i] += delta.Row(token)[i];
     }
   }
 
-  ThreadPool& threads() const override { return threads_; }
-
  private:
-  mutable ThreadPool threads_{1};
+  ThreadPool one_thread_{1};
 };
 
 }  // namespace

@@ -25,7 +25,7 @@ TEST(ReferenceBackend, MultipliesRowsByRows) {
   const Matrix x = MatrixOf(2, 3, {1, 0, -1, 2, 2, 2});
   const std::vector<float> bias = {0.5f, -0.5f};
   Matrix y(2, 2);
-  backend->MatMul(*packed, bias, x, Calls(2, 2), y);
+  backend->MatMul(*packed, AsTensor(bias), AsTensor(x), Calls(2, 2), AsTensor(y));
   EXPECT_EQ(std::vector<float>(y.flat().begin(), y.flat().end()),
             (std::vector<float>{-1.5f, -2.5f, 12.5f, 29.5f}));
 }
@@ -38,10 +38,10 @@ TEST(ReferenceBackend, WeighsValuesBySoftmax) {
   const Matrix keys = MatrixOf(2, 2, {0, 0, 1, 0});
   const Matrix values = MatrixOf(2, 2, {4, 8, 8, 0});
   const AttentionSequence sequence = {
-      .rows = {0, 2}, .first_position = 0, .keys = keys.view(), .values = values.view()};
+      .rows = {0, 2}, .first_position = 0, .keys = AsTensor(keys), .values = AsTensor(values)};
   Matrix out(2, 2);
-  backend->Attention({.num_heads = 1, .num_kv_heads = 1, .head_dim = 2}, queries, {&sequence, 1},
-                     out);
+  backend->Attention({.num_heads = 1, .num_kv_heads = 1, .head_dim = 2}, AsTensor(queries),
+                     {&sequence, 1}, AsTensor(out));
   EXPECT_EQ(out.Row(0)[0], 4.0f);  // the first token sees itself only
   EXPECT_EQ(out.Row(0)[1], 8.0f);
   EXPECT_NEAR(out.Row(1)[0], 7.0, 1e-6);  // (4 + 3 * 8) / 4
@@ -52,7 +52,9 @@ TEST(ReferenceBackend, WeighsValuesBySoftmax) {
 TEST(ReferenceBackend, GatesBySilu) {
   const auto backend = MakeReferenceBackend();
   Matrix out(1, 2);
-  backend->SwiGlu(MatrixOf(1, 2, {1, 0}), MatrixOf(1, 2, {2, 5}), out);
+  const Matrix gate = MatrixOf(1, 2, {1, 0});
+  const Matrix up = MatrixOf(1, 2, {2, 5});
+  backend->SwiGlu(AsTensor(gate), AsTensor(up), AsTensor(out));
   EXPECT_FLOAT_EQ(out.Row(0)[0], 1.4621172f);
   EXPECT_EQ(out.Row(0)[1], 0.0f);
 }

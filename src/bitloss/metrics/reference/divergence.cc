@@ -19,7 +19,7 @@ RowSummary Summarize(std::span<const float> logits) {
 
   Sum entropy;
   for (size_t v = 0; v < logits.size(); ++v) {
-    const double log_p = LogProb(logits, row, v);
+    const double log_p = LogProb(logits[v], row);
     if (std::exp(log_p) > 0) entropy.Add(-std::exp(log_p) * log_p);
   }
   row.entropy = entropy.Total();
@@ -34,8 +34,8 @@ Divergence Compare(std::span<const float> base, std::span<const float> lane) {
   double infinite_kl_reverse = 0;
   Sum kl, kl_reverse;
   for (size_t v = 0; v < base.size(); ++v) {
-    const double log_p = LogProb(base, base_summary, v);
-    const double log_q = LogProb(lane, lane_summary, v);
+    const double log_p = LogProb(base[v], base_summary);
+    const double log_q = LogProb(lane[v], lane_summary);
     const double p = std::exp(log_p);
     const double q = std::exp(log_q);
     if (p > 0 && std::isinf(log_q)) {

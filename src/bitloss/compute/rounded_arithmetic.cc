@@ -1,4 +1,4 @@
-#include "bitloss/model/rounded_arithmetic.h"
+#include "bitloss/compute/rounded_arithmetic.h"
 
 #include <algorithm>
 #include <cmath>
@@ -18,8 +18,7 @@ struct HeadCache {
   Matrix values;
 };
 
-HeadCache ReadHead(const AttentionSequence& sequence, size_t num_keys, size_t head,
-                   size_t head_dim) {
+HeadCache ReadHead(const HostSequence& sequence, size_t num_keys, size_t head, size_t head_dim) {
   HeadCache cache{num_keys, Matrix(head_dim, num_keys), Matrix(num_keys, head_dim)};
   for (size_t key = 0; key < num_keys; ++key) {
     const auto k = sequence.keys.Row(key).subspan(head * head_dim, head_dim);
@@ -62,8 +61,8 @@ void WeightedSum(const HeadCache& cache, std::span<const float> probabilities,
 }
 
 // All query heads of a sequence that read one key/value head.
-void AttendHead(const AttentionShape& shape, ConstMatrixView queries,
-                const AttentionSequence& sequence, size_t kv_head, MatrixView out) {
+void AttendHead(const AttentionShape& shape, ConstMatrixView queries, const HostSequence& sequence,
+                size_t kv_head, MatrixView out) {
   const size_t sharing = shape.num_heads / shape.num_kv_heads;
   const size_t num_keys = sequence.first_position + sequence.rows.size();
   const HeadCache cache = ReadHead(sequence, num_keys, kv_head, shape.head_dim);
@@ -87,7 +86,7 @@ bool RoundsActivations(Execution::Kind execution) {
          execution == Execution::Kind::kFp16Emulation;
 }
 
-void RoundActivations(Execution::Kind execution, ThreadPool& threads, MatrixView x) {
+void RoundRows(Execution::Kind execution, ThreadPool& threads, MatrixView x) {
   BITLOSS_CHECK(RoundsActivations(execution));
   threads.ForEachPart(x.rows, [&](size_t row, size_t) {
     if (execution == Execution::Kind::kBf16Activations) {
@@ -99,8 +98,7 @@ void RoundActivations(Execution::Kind execution, ThreadPool& threads, MatrixView
 }
 
 void AttendInFp16(const AttentionShape& shape, ConstMatrixView queries,
-                  std::span<const AttentionSequence> sequences, ThreadPool& threads,
-                  MatrixView out) {
+                  std::span<const HostSequence> sequences, ThreadPool& threads, MatrixView out) {
   threads.ForEachPart(sequences.size() * shape.num_kv_heads, [&](size_t part, size_t) {
     AttendHead(shape, queries, sequences[part / shape.num_kv_heads], part % shape.num_kv_heads,
                out);
