@@ -80,10 +80,12 @@ Bands MeasureBands(const ProtocolScores& scores, const LaneUnits& lane, ThreadPo
     if (!lane[u] || !scores.baseline[u] || lane[u]->kl.empty()) continue;
     const std::vector<double>& kl = lane[u]->kl;
     const std::vector<double>& sure = scores.baseline[u]->top1_probability;
+    const TextUnit& unit = scores.units[u];
+    const size_t first_scored = unit.num_tokens - unit.num_scored;
     size_t t = 0;
-    for (const ClusterRun& run : scores.units[u].clusters) {
+    for (const ClusterRun& run : unit.clusters) {
       for (const size_t end = t + run.num_scored; t < end; ++t) {
-        position.Add(static_cast<double>(t), run.cluster, kl[t]);
+        position.Add(static_cast<double>(first_scored + t), run.cluster, kl[t]);
         if (!sure.empty()) confidence.Add(sure[t], run.cluster, kl[t]);
       }
     }

@@ -1,5 +1,10 @@
-// Where in a text a lane differs: its divergence by the place of a token in its sequence, and by
+// Where in a text a lane differs: its divergence by the position of a token in its sequence, and by
 // how sure the baseline was of what comes next.
+//
+// A token's position is the number of tokens that its sequence has before it, scored or not (a BOS
+// is one): what the model had read when it predicted the token. Every protocol scores a sequence's
+// last tokens, from first_scored = num_tokens - num_scored on, so llamacpp-512, which scores the
+// second half of its chunks, has positions 257 to 511 and none before.
 #ifndef BITLOSS_REPORT_BANDS_H_
 #define BITLOSS_REPORT_BANDS_H_
 
@@ -16,9 +21,9 @@ namespace bitloss {
 struct ProtocolScores;
 struct TokenScores;
 
-// The tokens whose place, or whose baseline probability, lies in [low, high).
+// The tokens whose position, or whose baseline probability, lies in [low, high).
 struct Band {
-  std::string name = {};  // "16-31" scored tokens before it, "50-75 %"
+  std::string name = {};  // "16-31" tokens before it, "50-75 %"
   double low = 0.0;
   double high = 0.0;
   uint64_t num_tokens = 0;
@@ -26,7 +31,7 @@ struct Band {
 };
 
 struct Bands {
-  // By the number of scored tokens before it in its sequence: doubling from 16 on.
+  // By position: doubling from 16 on.
   std::vector<Band> by_position;
   // By the probability of the baseline's most likely token: 0, 10, 25, 50, 75, 90, 99, 100 %.
   std::vector<Band> by_confidence;

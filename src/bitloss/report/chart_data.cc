@@ -73,7 +73,7 @@ LineChart BandChart(const ReportData& report, size_t protocol, BandKind kind) {
   LineChart chart{.bands = BandNames(report, protocol, kind),
                   .lines = {},
                   .x_title = kind == BandKind::kPosition
-                                 ? "scored tokens before it in its sequence"
+                                 ? "position: tokens before it in its sequence"
                                  : "probability of the baseline's most likely token",
                   .y_title = "mean KL, nats/token"};
   for (size_t i = 0; i < report.lanes.size(); ++i) {

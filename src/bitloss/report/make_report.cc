@@ -10,6 +10,7 @@
 #include "bitloss/report/samples.h"
 #include "bitloss/report/signals.h"
 #include "bitloss/report/suite_results.h"
+#include "bitloss/report/tables.h"
 #include "bitloss/report/text_results.h"
 #include "bitloss/report/verdicts.h"
 
@@ -68,7 +69,15 @@ Status AddTexts(const Store& store, size_t protocol, std::vector<Guard>& guards,
     }
     const std::optional<TextResult> result = MeasureText(scores, ours, threads);
     report.complete = report.complete && result && result->complete;
-    if (result) lane.texts.push_back(*result);
+    if (!result) continue;
+    const TextResult* baseline = FindText(report.lanes[0], protocol);
+    const Status consistent = CheckConsistent(baseline != nullptr ? *baseline : *result, *result);
+    if (!consistent.ok()) {
+      return Within(fmt::format("'{}': protocol '{}', lane '{}'", store.folder().string(),
+                                report.manifest.protocols[protocol].id, lane.record.scheme),
+                    consistent.error());
+    }
+    lane.texts.push_back(*result);
   }
   return Ok();
 }

@@ -39,6 +39,19 @@ TEST(BandsTest, EveryTokenIsInOneBandOfEachKind) {
   EXPECT_DOUBLE_EQ(bands.by_confidence[3].kl.value, (3.25 + 4.25) / 64 / 2);
 }
 
+TEST(BandsTest, PositionsCountTokensThatAreNotScoredToo) {
+  SmallStudy study;
+  study.units[0].num_tokens = 255 + 4;  // positions 255 to 258
+  const Bands bands = ReportOf(study).lanes[1].texts[0].bands;
+  ASSERT_EQ(bands.by_position.size(), 3u);
+  EXPECT_EQ(bands.by_position[0].name, "0-15");
+  EXPECT_EQ(bands.by_position[0].num_tokens, 5u);
+  EXPECT_EQ(bands.by_position[1].name, "128-255");
+  EXPECT_EQ(bands.by_position[1].num_tokens, 1u);
+  EXPECT_EQ(bands.by_position[2].name, "256-511");
+  EXPECT_EQ(bands.by_position[2].num_tokens, 3u);
+}
+
 Answer Says(std::string text, std::vector<int32_t> tokens) {
   return {.text = std::move(text), .token_ids = std::move(tokens)};
 }

@@ -98,6 +98,57 @@ TEST(ReportDataTest, APageProtocolCountsPerWordAndPerByte) {
   EXPECT_DOUBLE_EQ(report.lanes[1].texts[0].delta_nll->value, 9 * 0.25 / 4);
 }
 
+// A page in two windows, each in a cluster of its own, of which the second alone changes.
+SmallStudy PageInTwoWindows() {
+  SmallStudy study;
+  study.units[0].num_words = 6;
+  study.units[0].num_bytes = 36;
+  for (uint32_t u : {0, 1}) study.units[u].clusters = {{.cluster = u, .num_scored = 4 + u}};
+  study.scores[1][0].nll = study.scores[0][0].nll;
+  study.scores[1][1].nll = {1.0, 2.0, 3.0, 4.0, 5.0};
+  return study;
+}
+
+TEST(ReportDataTest, WordsAndBytesOfAPageBelongToAllOfItsTokens) {
+  const ReportData report = ReportOf(PageInTwoWindows());
+  const TextResult& baseline = report.lanes[0].texts[0];
+  const TextResult& lane = report.lanes[1].texts[0];
+  EXPECT_DOUBLE_EQ(lane.perplexity, std::exp((6 + 15) / 6.0));
+  EXPECT_DOUBLE_EQ(lane.byte_perplexity.value(), std::exp((6 + 15) / 36.0));
+  EXPECT_DOUBLE_EQ(lane.delta_nll->value, 5 / 6.0) << "the second window's words are its own";
+  EXPECT_DOUBLE_EQ(std::exp(lane.delta_nll->value), lane.perplexity / baseline.perplexity);
+  ASSERT_EQ(lane.clusters.size(), 2u);
+  EXPECT_DOUBLE_EQ(lane.clusters[0].delta_nll_weight, 6 * 4 / 9.0);
+  EXPECT_DOUBLE_EQ(lane.clusters[1].delta_nll_weight, 6 * 5 / 9.0);
+  EXPECT_LE(baseline.perplexity_interval->low, baseline.perplexity);
+  EXPECT_GE(baseline.perplexity_interval->high, baseline.perplexity);
+}
+
+TEST(ReportDataTest, APageCountsOnceItsLastWindowIsThere) {
+  SmallStudy study = PageInTwoWindows();
+  study.manifest.protocols[0].num_units = 3;  // of the same page, or the first of another
+  EXPECT_TRUE(ReportOf(study).lanes[0].texts.empty());
+  study.units[1].num_words = 2;  // the first page is whole now, the second not known to be
+  study.units[1].num_bytes = 9;
+  const TextResult& text = ReportOf(study).lanes[0].texts[0];
+  EXPECT_FALSE(text.complete);
+  EXPECT_DOUBLE_EQ(text.perplexity, std::exp(6 / 6.0));
+  EXPECT_DOUBLE_EQ(text.byte_perplexity.value(), std::exp(6 / 36.0));
+}
+
+TEST(ReportDataTest, RefusesRecordsThatContradictThemselves) {
+  SmallStudy study = PageInTwoWindows();
+  for (TextUnit& unit : study.units) unit.num_words.reset();
+  study.units[0].weight = -1.0;
+  const TemporaryFolder folder;
+  const Store store = WriteStudy(folder.path(), study);
+  ThreadPool threads(1);
+  const Result<ReportData> report = MakeReport(store, threads);
+  ASSERT_FALSE(report.ok());
+  EXPECT_THAT(report.error().message, HasSubstr("protocol 'gptq-2048'"));
+  EXPECT_THAT(report.error().message, HasSubstr("contradict each other"));
+}
+
 TEST(ReportDataTest, CountsPassedLostAndIdenticalAnswers) {
   SmallStudy study;
   study.answers[3] = study.answers[1];  // prompt 1: lane 1 answers as the baseline does

@@ -9,6 +9,7 @@
 #include "bitloss/base/check.h"
 #include "bitloss/base/hash.h"
 #include "bitloss/base/sum.h"
+#include "bitloss/report/unit_shares.h"
 #include "bitloss/stats/bootstrap_t.h"
 #include "bitloss/stats/clustered_mean.h"
 #include "bitloss/stats/clustered_quantile.h"
@@ -21,18 +22,6 @@ constexpr size_t kMinValuesForP999 = 20'000;
 
 // Of DivergenceSummary: median, p90, p95, p99, p99.9, max.
 constexpr double kFractions[] = {0.5, 0.9, 0.95, 0.99, 0.999, 1};
-
-// How a unit enters its protocol's mean: sum_u scale * (sum of losses) / sum_u denominator.
-struct UnitShare {
-  double scale = 0.0;
-  double denominator = 0.0;
-};
-
-UnitShare ShareOf(const TextUnit& unit, bool per_word) {
-  if (unit.num_scored == 0) return {};
-  if (per_word) return {1.0, static_cast<double>(unit.num_words.value_or(0))};
-  return {unit.weight / unit.num_scored, unit.weight};
-}
 
 // The sum of finite values; infinite as soon as one is.
 double TotalOf(std::span<const double> values) {
@@ -63,50 +52,53 @@ class Total {
   bool infinite_ = false;
 };
 
-void AddLosses(const ProtocolScores& scores, const LaneUnits& lane, TextResult& result) {
-  Total weighted;
-  Total plain;
+using Shares = std::span<const UnitShare>;  // by place in ProtocolScores::units
+
+void AddLosses(Shares shares, const LaneUnits& lane, TextResult& result) {
+  Total loss;
   Sum denominator;
-  uint64_t num_bytes = 0;
+  Sum num_bytes;
   for (size_t u = 0; u < lane.size(); ++u) {
-    const TextUnit& unit = scores.units[u];
-    if (!lane[u] || lane[u]->nll.empty()) continue;
-    const double total = TotalOf(lane[u]->nll);
-    const UnitShare share = ShareOf(unit, result.per_word);
-    weighted.Add(share.scale * total);
-    plain.Add(total);
-    denominator.Add(share.denominator);
-    num_bytes += unit.num_bytes.value_or(0);
+    if (!lane[u] || lane[u]->nll.empty() || shares[u].scale == 0) continue;
+    loss.Add(shares[u].scale * TotalOf(lane[u]->nll));
+    denominator.Add(shares[u].denominator);
+    num_bytes.Add(shares[u].bytes);
   }
-  result.nll = weighted.value() / denominator.Total();
+  result.nll = loss.value() / denominator.Total();
   result.perplexity = std::exp(result.nll);
-  if (num_bytes > 0) {
-    const double nats_per_byte = plain.value() / static_cast<double>(num_bytes);
+  if (num_bytes.Total() > 0) {
+    const double nats_per_byte = loss.value() / num_bytes.Total();
     result.byte_perplexity = std::exp(nats_per_byte);
     result.bits_per_byte = nats_per_byte / std::numbers::ln2;
   }
 }
 
+bool HasShare(Shares shares, const LaneUnits& lane) {
+  for (size_t u = 0; u < lane.size(); ++u) {
+    if (lane[u] && shares[u].scale != 0) return true;
+  }
+  return false;
+}
+
 // From the sums of whole clusters of this lane alone.
-void AddPerplexityInterval(const ProtocolScores& scores, const LaneUnits& lane, ThreadPool& threads,
-                           TextResult& result) {
+void AddPerplexityInterval(const ProtocolScores& scores, Shares shares, const LaneUnits& lane,
+                           ThreadPool& threads, TextResult& result) {
   std::map<uint32_t, ClusterSum> clusters;
   for (size_t u = 0; u < lane.size(); ++u) {
     const TextUnit& unit = scores.units[u];
     if (!lane[u] || lane[u]->nll.empty()) continue;
-    const UnitShare share = ShareOf(unit, result.per_word);
     size_t begin = 0;
     for (const ClusterRun& run : unit.clusters) {
       const std::span nll = std::span(lane[u]->nll).subspan(begin, run.num_scored);
       ClusterSum& cluster = clusters.try_emplace(run.cluster, ClusterSum{0, 0}).first->second;
-      cluster.sum += share.scale * TotalOf(nll);
-      cluster.count += share.denominator * run.num_scored / unit.num_scored;
+      if (shares[u].scale != 0) cluster.sum += shares[u].scale * TotalOf(nll);
+      cluster.count += shares[u].denominator * run.num_scored / unit.num_scored;
       begin += run.num_scored;
     }
   }
   std::vector<ClusterSum> sums;
   for (const auto& [id, cluster] : clusters) {
-    if (cluster.count > 0) sums.push_back(cluster);
+    if (cluster.count != 0 || cluster.sum != 0) sums.push_back(cluster);
   }
   if (sums.empty()) return;
   const Estimate nll = ClusteredMean(std::span<const ClusterSum>(sums), threads);
@@ -139,8 +131,8 @@ void ForEachSharedRun(const ProtocolScores& scores, const LaneUnits& lane, const
 
 // Every cluster's sums of what the two lanes share. The difference of losses has the protocol's own
 // weights, so that exp(delta_nll) is exactly the ratio of the perplexities.
-std::vector<ClusterScores> SumClusters(const ProtocolScores& scores, const LaneUnits& lane,
-                                       bool per_word) {
+std::vector<ClusterScores> SumClusters(const ProtocolScores& scores, Shares shares,
+                                       const LaneUnits& lane) {
   struct Sums {
     Sum delta;
     Sum weight;
@@ -155,10 +147,10 @@ std::vector<ClusterScores> SumClusters(const ProtocolScores& scores, const LaneU
     const std::vector<double>& kl = lane[u]->kl;
     Sums& sums = by_cluster[cluster];
     if (!ours.empty() && !base.empty()) {
-      const TextUnit& unit = scores.units[u];
-      const UnitShare share = ShareOf(unit, per_word);
+      const UnitShare& share = shares[u];
       for (size_t t = begin; t < end; ++t) sums.delta.Add(share.scale * (ours[t] - base[t]));
-      sums.weight.Add(share.denominator * static_cast<double>(end - begin) / unit.num_scored);
+      sums.weight.Add(share.denominator * static_cast<double>(end - begin) /
+                      scores.units[u].num_scored);
     }
     if (kl.empty()) return;
     for (size_t t = begin; t < end; ++t) sums.kl.Add(kl[t]);
@@ -209,9 +201,9 @@ Gathered Gather(const ProtocolScores& scores, const LaneUnits& lane, Array Token
   return gathered;
 }
 
-void AddComparison(const ProtocolScores& scores, const LaneUnits& lane, ThreadPool& threads,
-                   TextResult& result) {
-  result.clusters = SumClusters(scores, lane, result.per_word);
+void AddComparison(const ProtocolScores& scores, Shares shares, const LaneUnits& lane,
+                   ThreadPool& threads, TextResult& result) {
+  result.clusters = SumClusters(scores, shares, lane);
   if (const std::vector<ClusterSum> clusters = DeltaClusters(result); !clusters.empty()) {
     result.delta_nll = ClusteredMean(std::span<const ClusterSum>(clusters), threads);
     if (result.delta_nll->method == IntervalMethod::kJackknifeT) {
@@ -242,7 +234,7 @@ bool ProtocolScores::per_word() const {
 std::vector<ClusterSum> DeltaClusters(const TextResult& text) {
   std::vector<ClusterSum> clusters;
   for (const ClusterScores& cluster : text.clusters) {
-    if (cluster.delta_nll_weight > 0) {
+    if (cluster.delta_nll_weight != 0 || cluster.delta_nll_sum != 0) {
       clusters.push_back({cluster.delta_nll_sum, cluster.delta_nll_weight});
     }
   }
@@ -262,6 +254,32 @@ std::optional<std::vector<ClusterSum>> KlAboveFloor(const TextResult& text,
   return clusters;
 }
 
+Status CheckConsistent(const TextResult& baseline, const TextResult& text) {
+  // Sums over tokens and sums over clusters differ by their rounding, no more.
+  constexpr double kTolerance = 1e-8;
+  if (const auto& interval = text.perplexity_interval; interval && std::isfinite(text.perplexity)) {
+    const double slack = kTolerance * text.perplexity;
+    if (!(interval->low <= text.perplexity + slack && text.perplexity <= interval->high + slack)) {
+      return BadInput(
+          "perplexity {} is outside its own interval [{}, {}]: the study's records contradict each "
+          "other; run it again in a new folder",
+          text.perplexity, interval->low, interval->high);
+    }
+  }
+  const double ratio = text.nll - baseline.nll;
+  const bool same_tokens = text.tokens_hash == baseline.tokens_hash;
+  if (!text.delta_nll || !same_tokens || !std::isfinite(ratio)) return Ok();
+  if (!(std::abs(text.delta_nll->value - ratio) <= kTolerance * (1 + std::abs(text.nll)))) {
+    return BadInput(
+        "perplexity {} over the baseline's {} is a change of {:+.4f}%, but the losses of the same "
+        "tokens say {:+.4f}%: the study's records contradict each other; run it again in a new "
+        "folder",
+        text.perplexity, baseline.perplexity, 100 * std::expm1(ratio),
+        100 * std::expm1(text.delta_nll->value));
+  }
+  return Ok();
+}
+
 std::optional<TextResult> MeasureText(const ProtocolScores& scores, const LaneUnits& lane,
                                       ThreadPool& threads) {
   BITLOSS_CHECK(lane.size() == scores.units.size());
@@ -279,10 +297,15 @@ std::optional<TextResult> MeasureText(const ProtocolScores& scores, const LaneUn
   if (result.num_predictions == 0) return std::nullopt;
   result.complete = result.num_sequences == scores.num_units;
   result.tokens_hash = Sha256Hex(token_hashes);
-  AddLosses(scores, lane, result);
-  AddPerplexityInterval(scores, lane, threads, result);
+  const std::vector<UnitShare> shares = result.per_word
+                                            ? SharesOfWords(scores.units, scores.num_units)
+                                            : SharesOfTokens(scores.units);
+  // Of rolling-doc while no document is whole.
+  if (!HasShare(shares, lane)) return std::nullopt;
+  AddLosses(shares, lane, result);
+  AddPerplexityInterval(scores, shares, lane, threads, result);
   AddEntropy(lane, result);
-  if (&lane != &scores.baseline) AddComparison(scores, lane, threads, result);
+  if (&lane != &scores.baseline) AddComparison(scores, shares, lane, threads, result);
   return result;
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "bitloss/base/result.h"
 #include "bitloss/base/threads.h"
 #include "bitloss/report/report_data.h"
 #include "bitloss/stats/clustered_mean.h"
@@ -27,13 +28,18 @@ struct ProtocolScores {
   bool per_word() const;
 };
 
-// None if the lane has no unit. Comparisons are over the units that the baseline has too; with
-// lane == baseline (the same object) there are none.
-// Requires: as many entries in `lane` as there are units.
+// None if the lane has no unit, or under rolling-doc none of a document that is whole. Comparisons
+// are over the units that the baseline has too; with lane == baseline (the same object) there are
+// none. Requires: as many entries in `lane` as there are units.
 std::optional<TextResult> MeasureText(const ProtocolScores& scores, const LaneUnits& lane,
                                       ThreadPool& threads);
 
-// The clusters of delta_nll, with its weights; those of none are left out.
+// What holds of any two results of one protocol and text, whatever was measured: a perplexity lies
+// in its interval, and exp(delta_nll) is the ratio of the two perplexities where both are of the
+// same tokens. kBadInput with the numbers if it does not, because no number can be trusted then.
+Status CheckConsistent(const TextResult& baseline, const TextResult& text);
+
+// The clusters of delta_nll, with its weights; those of neither weight nor sum are left out.
 std::vector<ClusterSum> DeltaClusters(const TextResult& text);
 
 // The clusters of the lane's KL minus the control's, token for token. None if the two were not

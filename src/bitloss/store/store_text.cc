@@ -36,6 +36,10 @@ Result<TextUnit> ReadUnit(const Query& query, size_t protocol) {
   if (flat.size() % 2 != 0 || NumScored(unit.clusters) != unit.num_scored) {
     return BadInput("clusters of unit {} do not cover its {} tokens", unit.unit, unit.num_scored);
   }
+  if (unit.num_scored > unit.num_tokens) {
+    return BadInput("unit {} has {} tokens but scores {}", unit.unit, unit.num_tokens,
+                    unit.num_scored);
+  }
   if (!query.IsNull(5)) unit.num_words = query.Integer(5);
   if (!query.IsNull(6)) unit.num_bytes = query.Integer(6);
   unit.token_hash = query.Text(7);
