@@ -9,6 +9,7 @@
 #include <numbers>
 
 #include "bitloss/report/test_report.h"
+#include "bitloss/report/text_results.h"
 
 namespace bitloss {
 namespace {
@@ -104,7 +105,7 @@ SmallStudy PageInTwoWindows() {
   study.units[0].num_words = 6;
   study.units[0].num_bytes = 36;
   for (uint32_t u : {0, 1}) study.units[u].clusters = {{.cluster = u, .num_scored = 4 + u}};
-  study.scores[1][0].nll = study.scores[0][0].nll;
+  study.scores[0][1].nll = study.scores[0][0].nll;
   study.scores[1][1].nll = {1.0, 2.0, 3.0, 4.0, 5.0};
   return study;
 }
@@ -136,17 +137,18 @@ TEST(ReportDataTest, APageCountsOnceItsLastWindowIsThere) {
   EXPECT_DOUBLE_EQ(text.byte_perplexity.value(), std::exp(6 / 36.0));
 }
 
-TEST(ReportDataTest, RefusesRecordsThatContradictThemselves) {
-  SmallStudy study = PageInTwoWindows();
-  for (TextUnit& unit : study.units) unit.num_words.reset();
-  study.units[0].weight = -1.0;
-  const TemporaryFolder folder;
-  const Store store = WriteStudy(folder.path(), study);
-  ThreadPool threads(1);
-  const Result<ReportData> report = MakeReport(store, threads);
-  ASSERT_FALSE(report.ok());
-  EXPECT_THAT(report.error().message, HasSubstr("protocol 'gptq-2048'"));
-  EXPECT_THAT(report.error().message, HasSubstr("contradict each other"));
+TEST(ReportDataTest, RefusesResultsThatContradictEachOther) {
+  const ReportData report = ReportOf(PageInTwoWindows());
+  const TextResult& baseline = report.lanes[0].texts[0];
+  TextResult lane = report.lanes[1].texts[0];
+  EXPECT_TRUE(CheckConsistent(baseline, lane).ok());
+  lane.delta_nll->value /= 2;  // the words of one window alone
+  const Status halved = CheckConsistent(baseline, lane);
+  ASSERT_FALSE(halved.ok());
+  EXPECT_THAT(halved.error().message, HasSubstr("contradict each other"));
+  lane = report.lanes[1].texts[0];
+  lane.perplexity_interval->high = lane.perplexity / 2;
+  EXPECT_FALSE(CheckConsistent(baseline, lane).ok());
 }
 
 TEST(ReportDataTest, CountsPassedLostAndIdenticalAnswers) {
