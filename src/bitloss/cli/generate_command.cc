@@ -1,5 +1,6 @@
 #include "bitloss/cli/calibration_options.h"
 #include "bitloss/cli/commands.h"
+#include "bitloss/compute/devices.h"
 #include "bitloss/eval/generation.h"
 #include "bitloss/model/lane_builder.h"
 #include "bitloss/study/lanes.h"
@@ -49,7 +50,7 @@ Result<int> GenerateAnswer(const Options& options) {
   const std::vector<Scheme> schemes = {plans.back().scheme};
 
   ThreadPool threads(options.study.num_threads);
-  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeCpuBackend(threads));
+  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeBackend(threads));
   Transformer transformer(model.source.config(), *backend);
   BITLOSS_TRY(const std::vector<BuiltLane> lanes,
               BuildLanes(model.source, transformer, schemes,

@@ -1,8 +1,13 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <new>
+#include <system_error>
 
 #include "bitloss/cli/commands.h"
+#include "bitloss/compute/device_error.h"
+#include "bitloss/compute/devices.h"
 
 namespace bitloss {
 namespace {
@@ -27,12 +32,36 @@ Error UsageError(const CLI::App& app, const CLI::ParseError& error, int argc, ch
   return BadInput("{}; see 'bitloss --help' or 'bitloss COMMAND --help'", error.what());
 }
 
+// Where the CUDA plugin may lie: where BITLOSS_CUDA_PLUGIN says, or beside the program.
+std::vector<std::filesystem::path> CudaPlugins() {
+  constexpr const char* kName = "libbitloss_cuda.so";
+  if (const char* named = std::getenv("BITLOSS_CUDA_PLUGIN")) return {named};
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return {};
+  const std::filesystem::path folder = program.parent_path();
+  return {folder / kName, folder.parent_path() / "lib/bitloss" / kName};
+}
+
+// The option of every command that runs a model.
+void AddDeviceOption(CLI::App& command, DeviceChoice& device) {
+  command
+      .add_option("--device", device.name,
+                  "auto (a GPU if one answers), cpu, cuda or cuda:N; no number depends on it")
+      ->capture_default_str();
+}
+
+std::string Version() {
+  const DeviceChoice device{"auto", CudaPlugins()};
+  return fmt::format("{}\n{}", BITLOSS_VERSION, fmt::join(DescribeGpus(device), "\n"));
+}
+
 int Main(int argc, char** argv) {
   CLI::App app(
       "What do you lose with those bits? Measures what quantization costs a language model.",
       "bitloss");
   app.require_subcommand(1);
-  app.set_version_flag("--version", std::string(BITLOSS_VERSION));
+  app.set_version_flag("--version", Version);
   Action action;
   AddRunCommand(app, action);
   AddReportCommand(app, action);
@@ -44,12 +73,17 @@ int Main(int argc, char** argv) {
   AddTokenizeCommand(app, action);
   AddGenerateCommand(app, action);
   AddBenchCommand(app, action);
+  DeviceChoice device{"auto", CudaPlugins()};
+  for (const char* command : {"run", "quantize", "sensitivity", "generate"}) {
+    AddDeviceOption(*app.get_subcommand(command), device);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
     return Fail(UsageError(app, e, argc, argv));
   }
+  ChooseDevice(std::move(device));
   const Result<int> exit_code = action();
   if (!exit_code.ok()) return Fail(exit_code.error());
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
@@ -64,6 +98,8 @@ int Main(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     return bitloss::Main(argc, argv);
+  } catch (const bitloss::DeviceError& e) {
+    return bitloss::Fail(bitloss::IoError("{}; what was stored stays", e.what()));
   } catch (const std::bad_alloc&) {
     return bitloss::Fail(bitloss::IoError("not enough memory; fewer lanes at once need less"));
   }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "bitloss/compute/devices.h"
 #include "bitloss/convert/gguf_file.h"
 #include "bitloss/convert/hf_folder.h"
 #include "bitloss/convert/parts_folder.h"
@@ -116,7 +117,7 @@ Result<double> MakeLayers(const ModelFiles& model, const LanePlan& plan,
                           const Calibration& calibration, const Layout* layout,
                           const PartsFolder& folder, const QuantizeOptions& options,
                           ThreadPool& threads, const ProgressSink& progress) {
-  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeCpuBackend(threads));
+  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeBackend(threads));
   Transformer transformer(model.source.config(), *backend);
   Progress state{"quantize", 0, model.source.config().num_layers, "layers"};
   progress(state);

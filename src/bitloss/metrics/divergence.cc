@@ -7,6 +7,7 @@
 #include "bitloss/base/check.h"
 #include "bitloss/metrics/exp_range.h"
 #include "bitloss/metrics/log.h"
+#include "bitloss/metrics/row_sums.h"
 #include "bitloss/metrics/simd_targets.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -245,11 +246,6 @@ HWY_EXPORT(FindFirst);
 HWY_EXPORT(SumExp);
 HWY_EXPORT(SumDivergence);
 
-// The exponential of no column comes near the subnormal numbers.
-bool IsNormal(const RowSummary& summary) {
-  return double{summary.max} - double{summary.min} + summary.log_sum <= 700.0;
-}
-
 Error Unusable(std::span<const float> logits) {
   size_t i = 0;
   while (logits[i] < std::numeric_limits<float>::infinity()) ++i;
@@ -257,6 +253,16 @@ Error Unusable(std::span<const float> logits) {
 }
 
 }  // namespace
+
+RowSummary SummaryOfSums(RowSummary extent, double sum, double weighted) {
+  extent.log_sum = Log(sum);
+  extent.entropy = extent.log_sum - weighted / sum;
+  return extent;
+}
+
+bool StaysNormal(const RowSummary& summary) {
+  return double{summary.max} - double{summary.min} + summary.log_sum <= 700.0;
+}
 
 Result<RowSummary> Summarize(std::span<const float> logits) {
   BITLOSS_CHECK(!logits.empty() && logits.size() <= std::numeric_limits<int32_t>::max());
@@ -269,12 +275,10 @@ Result<RowSummary> Summarize(std::span<const float> logits) {
       HWY_DYNAMIC_DISPATCH(FindFirst)(logits.data(), logits.size(), extent.max));
   row.max = logits[static_cast<size_t>(row.top1)];
   row.min = extent.min;
-  const ExpRange range = IsNormal(row) ? ExpRange::kNormal : ExpRange::kUnderflow;
+  const ExpRange range = StaysNormal(row) ? ExpRange::kNormal : ExpRange::kUnderflow;
   const ExpSums sums =
       HWY_DYNAMIC_DISPATCH(SumExp)(logits.data(), logits.size(), double{row.max}, range);
-  row.log_sum = Log(sums.sum.Total());
-  row.entropy = row.log_sum - sums.weighted.Total() / sums.sum.Total();
-  return row;
+  return SummaryOfSums(row, sums.sum.Total(), sums.weighted.Total());
 }
 
 double LogProb(float logit, const RowSummary& summary) {
@@ -288,7 +292,7 @@ Divergence Compare(std::span<const float> base, const RowSummary& base_summary,
                      base.size(),          double{base_summary.max},
                      base_summary.log_sum, double{lane_summary.max},
                      lane_summary.log_sum};
-  const bool normal = IsNormal(base_summary) && IsNormal(lane_summary);
+  const bool normal = StaysNormal(base_summary) && StaysNormal(lane_summary);
   const DivergenceSums sums =
       HWY_DYNAMIC_DISPATCH(SumDivergence)(rows, normal ? ExpRange::kNormal : ExpRange::kUnderflow);
 

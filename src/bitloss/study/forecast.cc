@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "bitloss/compute/devices.h"
 #include "bitloss/data/embedded.h"
 #include "bitloss/eval/scoring.h"
 #include "bitloss/stats/clustered_mean.h"
@@ -245,7 +246,7 @@ Result<Forecast> ForecastStudy(const StudyOptions& options, const ProgressSink& 
   BITLOSS_TRY(const std::vector<LanePlan> plans, PlanLanes(model, options, calibration, {}));
 
   ThreadPool threads(options.num_threads);
-  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeCpuBackend(threads));
+  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeBackend(threads));
   Transformer transformer(model.source.config(), *backend);
   FittedBlocks fitted;
   LaneBuilderOptions build;

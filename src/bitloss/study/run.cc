@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "bitloss/base/hash.h"
+#include "bitloss/compute/devices.h"
 #include "bitloss/store/baseline_rows.h"
 #include "bitloss/store/manifest.h"
 #include "bitloss/store/store.h"
@@ -206,7 +207,7 @@ Status RunStudy(const StudyOptions& options, Team& team, const ProgressSink& pro
   if (lane_plans.empty()) return Ok();
 
   ThreadPool threads(options.num_threads);
-  Result<std::unique_ptr<Backend>> made = MakeCpuBackend(threads);
+  Result<std::unique_ptr<Backend>> made = MakeBackend(threads);
   BITLOSS_DO(ShareStatus(team, made.ok() ? Ok() : Status(made.error())));
   const Backend& backend = *made.value();
   Transformer transformer(plan.model.source.config(), backend);

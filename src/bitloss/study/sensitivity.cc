@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "bitloss/base/sum.h"
+#include "bitloss/compute/devices.h"
 #include "bitloss/data/embedded.h"
 #include "bitloss/study/bit_allocation.h"
 #include "bitloss/study/lanes.h"
@@ -165,7 +166,7 @@ Result<Sensitivity> AnalyzeSensitivity(const SensitivityOptions& options,
   const std::span<const Scheme> schemes(resolved.data(), options.budget ? resolved.size() : 1);
 
   ThreadPool threads(options.num_threads);
-  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeCpuBackend(threads));
+  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeBackend(threads));
   Transformer transformer(config, *backend);
   LaneBuilderOptions build;
   build.calibration = inputs.calibration;

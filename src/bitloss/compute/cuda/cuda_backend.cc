@@ -1,0 +1,344 @@
+#include "bitloss/compute/cuda/cuda_backend.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <optional>
+
+#include "bitloss/base/check.h"
+#include "bitloss/compute/cuda/cuda_device.h"
+#include "bitloss/compute/cuda/cuda_matrix.h"
+#include "bitloss/metrics/row_sums.h"
+#include "bitloss/tensor/dtype.h"
+
+namespace bitloss {
+namespace {
+
+constexpr int kOldestComputeMajor = 8;
+
+CudaRows Rows(DeviceView view) { return {view.data, view.rows, view.cols, view.stride}; }
+ConstCudaRows Rows(ConstDeviceView view) { return {view.data, view.rows, view.cols, view.stride}; }
+const float* VectorOrNull(ConstDeviceView vector) {
+  return vector.rows * vector.cols == 0 ? nullptr : vector.data;
+}
+
+class CudaBackend final : public Backend {
+ public:
+  CudaBackend(std::unique_ptr<CudaDevice> device, ThreadPool& threads)
+      : device_(std::move(device)), threads_(threads) {}
+
+  std::string Describe() const override {
+    return fmt::format("{}, exact, {} host thread{}", device_->name(), threads_.num_threads(),
+                       threads_.num_threads() == 1 ? "" : "s");
+  }
+  TensorMemory& memory() const override { return *device_; }
+  ThreadPool& threads() const override { return threads_; }
+
+  void Upload(ConstMatrixView from, DeviceView to) const override {
+    BITLOSS_CHECK(from.rows == to.rows && from.cols == to.cols);
+    Check(Api().upload(Context(), from.data, Bytes(from.stride), to.data, Bytes(to.stride),
+                       Bytes(from.cols), from.rows));
+  }
+  void Download(ConstDeviceView from, MatrixView to) const override {
+    BITLOSS_CHECK(from.rows == to.rows && from.cols == to.cols);
+    Check(Api().download(Context(), from.data, Bytes(from.stride), to.data, Bytes(to.stride),
+                         Bytes(from.cols), from.rows));
+  }
+  ConstMatrixView OnHost(ConstDeviceView from, Matrix& staging) const override {
+    staging.Resize(from.rows, from.cols);
+    Download(from, staging);
+    return staging;
+  }
+  void Copy(ConstDeviceView from, DeviceView to) const override {
+    BITLOSS_CHECK(from.rows == to.rows && from.cols == to.cols);
+    Check(Api().copy(Context(), from.data, Bytes(from.stride), to.data, Bytes(to.stride),
+                     Bytes(from.cols), from.rows));
+  }
+  void GatherRows(ConstDeviceView from, std::span<const size_t> rows,
+                  DeviceView to) const override {
+    BITLOSS_CHECK(rows.size() == to.rows && from.cols == to.cols);
+    for (const size_t row : rows) BITLOSS_CHECK(row < from.rows);
+    Check(Api().gather_rows(Context(), Rows(from), rows.data(), Rows(to)));
+  }
+
+  Result<std::unique_ptr<PackedMatrix>> Pack(const EncodedMatrix& weights,
+                                             const Execution& execution,
+                                             Packing /*packing*/) const override {
+    BITLOSS_TRY(std::unique_ptr<CudaMatrix> matrix,
+                CudaMatrix::Pack(*device_, weights, execution, threads_));
+    return std::unique_ptr<PackedMatrix>(std::move(matrix));
+  }
+
+  void MatMul(const PackedMatrix& packed, ConstDeviceView bias, ConstDeviceView x,
+              std::span<const RowRange> calls, DeviceView y) const override {
+    const Product product{&packed, bias, y};
+    MatMuls({&product, 1}, x, calls);
+  }
+
+  void MatMuls(std::span<const Product> products, ConstDeviceView x,
+               std::span<const RowRange> calls) const override {
+    BITLOSS_CHECK(CoverRows(calls, x.rows));
+    const Execution* rounded = nullptr;  // how the activations lie as integers now
+    CudaInt8Rows rows{};
+    for (const Product& product : products) {
+      const auto& matrix = dynamic_cast<const CudaMatrix&>(*product.weights);
+      BITLOSS_CHECK(x.cols == matrix.in_features() && x.rows == product.y.rows);
+      BITLOSS_CHECK(product.y.cols == matrix.out_features());
+      BITLOSS_CHECK(product.bias.cols == 0 || product.bias.cols == product.y.cols);
+      if (x.rows == 0) continue;
+      if (matrix.kind() == CudaMatrix::Kind::kInt8) {
+        if (rounded == nullptr || !SameRounding(*rounded, matrix.execution())) {
+          rows = RoundRows(matrix.execution(), x, calls);
+          rounded = &matrix.execution();
+        }
+        MultiplyInt8(matrix, product, rows, x);
+      } else if (matrix.kind() == CudaMatrix::Kind::kBlocks) {
+        MultiplyBlocks(matrix, product, x);
+      } else {
+        MultiplyFloats(matrix, product, x);
+      }
+    }
+  }
+
+  void RmsNorm(ConstDeviceView x, ConstDeviceView weight, float eps, DeviceView y) const override {
+    BITLOSS_CHECK(x.cols == weight.rows * weight.cols && y.cols == x.cols && y.rows == x.rows);
+    Check(Api().rms_norm(Context(), Rows(x), weight.data, eps, Rows(y)));
+  }
+
+  void Rope(const RopeTable& table, std::span<const uint32_t> positions, size_t head_dim,
+            DeviceView x) const override {
+    BITLOSS_CHECK(positions.size() == x.rows && x.cols % head_dim == 0 && head_dim % 2 == 0);
+    BITLOSS_CHECK(table.cos.cols() == head_dim / 2 && table.sin.cols() == head_dim / 2);
+    for (const uint32_t position : positions) BITLOSS_CHECK(position < table.cos.rows());
+    Check(Api().rope(Context(), table.cos.view().data, table.sin.view().data, positions.data(),
+                     head_dim, Rows(x)));
+  }
+
+  void Attention(const AttentionShape& shape, ConstDeviceView queries,
+                 std::span<const AttentionSequence> sequences, DeviceView out) const override {
+    BITLOSS_CHECK(shape.num_kv_heads > 0 && shape.num_heads % shape.num_kv_heads == 0);
+    BITLOSS_CHECK(queries.cols == shape.num_heads * shape.head_dim && out.cols == queries.cols);
+    std::vector<CudaSequence> on_device;
+    for (const AttentionSequence& sequence : sequences) {
+      const size_t num_keys = sequence.first_position + sequence.rows.size();
+      BITLOSS_CHECK(sequence.rows.end <= queries.rows && sequence.rows.end <= out.rows);
+      BITLOSS_CHECK(sequence.keys.rows >= num_keys && sequence.values.rows >= num_keys);
+      BITLOSS_CHECK(sequence.keys.cols == shape.num_kv_heads * shape.head_dim);
+      BITLOSS_CHECK(sequence.values.cols == sequence.keys.cols);
+      on_device.push_back({sequence.rows.begin, sequence.rows.size(), sequence.first_position,
+                           sequence.keys.data, sequence.keys.stride, sequence.values.data,
+                           sequence.values.stride});
+    }
+    const CudaAttention attention{
+        shape.num_heads,  shape.num_kv_heads,
+        shape.head_dim,   1.0f / std::sqrt(static_cast<float>(shape.head_dim)),
+        Rows(queries),    Rows(out),
+        on_device.data(), on_device.size()};
+    Check(Api().attention(Context(), &attention));
+  }
+
+  void SwiGlu(ConstDeviceView gate, ConstDeviceView up, DeviceView out) const override {
+    BITLOSS_CHECK(gate.rows == up.rows && gate.cols == up.cols);
+    BITLOSS_CHECK(gate.rows == out.rows && gate.cols == out.cols);
+    Check(Api().swiglu(Context(), Rows(gate), Rows(up), Rows(out)));
+  }
+
+  void Add(ConstDeviceView delta, DeviceView x) const override {
+    BITLOSS_CHECK(delta.rows == x.rows && delta.cols == x.cols);
+    Check(Api().add(Context(), Rows(delta), Rows(x)));
+  }
+
+  Result<std::vector<RowSummary>> Summarize(ConstDeviceView logits) const override {
+    std::vector<CudaRowSums> sums(logits.rows);
+    Check(Api().sum_rows(Context(), Rows(logits), sums.data()));
+    std::vector<RowSummary> summaries(logits.rows);
+    for (size_t row = 0; row < logits.rows; ++row) {
+      const CudaRowSums& s = sums[row];
+      if (s.usable == 0) {  // the host says what is wrong with it
+        const Matrix bad = ToMatrix(logits.Rows(row, row + 1));
+        BITLOSS_TRY(summaries[row], bitloss::Summarize(bad.Row(0)));
+        continue;
+      }
+      summaries[row] =
+          SummaryOfSums({.max = s.max, .min = s.min, .top1 = s.top1}, s.sum, s.weighted);
+    }
+    return summaries;
+  }
+
+  Result<Comparison> Compare(ConstDeviceView base, std::span<const RowSummary> base_summaries,
+                             ConstDeviceView lane) const override {
+    BITLOSS_CHECK(base.rows == lane.rows && base.cols == lane.cols);
+    BITLOSS_CHECK(base_summaries.size() == base.rows);
+    Comparison comparison;
+    BITLOSS_TRY(comparison.summaries, Summarize(lane));
+    std::vector<CudaComparedRow> rows(lane.rows);
+    for (size_t row = 0; row < lane.rows; ++row) {
+      const RowSummary& b = base_summaries[row];
+      const RowSummary& l = comparison.summaries[row];
+      rows[row] = {double{b.max}, b.log_sum, double{l.max}, l.log_sum,
+                   StaysNormal(b) && StaysNormal(l) ? 1 : 0};
+    }
+    std::vector<CudaDivergence> divergences(lane.rows);
+    Check(Api().compare_rows(Context(), Rows(base), Rows(lane), rows.data(), divergences.data()));
+    for (size_t row = 0; row < lane.rows; ++row) {
+      comparison.divergences.push_back(
+          {divergences[row].kl, divergences[row].kl_reverse,
+           base_summaries[row].top1 == comparison.summaries[row].top1});
+    }
+    return comparison;
+  }
+
+  void Read(ConstDeviceView from, std::span<const Element> elements,
+            std::span<float> values) const override {
+    BITLOSS_CHECK(elements.size() == values.size());
+    std::vector<size_t> rows;
+    std::vector<size_t> cols;
+    for (const Element& element : elements) {
+      BITLOSS_CHECK(element.row < from.rows && element.col < from.cols);
+      rows.push_back(element.row);
+      cols.push_back(element.col);
+    }
+    Check(
+        Api().read(Context(), Rows(from), rows.data(), cols.data(), values.size(), values.data()));
+  }
+
+ private:
+  static size_t Bytes(size_t floats) { return floats * sizeof(float); }
+  const CudaApi& Api() const { return device_->api(); }
+  CudaContext* Context() const { return device_->context(); }
+  void Check(CudaError error) const { device_->Check(error); }
+
+  // Whether two turn activations into the same integers.
+  static bool SameRounding(const Execution& a, const Execution& b) {
+    return a.kind == b.kind && a.outlier_threshold == b.outlier_threshold &&
+           !a.static_activations && !b.static_activations;
+  }
+
+  CudaInt8Rows RoundRows(const Execution& execution, ConstDeviceView x,
+                         std::span<const RowRange> calls) const {
+    const bool splits = execution.kind == Execution::Kind::kLlmInt8;
+    codes_.Reserve(*device_, x.rows * ((x.cols + 3) / 4) * sizeof(uint32_t));
+    scales_.Reserve(*device_, x.rows * sizeof(float));
+    CudaInt8Rows rows{};
+    rows.codes = codes_.as<uint32_t>();
+    rows.scales = scales_.as<float>();
+    std::vector<uint32_t> call_of_row;
+    if (splits) {
+      rows.rounding = CudaRounding::kLlmInt8;
+      rows.parameter = ThroughF16(execution.outlier_threshold);
+      for (size_t call = 0; call < calls.size(); ++call) {
+        call_of_row.resize(calls[call].end, static_cast<uint32_t>(call));
+      }
+      const size_t marks = calls.size() * x.cols;
+      calls_.Reserve(*device_, x.rows * sizeof(uint32_t));
+      is_outlier_.Reserve(*device_, marks);
+      outlier_columns_.Reserve(*device_, marks * sizeof(uint32_t));
+      num_outliers_.Reserve(*device_, calls.size() * sizeof(uint32_t));
+      rows.call_of_row = call_of_row.data();
+      rows.num_calls = calls.size();
+      rows.calls = calls_.as<uint32_t>();
+      rows.is_outlier = is_outlier_.as<uint8_t>();
+      rows.outlier_columns = outlier_columns_.as<uint32_t>();
+      rows.num_outliers = num_outliers_.as<uint32_t>();
+    } else {
+      rows.rounding =
+          execution.static_activations ? CudaRounding::kW8A8Static : CudaRounding::kW8A8;
+      rows.parameter = execution.activation_scale;
+    }
+    Check(Api().round_rows(Context(), Rows(x), &rows));
+    rows.call_of_row = nullptr;
+    return rows;
+  }
+
+  void MultiplyFloats(const CudaMatrix& matrix, const Product& product, ConstDeviceView x) const {
+    const CudaProduct floats{
+        matrix.kind() == CudaMatrix::Kind::kF16 ? CudaWeights::kF16 : CudaWeights::kF32,
+        matrix.weights(), VectorOrNull(product.bias), Rows(x), Rows(product.y)};
+    Check(Api().multiply(Context(), &floats));
+  }
+
+  void MultiplyInt8(const CudaMatrix& matrix, const Product& product, const CudaInt8Rows& rows,
+                    ConstDeviceView x) const {
+    const CudaInt8Product int8{static_cast<const uint32_t*>(matrix.weights()),
+                               matrix.scales(),
+                               VectorOrNull(product.bias),
+                               &rows,
+                               Rows(x),
+                               Rows(product.y)};
+    Check(Api().multiply_int8(Context(), &int8));
+  }
+
+  void MultiplyBlocks(const CudaMatrix& matrix, const Product& product, ConstDeviceView x) const {
+    constexpr size_t kBlock = 32;
+    const size_t num_blocks = x.rows * (x.cols / kBlock);
+    codes_.Reserve(*device_, x.rows * x.cols);
+    scales_.Reserve(*device_, num_blocks * sizeof(float));
+    block_sums_.Reserve(*device_, num_blocks * sizeof(float));
+    const CudaBlockProduct blocks{static_cast<const uint32_t*>(matrix.weights()),
+                                  matrix.scales(),
+                                  matrix.offsets(),
+                                  VectorOrNull(product.bias),
+                                  Rows(x),
+                                  Rows(product.y),
+                                  codes_.as<uint32_t>(),
+                                  scales_.as<float>(),
+                                  block_sums_.as<float>()};
+    Check(Api().multiply_blocks(Context(), &blocks));
+  }
+
+  std::unique_ptr<CudaDevice> device_;
+  ThreadPool& threads_;
+  // Memory that stays from call to call: activations as integers.
+  mutable CudaBuffer codes_;
+  mutable CudaBuffer scales_;
+  mutable CudaBuffer block_sums_;
+  mutable CudaBuffer calls_;
+  mutable CudaBuffer is_outlier_;
+  mutable CudaBuffer outlier_columns_;
+  mutable CudaBuffer num_outliers_;
+};
+
+Result<CudaDeviceInfo> LookAt(const CudaApi& api, int device) {
+  int count = 0;
+  if (const CudaError error = api.count_devices(&count)) return Unsupported("{}", error);
+  if (count == 0) return Unsupported("no CUDA device");
+  if (device >= count) {
+    return Unsupported("there is no such device: {} here, numbered from 0", count);
+  }
+  CudaDeviceInfo info{};
+  if (const CudaError error = api.describe(device, &info)) return Unsupported("{}", error);
+  if (info.compute_major < kOldestComputeMajor) {
+    return Unsupported("{} has compute capability {}.{}; {}.0 is the oldest that works", info.name,
+                       info.compute_major, info.compute_minor, kOldestComputeMajor);
+  }
+  return info;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Backend>> MakeCudaBackend(const CudaApi& api, int device,
+                                                 ThreadPool& threads) {
+  BITLOSS_TRY(const CudaDeviceInfo info, LookAt(api, device));
+  CudaContext* context = nullptr;
+  if (const CudaError error = api.open(device, &context)) return Unsupported("{}", error);
+  return std::unique_ptr<Backend>(std::make_unique<CudaBackend>(
+      std::make_unique<CudaDevice>(api, context, device, info), threads));
+}
+
+std::vector<std::string> DescribeCudaDevices(const CudaApi& api) {
+  std::vector<std::string> lines;
+  for (int device = 0;; ++device) {
+    const Result<CudaDeviceInfo> info = LookAt(api, device);
+    if (!info.ok()) {
+      if (device == 0) lines.push_back(info.error().message);
+      return lines;
+    }
+    const CudaDeviceInfo& it = info.value();
+    lines.push_back(fmt::format(
+        "cuda:{}: {}, compute capability {}.{}, {} multiprocessors, {} MiB, driver for CUDA {}.{}",
+        device, it.name, it.compute_major, it.compute_minor, it.multiprocessors,
+        it.memory_bytes >> 20, it.driver / 1000, it.driver % 1000 / 10));
+  }
+}
+
+}  // namespace bitloss

@@ -1,0 +1,273 @@
+// Every operation on the GPU against the CPU backend, bit for bit. Skipped where there is no GPU.
+#include "bitloss/compute/cuda/cuda_backend.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <limits>
+
+#include "bitloss/compute/compute_test_inputs.h"
+#include "bitloss/compute/cuda/cuda_plugin.h"
+#include "bitloss/compute/devices.h"
+
+namespace bitloss {
+namespace {
+
+constexpr size_t kRowCounts[] = {1, 2, 7, 8, 9, 63, 64, 96, 127, 128, 300};
+
+// Whether all elements have the same bits; any NaN is any other.
+testing::AssertionResult SameBits(ConstMatrixView a, ConstMatrixView b) {
+  for (size_t row = 0; row < a.rows; ++row) {
+    for (size_t col = 0; col < a.cols; ++col) {
+      const float x = a.Row(row)[col];
+      const float y = b.Row(row)[col];
+      if (std::isnan(x) && std::isnan(y)) continue;
+      if (std::bit_cast<uint32_t>(x) != std::bit_cast<uint32_t>(y)) {
+        return testing::AssertionFailure()
+               << "row " << row << ", column " << col << ": " << std::hexfloat << x << " and " << y;
+      }
+    }
+  }
+  return testing::AssertionSuccess();
+}
+
+class CudaBackendTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const char* plugin = std::getenv("BITLOSS_CUDA_PLUGIN");
+    if (plugin == nullptr) GTEST_SKIP() << "BITLOSS_CUDA_PLUGIN does not say where the plugin is";
+    auto made = MakeBackend({"cuda", {plugin}}, threads_);
+    if (!made.ok()) GTEST_SKIP() << made.error().message;
+    cuda_ = std::move(made).value();
+    cpu_ = MakeCpuBackend(threads_).value();
+  }
+
+  // What `operation(backend)`, a Matrix, is on both.
+  template <class Operation>
+  testing::AssertionResult Agree(const Operation& operation) {
+    const Matrix on_cpu = operation(*cpu_);
+    const Matrix on_gpu = operation(*cuda_);
+    return SameBits(on_cpu, on_gpu);
+  }
+
+  static Matrix Multiply(const Backend& backend, const EncodedMatrix& weights,
+                         const Execution& execution, ConstMatrixView x, size_t rows_of_call) {
+    const auto packed = backend.Pack(weights, execution).value();
+    const Tensor bias = backend.ToTensor(RandomVector(weights.rows, "bias"));
+    const Tensor x_tensor = backend.ToTensor(x);
+    Tensor y(backend.memory(), x.rows, weights.rows);
+    backend.MatMul(*packed, bias, x_tensor, Calls(x.rows, rows_of_call), y);
+    return backend.ToMatrix(y);
+  }
+
+  ThreadPool threads_{4};
+  std::unique_ptr<Backend> cpu_;
+  std::unique_ptr<Backend> cuda_;
+};
+
+EncodedMatrix Encode(const std::string& name, size_t rows, size_t cols) {
+  const Format format = ParseFormat(name).value();
+  Matrix weights = RandomMatrix(rows, cols, "weights");
+  const EncodedMatrix halves = F16Format().encode(F16Format(), weights).value();
+  return format.encode(format, Decode(halves)).value();
+}
+
+TEST_F(CudaBackendTest, ProductsOfEveryNumberOfRows) {
+  for (const size_t rows : kRowCounts) {
+    for (const auto& [out, in] : {std::pair<size_t, size_t>{576, 192}, {130, 77}, {1537, 896}}) {
+      for (const Format& format : {F16Format(), F32Format()}) {
+        Matrix weights = RandomMatrix(out, in, "weights");
+        const EncodedMatrix halves = F16Format().encode(F16Format(), weights).value();
+        const EncodedMatrix encoded = format.encode(format, Decode(halves)).value();
+        const Matrix x = RandomMatrix(rows, in, "x");
+        EXPECT_TRUE(Agree([&](const Backend& backend) {
+          return Multiply(backend, encoded, {}, x, rows);
+        })) << format.name
+            << " " << rows << " rows, " << out << " x " << in;
+      }
+    }
+  }
+}
+
+TEST_F(CudaBackendTest, ProductsOfEveryFormat) {
+  for (const FormatFamily& family : FormatFamilies()) {
+    const EncodedMatrix encoded = Encode(std::string(family.name), 192, 512);
+    const Matrix x = RandomMatrix(33, 512, "x");
+    EXPECT_TRUE(Agree([&](const Backend& backend) {
+      return Multiply(backend, encoded, {}, x, 33);
+    })) << family.name;
+  }
+}
+
+TEST_F(CudaBackendTest, IntegerProducts) {
+  const Execution dynamic{.kind = Execution::Kind::kW8A8};
+  const Execution fixed{
+      .kind = Execution::Kind::kW8A8, .static_activations = true, .activation_scale = 0.005f};
+  const Execution split{.kind = Execution::Kind::kLlmInt8, .outlier_threshold = 0.98f};
+  const Execution whole{.kind = Execution::Kind::kLlmInt8, .outlier_threshold = 0.0f};
+  for (const Execution& execution : {dynamic, fixed, split, whole}) {
+    for (const size_t rows : kRowCounts) {
+      const EncodedMatrix encoded = Encode("int8_row", 150, 270);
+      Matrix x = RandomMatrix(rows, 270, "x");
+      if (rows == 64) {
+        x.Row(3)[5] = std::numeric_limits<float>::infinity();
+        x.Row(9)[6] = std::numeric_limits<float>::quiet_NaN();
+        for (float& value : x.Row(12)) value = 0.0f;
+      }
+      EXPECT_TRUE(Agree([&](const Backend& backend) {
+        return Multiply(backend, encoded, execution, x, 5);
+      })) << static_cast<int>(execution.kind)
+          << " " << rows << " rows";
+    }
+  }
+}
+
+TEST_F(CudaBackendTest, ProductsOfBlocks) {
+  const Execution ggml{.kind = Execution::Kind::kGgml};
+  for (const std::string name : {"q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "iq4_nl"}) {
+    for (const size_t rows : kRowCounts) {
+      const EncodedMatrix encoded = Encode(name, 150, 288);
+      Matrix x = RandomMatrix(rows, 288, "x");
+      if (rows == 9) x.Row(4)[40] = std::numeric_limits<float>::infinity();
+      if (rows == 9) std::ranges::fill(x.Row(5), 0.0f);
+      EXPECT_TRUE(Agree([&](const Backend& backend) {
+        return Multiply(backend, encoded, ggml, x, rows);
+      })) << name
+          << " " << rows << " rows";
+    }
+  }
+}
+
+TEST_F(CudaBackendTest, RowOperations) {
+  for (const size_t rows : kRowCounts) {
+    const Matrix x = RandomMatrix(rows, 193, "x");
+    Matrix gate = RandomMatrix(rows, 193, "gate");
+    for (float& value : gate.flat()) value *= 200.0f;
+    EXPECT_TRUE(Agree([&](const Backend& backend) {
+      Tensor out(backend.memory(), rows, 193);
+      backend.SwiGlu(backend.ToTensor(gate), backend.ToTensor(x), out);
+      backend.Add(backend.ToTensor(x), out);
+      backend.RmsNorm(out, backend.ToTensor(RandomVector(193, "weight")), 1e-5f, out);
+      return backend.ToMatrix(out);
+    })) << rows;
+  }
+}
+
+TEST_F(CudaBackendTest, MovingRows) {
+  const Matrix x = RandomMatrix(20, 31, "x");
+  const std::vector<size_t> rows = {19, 0, 7, 7};
+  EXPECT_TRUE(Agree([&](const Backend& backend) {
+    const Tensor from = backend.ToTensor(x);
+    Tensor to(backend.memory(), 6, 31);
+    backend.GatherRows(from, rows, to.view().Rows(0, 4));
+    backend.Copy(from.view().Rows(3, 5), to.view().Rows(4, 6));
+    return backend.ToMatrix(to);
+  }));
+  const std::vector<Backend::Element> elements = {{3, 4}, {19, 30}, {0, 0}};
+  std::vector<float> values(3);
+  cuda_->Read(cuda_->ToTensor(x), elements, values);
+  EXPECT_EQ(values, (std::vector<float>{x.Row(3)[4], x.Row(19)[30], x.Row(0)[0]}));
+}
+
+TEST_F(CudaBackendTest, Rotations) {
+  for (const size_t head_dim : {size_t{6}, size_t{64}, size_t{128}}) {
+    const Matrix x = RandomMatrix(21, 3 * head_dim, "x");
+    std::vector<uint32_t> positions;
+    for (uint32_t i = 0; i < 21; ++i) positions.push_back(i * 7 % 40);
+    EXPECT_TRUE(Agree([&](const Backend& backend) {
+      const RopeTable table{backend.ToTensor(RandomMatrix(40, head_dim / 2, "cos")),
+                            backend.ToTensor(RandomMatrix(40, head_dim / 2, "sin"))};
+      Tensor rotated = backend.ToTensor(x);
+      backend.Rope(table, positions, head_dim, rotated);
+      return backend.ToMatrix(rotated);
+    })) << head_dim;
+  }
+}
+
+TEST_F(CudaBackendTest, AttentionOfPromptsAndSingleTokens) {
+  for (const AttentionShape& shape :
+       {AttentionShape{4, 2, 16}, {9, 3, 64}, {14, 2, 64}, {4, 4, 20}, {8, 2, 128}, {2, 1, 256}}) {
+    const size_t kv = shape.num_kv_heads * shape.head_dim;
+    // A whole prompt, a chunk that goes on within a tile, one token late in its sequence.
+    const std::vector<std::pair<size_t, size_t>> lengths = {{300, 0}, {40, 100}, {1, 511}, {1, 0}};
+    const size_t rows = 342;
+    Matrix queries = RandomMatrix(rows, shape.num_heads * shape.head_dim, "queries");
+    for (float& value : queries.flat()) value *= 4.0f;
+    EXPECT_TRUE(Agree([&](const Backend& backend) {
+      std::vector<Tensor> cache;
+      std::vector<AttentionSequence> sequences;
+      size_t row = 0;
+      for (const auto& [count, first] : lengths) {
+        cache.push_back(backend.ToTensor(RandomMatrix(first + count, kv, "keys")));
+        cache.push_back(backend.ToTensor(RandomMatrix(first + count, kv, "values")));
+        sequences.push_back(
+            {{row, row + count}, first, cache[cache.size() - 2].view(), cache.back().view()});
+        row += count;
+      }
+      Tensor out(backend.memory(), rows, queries.cols());
+      backend.Attention(shape, backend.ToTensor(queries), sequences, out);
+      return backend.ToMatrix(out);
+    })) << shape.num_heads
+        << " heads of " << shape.head_dim;
+  }
+}
+
+Matrix Numbers(const Backend::Comparison& comparison) {
+  Matrix bits(comparison.summaries.size(), 15);
+  for (size_t row = 0; row < bits.rows(); ++row) {
+    const RowSummary& s = comparison.summaries[row];
+    const Divergence& d = comparison.divergences[row];
+    size_t i = 0;
+    for (const double value : {s.log_sum, s.entropy, d.kl, d.kl_reverse}) {
+      const auto word = std::bit_cast<uint64_t>(value);
+      bits.Row(row)[i++] = static_cast<float>(word & 0xffffffu);
+      bits.Row(row)[i++] = static_cast<float>(word >> 24 & 0xffffffu);
+      bits.Row(row)[i++] = static_cast<float>(word >> 48);
+    }
+    bits.Row(row)[i++] = s.max;
+    bits.Row(row)[i++] = s.min;
+    bits.Row(row)[i++] = static_cast<float>(s.top1);
+  }
+  return bits;
+}
+
+TEST_F(CudaBackendTest, SummariesAndDivergences) {
+  for (const size_t cols : {size_t{15}, size_t{16}, size_t{1000}, size_t{4099}, size_t{50257}}) {
+    Matrix base = RandomMatrix(9, cols, "base");
+    Matrix lane = RandomMatrix(9, cols, "lane");
+    for (size_t i = 0; i < base.flat().size(); ++i) {
+      const float logit = base.flat()[i] * 15.0f;
+      base.flat()[i] = logit;
+      lane.flat()[i] = logit + lane.flat()[i] * 0.1f;
+    }
+    for (float& value : base.Row(4)) value *= 60.0f;  // underflow
+    lane.Row(5)[3] = -std::numeric_limits<float>::infinity();
+    base.Row(6)[2] = base.Row(6)[9] = 100.0f;  // two tops
+    EXPECT_TRUE(Agree([&](const Backend& backend) {
+      const Tensor base_rows = backend.ToTensor(base);
+      const auto summaries = backend.Summarize(base_rows).value();
+      return Numbers(backend.Compare(base_rows, summaries, backend.ToTensor(lane)).value());
+    })) << cols;
+  }
+}
+
+TEST_F(CudaBackendTest, UnusableLogitsAreToldAsOnTheCpu) {
+  Matrix logits = RandomMatrix(3, 100, "logits");
+  logits.Row(1)[7] = std::numeric_limits<float>::quiet_NaN();
+  const auto on_cpu = cpu_->Summarize(cpu_->ToTensor(logits));
+  const auto on_gpu = cuda_->Summarize(cuda_->ToTensor(logits));
+  ASSERT_FALSE(on_cpu.ok());
+  ASSERT_FALSE(on_gpu.ok());
+  EXPECT_EQ(on_gpu.error().message, on_cpu.error().message);
+}
+
+TEST_F(CudaBackendTest, OutOfDeviceMemoryIsAnError) {
+  EXPECT_THROW(Tensor(cuda_->memory(), size_t{1} << 20, size_t{1} << 20), std::exception);
+  const Tensor small(cuda_->memory(), 4, 4);  // and the device goes on
+}
+
+}  // namespace
+}  // namespace bitloss

@@ -1,0 +1,192 @@
+// What the program and the CUDA plugin say to each other: plain structs and functions, so that the
+// plugin is kernels and the CUDA runtime alone, and the program runs on machines without either.
+//
+// The plugin exports one C function, BitlossCudaApi. Every function of the table returns null, or
+// what went wrong as one line, which stays valid until the thread's next call. Operations are
+// queued in the order of the calls; those that give the host something wait for it. Addresses are
+// the device's unless said otherwise. Matrices are FP32, row-major.
+//
+// The kernels' arithmetic is the CPU backend's, operation by operation (compute/cpu/*): the same
+// bits. Products are one chain of fused multiply-adds in ascending k for each output.
+#ifndef BITLOSS_COMPUTE_CUDA_DEVICE_API_H_
+#define BITLOSS_COMPUTE_CUDA_DEVICE_API_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace bitloss {
+
+using CudaError = const char*;
+struct CudaContext;  // one device, one queue
+
+struct CudaRows {
+  float* data;
+  size_t rows;
+  size_t cols;
+  size_t stride;
+};
+struct ConstCudaRows {
+  const float* data;
+  size_t rows;
+  size_t cols;
+  size_t stride;
+};
+
+struct CudaDeviceInfo {
+  char name[256];
+  int compute_major;
+  int compute_minor;
+  int multiprocessors;
+  int driver;   // 13000 for 13.0: what the driver can run
+  int runtime;  // what the plugin was built with
+  size_t memory_bytes;
+};
+
+// Outputs of a panel. Weights lie [panel][k][kCudaPanel], zeros beyond the last output.
+constexpr size_t kCudaPanel = 128;
+
+enum class CudaWeights { kF32, kF16 };
+
+struct CudaProduct {
+  CudaWeights kind;
+  const void* weights;
+  const float* bias;  // or null
+  ConstCudaRows x;
+  CudaRows y;
+};
+
+// How activations become integers (llm_int8.h, w8a8.h).
+enum class CudaRounding { kLlmInt8, kW8A8, kW8A8Static };
+
+// Words of four codes, [rows][(cols + 3) / 4], and a scale for each row.
+struct CudaInt8Rows {
+  CudaRounding rounding;
+  float parameter;              // the threshold (rounded to FP16), or the static scale
+  const uint32_t* call_of_row;  // host, [rows]; of kLlmInt8
+  size_t num_calls;
+  // Of the backend's, large enough:
+  uint32_t* codes;
+  float* scales;
+  uint32_t* calls;            // [rows]
+  uint8_t* is_outlier;        // [calls][cols]
+  uint32_t* outlier_columns;  // [calls][cols], ascending
+  uint32_t* num_outliers;     // [calls]
+};
+
+struct CudaInt8Product {
+  const uint32_t* weights;  // words of four codes in panels
+  const float* scales;      // [out]
+  const float* bias;        // or null
+  const CudaInt8Rows* rows;
+  ConstCudaRows x;
+  CudaRows y;
+};
+
+// Blocks of 32 (ggml_product.h). Scales and offsets of weights in panels, [panel][block][128].
+struct CudaBlockProduct {
+  const uint32_t* weights;
+  const float* scales;
+  const float* offsets;  // or null
+  const float* bias;     // or null
+  ConstCudaRows x;
+  CudaRows y;
+  // Of the backend's, for the activations:
+  uint32_t* codes;  // [rows][cols / 4]
+  float* x_scales;  // [rows][blocks]
+  float* x_sums;    // [rows][blocks]
+};
+
+struct CudaSequence {
+  size_t first_row;
+  size_t num_rows;
+  size_t first_position;
+  const float* keys;
+  size_t key_stride;
+  const float* values;
+  size_t value_stride;
+};
+
+struct CudaAttention {
+  size_t num_heads;
+  size_t num_kv_heads;
+  size_t head_dim;
+  float scale;
+  ConstCudaRows queries;
+  CudaRows out;
+  const CudaSequence* sequences;  // host
+  size_t num_sequences;
+};
+
+// What one look at a row of logits tells (metrics/divergence.h).
+struct CudaRowSums {
+  float max;
+  float min;
+  int32_t top1;
+  int32_t usable;  // neither NaN nor +inf, and something above -inf
+  double sum;      // of exp(x - max)
+  double weighted;
+};
+struct CudaComparedRow {
+  double base_max, base_log_sum;
+  double lane_max, lane_log_sum;
+  int32_t normal;  // no exponential comes near the subnormal numbers
+};
+struct CudaDivergence {
+  double kl;
+  double kl_reverse;
+};
+
+struct CudaApi {
+  const char* build;  // of the sources that both sides were made of
+
+  CudaError (*count_devices)(int* count);
+  CudaError (*describe)(int device, CudaDeviceInfo* info);
+  CudaError (*open)(int device, CudaContext** context);
+  void (*close)(CudaContext* context);
+
+  CudaError (*allocate)(CudaContext* context, size_t num_bytes, void** memory);
+  void (*free)(CudaContext* context, void* memory);
+  CudaError (*free_memory)(CudaContext* context, size_t* num_bytes);
+
+  // Rows of `width` bytes, `pitch` bytes apart.
+  CudaError (*upload)(CudaContext* context, const void* from, size_t from_pitch, void* to,
+                      size_t to_pitch, size_t width, size_t rows);
+  CudaError (*download)(CudaContext* context, const void* from, size_t from_pitch, void* to,
+                        size_t to_pitch, size_t width, size_t rows);
+  CudaError (*copy)(CudaContext* context, const void* from, size_t from_pitch, void* to,
+                    size_t to_pitch, size_t width, size_t rows);
+  CudaError (*wait)(CudaContext* context);
+
+  // [rows][cols] of elements of 2 or 4 bytes to panels from row `first_row` on, a multiple of
+  // kCudaPanel; rows up to a whole panel become zeros.
+  CudaError (*to_panels)(CudaContext* context, const void* from, size_t rows, size_t cols,
+                         size_t element_bytes, size_t first_row, void* to);
+
+  CudaError (*gather_rows)(CudaContext* context, ConstCudaRows from, const size_t* rows,
+                           CudaRows to);
+  // values[i] = from[rows[i]][cols[i]]; all three on the host.
+  CudaError (*read)(CudaContext* context, ConstCudaRows from, const size_t* rows,
+                    const size_t* cols, size_t count, float* values);
+
+  CudaError (*rms_norm)(CudaContext* context, ConstCudaRows x, const float* weight, float eps,
+                        CudaRows y);
+  CudaError (*rope)(CudaContext* context, const float* cos, const float* sin,
+                    const uint32_t* positions, size_t head_dim, CudaRows x);
+  CudaError (*swiglu)(CudaContext* context, ConstCudaRows gate, ConstCudaRows up, CudaRows out);
+  CudaError (*add)(CudaContext* context, ConstCudaRows delta, CudaRows x);
+  CudaError (*attention)(CudaContext* context, const CudaAttention* attention);
+
+  CudaError (*multiply)(CudaContext* context, const CudaProduct* product);
+  CudaError (*round_rows)(CudaContext* context, ConstCudaRows x, const CudaInt8Rows* rows);
+  CudaError (*multiply_int8)(CudaContext* context, const CudaInt8Product* product);
+  CudaError (*multiply_blocks)(CudaContext* context, const CudaBlockProduct* product);
+
+  // Results on the host.
+  CudaError (*sum_rows)(CudaContext* context, ConstCudaRows logits, CudaRowSums* sums);
+  CudaError (*compare_rows)(CudaContext* context, ConstCudaRows base, ConstCudaRows lane,
+                            const CudaComparedRow* rows, CudaDivergence* divergences);
+};
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_COMPUTE_CUDA_DEVICE_API_H_

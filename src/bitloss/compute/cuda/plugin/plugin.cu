@@ -1,0 +1,138 @@
+// The plugin's table: devices, memory, copies; the operations are in the files beside it.
+#include <cstdio>
+
+#include "bitloss/compute/cuda/plugin/context.cuh"
+
+namespace bitloss {
+
+CudaError Told(cudaError_t status, const char* doing) {
+  thread_local char text[512];
+  cudaGetLastError();  // it is told: the next call begins without it
+  switch (status) {
+    case cudaErrorMemoryAllocation:
+      std::snprintf(text, sizeof(text), "out of device memory during %s", doing);
+      break;
+    case cudaErrorInsufficientDriver:
+      std::snprintf(text, sizeof(text), "no NVIDIA driver, or one older than CUDA %d.%d needs",
+                    CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
+      break;
+    case cudaErrorNoDevice:
+      std::snprintf(text, sizeof(text), "no CUDA device");
+      break;
+    default:
+      std::snprintf(text, sizeof(text), "%s during %s", cudaGetErrorString(status), doing);
+  }
+  return text;
+}
+
+namespace {
+
+CudaError CountDevices(int* count) {
+  *count = 0;
+  BITLOSS_CUDA("looking for devices", cudaGetDeviceCount(count));
+  return nullptr;
+}
+
+CudaError Describe(int device, CudaDeviceInfo* info) {
+  cudaDeviceProp properties;
+  BITLOSS_CUDA("looking at a device", cudaGetDeviceProperties(&properties, device));
+  std::snprintf(info->name, sizeof(info->name), "%s", properties.name);
+  info->compute_major = properties.major;
+  info->compute_minor = properties.minor;
+  info->multiprocessors = properties.multiProcessorCount;
+  info->memory_bytes = properties.totalGlobalMem;
+  BITLOSS_CUDA("looking at a device", cudaDriverGetVersion(&info->driver));
+  info->runtime = CUDART_VERSION;
+  return nullptr;
+}
+
+CudaError Open(int device, CudaContext** context) {
+  BITLOSS_CUDA("opening the device", cudaSetDevice(device));
+  cudaMemPool_t pool;
+  BITLOSS_CUDA("opening the device", cudaDeviceGetDefaultMemPool(&pool, device));
+  unsigned long long keep = ~0ull;  // memory that is freed is used again, not given back
+  BITLOSS_CUDA("opening the device",
+               cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep));
+  cudaStream_t stream;
+  BITLOSS_CUDA("opening the device", cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  *context = new CudaContext{device, stream};
+  return nullptr;
+}
+
+void Close(CudaContext* context) {
+  cudaSetDevice(context->device);
+  cudaStreamSynchronize(context->stream);
+  cudaStreamDestroy(context->stream);
+  delete context;
+}
+
+CudaError Allocate(CudaContext* context, size_t num_bytes, void** memory) {
+  BITLOSS_CUDA("choosing the device", cudaSetDevice(context->device));
+  BITLOSS_CUDA("an allocation",
+               cudaMallocAsync(memory, num_bytes == 0 ? 1 : num_bytes, context->stream));
+  return nullptr;
+}
+
+void Free(CudaContext* context, void* memory) {
+  cudaSetDevice(context->device);
+  cudaFreeAsync(memory, context->stream);
+}
+
+CudaError FreeMemory(CudaContext* context, size_t* num_bytes) {
+  size_t total = 0;
+  BITLOSS_CUDA("choosing the device", cudaSetDevice(context->device));
+  BITLOSS_CUDA("asking for free memory", cudaMemGetInfo(num_bytes, &total));
+  return nullptr;
+}
+
+CudaError CopyRows(CudaContext* context, const void* from, size_t from_pitch, void* to,
+                   size_t to_pitch, size_t width, size_t rows, cudaMemcpyKind kind) {
+  if (rows == 0 || width == 0) return nullptr;
+  BITLOSS_CUDA("choosing the device", cudaSetDevice(context->device));
+  if (rows == 1 || (from_pitch == width && to_pitch == width)) {
+    BITLOSS_CUDA("a copy", cudaMemcpyAsync(to, from, width * rows, kind, context->stream));
+  } else {
+    BITLOSS_CUDA("a copy", cudaMemcpy2DAsync(to, to_pitch, from, from_pitch, width, rows, kind,
+                                             context->stream));
+  }
+  return nullptr;
+}
+
+CudaError Wait(CudaContext* context) {
+  BITLOSS_CUDA("waiting for the device", cudaStreamSynchronize(context->stream));
+  return nullptr;
+}
+
+// Both wait: the host's memory is the caller's again.
+CudaError Upload(CudaContext* context, const void* from, size_t from_pitch, void* to,
+                 size_t to_pitch, size_t width, size_t rows) {
+  const CudaError error = CopyRows(context, from, from_pitch, to, to_pitch, width, rows,
+                                   cudaMemcpyHostToDevice);
+  return error != nullptr ? error : Wait(context);
+}
+
+CudaError Download(CudaContext* context, const void* from, size_t from_pitch, void* to,
+                   size_t to_pitch, size_t width, size_t rows) {
+  const CudaError error = CopyRows(context, from, from_pitch, to, to_pitch, width, rows,
+                                   cudaMemcpyDeviceToHost);
+  return error != nullptr ? error : Wait(context);
+}
+
+CudaError Copy(CudaContext* context, const void* from, size_t from_pitch, void* to,
+               size_t to_pitch, size_t width, size_t rows) {
+  return CopyRows(context, from, from_pitch, to, to_pitch, width, rows, cudaMemcpyDeviceToDevice);
+}
+
+constexpr CudaApi kApi = {
+    BITLOSS_CUDA_BUILD, CountDevices, Describe,   Open,        Close,    Allocate,
+    Free,               FreeMemory,   Upload,     Download,    Copy,     Wait,
+    ToPanels,           GatherRows,   Read,       RmsNorm,     Rope,     SwiGlu,
+    Add,                Attend,       Multiply,   RoundRows,   MultiplyInt8,
+    MultiplyBlocks,     SumRows,      CompareRows};
+
+}  // namespace
+}  // namespace bitloss
+
+extern "C" __attribute__((visibility("default"))) const bitloss::CudaApi* BitlossCudaApi() {
+  return &bitloss::kApi;
+}
