@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "bitloss/base/check.h"
 #include "bitloss/metrics/similarity.h"
@@ -25,10 +26,14 @@ const AnswerResult* FindAnswer(const SuiteResult& suite, size_t prompt) {
   return found == suite.answers.end() ? nullptr : &*found;
 }
 
-// Until the first differing token; answers that are the same to their end are censored there.
+// Until the first differing token. Of answers that are the same throughout, those cut at the limit
+// are censored there; those that both came to their end can no longer part, and stay at risk.
 Lifetime CommonBeginning(const Answer& ours, const Answer& base) {
   const auto parts = FirstDivergence(ours.token_ids, base.token_ids);
   if (parts) return {static_cast<double>(*parts), Ending::kEvent};
+  if (ours.finish == FinishReason::kEos && base.finish == FinishReason::kEos) {
+    return {std::numeric_limits<double>::infinity(), Ending::kCensored};
+  }
   return {static_cast<double>(ours.token_ids.size()), Ending::kCensored};
 }
 
@@ -43,10 +48,6 @@ void AddSurvival(std::span<const Lifetime> lifetimes, Behaviour& behaviour) {
     // Those that part at index t share t tokens, not t + 1.
     behaviour.curve.push_back(
         {static_cast<uint64_t>(step.time) + 1, step.survival, curve.SurvivalInterval(step.time)});
-  }
-  for (const Lifetime& lifetime : lifetimes) {
-    behaviour.longest_common =
-        std::max(behaviour.longest_common, static_cast<uint64_t>(lifetime.time));
   }
   const auto token = [](const std::optional<double>& time) {
     return time ? std::optional(static_cast<uint64_t>(*time)) : std::nullopt;
@@ -68,6 +69,9 @@ std::optional<Behaviour> Compare(const SuiteResult& lane, const SuiteResult& bas
     if (base == nullptr || !ours.completed() || !base->completed()) continue;
     const auto prompt = static_cast<uint32_t>(ours.answer.prompt);
     lifetimes.push_back(CommonBeginning(ours.answer, base->answer));
+    const auto common =
+        std::min(lifetimes.back().time, static_cast<double>(ours.answer.token_ids.size()));
+    behaviour.longest_common = std::max(behaviour.longest_common, static_cast<uint64_t>(common));
     // Two empty answers are alike.
     const bool both_empty = ours.answer.text.empty() && base->answer.text.empty();
     chrf.push_back({prompt, both_empty ? 100.0 : ChrF2(ours.answer.text, base->answer.text), 1});

@@ -39,6 +39,26 @@ TEST(BehaviourTest, AnswersPartOrEndTogether) {
   EXPECT_FALSE(report.lanes[0].suites[0].behaviour.has_value());
 }
 
+TEST(BehaviourTest, AnAnswerThatEndedCanNoLongerPart) {
+  const auto same_at_8 = [](FinishReason finish) {
+    SmallStudy study;
+    for (Answer& answer : study.answers) {
+      answer.finish = FinishReason::kEos;
+      if (answer.prompt == 0) {
+        // The same three tokens in both lanes.
+        answer.token_ids = {5, 6, 7};
+        answer.finish = finish;
+      } else {
+        answer.token_ids = {1, 2, 3, 4, 5, static_cast<int32_t>(answer.lane)};
+      }
+    }
+    return ReportOf(study).lanes[1].suites[0].behaviour->survival[0].share;
+  };
+  // Prompt 1 parts at token 5: of two answers that are known one is the same, of one none.
+  EXPECT_DOUBLE_EQ(same_at_8(FinishReason::kEos), 0.5);
+  EXPECT_DOUBLE_EQ(same_at_8(FinishReason::kLimit), 0);
+}
+
 TEST(BehaviourTest, CountsWrongAnswersThatDiffer) {
   SmallStudy study = OneParts();
   for (Answer& answer : study.answers) answer.check->passed = false;

@@ -31,10 +31,11 @@ struct Likeness {
   Sum chrf2;  // of 1
   uint64_t num_pairs = 0;
 
-  void Add(const Answer& a, const Answer& b) {
-    const bool same = a.finish == b.finish && a.token_ids == b.token_ids;
+  void Add(const Answer& reference, const Answer& ours) {
+    const bool same = ours.finish == reference.finish && ours.token_ids == reference.token_ids;
     identical.Add(same ? 1 : 0);
-    chrf2.Add(same || (a.text.empty() && b.text.empty()) ? 1 : ChrF2(a.text, b.text) / 100);
+    const bool both_empty = ours.text.empty() && reference.text.empty();
+    chrf2.Add(same || both_empty ? 1 : ChrF2(ours.text, reference.text) / 100);
     ++num_pairs;
   }
   double Identical() const { return identical.Total() / static_cast<double>(num_pairs); }
@@ -56,14 +57,15 @@ Estimate MeanOf(std::span<const double> values, ThreadPool& threads) {
 }
 
 // sum (x - s) / sum (1 - s): 1 where the lane's answers are the baseline's, 0 where they are as far
-// from them as other honest samples. None where honest samples are all the same.
+// from them as other honest samples, below 0 where they are further. A prompt whose honest samples
+// are all alike weighs nothing below the line, and counts above it. None where all prompts are so.
 std::optional<Estimate> PlaceOf(std::span<const double> likeness, std::span<const double> self,
                                 ThreadPool& threads) {
   std::vector<ClusterSum> clusters;
   for (size_t i = 0; i < likeness.size(); ++i) {
-    if (self[i] < 1) clusters.push_back({likeness[i] - self[i], 1 - self[i]});
+    clusters.push_back({likeness[i] - self[i], 1 - self[i]});
   }
-  if (clusters.empty()) return std::nullopt;
+  if (std::ranges::all_of(self, [](double s) { return s == 1; })) return std::nullopt;
   return ClusteredMean(std::span<const ClusterSum>(clusters), threads);
 }
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "bitloss/metrics/similarity.h"
 #include "bitloss/report/test_report.h"
 
 namespace bitloss {
@@ -63,6 +64,30 @@ TEST(SamplesTest, AnIdenticalLaneIsAtOne) {
   EXPECT_DOUBLE_EQ(lane.identical_place->value, 1);
   EXPECT_DOUBLE_EQ(lane.chrf2_place->value, 1);
   EXPECT_DOUBLE_EQ(*lane.pass_p, 1);
+}
+
+// Honest samples of the first prompt are all alike, the lane's are others: that prompt counts.
+TEST(SamplesTest, APromptWhoseHonestSamplesAreAlikeCountsInThePlace) {
+  SmallStudy study = Sampled();
+  for (SampledAnswer& sample : study.samples) {
+    if (sample.answer.prompt != 0) continue;
+    sample = Sample(sample.answer.lane, 0, sample.sample, sample.answer.lane == 0 ? 1 : 7, true);
+  }
+  const SampleResult lane = ReportOf(study).lanes[1].suites[0].samples.value();
+  // Prompt 0: x = 0, s = 1. Prompt 1: x = 2/3, s = 0.
+  EXPECT_DOUBLE_EQ(lane.identical_place->value, (0.0 - 1 + 2.0 / 3) / (0 + 1));
+}
+
+// chrF2 weighs recall four times as much as precision: the lane's answer is the hypothesis.
+TEST(SamplesTest, TheBaselineIsTheReference) {
+  SmallStudy study = Sampled();
+  for (SampledAnswer& sample : study.samples) {
+    sample.answer.text = sample.answer.lane == 0 ? "abcdefgh" : "abcd";
+    sample.answer.token_ids = {sample.answer.lane == 0 ? 1 : 2};
+  }
+  const SampleResult lane = ReportOf(study).lanes[1].suites[0].samples.value();
+  EXPECT_DOUBLE_EQ(lane.chrf2->value, ChrF2("abcd", "abcdefgh") / 100);
+  EXPECT_NE(ChrF2("abcd", "abcdefgh"), ChrF2("abcdefgh", "abcd"));
 }
 
 TEST(SamplesTest, AStudyThatLacksSomeIsNotComplete) {
