@@ -1,27 +1,13 @@
 #include "bitloss/study/texts.h"
 
 #include "bitloss/data/embedded.h"
+#include "bitloss/data/text_encoder.h"
 
 namespace bitloss {
 namespace {
 
 // Below this a perplexity says nothing; such a text is somebody's mistake.
 constexpr size_t kMinPredictions = 32;
-
-TextEncoder MakeEncoder(const ModelFiles& model) {
-  TextEncoder encoder;
-  encoder.encode = [&model](std::string_view text) {
-    return model.tokenizer.Encode(text, Tokenizer::Special::kParse, Tokenizer::AddTokens::kNone);
-  };
-  encoder.num_bytes = [&model](TokenId id) {
-    return model.tokenizer.Decode({&id, 1}, Tokenizer::SpecialOut::kKeep).size();
-  };
-  encoder.bos = model.tokenizer.bos();
-  encoder.eos = model.tokenizer.eos();
-  encoder.adds_bos = model.tokenizer.adds_bos();
-  encoder.max_positions = model.source.config().max_positions;
-  return encoder;
-}
 
 Result<std::vector<Text>> ReadTexts(const StudyOptions& options) {
   std::vector<Text> texts;
@@ -48,7 +34,7 @@ std::string DescribeAggregation(const Protocol& protocol, const Windows& windows
 
 Result<std::vector<StudyText>> LoadTexts(const ModelFiles& model, const StudyOptions& options) {
   BITLOSS_TRY(const std::vector<Text> texts, ReadTexts(options));
-  const TextEncoder encoder = MakeEncoder(model);
+  const TextEncoder encoder = MakeTextEncoder(model.tokenizer, model.source.config().max_positions);
   std::vector<StudyText> cut;
   for (const Text& text : texts) {
     for (const std::string& id : options.protocols) {
