@@ -38,7 +38,8 @@ function(bitloss_test source)
   target_compile_definitions(${test_name} PRIVATE
     BITLOSS_SOURCE_DIR="${PROJECT_SOURCE_DIR}" BITLOSS_SHARED_DATA="${BITLOSS_SHARED_DATA}")
   add_test(NAME ${test_name} COMMAND ${test_name})
-  set_tests_properties(${test_name} PROPERTIES TIMEOUT 300)
+  # Generous: a busy machine is no failure.
+  set_tests_properties(${test_name} PROPERTIES TIMEOUT 1200)
   if(arg_LABELS)
     set_tests_properties(${test_name} PROPERTIES LABELS "${arg_LABELS}")
   endif()
