@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Chat templates as transformers renders them: src/bitloss/tokenizer/testdata/chat_templates.json.
+"""Chat templates as transformers renders them: src/bitloss/templates/testdata/chat_templates.json.
 
 usage: chat_templates.py QWEN25_FOLDER SMOLLM2_GGUF TINY_FOLDER > chat_templates.json
 

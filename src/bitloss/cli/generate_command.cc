@@ -1,8 +1,10 @@
 #include "bitloss/cli/calibration_options.h"
+#include "bitloss/cli/chat_options.h"
 #include "bitloss/cli/commands.h"
 #include "bitloss/compute/devices.h"
 #include "bitloss/eval/generation.h"
 #include "bitloss/model/lane_builder.h"
+#include "bitloss/study/chat_choice.h"
 #include "bitloss/study/lanes.h"
 #include "bitloss/study/model_files.h"
 
@@ -23,15 +25,18 @@ struct Options {
 };
 
 Result<std::vector<TokenId>> EncodePrompt(const ModelFiles& model, const Options& options) {
-  if (options.raw || model.tokenizer.chat_template().empty()) {
+  std::optional<ChatTemplate> chat;
+  if (!options.raw) {
+    BITLOSS_TRY(chat, ChooseChatTemplate(model.tokenizer, options.study.chat_template));
+  }
+  if (!chat) {
     return model.tokenizer.Encode(options.prompt, Tokenizer::Special::kParse,
                                   Tokenizer::AddTokens::kModel);
   }
-  BITLOSS_TRY(const ChatTemplate chat,
-              ChooseChatTemplate(model.tokenizer, options.study.chat_template));
+  BITLOSS_TRY(const ChatVariables variables, ParseChatVariables(options.study.chat_variables));
   const ChatMessage message{"user", options.prompt};
   BITLOSS_TRY(const std::string text,
-              chat.Render({&message, 1}, ChatTemplate::GenerationPrompt::kAdd));
+              chat->With(variables).Render({&message, 1}, ChatTemplate::GenerationPrompt::kAdd));
   return model.tokenizer.Encode(text, Tokenizer::Special::kParse, Tokenizer::AddTokens::kNone);
 }
 
@@ -93,8 +98,7 @@ void AddGenerateCommand(CLI::App& app, Action& action) {
   command->add_option("--max-new-tokens", options->max_new_tokens, "Cut the answer here")
       ->check(CLI::Range(size_t{1}, size_t{1} << 40))
       ->capture_default_str();
-  command->add_option("--chat-template", options->study.chat_template,
-                      "Instead of the model's own chat template: chatml");
+  AddChatOptions(*command, options->study.chat_template, options->study.chat_variables);
   AddCalibrationOptions(*command, options->study);
   command->add_option("--threads", options->study.num_threads, "No answer depends on it")
       ->check(CLI::Range(size_t{1}, size_t{1024}))

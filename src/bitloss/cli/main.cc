@@ -71,6 +71,7 @@ int Main(int argc, char** argv) {
   AddSchemesCommand(app, action);
   AddSensitivityCommand(app, action);
   AddTokenizeCommand(app, action);
+  AddRenderCommand(app, action);
   AddGenerateCommand(app, action);
   AddBenchCommand(app, action);
   DeviceChoice device{"auto", CudaPlugins()};

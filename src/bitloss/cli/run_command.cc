@@ -1,4 +1,5 @@
 #include "bitloss/cli/calibration_options.h"
+#include "bitloss/cli/chat_options.h"
 #include "bitloss/cli/commands.h"
 #include "bitloss/cli/plan.h"
 #include "bitloss/cli/progress.h"
@@ -84,8 +85,7 @@ void AddRunCommand(CLI::App& app, Action& action) {
                    "with the same dice in every lane: 8 is a good number, 0 none")
       ->check(CLI::Range(size_t{0}, size_t{1024}))
       ->capture_default_str();
-  command->add_option("--chat-template", options->chat_template,
-                      "Instead of the model's own chat template: chatml");
+  AddChatOptions(*command, options->chat_template, options->chat_variables);
   AddCalibrationOptions(*command, *options);
   command
       ->add_option("--int8-threshold", options->int8_threshold,

@@ -23,6 +23,7 @@ constexpr std::array kCopied = {
     "merges.txt",
     "tokenizer.model",
     "chat_template.jinja",
+    "chat_template.json",
     "LICENSE",
 };
 

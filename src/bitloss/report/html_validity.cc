@@ -100,6 +100,28 @@ std::string Categories(const ReportData& report) {
                    names + ".");
 }
 
+// How prompts were put to the model, where it is not simply by its chat template.
+std::string Prompts(const ReportData& report) {
+  const auto options = nlohmann::json::parse(report.manifest.options, nullptr, false);
+  if (!options.is_object()) return {};
+  std::string html;
+  if (options.value("prompts", nlohmann::json()) == "plain") {
+    html += Check(Standing::kUnknown,
+                  "The model has no chat template: it read every prompt as it stands, as base "
+                  "models do, and its answers are continuations.");
+  }
+  const auto variables = options.value("chat_variables", nlohmann::json::array());
+  std::string names;
+  for (const auto& variable : variables) {
+    if (!variable.is_string()) continue;
+    names += (names.empty() ? "" : ", ") + variable.get<std::string>();
+  }
+  if (!names.empty()) {
+    html += Check(Standing::kGood, "Every lane's prompts were rendered with " + names + ".");
+  }
+  return html;
+}
+
 // "int8 86.6%": the share of all weights that are stored in another format than the baseline's.
 std::string Covered(const ReportData& report) {
   std::string lanes;
@@ -134,7 +156,7 @@ std::string ValiditySection(const ReportData& report) {
   }
   if (!html.empty()) html = "<div class=\"warnings\" role=\"alert\">" + html + "</div>\n";
   html += "<ul class=\"checks\">\n" + Complete(report) + Engaged(report) + SameTokens(report) +
-          Floor(report) + Covered(report) + Categories(report) + "</ul>\n";
+          Floor(report) + Covered(report) + Prompts(report) + Categories(report) + "</ul>\n";
   return HtmlSection("validity", "Can these numbers be used?", html);
 }
 

@@ -31,7 +31,7 @@ Status PutAnswer(const StudyLane& lane, const StudySuite& suite, size_t suite_in
                  const Tokenizer& tokenizer, Generated generated, Store& store) {
   const Timing timing{lane.lane, TimingKind::kAnswer, AnswerTimingKey(suite_index, prompt),
                       generated.seconds, generated.tokens.size()};
-  Answer answer = ToAnswer(std::move(generated), suite.suite.prompts[prompt], tokenizer);
+  Answer answer = ToAnswer(std::move(generated), suite, prompt, tokenizer);
   answer.lane = lane.lane;
   answer.suite = suite_index;
   answer.prompt = prompt;
@@ -115,6 +115,21 @@ Status AnswerOnRanks(Crew& crew, const StudySuite& suite, size_t suite_index,
   });
 }
 
+// What checks look at. Where the marks of thinking are control tokens, the text lacks them.
+std::string ScoredText(std::span<const TokenId> tokens, const std::string& text, Thinking thinking,
+                       const Tokenizer& tokenizer) {
+  if (thinking == Thinking::kNone) return text;
+  const std::optional<TokenId> end = tokenizer.Find("</think>");
+  const auto last = end ? std::find(tokens.rbegin(), tokens.rend(), *end) : tokens.rend();
+  if (last != tokens.rend()) {
+    const auto after = static_cast<size_t>(tokens.rend() - last);
+    const std::string rest = tokenizer.Decode(tokens.subspan(after), Tokenizer::SpecialOut::kSkip);
+    return std::string(AfterThinking("</think>" + rest, Thinking::kOpened));
+  }
+  return std::string(
+      AfterThinking(tokenizer.Decode(tokens, Tokenizer::SpecialOut::kKeep), thinking));
+}
+
 // Without what continues the answer: its scores are those of the answer's own tokens.
 void TrimTo(size_t num_tokens, LaneScores& scores) {
   for (std::vector<double>* values :
@@ -131,14 +146,18 @@ bool PendingAnswers::empty() const {
          std::ranges::all_of(prompts, [](const auto& lane) { return lane.empty(); });
 }
 
-Answer ToAnswer(Generated generated, const SuitePrompt& prompt, const Tokenizer& tokenizer) {
+Answer ToAnswer(Generated generated, const StudySuite& suite, size_t prompt_index,
+                const Tokenizer& tokenizer) {
+  const SuitePrompt& prompt = suite.suite.prompts[prompt_index];
   Answer answer;
   answer.text = tokenizer.Decode(generated.tokens, Tokenizer::SpecialOut::kSkip);
   answer.finish = generated.finish == Finish::kEndToken ? FinishReason::kEos : FinishReason::kLimit;
   answer.top_logits = ToTopLogits(generated.top_logits);
   answer.token_ids = std::move(generated.tokens);
   if (!prompt.checks.empty()) {
-    const PromptResult result = CheckAnswer(prompt, answer.text);
+    const std::string scored =
+        ScoredText(answer.token_ids, answer.text, suite.thinking[prompt_index], tokenizer);
+    const PromptResult result = CheckAnswer(prompt, scored);
     answer.check = CheckResult{result.passed, result.score, EvidenceJson(result)};
   }
   return answer;

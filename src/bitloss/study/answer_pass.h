@@ -29,8 +29,11 @@ struct AnswerOptions {
   const Tokenizer& tokenizer;  // turns ids into the text that is checked
 };
 
-// An answer as the study stores it, checked; of lane 0, suite 0 and prompt 0 until the caller says.
-Answer ToAnswer(Generated generated, const SuitePrompt& prompt, const Tokenizer& tokenizer);
+// The answer to a prompt of the suite as the study stores it, checked: its thinking, if it was
+// asked to think, is no part of what checks look at. Of lane 0, suite 0 and prompt 0 until the
+// caller says.
+Answer ToAnswer(Generated generated, const StudySuite& suite, size_t prompt,
+                const Tokenizer& tokenizer);
 
 // Every lane answers the prompts that it has not answered yet: all as one batch, and a finished
 // answer is checked and stored at once; with several ranks in as many batches, each stored as it is

@@ -101,13 +101,4 @@ Result<ModelFiles> OpenAnyModel(const std::string& model) {
                     {generation.eos_ids.begin(), generation.eos_ids.end()}};
 }
 
-Result<ChatTemplate> ChooseChatTemplate(const Tokenizer& tokenizer,
-                                        const std::string& override_name) {
-  if (override_name == "chatml") return ChatTemplate::ChatMl();
-  if (!override_name.empty()) {
-    return BadInput("unknown chat template '{}'; there is 'chatml'", override_name);
-  }
-  return ChatTemplate::Recognize(tokenizer.chat_template());
-}
-
 }  // namespace bitloss

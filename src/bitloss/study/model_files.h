@@ -9,7 +9,6 @@
 
 #include "bitloss/base/result.h"
 #include "bitloss/model/weights.h"
-#include "bitloss/tokenizer/chat_template.h"
 #include "bitloss/tokenizer/tokenizer.h"
 
 namespace bitloss {
@@ -36,10 +35,6 @@ Result<ModelFiles> OpenAnyModel(const std::string& model);
 
 // The tokenizer alone; the folder need not hold a model.
 Result<Tokenizer> OpenTokenizer(const std::string& model);
-
-// The model's own template, or the one that the user names instead ("chatml").
-Result<ChatTemplate> ChooseChatTemplate(const Tokenizer& tokenizer,
-                                        const std::string& override_name);
 
 }  // namespace bitloss
 

@@ -43,8 +43,13 @@ struct StudyOptions {
   size_t num_samples = 0;
   double sample_temperature = 0.7;
 
-  // Instead of the model's own chat template: "chatml".
+  // Instead of the model's own chat template: the name of another of its templates, "chatml" or a
+  // file.
   std::string chat_template;
+
+  // What the template is given beside the conversation, as NAME=JSON. Suites add
+  // enable_thinking=false where the template knows it and nothing else is said.
+  std::vector<std::string> chat_variables = {};
 
   // Text for fits that calibrate; empty: one that ships with bitloss and is no part of its
   // evaluation text.

@@ -29,8 +29,7 @@ Status PutSamples(const SampleBatch& batch, const StudySuite& suite, size_t suit
   std::vector<SampledAnswer> sampled;
   for (size_t i = 0; i < answers.size(); ++i) {
     const size_t prompt = batch.prompts[i];
-    sampled.push_back(
-        {batch.sample, ToAnswer(std::move(answers[i]), suite.suite.prompts[prompt], tokenizer)});
+    sampled.push_back({batch.sample, ToAnswer(std::move(answers[i]), suite, prompt, tokenizer)});
     sampled.back().answer.lane = batch.lane;
     sampled.back().answer.suite = suite_index;
     sampled.back().answer.prompt = prompt;

@@ -8,6 +8,7 @@
 #include "bitloss/eval/generation.h"
 #include "bitloss/eval/scoring.h"
 #include "bitloss/model/test_model.h"
+#include "bitloss/study/chat_choice.h"
 #include "bitloss/study/model_files.h"
 #include "bitloss/study/texts.h"
 
@@ -53,7 +54,7 @@ TEST_F(SmolLm2, AnswersGreedilyAsTransformersDoes) {
   const json& expected = reference_.at("greedy").at("answers");
   ASSERT_EQ(expected.size(), 20u);
   const ModelFiles files = Must(OpenModel(BITLOSS_SMOLLM2));
-  const ChatTemplate chat = Must(ChooseChatTemplate(files.tokenizer, ""));
+  const ChatTemplate chat = Must(RequireChatTemplate(files.tokenizer, ""));
   std::vector<GenerationPrompt> prompts;
   for (const json& answer : expected) {
     const ChatMessage message{"user", answer.at("prompt")};

@@ -7,7 +7,19 @@
 namespace bitloss {
 namespace {
 
-std::string OptionsJson(const StudyOptions& options) {
+// What decided how prompts were rendered. A template that has no switches and comes with the model
+// adds nothing.
+void AddRendering(std::span<const StudySuite> suites, nlohmann::ordered_json& json) {
+  for (const StudySuite& suite : suites) {
+    if (suite.is_plain) json["prompts"] = "plain";
+    if (!suite.chat_variables.empty()) json["chat_variables"] = suite.chat_variables;
+    if (!suite.chat_template_sha256.empty()) {
+      json["chat_template_sha256"] = suite.chat_template_sha256;
+    }
+  }
+}
+
+std::string OptionsJson(const StudyOptions& options, std::span<const StudySuite> suites) {
   nlohmann::ordered_json json;
   json["decoding"] = options.temperature ? "sampled" : "greedy";
   if (options.temperature) json["temperature"] = *options.temperature;
@@ -16,6 +28,7 @@ std::string OptionsJson(const StudyOptions& options) {
   }
   if (options.max_new_tokens) json["max_new_tokens"] = *options.max_new_tokens;
   if (!options.chat_template.empty()) json["chat_template"] = options.chat_template;
+  AddRendering(suites, json);
   return json.dump();
 }
 
@@ -33,7 +46,7 @@ Result<Manifest> MakeManifest(const StudyPlan& plan, const StudyOptions& options
     manifest.suites.push_back({suite.suite.id, suite.suite.sha256, suite.prompts.size()});
   }
   manifest.seed = options.seed;
-  manifest.options = OptionsJson(options);
+  manifest.options = OptionsJson(options, plan.suites);
   return manifest;
 }
 

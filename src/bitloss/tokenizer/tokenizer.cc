@@ -110,7 +110,18 @@ std::optional<TokenId> Tokenizer::Find(std::string_view token) const {
 
 std::string_view Tokenizer::Spelling(TokenId id) const { return parts_->vocabulary.Spelling(id); }
 
-const std::string& Tokenizer::chat_template() const { return parts_->chat_template; }
+const std::vector<ChatTemplateSource>& Tokenizer::chat_templates() const {
+  return parts_->chat_templates;
+}
+
+const std::vector<NamedToken>& Tokenizer::named_tokens() const { return parts_->named_tokens; }
+
+std::string Tokenizer::chat_template() const {
+  for (const ChatTemplateSource& source : chat_templates()) {
+    if (source.name == "default") return source.jinja;
+  }
+  return {};
+}
 
 const std::string& Tokenizer::identity() const { return parts_->identity; }
 

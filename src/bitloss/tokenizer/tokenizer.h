@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "bitloss/base/result.h"
+#include "bitloss/tokenizer/chat_template_source.h"
 #include "bitloss/tokenizer/token_id.h"
 
 namespace bitloss {
@@ -44,10 +45,10 @@ class Tokenizer {
   enum class SpecialOut { kKeep, kSkip };
 
   // Reads `folder`/tokenizer.json, which must be there, and, where they are, tokenizer_config.json
-  // (bos_token, eos_token, add_bos_token, add_eos_token, chat_template) and chat_template.jinja.
+  // (special tokens, add_bos_token, add_eos_token, chat_template) and the files of chat templates.
   static Result<Tokenizer> FromFolder(const std::filesystem::path& folder);
 
-  // Reads the keys tokenizer.ggml.* and tokenizer.chat_template.
+  // Reads the keys tokenizer.ggml.* and tokenizer.chat_template*.
   static Result<Tokenizer> FromGguf(const GgufFile& file);
 
   // The ids of `utf8`. kBadInput names the first byte that is not valid UTF-8, or the place at
@@ -74,8 +75,12 @@ class Tokenizer {
   // The vocabulary's spelling of `id`; empty for an id without a token.
   std::string_view Spelling(TokenId id) const;
 
-  // The Jinja source, or empty. ChatTemplate::Recognize (chat_template.h) reads it.
-  const std::string& chat_template() const;
+  // All that come with the model; templates/chat_template.h reads them.
+  const std::vector<ChatTemplateSource>& chat_templates() const;
+  // The source of the one named "default", or empty.
+  std::string chat_template() const;
+  // What templates know as bos_token and so on; those that there are.
+  const std::vector<NamedToken>& named_tokens() const;
 
   // SHA-256 over all that decides ids: vocabulary, merges or scores, added tokens, normalizer,
   // pre-tokenizer, tokens put around. Not over the chat template.

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "bitloss/base/file.h"
+#include "bitloss/tokenizer/chat_template_files.h"
 #include "bitloss/tokenizer/json_document.h"
 #include "bitloss/tokenizer/json_fields.h"
 
@@ -22,17 +23,15 @@ Result<std::optional<std::string>> ReadToken(const JsonFields& config, std::stri
   return std::optional(std::move(content));
 }
 
-// A Jinja source, or a list of named ones.
-Result<std::string> ReadChatTemplate(const JsonFields& config) {
-  const Json* value = config.Find("chat_template");
-  if (value == nullptr || !value->is_array()) return config.String("chat_template", "");
-  for (size_t i = 0; i < value->size(); ++i) {
-    BITLOSS_TRY(const JsonFields entry,
-                JsonFields::Of((*value)[i], fmt::format("chat_template[{}]", i)));
-    BITLOSS_TRY(const std::string name, entry.String("name"));
-    if (name == "default") return entry.String("template");
+// The tokens that chat templates know by name.
+Result<std::vector<NamedToken>> ReadNamedTokens(const JsonFields& config) {
+  std::vector<NamedToken> tokens;
+  for (const char* name : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
+                           "cls_token", "mask_token"}) {
+    BITLOSS_TRY(auto content, ReadToken(config, name));
+    if (content) tokens.push_back({name, *std::move(content)});
   }
-  return std::string();
+  return tokens;
 }
 
 Result<std::vector<TokenizerConfig::ListedToken>> ReadListedTokens(const JsonFields& config) {
@@ -53,15 +52,16 @@ Result<std::vector<TokenizerConfig::ListedToken>> ReadListedTokens(const JsonFie
   return tokens;
 }
 
-Result<TokenizerConfig> ReadConfig(std::string_view text) {
+Result<TokenizerConfig> ReadConfig(std::string_view text, const std::filesystem::path& folder) {
   BITLOSS_TRY(const Json json, ReadJson(text));
   BITLOSS_TRY(const JsonFields fields, JsonFields::Of(json, ""));
   TokenizerConfig config;
   BITLOSS_TRY(config.bos_token, ReadToken(fields, "bos_token"));
   BITLOSS_TRY(config.eos_token, ReadToken(fields, "eos_token"));
+  BITLOSS_TRY(config.named_tokens, ReadNamedTokens(fields));
   BITLOSS_TRY(config.add_bos_token, fields.Bool("add_bos_token", false));
   BITLOSS_TRY(config.add_eos_token, fields.Bool("add_eos_token", false));
-  BITLOSS_TRY(config.chat_template, ReadChatTemplate(fields));
+  BITLOSS_TRY(config.chat_templates, FindChatTemplates(folder, &fields));
   BITLOSS_TRY(config.added_tokens, ReadListedTokens(fields));
   return config;
 }
@@ -69,20 +69,16 @@ Result<TokenizerConfig> ReadConfig(std::string_view text) {
 }  // namespace
 
 Result<TokenizerConfig> ReadTokenizerConfig(const std::filesystem::path& folder) {
-  TokenizerConfig config;
   const std::filesystem::path path = folder / "tokenizer_config.json";
   std::error_code unreadable;  // then ReadFile says why
-  if (std::filesystem::exists(path, unreadable) || unreadable) {
-    BITLOSS_TRY(const std::string text, ReadFile(path, kMaxFileBytes));
-    auto read = ReadConfig(text);
-    if (!read.ok()) return Within(path.string(), read.error());
-    config = std::move(read).value();
+  if (!std::filesystem::exists(path, unreadable) && !unreadable) {
+    TokenizerConfig config;
+    BITLOSS_TRY(config.chat_templates, FindChatTemplates(folder, nullptr));
+    return config;
   }
-  const std::filesystem::path jinja = folder / "chat_template.jinja";
-  if (std::filesystem::exists(jinja, unreadable) || unreadable) {
-    BITLOSS_TRY(config.chat_template, ReadFile(jinja, kMaxFileBytes));
-  }
-  return config;
+  BITLOSS_TRY(const std::string text, ReadFile(path, kMaxFileBytes));
+  auto read = ReadConfig(text, folder);
+  return read.ok() ? read : Within(path.string(), read.error());
 }
 
 }  // namespace bitloss

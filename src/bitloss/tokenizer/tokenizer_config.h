@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bitloss/base/result.h"
+#include "bitloss/tokenizer/chat_template_source.h"
 
 namespace bitloss {
 
@@ -21,12 +22,13 @@ struct TokenizerConfig {
   std::optional<std::string> eos_token;
   bool add_bos_token = false;
   bool add_eos_token = false;
-  std::string chat_template;              // of the name "default" if there are several
+  std::vector<NamedToken> named_tokens;  // bos_token and so on, those that there are
+  std::vector<ChatTemplateSource> chat_templates;
   std::vector<ListedToken> added_tokens;  // added_tokens_decoder
 };
 
-// The file in `folder`, or all defaults if there is none; chat_template.jinja beside it wins over
-// its own template, as in transformers.
+// The file in `folder`, or all defaults if there is none; chat templates are looked for beside it
+// too (chat_template_files.h).
 Result<TokenizerConfig> ReadTokenizerConfig(const std::filesystem::path& folder);
 
 }  // namespace bitloss

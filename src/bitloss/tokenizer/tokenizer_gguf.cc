@@ -5,6 +5,7 @@
 
 #include "bitloss/base/text.h"
 #include "bitloss/checkpoint/gguf.h"
+#include "bitloss/tokenizer/chat_template_files.h"
 #include "bitloss/tokenizer/gguf_pre_tokenizers.h"
 #include "bitloss/tokenizer/identity.h"
 #include "bitloss/tokenizer/json_document.h"
@@ -229,6 +230,24 @@ Result<TokenizerParts> ReadSentencePiece(const Keys& keys) {
   return parts;
 }
 
+// The tokens that chat templates know by name.
+Result<std::vector<NamedToken>> NamedTokens(const Keys& keys) {
+  constexpr std::array<std::pair<const char*, const char*>, 7> kNames = {
+      {{"bos_token", "bos"},
+       {"eos_token", "eos"},
+       {"unk_token", "unknown"},
+       {"sep_token", "seperator"},
+       {"pad_token", "padding"},
+       {"cls_token", "cls"},
+       {"mask_token", "mask"}}};  // seperator: as GGUF spells it
+  std::vector<NamedToken> tokens;
+  for (const auto& [name, key] : kNames) {
+    BITLOSS_TRY(const auto id, keys.Token(fmt::format("tokenizer.ggml.{}_token_id", key)));
+    if (id) tokens.push_back({name, keys.tokens[static_cast<size_t>(*id)]});
+  }
+  return tokens;
+}
+
 Result<TokenizerParts> ReadParts(const GgufMetadata& metadata) {
   BITLOSS_TRY(const std::string model, metadata.GetString("tokenizer.ggml.model"));
   if (model != "gpt2" && model != "llama") {
@@ -238,9 +257,8 @@ Result<TokenizerParts> ReadParts(const GgufMetadata& metadata) {
   BITLOSS_DO(keys.Read());
   BITLOSS_TRY(TokenizerParts parts,
               model == "gpt2" ? ReadByteLevel(keys) : ReadSentencePiece(keys));
-  if (metadata.Has("tokenizer.chat_template")) {
-    BITLOSS_TRY(parts.chat_template, metadata.GetString("tokenizer.chat_template"));
-  }
+  BITLOSS_TRY(parts.chat_templates, FindChatTemplates(metadata));
+  BITLOSS_TRY(parts.named_tokens, NamedTokens(keys));
   return parts;
 }
 

@@ -91,6 +91,22 @@ TEST(TokenizerFromGguf, EqualsTheTokenizerJsonThatItWasMadeFrom) {
   }
 }
 
+TEST(TokenizerFromGguf, HasAllItsChatTemplatesAndNamedTokens) {
+  auto file = Small({"a", "b", "<s>"}, {});
+  file.Text("tokenizer.chat_template", "x").Texts("tokenizer.chat_templates", {"rag"});
+  file.Text("tokenizer.chat_template.rag", "y").Uint("tokenizer.ggml.bos_token_id", 2);
+  const auto gguf = Read(file);
+  ASSERT_TRUE(gguf.ok()) << gguf.error().message;
+  ASSERT_EQ(gguf.value().chat_templates().size(), 2u);
+  EXPECT_EQ(gguf.value().chat_template(), "x");
+  EXPECT_EQ(gguf.value().chat_templates()[1].name, "rag");
+  EXPECT_EQ(gguf.value().chat_templates()[1].jinja, "y");
+  EXPECT_EQ(gguf.value().chat_templates()[1].origin, "tokenizer.chat_template.rag");
+  ASSERT_EQ(gguf.value().named_tokens().size(), 1u);
+  EXPECT_EQ(gguf.value().named_tokens()[0].name, "bos_token");
+  EXPECT_EQ(gguf.value().named_tokens()[0].content, "<s>");
+}
+
 // "byte fallback" of small_tokenizers.json as scores: the earlier a merge, the higher the score of
 // what it makes. The ids are those of Python's tokenizers.
 TEST(TokenizerFromGguf, MergesSentencePieceByScoreAsTokenizersDoesByRank) {

@@ -187,7 +187,8 @@ Status ApplyConfig(const TokenizerConfig& config, TokenizerParts& parts) {
     if (config.add_bos_token && parts.bos) parts.prefix = {*parts.bos};
     if (config.add_eos_token && parts.eos) parts.suffix = {*parts.eos};
   }
-  parts.chat_template = config.chat_template;
+  parts.chat_templates = config.chat_templates;
+  parts.named_tokens = config.named_tokens;
   return Ok();
 }
 

@@ -9,6 +9,7 @@
 
 #include "bitloss/tokenizer/added_tokens.h"
 #include "bitloss/tokenizer/bpe.h"
+#include "bitloss/tokenizer/chat_template_source.h"
 #include "bitloss/tokenizer/normalizer.h"
 #include "bitloss/tokenizer/pre_tokenizer.h"
 #include "bitloss/tokenizer/spm.h"
@@ -29,7 +30,8 @@ struct TokenizerParts {
   bool surroundings_are_settled = false;  // by a template, so that no other setting changes them
   std::optional<TokenId> bos = {};
   std::optional<TokenId> eos = {};
-  std::string chat_template = {};
+  std::vector<ChatTemplateSource> chat_templates = {};
+  std::vector<NamedToken> named_tokens = {};
   // The model beside its vocabulary (options, merges or scores), as bytes that are equal exactly
   // for equal models; for the identity.
   std::string model_description = {};
