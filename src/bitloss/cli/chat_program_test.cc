@@ -172,6 +172,27 @@ TEST_F(ChatProgram, SuitesAskAModelThatCanThinkNotTo) {
   EXPECT_THAT(other.err, HasSubstr("chat_variables"));
 }
 
+// Of the baseline's answers to one prompt whose check takes any text but none.
+int64_t NumPassed(const std::string& study) {
+  const json report = json::parse(TextOf(study + "/report.json"));
+  return report.at("lanes").at(0).at("suites").at(0).at("passed").get<int64_t>();
+}
+
+TEST_F(ChatProgram, ChecksDoNotLookAtThinking) {
+  const std::string thinker = Model("thinker", "{}");
+  folder_.Write("thinker/chat_template.jinja",
+                "{{ messages[0].content }}{% if enable_thinking %}<think>\n{% endif %}");
+  const std::string suite = folder_.Write("checked.json", R"({"schema": "bitloss.suite/1",
+      "id": "checked", "version": "1", "license": "CC0-1.0", "categories": [{"id": "a", "name": "A"}],
+      "prompts": [{"id": "p", "category": "a", "prompt": "The cat",
+                   "checks": [{"id": "any", "type": "regex", "pattern": "."}]}]})");
+  MustRun(OneLine(thinker, folder_ / "answering", suite));
+  EXPECT_EQ(NumPassed(folder_ / "answering"), 1);
+  MustRun(OneLine(thinker, folder_ / "thinking", suite) +
+          Arguments{"--set", "enable_thinking=true"});
+  EXPECT_EQ(NumPassed(folder_ / "thinking"), 0);
+}
+
 TEST_F(ChatProgram, AModelWithoutSwitchesAddsNothingToTheManifest) {
   MustRun(OneLine(kTiny, folder_ / "study", prompts_));
   for (const char* key : {"prompts", "chat_variables", "chat_template", "chat_template_sha256"}) {

@@ -89,6 +89,9 @@ TEST(HostileTemplates, CannotOverflowTheStack) {
   ExpectRefused("{% macro a() %}{{ " + Repeated("(", 150) + "b()" + Repeated(")", 150) +
                     " }}{% endmacro %}{% macro b() %}{{ a() }}{% endmacro %}{{ a() }}",
                 "deep");
+  ExpectRefused(
+      "{% macro m() %}{{ m()" + Repeated(" ~ '' + 'a'", 450) + " }}{% endmacro %}{{ m() }}",
+      "deep");
   ExpectRefused("{% for i in l recursive %}{{ loop(l) }}{% endfor %}", "deep");
   ExpectRefused(
       "{% set n = namespace(x=[]) %}{% for i in range(1000) %}{% set n.x = [n.x] %}"
