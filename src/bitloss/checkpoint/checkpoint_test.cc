@@ -229,20 +229,17 @@ TEST(CheckpointTest, IdentityFollowsTheModelAndNotItsPlace) {
     folder.Write("model.safetensors", OneTensor("w", weights));
     return Checkpoint::Open(folder.path()).value()->Identity().value();
   };
-  std::vector<float> weights = Counting(200'000);  // 800,000 bytes: sampled
+  std::vector<float> weights = Counting(200'000);
   const std::string original = identity(weights, "{}");
   EXPECT_EQ(original.size(), 64u);
   EXPECT_EQ(identity(weights, "{}"), original);
   EXPECT_NE(identity(weights, R"({"rope_theta":1})"), original);
-  for (const size_t i : {size_t{0}, weights.size() - 1}) {
+  // Of a large tensor too each element counts.
+  for (const size_t i : {size_t{0}, size_t{1500}, size_t{123'457}, weights.size() - 1}) {
     const float kept = std::exchange(weights[i], -1.0f);
     EXPECT_NE(identity(weights, "{}"), original);
     weights[i] = kept;
   }
-  std::vector<float> small = Counting(1000);  // all bytes count
-  const std::string small_original = identity(small, "{}");
-  small[777] += 1;
-  EXPECT_NE(identity(small, "{}"), small_original);
 }
 
 }  // namespace

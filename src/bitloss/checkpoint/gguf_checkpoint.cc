@@ -130,7 +130,7 @@ class GgufCheckpoint : public Checkpoint {
   Result<std::string> Identity() const override {
     IdentityHash hash;
     for (const SharedBytes& header : file_->headers()) hash.AddNamed("header", header.span());
-    for (const auto& [name, named] : tensors_) hash.AddTensor(name, named.tensor->bytes.span());
+    for (const auto& [name, named] : tensors_) hash.AddNamed(name, named.tensor->bytes.span());
     return hash.Finish();
   }
 

@@ -101,14 +101,14 @@ class HfCheckpoint : public Checkpoint {
 
   Result<std::string> Identity() const override {
     IdentityHash hash;
-    for (const char* name :
-         {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"}) {
+    for (const char* name : {"config.json", "generation_config.json", "hf_quant_config.json",
+                             "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}) {
       if (!IsFile(path_ / name)) continue;
       BITLOSS_TRY(const SharedBytes bytes, MapFile(path_ / name));
       hash.AddNamed(name, bytes.span());
     }
     for (const SafetensorsFile& file : files_) hash.AddNamed("header", file.header().span());
-    for (const auto& [name, entry] : tensors_) hash.AddTensor(name, entry.bytes.span());
+    for (const auto& [name, entry] : tensors_) hash.AddNamed(name, entry.bytes.span());
     return hash.Finish();
   }
 
@@ -145,6 +145,37 @@ Result<std::optional<Json>> ReadQuantizationConfig(const fs::path& config_path) 
     return BadInput("{}: /quantization_config: not an object", config_path.string());
   }
   return std::optional<Json>(*found);
+}
+
+// What ModelOpt's hf_quant_config.json, beside or instead of a quantization_config, says that no
+// tensor says: how keys and values are rounded. kUnsupported if it is all that says how the weights
+// are to be read.
+Status AddModelOpt(const fs::path& folder, std::optional<QuantizedTensors>& quantized) {
+  const fs::path path = folder / "hf_quant_config.json";
+  if (!IsFile(path)) return Ok();
+  BITLOSS_TRY(const Json config, ReadJsonFile(path));
+  const auto found = config.is_object() ? config.find("quantization") : config.end();
+  if (found == config.end() || !found->is_object()) {
+    return BadInput("{}: /quantization is not an object", path.string());
+  }
+  const auto name = [&](const char* key) {
+    const auto value = found->find(key);
+    return value == found->end() || value->is_null()
+               ? std::string()
+               : value->dump(-1, ' ', /*ensure_ascii=*/true).substr(0, 30);
+  };
+  if (const std::string algorithm = name("quant_algo"); !algorithm.empty() && !quantized) {
+    return Unsupported("{}: quantized by ModelOpt ({}), which is not read", folder.string(),
+                       algorithm);
+  }
+  if (const std::string cache = name("kv_cache_quant_algo"); !cache.empty()) {
+    if (!quantized) {
+      quantized.emplace();
+      quantized->quantization.method = "ModelOpt";
+    }
+    quantized->quantization.not_run.push_back("KV cache rounded to " + cache);
+  }
+  return Ok();
 }
 
 struct Files {
@@ -242,6 +273,7 @@ Result<std::unique_ptr<Checkpoint>> OpenHfCheckpoint(const fs::path& folder) {
     if (!read.ok()) return Within(folder.string(), read.error());
     quantized = std::move(read).value();
   }
+  BITLOSS_DO(AddModelOpt(folder, quantized));
   return std::unique_ptr<Checkpoint>(std::make_unique<HfCheckpoint>(
       folder, std::move(opened.files), std::move(opened.tensors), std::move(quantized)));
 }

@@ -52,6 +52,9 @@ TEST_F(BadInputTest, CommandLines) {
   ExpectRefused({"run", "--schemes", "int9"}, "unknown scheme 'int9'; nearest known: int8");
   ExpectRefused({"run", "--protocol", "wikitext"}, "protocol 'wikitext'");
   ExpectRefused({"run", "--chat-template", "vicuna"}, "chat template 'vicuna'");
+  ExpectRefused({"run", "--lane", "nf4=" + folder_.Write("a", "")}, "that is a scheme");
+  ExpectRefused({"run", "--lane", "mine=" + folder_ / "nowhere"}, "no model");
+  ExpectRefused({"run", "--schemes", "x=int9"}, "unknown scheme 'int9'");
   ExpectRefused({"run", "--suite", "mmlu"}, "suite 'mmlu'");
   ExpectRefused({"report", folder_ / "nothing"}, "no study there");
 }

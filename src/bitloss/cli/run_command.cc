@@ -35,6 +35,12 @@ Result<int> Run(const StudyOptions& options) {
   return 0;
 }
 
+Result<int> PrintIdentity(const StudyOptions& options) {
+  BITLOSS_TRY(const std::string identity, StudyIdentity(options));
+  fmt::print("{}\n", identity);
+  return 0;
+}
+
 std::string ProtocolList() {
   std::vector<std::string_view> ids;
   for (const Protocol& protocol : Protocols()) ids.push_back(protocol.id);
@@ -47,6 +53,7 @@ void AddRunCommand(CLI::App& app, Action& action) {
   auto options = std::make_shared<StudyOptions>();
   auto sample = std::make_shared<bool>(false);
   auto plan = std::make_shared<bool>(false);
+  auto identity = std::make_shared<bool>(false);
   auto instruction_set = std::make_shared<std::string>();
   options->num_threads = DefaultNumThreads();
   CLI::App* command = app.add_subcommand(
@@ -56,13 +63,15 @@ void AddRunCommand(CLI::App& app, Action& action) {
                       "without one, the small model that ships with bitloss");
   command
       ->add_option("--schemes", options->schemes,
-                   "Quantized forms, separated by commas; 'bitloss schemes' lists them")
+                   "Quantized forms, separated by commas; 'bitloss schemes' lists them. "
+                   "NAME=SCHEME gives the lane a name")
       ->delimiter(',')
       ->capture_default_str();
   command->add_option(
       "--lane", options->lanes,
       "Checkpoint that is quantized already (folder or .gguf file), evaluated as it "
-      "is; may be repeated");
+      "is; may be repeated. NAME=PATH gives the lane a name of letters, digits, '.', '_' and '-'; "
+      "a path with '=' is written ./PATH");
   command->add_option("--text", options->texts, "UTF-8 file to evaluate on; may be repeated");
   command
       ->add_option("--protocol", options->protocols,
@@ -104,6 +113,12 @@ void AddRunCommand(CLI::App& app, Action& action) {
                    "lanes that are added later then cost themselves alone")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
       ->default_str("1G");
+  command
+      ->add_option("--keep-fits", options->keep_fits_bytes,
+                   "Of what awq, gptq and other fits made, keep this much beside the study, as in "
+                   "512M: it is not made again when the study goes on")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->default_str("2G");
   command->add_option("--threads", options->num_threads, "No number depends on it")
       ->check(CLI::Range(size_t{1}, size_t{1024}))
       ->capture_default_str();
@@ -114,10 +129,14 @@ void AddRunCommand(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_flag("--plan", *plan,
                     "Only say what this study would resolve, how long it takes, how much memory");
-  command->callback([options, sample, plan, instruction_set, &action] {
+  command->add_flag("--print-identity", *identity,
+                    "Only print a hash of everything that this study's numbers depend on, files by "
+                    "their bytes: the key for a cache of studies");
+  command->callback([options, sample, plan, identity, instruction_set, &action] {
     if (*sample) options->temperature = 0.7;
-    action = [options, plan, instruction_set]() -> Result<int> {
+    action = [options, plan, identity, instruction_set]() -> Result<int> {
       BITLOSS_DO(LimitInstructionSet(*instruction_set));
+      if (*identity) return PrintIdentity(*options);
       return *plan ? PrintPlan(*options) : Run(*options);
     };
   });

@@ -15,8 +15,10 @@
 namespace bitloss {
 
 // A fitted block as bytes: norms, biases, activation scales, and of each linear the name of its
-// format, its shape and its planes. For one run on one kind of machine, not for keeping.
+// format, its shape and its planes; numbers little-endian.
 SharedBytes WriteFittedBlock(const FittedLayer& block);
+// Raised when these bytes change their meaning: whoever keeps them keeps this beside them.
+inline constexpr int kFittedBlockVersion = 1;
 
 // The same block, its weights empty and its planes inside `bytes`. `format` is what the block was
 // fitted to; a linear may be in the format that this one stores rows of its width in. kBadInput if

@@ -219,7 +219,9 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
       if (options.layer_encoded) {
         const bool has = options.skip_layer && options.skip_layer(i, layer);
         if (has && own == own_chains.end()) continue;
-        const auto fitted = FitOnly(transformer, *original, layer, inputs, schemes[i], options);
+        const auto fitted = has && options.skipped_layer ? options.skipped_layer(i, layer)
+                                                         : FitOnly(transformer, *original, layer,
+                                                                   inputs, schemes[i], options);
         if (!fitted.ok()) return Within(context, fitted.error());
         if (!has) BITLOSS_DO(options.layer_encoded(i, layer, fitted.value()));
         if (own != own_chains.end()) {

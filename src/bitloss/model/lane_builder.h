@@ -35,8 +35,11 @@ struct LaneBuilderOptions {
   // without their blocks: for what writes them down, with one block in memory.
   EncodedLayerSink layer_encoded = {};
   // With a sink: blocks that it has already, or that somebody else fits. Lanes that follow their
-  // own blocks are fitted all the same.
+  // own blocks are fitted all the same, unless there is a skipped_layer.
   std::function<bool(size_t lane, size_t layer)> skip_layer = {};
+  // Where such a block can be read, so that a lane that follows its own blocks goes on through it
+  // instead of fitting it again.
+  std::function<Result<FittedLayer>(size_t lane, size_t layer)> skipped_layer = {};
   // With a sink: lanes that somebody else fits.
   std::function<bool(size_t lane)> skip_lane = {};
   // Called after each block with the number of blocks done.

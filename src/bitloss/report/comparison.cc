@@ -12,6 +12,7 @@
 #include "bitloss/report/numbers.h"
 #include "bitloss/report/page.h"
 #include "bitloss/report/pareto.h"
+#include "bitloss/report/stored_model.h"
 #include "bitloss/report/writers.h"
 #include "bitloss/stats/proportion.h"
 
@@ -27,7 +28,8 @@ std::vector<Cell> LaneCells(const ReportData& report, const LaneResult& lane) {
   return {{report.manifest.model.name, ""},
           {lane.record.scheme, lane.record.baseline ? "baseline" : ""},
           {FormatBits(lane.record.bits_per_weight), ""},
-          {FormatMegabytes(lane.record.weight_bytes), ""}};
+          {FormatMegabytes(lane.record.weight_bytes),
+           StoredModelNote(report.manifest.model, lane.record)}};
 }
 
 const std::vector<Column> kLaneColumns = {{"Model", "", Align::kLeft},
@@ -246,6 +248,11 @@ std::vector<std::string> ComparisonWarnings(std::span<const ReportData> reports)
     return all;
   };
   if (Differ(reports, suites)) warnings.push_back("the studies do not share all suites");
+  if (Differ(reports, [](const ReportData& r) { return r.manifest.numeric_version; })) {
+    warnings.push_back(
+        "the studies were measured by programs of different numeric versions: where they differ "
+        "may be the programs' doing");
+  }
   if (Differ(reports, [](const ReportData& r) { return r.manifest.options; })) {
     warnings.push_back("the studies were made with different options");
   }

@@ -1,5 +1,6 @@
 // One row for each lane x (protocol, suite, category, hard failure, signal), full precision.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -43,7 +44,12 @@ class Row {
     for (size_t i = 0; i < count; ++i) Add("");
     return *this;
   }
-  std::string Line() const { return line_ + "\r\n"; }
+  // What ends the line, whatever else comes.
+  Row& Last(const std::string& text) {
+    last_ = Quoted(text);
+    return *this;
+  }
+  std::string Line() const { return line_ + ',' + last_ + "\r\n"; }
 
  private:
   Row& Add(const std::string& field) {
@@ -53,6 +59,7 @@ class Row {
     return *this;
   }
   std::string line_;
+  std::string last_;
   bool first_ = true;
 };
 
@@ -94,6 +101,7 @@ Row BeginRow(const LaneRecord& lane, const char* kind, const std::string& name,
   Row row;
   row.Text(lane.scheme).Text(kind).Text(name).Text(text);
   row.Count(lane.weight_bytes).Number(lane.bits_per_weight).Number(lane.quantized_bits_per_weight);
+  row.Last(fmt::format("{}", fmt::join(lane.not_run, "; ")));
   return row;
 }
 
@@ -240,7 +248,7 @@ std::string SignRows(const LaneRecord& lane, const std::string& id, const SuiteR
 }  // namespace
 
 std::string WriteCsv(const ReportData& report, Timings timings) {
-  std::string csv = fmt::format("{}{}{}{}{}\r\n", kLaneHeader, kTextHeader, kSuiteHeader,
+  std::string csv = fmt::format("{}{}{}{}{},not_run\r\n", kLaneHeader, kTextHeader, kSuiteHeader,
                                 kFloorHeader, kSignHeader);
   for (const LaneResult& lane : report.lanes) {
     for (const TextResult& text : lane.texts) csv += TextRow(report, lane, text);

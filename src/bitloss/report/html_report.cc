@@ -5,6 +5,7 @@
 #include "bitloss/report/html_sections.h"
 #include "bitloss/report/numbers.h"
 #include "bitloss/report/page.h"
+#include "bitloss/report/stored_model.h"
 #include "bitloss/report/writers.h"
 
 namespace bitloss {
@@ -46,6 +47,15 @@ std::string Navigation(const std::string& body) {
   return html + "</nav>\n";
 }
 
+std::string StoredParagraph(const ModelRecord& model) {
+  const std::string stored = StoredModel(model);
+  if (stored.empty()) return {};
+  return fmt::format(
+      "<p class=\"muted\">The baseline's weights were {}: what that took is in no change "
+      "here.</p>\n",
+      EscapeHtml(stored));
+}
+
 std::string Header(const ReportData& report, const std::string& body) {
   const Manifest& manifest = report.manifest;
   return fmt::format(
@@ -54,7 +64,7 @@ std::string Header(const ReportData& report, const std::string& body) {
              EscapeHtml(manifest.model.name), EscapeHtml(Lanes(report)),
              EscapeHtml(Measured(manifest)), EscapeHtml(manifest.model.architecture),
              FormatCount(manifest.model.num_parameters), EscapeHtml(manifest.bitloss_version)) +
-         Navigation(body) + "</header>\n";
+         StoredParagraph(manifest.model) + Navigation(body) + "</header>\n";
 }
 
 }  // namespace

@@ -349,6 +349,8 @@ Json LaneJson(const ReportData& report, const LaneResult& lane, Timings timings)
   const LaneRecord& record = lane.record;
   Json json = {
       {"scheme", record.scheme}, {"baseline", record.baseline}, {"definition", record.definition}};
+  json["identity"] = Json::parse(record.identity);
+  if (!record.not_run.empty()) json["not_run"] = record.not_run;
   if (record.control) json["control"] = true;
   if (lane.error) json["error"] = *lane.error;
   json["size"] = {{"weight_bytes", record.weight_bytes},
@@ -392,6 +394,11 @@ std::string WriteJson(const ReportData& report, Timings timings) {
                  {"tokenizer_identity", manifest.tokenizer_identity}}},
                {"seed", manifest.seed},
                {"options", Json::parse(manifest.options)}};
+  if (manifest.numeric_version > 0) json["numeric_version"] = manifest.numeric_version;
+  if (!manifest.model.stored_types.empty()) {
+    json["model"]["stored"] = {{"types", manifest.model.stored_types},
+                               {"bytes", manifest.model.stored_bytes}};
+  }
   if (report.confirmatory.num_tests > 0) {
     json["confirmatory"] = {{"tests", report.confirmatory.num_tests},
                             {"alpha", report.confirmatory.alpha},

@@ -9,6 +9,7 @@
 #include "bitloss/report/numbers.h"
 #include "bitloss/report/samples.h"
 #include "bitloss/report/signals.h"
+#include "bitloss/report/stored_model.h"
 #include "bitloss/report/tables.h"
 #include "bitloss/report/verdicts.h"
 #include "bitloss/report/writers.h"
@@ -65,6 +66,10 @@ std::string WriteMarkdown(const ReportData& report, Timings timings) {
       fmt::format("# {}\n\n{}, {} parameters. What quantization changed, against {}.\n\n",
                   EscapeMarkdown(model.name), EscapeMarkdown(model.architecture),
                   FormatCount(model.num_parameters), EscapeMarkdown(report.lanes[0].record.scheme));
+  if (const std::string stored = StoredModel(model); !stored.empty()) {
+    text += fmt::format("The baseline's weights were {}: what that took is in no change here.\n\n",
+                        EscapeMarkdown(stored));
+  }
   for (const std::string& warning : Warnings(report)) {
     text += fmt::format("> **Warning:** {}\n\n", EscapeMarkdown(warning));
   }

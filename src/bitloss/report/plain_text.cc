@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "bitloss/report/numbers.h"
+#include "bitloss/report/stored_model.h"
 #include "bitloss/report/tables.h"
 #include "bitloss/report/verdicts.h"
 #include "bitloss/report/writers.h"
@@ -89,6 +90,10 @@ std::string TerminalTable(const ReportData& report) {
   const ModelRecord& model = report.manifest.model;
   std::string text = fmt::format("{} ({}, {} parameters)\n", model.name, model.architecture,
                                  FormatCount(model.num_parameters));
+  if (const std::string stored = StoredModel(model); !stored.empty()) {
+    text += fmt::format("the baseline's weights were {}: what that took is in no change here\n",
+                        stored);
+  }
   for (size_t p = 0; p < report.manifest.protocols.size(); ++p) {
     text += fmt::format("\n{}\n{}\n{}", ProtocolTitle(report, p), ProtocolCaption(report, p),
                         Render(Narrow(TextTable(report, p))));

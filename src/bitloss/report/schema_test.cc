@@ -88,6 +88,13 @@ std::vector<SmallStudy> Studies() {
   full.answers.push_back(SmallAnswer(2, 1));
   full.answer_scores.push_back({.suite = 0, .prompt = 0, .scores = SmallScores(2, 0)});
   full.forks = {{.lane = 1, .prompt = 0, .position = 2, .lane_token_in_baseline = 0.5}};
+  full.manifest.numeric_version = 1;
+  full.manifest.model.stored_types = "Q4_K, Q6_K";
+  full.manifest.model.stored_bytes = 600;
+  full.lanes[1].identity =
+      R"({"scheme": "nf4:64+imatrix", "calibration": {"text": "a", "sequences": 1, "tokens_each": 8,
+          "seed": 5}, "imatrix": "b", "layers": "c", "files": "d"})";
+  full.lanes[1].not_run = {"KV cache rounded to FP8"};
   full.judgements = {{.lane = 1, .prompt = 0, .num_tokens = 3, .nll = 6}};
   studies.push_back(full);
   return studies;

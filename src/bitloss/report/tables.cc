@@ -7,6 +7,7 @@
 
 #include "bitloss/base/check.h"
 #include "bitloss/report/numbers.h"
+#include "bitloss/report/stored_model.h"
 #include "bitloss/stats/proportion.h"
 
 namespace bitloss {
@@ -30,8 +31,10 @@ Cell SizeCell(const LaneRecord& lane) {
   return cell;
 }
 
-std::vector<Cell> LaneCells(const LaneRecord& lane) {
-  return {{lane.scheme, ""}, SizeCell(lane), {FormatMegabytes(lane.weight_bytes), ""}};
+std::vector<Cell> LaneCells(const ReportData& report, const LaneRecord& lane) {
+  return {{lane.scheme, ""},
+          SizeCell(lane),
+          {FormatMegabytes(lane.weight_bytes), StoredModelNote(report.manifest.model, lane)}};
 }
 
 const std::vector<Column> kLaneColumns = {
@@ -148,7 +151,7 @@ Table TextTable(const ReportData& report, size_t protocol) {
   table.columns.push_back({"Same top-1", "%", Align::kRight});
   table.columns.push_back({"Label", "", Align::kLeft});
   for (const LaneResult& lane : report.lanes) {
-    std::vector<Cell> row = LaneCells(lane.record);
+    std::vector<Cell> row = LaneCells(report, lane.record);
     const TextResult* text = FindText(lane, protocol);
     Append(row, text != nullptr ? TextCells(*text) : std::vector<Cell>(6));
     table.rows.push_back(std::move(row));
@@ -167,7 +170,7 @@ Table SuiteTable(const ReportData& report, size_t suite, Timings timings) {
   table.columns.push_back({kCompleted, "", Align::kRight});
   table.columns.push_back({"Answer time", "s", Align::kRight});
   for (const LaneResult& lane : report.lanes) {
-    std::vector<Cell> row = LaneCells(lane.record);
+    std::vector<Cell> row = LaneCells(report, lane.record);
     const SuiteResult* result = FindSuite(lane, suite);
     Append(row, result != nullptr ? SuiteCells(*result, lane.record.baseline, timings)
                                   : std::vector<Cell>(7));

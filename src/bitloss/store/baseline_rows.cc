@@ -2,16 +2,12 @@
 
 #include "bitloss/base/hash.h"
 #include "bitloss/store/blobs.h"
+#include "bitloss/store/side_file.h"
 
 namespace bitloss {
 namespace {
 
-// What is lost can be computed again, so nothing waits for the disk.
-constexpr const char* kSettings =
-    "PRAGMA journal_mode = WAL;"
-    "PRAGMA synchronous = OFF;";
 constexpr const char* kTables = R"sql(
-CREATE TABLE IF NOT EXISTS identity (identity TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS baseline_rows (
   kind INTEGER NOT NULL,
   list INTEGER NOT NULL,
@@ -26,33 +22,6 @@ Query& BindKey(Query& query, const RowsKey& key) {
   return query.Bind(static_cast<uint64_t>(key.of)).Bind(key.list).Bind(key.item);
 }
 
-// The file as it is, if it is whole and of this identity; a new one gets its tables.
-Result<Database> OpenOf(const std::filesystem::path& path, const std::string& identity) {
-  BITLOSS_TRY(Database database, Database::Open(path, DatabaseMode::kReadWrite));
-  BITLOSS_DO(database.Run(kSettings));
-  BITLOSS_DO(database.Run(kTables));
-  {
-    BITLOSS_TRY(Query query, database.Prepare("SELECT identity FROM identity"));
-    BITLOSS_TRY(const bool found, query.Next());
-    if (found) {
-      if (query.Text(0) == identity) return database;
-      return BadInput("'{}': rows of another study", path.string());
-    }
-  }
-  {
-    BITLOSS_TRY(Query insert, database.Prepare("INSERT INTO identity VALUES (?)"));
-    BITLOSS_DO(insert.Bind(identity).Run());
-  }
-  return database;
-}
-
-void RemoveFile(const std::filesystem::path& path) {
-  std::error_code ignored;
-  for (const char* suffix : {"", "-wal", "-shm"}) {
-    std::filesystem::remove(path.string() + suffix, ignored);
-  }
-}
-
 }  // namespace
 
 Result<BaselineRows> BaselineRows::OpenOrCreate(const std::filesystem::path& folder,
@@ -61,12 +30,7 @@ Result<BaselineRows> BaselineRows::OpenOrCreate(const std::filesystem::path& fol
   rows.path_ = folder / "baseline-rows.db";
   rows.max_bytes_ = max_bytes;
   if (max_bytes == 0) return rows;
-  Result<Database> database = OpenOf(rows.path_, identity);
-  if (!database.ok() && database.error().kind == ErrorKind::kBadInput) {
-    RemoveFile(rows.path_);
-    database = OpenOf(rows.path_, identity);
-  }
-  BITLOSS_TRY(rows.database_, std::move(database));
+  BITLOSS_TRY(rows.database_, OpenSideFile(rows.path_, identity, kTables));
   BITLOSS_TRY(rows.num_bytes_, rows.database_->ReadInteger(
                                    "SELECT coalesce(sum(length(rows)), 0) FROM baseline_rows"));
   return rows;

@@ -6,7 +6,26 @@ namespace bitloss {
 
 using Json = nlohmann::json;
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ModelRecord, name, architecture, num_parameters, identity)
+// What a model was stored as is there only of one that was quantized.
+void to_json(Json& json, const ModelRecord& model) {
+  json = {{"name", model.name},
+          {"architecture", model.architecture},
+          {"num_parameters", model.num_parameters},
+          {"identity", model.identity}};
+  if (model.stored_types.empty()) return;
+  json["stored_types"] = model.stored_types;
+  json["stored_bytes"] = model.stored_bytes;
+}
+
+void from_json(const Json& json, ModelRecord& model) {
+  json.at("name").get_to(model.name);
+  json.at("architecture").get_to(model.architecture);
+  json.at("num_parameters").get_to(model.num_parameters);
+  json.at("identity").get_to(model.identity);
+  model.stored_types = json.value("stored_types", "");
+  model.stored_bytes = json.value("stored_bytes", uint64_t{0});
+}
+
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ProtocolRecord, id, text, text_hash, aggregation, cluster_kind,
                                    num_units)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SuiteRecord, id, hash, num_prompts)
@@ -26,6 +45,7 @@ Result<std::string> ManifestToJson(const Manifest& manifest) {
     return BadInput("manifest options are not a JSON object: {}", manifest.options);
   }
   return Dump({{"bitloss_version", manifest.bitloss_version},
+               {"numeric_version", manifest.numeric_version},
                {"model", manifest.model},
                {"tokenizer_identity", manifest.tokenizer_identity},
                {"protocols", manifest.protocols},
@@ -38,6 +58,7 @@ Result<Manifest> ManifestFromJson(const std::string& text) {
   try {
     const Json json = Json::parse(text);
     return Manifest{.bitloss_version = json.at("bitloss_version"),
+                    .numeric_version = json.value("numeric_version", uint64_t{0}),
                     .model = json.at("model"),
                     .tokenizer_identity = json.at("tokenizer_identity"),
                     .protocols = json.at("protocols"),

@@ -25,6 +25,11 @@ struct ModelRecord {
   std::string architecture = {};  // "qwen2"
   uint64_t num_parameters = 0;    // a tied matrix counts once
   std::string identity = {};      // hash of everything that decides its numbers
+  // Of a model whose weights were quantized before they became the FP16 baseline: the types that
+  // its file has for them, most weights first ("Q4_1", "Q4_K, Q6_K"), and the bytes of all its
+  // tensors. Empty and 0 of any other.
+  std::string stored_types = {};
+  uint64_t stored_bytes = 0;
   bool operator==(const ModelRecord&) const = default;
 };
 
@@ -52,6 +57,7 @@ struct SuiteRecord {
 // The number of threads and the machine are not here: no number depends on them.
 struct Manifest {
   std::string bitloss_version = {};
+  uint64_t numeric_version = 0;  // study/numeric_version.h; 0: an earlier bitloss, which had none
   ModelRecord model = {};
   std::string tokenizer_identity = {};
   std::vector<ProtocolRecord> protocols = {};
@@ -65,11 +71,15 @@ struct Manifest {
 
 struct LaneRecord {
   size_t lane = 0;
-  std::string scheme = {};      // as asked for: "awq"; no two lanes share one
-  std::string definition = {};  // what it stands for here, with every choice settled:
-                                // "int4_group:64:asym+awq"; a resumed study must agree with it
-  bool baseline = false;        // lane 0
-  bool control = false;         // an A/A control: may equal the baseline exactly
+  std::string scheme = {};      // its name, as asked for: "awq"; no two lanes share one
+  std::string definition = {};  // what it stands for here, with every choice settled, for people:
+                                // "int4_group:64:asym+awq"
+  // The text of a JSON object with everything that the lane's numbers depend on beyond the
+  // manifest, files by their hashes: a lane that has another one is another lane. "{}" in a study
+  // of version 4 and earlier.
+  std::string identity = "{}";
+  bool baseline = false;  // lane 0
+  bool control = false;   // an A/A control: may equal the baseline exactly
 
   uint64_t weight_bytes = 0;  // all weights of the model as this lane stores them: codes, scales,
                               // zero points, and what stays FP16; a tied matrix counts once
@@ -83,6 +93,9 @@ struct LaneRecord {
   // hash, sequences, tokens; "{}" for a fit that uses none.
   std::string coverage = "{}";
   std::string calibration = "{}";
+  // What a checkpoint asks of the program that serves it and what this lane did not do, in words:
+  // "activations in fp8, a scale for each token". Empty: it ran as it would be served.
+  std::vector<std::string> not_run = {};
   bool operator==(const LaneRecord&) const = default;
 };
 

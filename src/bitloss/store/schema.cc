@@ -158,9 +158,14 @@ constexpr const char* kVersion4 = R"sql(
 ALTER TABLE prompts ADD COLUMN scripts TEXT NOT NULL DEFAULT '[]';
 )sql";
 
-// kMigrations[v] leads from version v to v + 1.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3,
-                                                                 kVersion4};
+constexpr const char* kVersion5 = R"sql(
+ALTER TABLE lanes ADD COLUMN identity TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE lanes ADD COLUMN not_run TEXT NOT NULL DEFAULT '[]';
+)sql";
+
+// What each version adds to the one before: readers of older files know by it what those lack.
+constexpr std::array<const char*, kSchemaVersion> kVersions = {kVersion1, kVersion2, kVersion3,
+                                                               kVersion4, kVersion5};
 
 }  // namespace
 
@@ -183,9 +188,17 @@ Status CheckIsStudy(const Database& database, const std::filesystem::path& path)
   return Ok();
 }
 
-Status Migrate(const Database& database) {
+Status CheckMayBeContinued(const Database& database, const std::filesystem::path& folder) {
   BITLOSS_TRY(const uint64_t version, database.ReadInteger("PRAGMA user_version"));
-  for (uint64_t v = version; v < kSchemaVersion; ++v) BITLOSS_DO(database.Run(kMigrations[v]));
+  if (version == kSchemaVersion) return Ok();
+  return Unsupported(
+      "study '{}' is of an earlier bitloss (study version {}), which did not keep what its lanes "
+      "were made of; `bitloss report` reads it, but to measure more use another folder",
+      folder.string(), version);
+}
+
+Status CreateTables(const Database& database) {
+  for (const char* tables : kVersions) BITLOSS_DO(database.Run(tables));
   BITLOSS_DO(database.Run(fmt::format("PRAGMA user_version = {}", kSchemaVersion).c_str()));
   return database.Run(fmt::format("PRAGMA application_id = {}", kApplicationId).c_str());
 }

@@ -1,4 +1,4 @@
-// The tables of study.db, and how a file of an older version becomes one of this version.
+// The tables of study.db.
 // docs/study-format.md describes every column.
 #ifndef BITLOSS_STORE_SCHEMA_H_
 #define BITLOSS_STORE_SCHEMA_H_
@@ -12,7 +12,7 @@
 namespace bitloss {
 
 inline constexpr uint64_t kApplicationId = 0x424C4F53;  // "BLOS": what makes a database a study
-inline constexpr uint64_t kSchemaVersion = 4;           // PRAGMA user_version
+inline constexpr uint64_t kSchemaVersion = 5;           // PRAGMA user_version
 
 // Whether `database` has tables of its own: false for a file that was just created.
 Result<bool> HasTables(const Database& database);
@@ -20,9 +20,12 @@ Result<bool> HasTables(const Database& database);
 // kBadInput for a database that is not a study, kUnsupported for one of a newer version.
 Status CheckIsStudy(const Database& database, const std::filesystem::path& path);
 
-// Brings the schema to kSchemaVersion, from any older version or from nothing.
-// Requires: an open transaction; CheckIsStudy is ok or HasTables is false.
-Status Migrate(const Database& database);
+// kUnsupported for a study of an older version: its lanes do not say what they were made of, so
+// nothing may be added to them.
+Status CheckMayBeContinued(const Database& database, const std::filesystem::path& folder);
+
+// Makes the tables of kSchemaVersion. Requires: an open transaction; HasTables is false.
+Status CreateTables(const Database& database);
 
 }  // namespace bitloss
 

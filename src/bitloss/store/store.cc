@@ -27,7 +27,7 @@ Result<std::string> ReadManifest(const Database& database) {
 
 Status BeginStudy(const Database& database, const std::string& manifest) {
   BITLOSS_TRY(Transaction transaction, Transaction::Begin(database));
-  BITLOSS_DO(Migrate(database));
+  BITLOSS_DO(CreateTables(database));
   BITLOSS_TRY(Query query, database.Prepare("INSERT INTO study VALUES ('manifest', ?)"));
   BITLOSS_DO(query.Bind(manifest).Run());
   return transaction.Commit();
@@ -35,17 +35,18 @@ Status BeginStudy(const Database& database, const std::string& manifest) {
 
 Status ContinueStudy(const Database& database, const std::filesystem::path& folder,
                      const std::string& manifest) {
-  BITLOSS_DO(CheckIsStudy(database, folder / "study.db"));
-  BITLOSS_TRY(Transaction transaction, Transaction::Begin(database));
-  BITLOSS_DO(Migrate(database));
-  BITLOSS_DO(transaction.Commit());
-
   const Result<std::string> stored = ReadManifest(database);
   if (!stored.ok()) return Within(folder.string(), stored.error());
   if (const auto readable = ManifestFromJson(stored.value()); !readable.ok()) {
     return Within(folder.string(), readable.error());
   }
   if (const auto difference = FirstDifference(stored.value(), manifest)) {
+    if (difference->pointer == "/numeric_version") {
+      return BadInput(
+          "study '{}' has the numbers of another bitloss (numeric version {}, this one's is {}); "
+          "`bitloss report` reads it, but to measure more use another folder",
+          folder.string(), difference->ours, difference->theirs);
+    }
     return BadInput(
         "study '{}' was begun with {} = {}, and is now asked for with {}; use the same options, or "
         "another folder",
@@ -54,9 +55,12 @@ Status ContinueStudy(const Database& database, const std::filesystem::path& fold
   return Ok();
 }
 
+constexpr uint64_t kVersionWithLaneIdentities = 5;
+
 constexpr std::string_view kSelectLanes =
     "SELECT lane, scheme, definition, baseline, control, weight_bytes, bits_per_weight,"
-    " quantized_bits_per_weight, group_size, notes, coverage, calibration FROM lanes";
+    " quantized_bits_per_weight, group_size, notes, coverage, calibration, {} FROM lanes"
+    " ORDER BY lane";
 
 Result<LaneRecord> ReadLane(const Query& query) {
   LaneRecord lane{.lane = query.Integer(0),
@@ -71,7 +75,9 @@ Result<LaneRecord> ReadLane(const Query& query) {
   BITLOSS_TRY(lane.notes, WordsFromJson(query.Text(9), "notes of a lane"));
   lane.coverage = query.Text(10);
   lane.calibration = query.Text(11);
-  for (const std::string& text : {lane.coverage, lane.calibration}) {
+  lane.identity = query.Text(12);
+  BITLOSS_TRY(lane.not_run, WordsFromJson(query.Text(13), "what a lane did not run"));
+  for (const std::string& text : {lane.coverage, lane.calibration, lane.identity}) {
     if (!Json::accept(text)) return BadInput("lane '{}': not JSON: {}", lane.scheme, text);
   }
   return lane;
@@ -79,8 +85,8 @@ Result<LaneRecord> ReadLane(const Query& query) {
 
 Status CheckSameLane(const LaneRecord& stored, const LaneRecord& lane) {
   if (stored.lane == lane.lane && stored.scheme == lane.scheme &&
-      stored.definition == lane.definition && stored.baseline == lane.baseline &&
-      stored.control == lane.control) {
+      stored.definition == lane.definition && stored.identity == lane.identity &&
+      stored.baseline == lane.baseline && stored.control == lane.control) {
     return Ok();
   }
   return BadInput(
@@ -125,7 +131,10 @@ Result<Store> Store::OpenOrCreate(const std::filesystem::path& folder, const Man
   BITLOSS_TRY(Database database, Database::Open(folder / "study.db", DatabaseMode::kReadWrite));
   // Looked at before anything is set: another program's database is not to be touched.
   BITLOSS_TRY(const bool begun, HasTables(database));
-  if (begun) BITLOSS_DO(CheckIsStudy(database, folder / "study.db"));
+  if (begun) {
+    BITLOSS_DO(CheckIsStudy(database, folder / "study.db"));
+    BITLOSS_DO(CheckMayBeContinued(database, folder));
+  }
   BITLOSS_DO(database.Run(kWriterSettings));
   BITLOSS_DO(begun ? ContinueStudy(database, folder, manifest_json)
                    : BeginStudy(database, manifest_json));
@@ -167,7 +176,9 @@ Result<Store> Store::OpenForReading(const std::filesystem::path& folder) {
 }
 
 Result<std::vector<LaneRecord>> Store::Lanes() const {
-  BITLOSS_TRY(Query query, state_->database.Prepare(std::string(kSelectLanes) + " ORDER BY lane"));
+  const bool has_identities = state_->version >= kVersionWithLaneIdentities;
+  BITLOSS_TRY(Query query, state_->database.Prepare(fmt::format(
+                               kSelectLanes, has_identities ? "identity, not_run" : "'{}', '[]'")));
   std::vector<LaneRecord> lanes;
   while (true) {
     BITLOSS_TRY(const bool row, query.Next());
@@ -179,7 +190,7 @@ Result<std::vector<LaneRecord>> Store::Lanes() const {
 }
 
 Status Store::PutLane(const LaneRecord& lane) {
-  for (const std::string& text : {lane.coverage, lane.calibration}) {
+  for (const std::string& text : {lane.coverage, lane.calibration, lane.identity}) {
     BITLOSS_CHECK(Json::accept(text));
   }
   BITLOSS_TRY(Transaction transaction, Transaction::Begin(state_->database));
@@ -193,15 +204,17 @@ Status Store::PutLane(const LaneRecord& lane) {
   // Not INSERT OR REPLACE: that deletes the row that scores refer to.
   BITLOSS_TRY(Query query,
               state_->database.Prepare(
-                  "INSERT INTO lanes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+                  "INSERT INTO lanes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
+                  " ?13, ?14)"
                   " ON CONFLICT (lane) DO UPDATE SET weight_bytes = ?6, bits_per_weight = ?7,"
                   " quantized_bits_per_weight = ?8, group_size = ?9, notes = ?10, coverage = ?11,"
-                  " calibration = ?12"));
+                  " calibration = ?12, not_run = ?14"));
   query.Bind(lane.lane).Bind(lane.scheme).Bind(lane.definition);
   query.Bind(uint64_t{lane.baseline}).Bind(uint64_t{lane.control});
   query.Bind(lane.weight_bytes).Bind(lane.bits_per_weight);
   query.Bind(lane.quantized_bits_per_weight).Bind(lane.group_size);
   query.Bind(WordsToJson(lane.notes)).Bind(lane.coverage).Bind(lane.calibration);
+  query.Bind(lane.identity).Bind(WordsToJson(lane.not_run));
   BITLOSS_DO(query.Run());
   return transaction.Commit();
 }

@@ -10,8 +10,8 @@
 //
 // Every error is one line that names the folder: kIo for a full disk, a folder that cannot be
 // written, a study held by another process; kBadInput for a file that is not a study or is damaged,
-// and for a manifest that differs; kUnsupported for a study written by a newer version; kNotFound
-// where there is no study.
+// and for a manifest that differs; kUnsupported for a study written by a newer version, and for one
+// of an older version that is to be continued; kNotFound where there is no study.
 #ifndef BITLOSS_STORE_STORE_H_
 #define BITLOSS_STORE_STORE_H_
 
@@ -44,13 +44,12 @@ class Store {
   const std::filesystem::path& folder() const;
 
   // A lane before its first unit; again later with its sizes, notes and coverage, when they are
-  // known: the record is replaced. kBadInput if the lane is there with another scheme, definition
-  // or role, or the scheme is another lane's.
+  // known: the record is replaced. kBadInput if the lane is there with another scheme, definition,
+  // identity or role, or the scheme is another lane's.
   Status PutLane(const LaneRecord& lane);
   Result<std::vector<LaneRecord>> Lanes() const;
 
-  // All prompts of a suite, in order. kBadInput if the suite is there with other prompts. Expected
-  // scripts, which older versions did not keep, are filled in.
+  // All prompts of a suite, in order. kBadInput if the suite is there with other prompts.
   Status PutPrompts(size_t suite, std::span<const PromptRecord> prompts);
   Result<std::vector<PromptRecord>> Prompts(size_t suite) const;
 
@@ -72,8 +71,7 @@ class Store {
   Result<bool> HasAnswerScores(size_t lane, size_t suite, size_t prompt) const;
   Result<std::vector<AnswerScores>> AllAnswerScores(size_t lane, size_t suite) const;
 
-  // A study of version 1 has none of these until it is written to again, one of version 2 no
-  // judgements.
+  // A study of version 1 has none of these, one of version 2 no judgements.
   Status PutAnswerForks(std::span<const AnswerFork> forks);
   Result<std::vector<AnswerFork>> AnswerForks(size_t lane, size_t suite) const;
   Status PutAnswerJudgements(std::span<const AnswerJudgement> judgements);

@@ -10,11 +10,6 @@ namespace {
 
 constexpr uint64_t kVersionWithScripts = 4;
 
-// All but the scripts, which a study of an older version lacks.
-bool AskTheSame(const PromptRecord& a, const PromptRecord& b) {
-  return a.prompt == b.prompt && a.id == b.id && a.category == b.category && a.text == b.text;
-}
-
 Status InsertAnswer(const Database& database, const Answer& answer) {
   BITLOSS_TRY(Query query,
               database.Prepare("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
@@ -92,14 +87,13 @@ Status Store::PutPrompts(size_t suite, std::span<const PromptRecord> prompts) {
   BITLOSS_TRY(Transaction transaction, Transaction::Begin(state_->database));
   BITLOSS_TRY(const std::vector<PromptRecord> stored, Prompts(suite));
   if (std::ranges::equal(stored, prompts)) return Ok();
-  if (!stored.empty() && !std::ranges::equal(stored, prompts, AskTheSame)) {
+  if (!stored.empty()) {
     return BadInput("'{}': suite '{}' was begun with other prompts; use another folder",
                     folder().string(), manifest().suites[suite].id);
   }
   BITLOSS_TRY(Query query,
               state_->database.Prepare("INSERT INTO prompts (suite, prompt, id, category, text,"
-                                       " scripts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-                                       " ON CONFLICT (suite, prompt) DO UPDATE SET scripts = ?6"));
+                                       " scripts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"));
   for (size_t i = 0; i < prompts.size(); ++i) {
     const PromptRecord& prompt = prompts[i];
     BITLOSS_CHECK(prompt.prompt == i);

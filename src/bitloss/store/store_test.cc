@@ -161,6 +161,9 @@ TEST(StoreTest, ALaneLearnsItsSizesLaterButKeepsItsMeaning) {
   const Status status = store.PutLane(lane);
   ASSERT_FALSE(status.ok());
   EXPECT_THAT(status.error().message, HasSubstr("'nf4-1' (nf4:64), and is now asked for"));
+  LaneRecord remade = SmallLane(1);
+  remade.identity = R"({"files": "others"})";
+  EXPECT_FALSE(store.PutLane(remade).ok());
   LaneRecord twin = SmallLane(1);
   twin.lane = 2;
   EXPECT_FALSE(store.PutLane(twin).ok());
@@ -254,27 +257,36 @@ TEST(StoreTest, KeepsForksAndSampledAnswers) {
   EXPECT_THAT(store.AnswerForks(0, 0).value(), IsEmpty());
 }
 
-TEST(StoreTest, ReadsAStudyOfVersion1AndMigratesItWhenItIsWrittenTo) {
+TEST(StoreTest, ReadsAStudyOfVersion1AndRefusesToContinueIt) {
   const TemporaryFolder folder;
   { Store store = OpenWithLanes(folder); }
   RunSql(folder.path() / "study.db",
          "DROP TABLE answer_forks; DROP TABLE sampled_answers; DROP TABLE answer_judgements;"
-         "ALTER TABLE prompts DROP COLUMN scripts; PRAGMA user_version = 1");
+         "ALTER TABLE prompts DROP COLUMN scripts; ALTER TABLE lanes DROP COLUMN identity;"
+         "ALTER TABLE lanes DROP COLUMN not_run; PRAGMA user_version = 1");
   {
     const Store store = std::move(Store::OpenForReading(folder.path())).value();
     EXPECT_THAT(store.AnswerForks(1, 0).value(), IsEmpty());
     EXPECT_THAT(store.AnswerJudgements(1, 0).value(), IsEmpty());
     EXPECT_THAT(store.SampledAnswers(1, 0).value(), IsEmpty());
     EXPECT_THAT(store.Prompts(0).value()[0].scripts, IsEmpty());
+    EXPECT_EQ(store.Lanes().value()[1].identity, "{}");
   }
-  Store store = Open(folder);
-  ExpectOk(store.PutSampledAnswers(std::vector{SampledAnswer{0, SmallAnswer(1, 0)}}));
-  std::vector<PromptRecord> prompts = {SmallPrompt(0), SmallPrompt(1)};
-  prompts[1].scripts = {"Han", "Latin"};
-  ExpectOk(store.PutPrompts(0, prompts));
-  EXPECT_EQ(store.Prompts(0).value(), prompts);
-  prompts[1].text = "another";
-  EXPECT_FALSE(store.PutPrompts(0, prompts).ok());
+  const Result<Store> continued = Store::OpenOrCreate(folder.path(), SmallManifest());
+  ASSERT_FALSE(continued.ok());
+  EXPECT_EQ(continued.error().kind, ErrorKind::kUnsupported);
+  EXPECT_THAT(continued.error().message, HasSubstr("study version 1"));
+  EXPECT_THAT(continued.error().message, HasSubstr("another folder"));
+}
+
+TEST(StoreTest, RefusesToAddToTheNumbersOfAnotherProgram) {
+  const TemporaryFolder folder;
+  { Store store = OpenWithLanes(folder); }
+  Manifest later = SmallManifest();
+  later.numeric_version = 8;
+  const Result<Store> continued = Store::OpenOrCreate(folder.path(), later);
+  ASSERT_FALSE(continued.ok());
+  EXPECT_THAT(continued.error().message, HasSubstr("numeric version 0, this one's is 8"));
 }
 
 TEST(StoreTest, RefusesAStudyOfANewerVersion) {
@@ -285,7 +297,7 @@ TEST(StoreTest, RefusesAStudyOfANewerVersion) {
                                      Store::OpenOrCreate(folder.path(), SmallManifest())}) {
     ASSERT_FALSE(store.ok());
     EXPECT_EQ(store.error().kind, ErrorKind::kUnsupported);
-    EXPECT_THAT(store.error().message, HasSubstr("study version 99, this one reads up to 4"));
+    EXPECT_THAT(store.error().message, HasSubstr("study version 99, this one reads up to 5"));
   }
 }
 

@@ -263,7 +263,7 @@ Result<Forecast> ForecastStudy(const StudyOptions& options, const ProgressSink& 
   BITLOSS_TRY(const Room room, PlanRoom(model.source.config(), *set, plans, texts, suites,
                                         calibration.num_tokens(), options.memory_bytes));
   BITLOSS_TRY(const std::vector<double> fit_seconds,
-              FitLanes(model.source, transformer, plans, build, *OneRank(), fitted));
+              FitLanes(model.source, transformer, plans, build, *OneRank(), {.blocks = fitted}));
   state.task = "quantize";
   if (room.holds_all) BITLOSS_DO(set->HoldAll(build.layer_done));
 

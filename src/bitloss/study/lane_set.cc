@@ -43,21 +43,6 @@ LaneSize MixedSize(const MixedScheme& mixed, const ModelConfig& config, uint64_t
   return size;
 }
 
-// Gives every rank the block that rank `from` has fitted.
-Status ShareBlock(Team& team, size_t from, size_t lane, size_t layer, FittedBlocks& fitted) {
-  Result<Message> block = Message();
-  if (team.rank() == from) {
-    const auto own = fitted.Get(lane, layer);
-    block = own.ok()
-                ? Result<Message>(Message(own.value().span().begin(), own.value().span().end()))
-                : Result<Message>(own.error());
-  }
-  BITLOSS_TRY(Message shared, team.Share(from, std::move(block)));
-  Status kept;
-  if (team.rank() != from) kept = fitted.Put(lane, layer, SharedBytes::Own(std::move(shared)));
-  return kept;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<LaneSet>> LaneSet::Open(const ModelSource& source, const Backend& backend,
@@ -171,52 +156,6 @@ Status LaneSet::ForEachBlock(size_t layer, std::span<const size_t> lanes, const 
     use(i, block);
   }
   return Ok();
-}
-
-Result<std::vector<double>> FitLanes(const ModelSource& source, Transformer& transformer,
-                                     std::span<const LanePlan> plans,
-                                     const LaneBuilderOptions& options, Team& team,
-                                     FittedBlocks& fitted) {
-  const std::vector<Scheme> schemes = SchemesOf(plans);
-  std::vector<size_t> plan_of;  // each scheme's
-  for (size_t i = 0; i < plans.size(); ++i) {
-    const size_t count = plans[i].stored  ? 0
-                         : plans[i].mixed ? plans[i].mixed->components.size()
-                                          : 1;
-    plan_of.insert(plan_of.end(), count, i);
-  }
-  std::vector<Scheme> taking;
-  std::vector<size_t> numbers;  // of `taking`, among all
-  for (size_t i = 0; i < schemes.size(); ++i) {
-    if (!TakesAFit(schemes[i])) continue;
-    taking.push_back(schemes[i]);
-    numbers.push_back(i);
-  }
-  std::vector<double> seconds(plans.size());
-  if (taking.empty()) return seconds;
-  const auto rank_of = [&](size_t lane, size_t layer) {
-    return (FollowsItsOwnBlocks(taking[lane]) ? lane : layer) % team.size();
-  };
-  LaneBuilderOptions build = options;
-  build.skip_lane = [&](size_t lane) {
-    return FollowsItsOwnBlocks(taking[lane]) && rank_of(lane, 0) != team.rank();
-  };
-  build.skip_layer = [&](size_t lane, size_t layer) { return rank_of(lane, layer) != team.rank(); };
-  build.layer_encoded = [&](size_t lane, size_t layer, const FittedLayer& block) {
-    return fitted.Put(numbers[lane], layer, WriteFittedBlock(block));
-  };
-  const auto lanes = BuildLanes(source, transformer, taking, build);
-  BITLOSS_DO(ShareStatus(team, lanes.ok() ? Ok() : Status(lanes.error())));
-  Status kept;  // what went wrong here must not keep this rank from the next exchange
-  for (size_t i = 0; i < taking.size(); ++i) {
-    seconds[plan_of[numbers[i]]] += lanes.value()[i].seconds;
-    for (size_t layer = 0; team.size() > 1 && layer < source.config().num_layers; ++layer) {
-      const Status shared = ShareBlock(team, rank_of(i, layer), numbers[i], layer, fitted);
-      if (kept.ok()) kept = shared;
-    }
-  }
-  BITLOSS_DO(ShareStatus(team, kept));
-  return seconds;
 }
 
 }  // namespace bitloss

@@ -12,6 +12,7 @@
 #include "bitloss/base/result.h"
 #include "bitloss/eval/scoring.h"
 #include "bitloss/model/lane_builder.h"
+#include "bitloss/store/kept_fits.h"
 #include "bitloss/study/lanes.h"
 #include "bitloss/team/team.h"
 
@@ -66,14 +67,21 @@ class LaneSet : public BlockProvider {
   bool holds_all_ = false;
 };
 
-// Runs the fits that the plans' schemes need, into `fitted`: each block on one rank of the team,
-// which hands it to the others. Every rank carries the calibration text through the unquantized
-// blocks, so ranks take blocks in turn; a lane that follows its own blocks is one rank's. The
-// seconds that each plan's lane took on this rank. Called by all ranks; the error of one is all's.
+// Where fitted blocks go.
+struct FitPlaces {
+  FittedBlocks& blocks;      // all of them, for this run
+  KeptFits* kept = nullptr;  // for later ones too; null: nowhere. Rank 0 alone has it
+};
+
+// Runs the fits that the plans' schemes need and that are not kept: each block on one rank of the
+// team, which hands it to the others. Every rank carries the calibration text through the
+// unquantized blocks, so ranks take blocks in turn; a lane that follows its own blocks is one
+// rank's. The seconds that each plan's lane took on this rank, on rank 0 also when its blocks were
+// made before. Called by all ranks; the error of one is all's.
 Result<std::vector<double>> FitLanes(const ModelSource& source, Transformer& transformer,
                                      std::span<const LanePlan> plans,
                                      const LaneBuilderOptions& options, Team& team,
-                                     FittedBlocks& fitted);
+                                     const FitPlaces& places);
 
 }  // namespace bitloss
 

@@ -6,52 +6,12 @@
 
 #include "bitloss/base/file.h"
 #include "bitloss/base/hash.h"
+#include "bitloss/study/lane_identity.h"
+#include "bitloss/study/lane_request.h"
 #include "bitloss/study/stored_lanes.h"
 
 namespace bitloss {
 namespace {
-
-bool UsesImportanceFile(const Scheme& scheme, const Calibration& calibration) {
-  return scheme.fit == FitKind::kImatrix && calibration.importance.has_value();
-}
-
-// ":act:damp=0.01" of +gptq and the like, all that differ between lanes.
-std::string FitOptions(const Scheme& scheme) {
-  if (scheme.fit == FitKind::kSmoothQuant) return fmt::format(":{}", scheme.smoothing_strength);
-  if (scheme.fit != FitKind::kGptq) return "";
-  return fmt::format(
-      "{}{}:damp={}", scheme.gptq.order == GptqOptions::Order::kByActivation ? ":act" : "",
-      scheme.gptq.groups == GptqOptions::Groups::kStatic ? ":static" : "", scheme.gptq.damping);
-}
-
-// Everything that the lane's numbers depend on, beyond the manifest.
-std::string Definition(const Scheme& scheme, const Calibration& calibration, uint64_t seed) {
-  std::string definition = scheme.format.name;
-  if (scheme.fit != FitKind::kNearest && scheme.fit != FitKind::kNoise) {
-    definition += fmt::format("+{}{}", InfoOf(scheme.fit).name, FitOptions(scheme));
-  }
-  if (UsesImportanceFile(scheme, calibration)) {
-    definition += fmt::format("(imatrix {})", calibration.importance_hash.substr(0, 12));
-  } else if (Calibrates(scheme)) {
-    definition += "(" + DefinitionOf(calibration) + ")";
-  }
-  if (scheme.fit == FitKind::kNoise) {
-    definition += fmt::format("+noise({}, seed {})", scheme.noise, seed);
-  }
-  if (scheme.execution.kind == Execution::Kind::kBf16Activations) definition += "@bf16";
-  if (scheme.execution.kind == Execution::Kind::kFp16Emulation) definition += "@fp16";
-  if (scheme.execution.kind == Execution::Kind::kLlmInt8) {
-    definition += fmt::format("@llm.int8({})", scheme.execution.outlier_threshold);
-  } else if (scheme.execution.kind == Execution::Kind::kW8A8) {
-    definition += scheme.execution.static_activations ? "@w8a8:static" : "@w8a8";
-  } else if (scheme.execution.kind == Execution::Kind::kGgml) {
-    definition += "@ggml";
-  }
-  if (scheme.head_format.name != F16Format().name) {
-    definition += fmt::format("+head={}", scheme.head_format.name);
-  }
-  return definition;
-}
 
 std::string ImportanceJson(const Calibration& calibration) {
   return nlohmann::ordered_json{{"imatrix", calibration.importance_name},
@@ -91,28 +51,38 @@ std::string MixedFormats(const MixedScheme& mixed) {
   return formats;
 }
 
-Result<LanePlan> PlanMixedLane(const std::string& path, const ModelFiles& model) {
+Result<LanePlan> PlanMixedLane(const std::string& path, const ModelFiles& model,
+                               const LaneInputs& inputs, const SchemeOptions& options) {
   BITLOSS_TRY(const std::string json, ReadFile(path));
   LanePlan plan;
-  BITLOSS_TRY(plan.mixed, ParseMixedScheme(json, path, model.source.config()));
+  BITLOSS_TRY(plan.mixed, ParseMixedScheme(json, path, model.source.config(), options));
   plan.scheme = plan.mixed->components[0];
   plan.record.scheme = path;
   // What the file says, not where it lies.
   plan.record.definition = "mixed(" + Sha256Hex(WriteMixedScheme(*plan.mixed)).substr(0, 12) + ")";
+  plan.record.identity = IdentityOf(*plan.mixed, inputs);
+  for (const Scheme& component : plan.mixed->components) {
+    plan.fits.push_back(IdentityOf(component, inputs));
+  }
   return plan;
 }
 
+// A lane named after what it is.
 Result<LanePlan> PlanLane(const std::string& text, const ModelFiles& model,
                           const StudyOptions& options, const Calibration& calibration) {
-  if (NamesMixedScheme(text)) return PlanMixedLane(text, model);
-  BITLOSS_TRY(Scheme parsed, ParseScheme(text, {.int8_threshold = options.int8_threshold}));
+  const SchemeOptions scheme_options = {.int8_threshold = options.int8_threshold};
+  const LaneInputs inputs = {calibration, options.seed};
+  if (NamesMixedScheme(text)) return PlanMixedLane(text, model, inputs, scheme_options);
+  BITLOSS_TRY(Scheme parsed, ParseScheme(text, scheme_options));
   const bool chooses_group = parsed.chooses_group;
   BITLOSS_TRY(const Scheme scheme,
               ResolveForWidths(std::move(parsed), QuantizedWidths(model.source.config())));
   LanePlan plan;
   plan.scheme = scheme;
   plan.record.scheme = text;
-  plan.record.definition = Definition(scheme, calibration, options.seed);
+  plan.record.definition = DefinitionOf(scheme, inputs);
+  plan.record.identity = IdentityOf(scheme, inputs);
+  plan.fits = {plan.record.identity};
   plan.record.control = IsControl(scheme);
   if (scheme.format.group_size > 0) plan.record.group_size = scheme.format.group_size;
   if (chooses_group) {
@@ -132,6 +102,59 @@ Result<LanePlan> PlanLane(const std::string& text, const ModelFiles& model,
   return plan;
 }
 
+Result<LanePlan> PlanCheckpoint(const LaneRequest& request, const std::string& text,
+                                const ModelFiles& model) {
+  LanePlan plan;
+  Result<std::shared_ptr<const ModelFiles>> opened = OpenStoredLane(model, request.what);
+  if (!opened.ok() && !request.name.empty() && std::filesystem::exists(text)) {
+    return BadInput(
+        "--lane {0}: what stands before '=' is the lane's name; to give a path with '=' "
+        "write ./{0}",
+        text);
+  }
+  BITLOSS_TRY(plan.stored, std::move(opened));
+  BITLOSS_TRY(plan.record, PlanStoredLane(*plan.stored, request.name));
+  return plan;
+}
+
+// Lanes in the order in which they are asked for, each under a name of its own.
+class LaneList {
+ public:
+  LaneList(std::vector<LanePlan>& plans, std::span<const LaneRecord> existing)
+      : plans_(plans), existing_(existing), next_(std::max<size_t>(1, existing.size())) {}
+
+  // `text` is what asks for it, after `option`.
+  Status Add(LanePlan plan, std::string_view option, const LaneRequest& request) {
+    const std::string& name = plan.record.scheme;
+    if (const auto first = asked_.find(name); first != asked_.end()) {
+      if (first->second == request.what) return BadInput("lane '{}' is asked for twice", name);
+      return BadInput("two lanes are called '{}', '{}' and '{}'; name one: {} NAME={}", name,
+                      first->second, request.what, option, request.what);
+    }
+    asked_[name] = request.what;
+    const auto known = std::ranges::find(existing_, name, &LaneRecord::scheme);
+    if (known == existing_.end()) {
+      plan.record.lane = next_++;
+    } else {
+      plan.record.lane = known->lane;
+      if (const auto difference = DifferenceOf(known->identity, plan.record.identity)) {
+        return BadInput(
+            "lane '{}' of this study was measured with {}, and is now asked for with {}; to have "
+            "both, name this one ({} NAME={}), or use another folder",
+            name, difference->first, difference->second, option, request.what);
+      }
+    }
+    plans_.push_back(std::move(plan));
+    return Ok();
+  }
+
+ private:
+  std::vector<LanePlan>& plans_;
+  std::span<const LaneRecord> existing_;
+  size_t next_ = 1;
+  std::map<std::string, std::string> asked_ = {{"fp16", "fp16"}};
+};
+
 }  // namespace
 
 Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOptions& options,
@@ -142,27 +165,18 @@ Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOpti
   baseline.record.baseline = true;
   plans.push_back(std::move(baseline));
 
-  size_t next_lane = std::max<size_t>(1, existing.size());
-  const auto add = [&](LanePlan plan) -> Status {
-    const std::string& name = plan.record.scheme;
-    const bool twice = std::ranges::any_of(
-        plans, [&](const LanePlan& other) { return other.record.scheme == name; });
-    if (twice) return BadInput("scheme '{}' is asked for twice", name);
-    const auto known = std::ranges::find(existing, name, &LaneRecord::scheme);
-    plan.record.lane = known != existing.end() ? known->lane : next_lane++;
-    plans.push_back(std::move(plan));
-    return Ok();
-  };
+  LaneList list(plans, existing);
   for (const std::string& text : options.schemes) {
     if (text == "fp16") continue;  // the baseline is always there
-    BITLOSS_TRY(LanePlan plan, PlanLane(text, model, options, calibration));
-    BITLOSS_DO(add(std::move(plan)));
+    BITLOSS_TRY(const LaneRequest request, ParseLaneRequest(text));
+    BITLOSS_TRY(LanePlan plan, PlanLane(request.what, model, options, calibration));
+    if (!request.name.empty()) plan.record.scheme = request.name;
+    BITLOSS_DO(list.Add(std::move(plan), "--schemes", request));
   }
-  for (const std::string& path : options.lanes) {
-    LanePlan plan;
-    BITLOSS_TRY(plan.stored, OpenStoredLane(model, path));
-    BITLOSS_TRY(plan.record, PlanStoredLane(*plan.stored));
-    BITLOSS_DO(add(std::move(plan)));
+  for (const std::string& text : options.lanes) {
+    BITLOSS_TRY(const LaneRequest request, ParseLaneRequest(text));
+    BITLOSS_TRY(LanePlan plan, PlanCheckpoint(request, text, model));
+    BITLOSS_DO(list.Add(std::move(plan), "--lane", request));
   }
   return plans;
 }

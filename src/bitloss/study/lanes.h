@@ -26,6 +26,8 @@ struct LanePlan {
   std::optional<MixedScheme> mixed =
       {};  // of a lane that a file describes; then `scheme` is its first
   std::shared_ptr<const ModelFiles> stored = nullptr;  // a checkpoint of its own; then no scheme
+  // Of each scheme (of a mixed lane each component): what its fitted blocks depend on.
+  std::vector<std::string> fits = {};
   // Of the baseline, if it lacks nothing itself and runs for the others' sake.
   bool complete = false;
   // Of the baseline, where all that the others are compared with is kept: its output head alone.
@@ -34,7 +36,8 @@ struct LanePlan {
 
 // Lane 0 (fp16), one for each scheme that is asked for, resolved for the model's shapes, and one
 // for each checkpoint (stored_lanes.h). Lanes that the study has already keep their numbers; new
-// ones follow. kBadInput for a scheme named twice.
+// ones follow. kBadInput for two lanes of one name, and, saying what differs, for a lane that
+// `existing` has under this name and another identity.
 Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOptions& options,
                                         const Calibration& calibration,
                                         std::span<const LaneRecord> existing);

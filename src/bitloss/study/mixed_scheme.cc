@@ -14,12 +14,13 @@ Error Bad(std::string_view path, fmt::format_string<Args...> format, Args&&... a
 }
 
 // The place of `text` among the components, added if it is new.
-Result<size_t> FindOrAdd(const std::string& text, const ModelConfig& config, MixedScheme& mixed) {
+Result<size_t> FindOrAdd(const std::string& text, const ModelConfig& config,
+                         const SchemeOptions& options, MixedScheme& mixed) {
   const auto found = std::ranges::find(mixed.components, text, &Scheme::text);
   if (found != mixed.components.end()) {
     return static_cast<size_t>(found - mixed.components.begin());
   }
-  BITLOSS_TRY(Scheme parsed, ParseScheme(text));
+  BITLOSS_TRY(Scheme parsed, ParseScheme(text, options));
   if (Calibrates(parsed)) {
     return Unsupported("'{}' changes more than its own matrix and cannot be mixed", text);
   }
@@ -31,7 +32,7 @@ Result<size_t> FindOrAdd(const std::string& text, const ModelConfig& config, Mix
 }
 
 Status ReadLayer(const nlohmann::json& layer, const std::string& pointer, std::string_view path,
-                 const ModelConfig& config, MixedScheme& mixed) {
+                 const ModelConfig& config, const SchemeOptions& options, MixedScheme& mixed) {
   if (!layer.is_object()) return Bad(path, "{} is not an object", pointer);
   std::array<size_t, kNumLinears> choices{};
   for (size_t i = 0; i < kNumLinears; ++i) {
@@ -40,7 +41,7 @@ Status ReadLayer(const nlohmann::json& layer, const std::string& pointer, std::s
     if (found == layer.end() || !found->is_string()) {
       return Bad(path, "{}/{} is not a scheme's name", pointer, name);
     }
-    const auto choice = FindOrAdd(found->get<std::string>(), config, mixed);
+    const auto choice = FindOrAdd(found->get<std::string>(), config, options, mixed);
     if (!choice.ok()) {
       return Within(fmt::format("mixed scheme '{}': {}/{}", path, pointer, name), choice.error());
     }
@@ -55,7 +56,7 @@ Status ReadLayer(const nlohmann::json& layer, const std::string& pointer, std::s
 bool NamesMixedScheme(std::string_view text) { return text.ends_with(".json"); }
 
 Result<MixedScheme> ParseMixedScheme(std::string_view text, std::string_view path,
-                                     const ModelConfig& config) {
+                                     const ModelConfig& config, const SchemeOptions& options) {
   const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return Bad(path, "not a JSON object");
   if (!json.contains("schema") || json["schema"] != kSchema) {
@@ -71,7 +72,8 @@ Result<MixedScheme> ParseMixedScheme(std::string_view text, std::string_view pat
   }
   MixedScheme mixed;
   for (size_t layer = 0; layer < layers.size(); ++layer) {
-    BITLOSS_DO(ReadLayer(layers[layer], fmt::format("/layers/{}", layer), path, config, mixed));
+    BITLOSS_DO(
+        ReadLayer(layers[layer], fmt::format("/layers/{}", layer), path, config, options, mixed));
   }
   return mixed;
 }

@@ -30,8 +30,9 @@ bool NamesMixedScheme(std::string_view text);
 
 // kBadInput names `path` and the JSON pointer of what is missing, of the wrong type or does not fit
 // the model's layers. kUnsupported: a component whose fit changes more than its own matrix (awq).
+// `options` as where a scheme is given by itself.
 Result<MixedScheme> ParseMixedScheme(std::string_view json, std::string_view path,
-                                     const ModelConfig& config);
+                                     const ModelConfig& config, const SchemeOptions& options = {});
 std::string WriteMixedScheme(const MixedScheme& mixed);
 
 // The mix as one lane, taking each linear from the lane of its component; those lanes are spent.

@@ -74,6 +74,10 @@ struct StudyOptions {
   // (store/baseline_rows.h); no number depends on it.
   uint64_t keep_rows_bytes = uint64_t{1} << 30;
 
+  // How much of fitted blocks is kept beside the study (store/kept_fits.h); no number depends on
+  // it.
+  uint64_t keep_fits_bytes = uint64_t{2} << 30;
+
   uint64_t seed = 20250917;
   size_t num_threads = 1;
   std::filesystem::path out = "bitloss-study";

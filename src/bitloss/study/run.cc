@@ -8,6 +8,7 @@
 #include "bitloss/base/hash.h"
 #include "bitloss/compute/devices.h"
 #include "bitloss/store/baseline_rows.h"
+#include "bitloss/store/kept_fits.h"
 #include "bitloss/store/manifest.h"
 #include "bitloss/store/store.h"
 #include "bitloss/study/answer_pass.h"
@@ -56,39 +57,47 @@ struct RunningLanes {
   }
 };
 
+// What lanes are made with on a rank.
+struct Workshop {
+  Team& team;
+  Transformer& transformer;
+  const ProgressSink& progress;
+  KeptFits* kept = nullptr;  // rank 0's
+};
+
 // Decides what stands in memory, fits the lanes, each block on one rank, and makes them.
 Result<RunningLanes> MakeLanes(const StudyPlan& plan, std::span<const LanePlan> plans,
-                               const StudyOptions& options, Team& team, Transformer& transformer,
-                               const ProgressSink& progress) {
+                               const StudyOptions& options, const Workshop& workshop) {
   RunningLanes running;
   Progress state{"fit", 0, plan.model.source.config().num_layers, "layers"};
   const std::function<void(size_t)> layer_done = [&](size_t done) {
     state.done = done;
-    progress(state);
+    workshop.progress(state);
   };
   const Status opened = [&]() -> Status {
     if (options.memory_bytes > 0) {
       BITLOSS_TRY(*running.fitted, FittedBlocks::InFile(options.out));
     }
-    BITLOSS_TRY(running.set, LaneSet::Open(plan.model.source, transformer.backend(), plans,
+    BITLOSS_TRY(running.set, LaneSet::Open(plan.model.source, workshop.transformer.backend(), plans,
                                            plan.manifest.seed, *running.fitted));
     BITLOSS_TRY(running.room,
                 PlanRoom(plan.model.source.config(), *running.set, plans, plan.texts, plan.suites,
                          plan.calibration.num_tokens(), options.memory_bytes));
     return Ok();
   }();
-  BITLOSS_DO(ShareStatus(team, opened));
+  BITLOSS_DO(ShareStatus(workshop.team, opened));
   LaneBuilderOptions build;
   build.calibration = plan.calibration.sequences;
   build.seed = plan.manifest.seed;
   build.importance = plan.calibration.importance ? &*plan.calibration.importance : nullptr;
   build.layer_done = layer_done;
   BITLOSS_TRY(running.fit_seconds,
-              FitLanes(plan.model.source, transformer, plans, build, team, *running.fitted));
+              FitLanes(plan.model.source, workshop.transformer, plans, build, workshop.team,
+                       {.blocks = *running.fitted, .kept = workshop.kept}));
   if (!running.room.holds_all) return running;
   state.task = "quantize";
   layer_done(0);
-  BITLOSS_DO(ShareStatus(team, running.set->HoldAll(layer_done)));
+  BITLOSS_DO(ShareStatus(workshop.team, running.set->HoldAll(layer_done)));
   return running;
 }
 
@@ -150,7 +159,15 @@ AnswerOptions MakeAnswerOptions(const StudyPlan& plan, const StudyOptions& optio
 struct Records {
   Store store;
   BaselineRows rows;
+  KeptFits fits;
 };
+
+// Everything that fitted blocks depend on beside their own fit.
+std::string IdentityOfFits(const Manifest& manifest) {
+  return Sha256Hex(fmt::format("{} {} numbers {} blocks {}", manifest.model.identity,
+                               manifest.tokenizer_identity, manifest.numeric_version,
+                               kFittedBlockVersion));
+}
 
 Result<Records> OpenRecords(const StudyPlan& plan, const StudyOptions& options) {
   BITLOSS_TRY(Store store, Store::OpenOrCreate(options.out, plan.manifest));
@@ -158,7 +175,9 @@ Result<Records> OpenRecords(const StudyPlan& plan, const StudyOptions& options) 
   BITLOSS_TRY(const std::string manifest_json, ManifestToJson(plan.manifest));
   BITLOSS_TRY(BaselineRows rows, BaselineRows::OpenOrCreate(options.out, Sha256Hex(manifest_json),
                                                             options.keep_rows_bytes));
-  return Records{std::move(store), std::move(rows)};
+  BITLOSS_TRY(KeptFits fits, KeptFits::OpenOrCreate(options.out, IdentityOfFits(plan.manifest),
+                                                    options.keep_fits_bytes));
+  return Records{std::move(store), std::move(rows), std::move(fits)};
 }
 
 // Rank 0's part once the lanes are there: every pass over every text and suite.
@@ -183,6 +202,17 @@ Status RunPasses(const StudyPlan& plan, const StudyOptions& options, Crew& crew,
 }
 
 }  // namespace
+
+Result<std::string> StudyIdentity(const StudyOptions& options) {
+  BITLOSS_TRY(const StudyPlan plan, MakeStudyPlan(options));
+  BITLOSS_TRY(const std::vector<LanePlan> lanes,
+              PlanLanes(plan.model, options, plan.calibration, {}));
+  BITLOSS_TRY(std::string text, ManifestToJson(plan.manifest));
+  for (const LanePlan& lane : lanes) {
+    text += fmt::format("\n{} {}", lane.record.scheme, lane.record.identity);
+  }
+  return Sha256Hex(text);
+}
 
 Status RunStudy(const StudyOptions& options, Team& team, const ProgressSink& progress) {
   Result<StudyPlan> planned = MakeStudyPlan(options);
@@ -212,8 +242,9 @@ Status RunStudy(const StudyOptions& options, Team& team, const ProgressSink& pro
   const Backend& backend = *made.value();
   Transformer transformer(plan.model.source.config(), backend);
   const ProgressSink silent = [](const Progress&) {};
-  BITLOSS_TRY(const RunningLanes running, MakeLanes(plan, lane_plans, options, team, transformer,
-                                                    team.leads() ? progress : silent));
+  const Workshop workshop = {team, transformer, team.leads() ? progress : silent,
+                             records ? &records->fits : nullptr};
+  BITLOSS_TRY(const RunningLanes running, MakeLanes(plan, lane_plans, options, workshop));
   Crew crew(team, transformer, running.StudyLanes(lane_plans), running.room);
   if (!team.leads()) return crew.Serve();
 

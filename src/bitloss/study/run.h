@@ -21,6 +21,11 @@ namespace bitloss {
 // all of them; only rank 0 calls `progress`.
 Status RunStudy(const StudyOptions& options, Team& team, const ProgressSink& progress);
 
+// A hash of everything that the study's numbers depend on: the model, texts, suites and options,
+// and each lane's name and inputs (LaneRecord::identity). A cache of studies is keyed by it. Reads
+// every file and computes nothing.
+Result<std::string> StudyIdentity(const StudyOptions& options);
+
 }  // namespace bitloss
 
 #endif  // BITLOSS_STUDY_RUN_H_

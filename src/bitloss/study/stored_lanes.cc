@@ -1,11 +1,12 @@
 #include "bitloss/study/stored_lanes.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "bitloss/quant/scheme.h"
+#include "bitloss/study/lane_identity.h"
+#include "bitloss/study/lane_request.h"
+#include "bitloss/study/stored_types.h"
 
 namespace bitloss {
 namespace {
@@ -67,18 +68,6 @@ Status CheckTokenizer(const Tokenizer& baseline, const Tokenizer& stored) {
   return Ok();
 }
 
-// Whether some tensor is of a type that llama.cpp multiplies with quantized activations.
-bool HasQuantizedGgufTensors(const Checkpoint& checkpoint) {
-  if (checkpoint.gguf() == nullptr) return false;
-  constexpr std::array<std::string_view, 3> kPlain = {"F32", "F16", "BF16"};
-  return std::ranges::any_of(checkpoint.TensorNames(), [&](const std::string& name) {
-    const auto info = checkpoint.Info(name);
-    return info.ok() && std::ranges::find(kPlain, info.value().stored_type) == kPlain.end();
-  });
-}
-
-bool IsSchemeName(const std::string& name) { return ParseScheme(name).ok(); }
-
 }  // namespace
 
 Result<std::shared_ptr<const ModelFiles>> OpenStoredLane(const ModelFiles& baseline,
@@ -95,20 +84,35 @@ Result<std::shared_ptr<const ModelFiles>> OpenStoredLane(const ModelFiles& basel
   return std::make_shared<const ModelFiles>(std::move(opened));
 }
 
-Result<LaneRecord> PlanStoredLane(const ModelFiles& stored) {
+Result<LaneRecord> PlanStoredLane(const ModelFiles& stored, const std::string& name) {
   BITLOSS_TRY(const std::string identity, stored.source.checkpoint().Identity());
   const StoredQuantization* quantization = stored.source.checkpoint().quantization();
   const std::string method = quantization != nullptr                        ? quantization->method
                              : stored.source.checkpoint().gguf() != nullptr ? "GGUF"
                                                                             : "unquantized";
   LaneRecord record;
-  record.scheme = IsSchemeName(stored.name) ? stored.name + " (file)" : stored.name;
+  record.scheme = !name.empty()               ? name
+                  : IsSchemeName(stored.name) ? stored.name + " (file)"
+                                              : stored.name;
+  record.identity = IdentityOfCheckpoint(identity);
+  if (quantization != nullptr && !quantization->not_run.empty()) {
+    const bool as_it_is = quantization->execution.kind == Execution::Kind::kRealActivations;
+    record.scheme += as_it_is ? " (weights only)" : " (KV cache left out)";
+    record.not_run = quantization->not_run;
+  }
   record.definition = fmt::format("stored {}, identity {}", method, identity.substr(0, 16));
   record.notes.push_back(fmt::format("a checkpoint as it is, {}", method));
   if (quantization != nullptr) {
     record.notes.insert(record.notes.end(), quantization->notes.begin(), quantization->notes.end());
   }
-  if (HasQuantizedGgufTensors(stored.source.checkpoint())) {
+  if (!record.not_run.empty()) {
+    record.notes.push_back(fmt::format(
+        "as it is served this checkpoint has {}, which is left out here: what that costs is not in "
+        "these numbers",
+        fmt::join(record.not_run, "; ")));
+  }
+  BITLOSS_TRY(const StoredTypes types, FindStoredTypes(stored.source.checkpoint()));
+  if (stored.source.checkpoint().gguf() != nullptr && !types.quantized.empty()) {
     record.notes.push_back(
         "weights as stored, activations in FP32: the format's error alone; llama.cpp rounds "
         "activations to 8 bits too, which a scheme such as q4_0@ggml measures beside it");

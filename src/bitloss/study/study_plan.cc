@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "bitloss/data/embedded.h"
+#include "bitloss/study/numeric_version.h"
+#include "bitloss/study/stored_types.h"
 
 namespace bitloss {
 namespace {
@@ -36,10 +38,16 @@ Result<Manifest> MakeManifest(const StudyPlan& plan, const StudyOptions& options
   const ModelSource& source = plan.model.source;
   Manifest manifest;
   manifest.bitloss_version = BITLOSS_VERSION;
+  manifest.numeric_version = kNumericVersion;
   manifest.model.name = plan.model.name;
   manifest.model.architecture = std::string(Name(source.config().architecture));
   manifest.model.num_parameters = source.num_parameters();
   BITLOSS_TRY(manifest.model.identity, source.checkpoint().Identity());
+  BITLOSS_TRY(const StoredTypes stored, FindStoredTypes(source.checkpoint()));
+  if (!stored.quantized.empty()) {
+    manifest.model.stored_types = stored.quantized;
+    manifest.model.stored_bytes = stored.num_bytes;
+  }
   manifest.tokenizer_identity = plan.model.tokenizer.identity();
   for (const StudyText& text : plan.texts) manifest.protocols.push_back(text.record);
   for (const StudySuite& suite : plan.suites) {

@@ -16,10 +16,11 @@ using OrderedJson = nlohmann::ordered_json;
 
 // What the groups of a config agree on.
 struct Options {
-  PackedOptions packed;  // bits 0: no such group
-  bool quantizes_activations = false;
+  PackedOptions packed;                  // bits 0: no such group
+  std::vector<std::string> inputs = {};  // what the groups round inputs of linears to
   bool is_w8a8 = true;  // all groups: int-quantized, with an int8 scale for each token
-  std::string formats;
+  std::string formats = {};
+  StoredQuantization quantization = {};  // notes, and what nothing here runs
 };
 
 // Symmetric int8 with a scale for each token, found as it runs.
@@ -46,9 +47,16 @@ Status ReadGroup(const Json& group, const Json& default_format, Options& options
                        fmt::join(kRead, ", "));
   }
   options.formats += (options.formats.empty() ? "" : ", ") + name;
+  NoteUnknownEntries(group, "a config group",
+                     {"targets", "weights", "input_activations", "output_activations", "format"},
+                     options.quantization);
   const auto inputs = group.find("input_activations");
   const bool quantizes_inputs = inputs != group.end() && !inputs->is_null();
-  options.quantizes_activations |= quantizes_inputs;
+  if (quantizes_inputs) options.inputs.push_back(DescribeRounding(*inputs));
+  if (const auto outputs = group.find("output_activations");
+      outputs != group.end() && !outputs->is_null()) {
+    AddNotRun("outputs of linears rounded to " + DescribeRounding(*outputs), options.quantization);
+  }
   options.is_w8a8 &= name == "int-quantized" && quantizes_inputs && IsInt8PerToken(*inputs);
   if (name != "pack-quantized") return Ok();
   const auto weights = group.find("weights");
@@ -68,12 +76,32 @@ Status ReadGroup(const Json& group, const Json& default_format, Options& options
   return Ok();
 }
 
+// What changes the weights' meaning or the model's graph and is not read.
+Status CheckIsPlain(const Json& config) {
+  if (const auto sparsity = config.find("sparsity_config");
+      sparsity != config.end() && sparsity->is_object() && !sparsity->empty() &&
+      sparsity->value("format", Json()) != "dense") {
+    return Unsupported("compressed-tensors with a sparsity_config, which is not read");
+  }
+  if (const auto transform = config.find("transform_config");
+      transform != config.end() && !transform->is_null() && !transform->empty()) {
+    return Unsupported("compressed-tensors with a transform_config, which is not read");
+  }
+  return Ok();
+}
+
 Result<Options> ReadOptions(const Json& config) {
+  BITLOSS_DO(CheckIsPlain(config));
   const auto groups = config.find("config_groups");
   if (groups == config.end() || !groups->is_object() || groups->empty()) {
     return BadInput("quantization_config has no 'config_groups'");
   }
   Options options;
+  NoteUnknownEntries(config, "quantization_config",
+                     {"quant_method", "format", "quantization_status", "config_groups", "ignore",
+                      "kv_cache_scheme", "global_compression_ratio", "version", "sparsity_config",
+                      "transform_config"},
+                     options.quantization);
   const Json default_format = config.contains("format") ? config["format"] : Json();
   for (const auto& [name, group] : groups->items()) {
     BITLOSS_DO(ReadGroup(group, default_format, options));
@@ -105,6 +133,7 @@ Status ReadModule(const StoredTensors& tensors, const std::string& module, const
 Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) {
   BITLOSS_TRY(const Options options, ReadOptions(config));
   QuantizedTensors quantized;
+  quantized.quantization = options.quantization;
   quantized.quantization.method = fmt::format("compressed-tensors {}", options.formats);
   for (const std::string& module : ModulesWith(tensors, ".weight_scale")) {
     BITLOSS_DO(ReadModule(tensors, module, options, quantized));
@@ -117,9 +146,10 @@ Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) 
       quantized.matrices, [](const auto& matrix) { return matrix.second.type == "int8"; });
   if (options.is_w8a8 && in_rows) {
     quantized.quantization.execution.kind = Execution::Kind::kW8A8;
-  } else if (options.quantizes_activations) {
-    quantized.quantization.notes.push_back(
-        "weights as stored; activations stay FP32, where the checkpoint asks for quantized ones");
+  } else {
+    for (const std::string& inputs : options.inputs) {
+      AddNotRun("inputs of linears rounded to " + inputs, quantized.quantization);
+    }
   }
   return quantized;
 }

@@ -23,8 +23,14 @@ Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) 
   }
   QuantizedTensors quantized;
   quantized.quantization.method = "fine-grained fp8";
-  quantized.quantization.notes.push_back(
-      "weights as stored; activations stay FP32, where the checkpoint asks for FP8 ones");
+  BITLOSS_TRY(const std::string scheme, StringOption(config, "activation_scheme", "dynamic"));
+  AddNotRun("inputs of linears rounded to " +
+                DescribeRounding({{"type", "float"}, {"num_bits", 8}, {"strategy", scheme}}),
+            quantized.quantization);
+  NoteUnknownEntries(config, "quantization_config",
+                     {"quant_method", "fmt", "activation_scheme", "weight_block_size",
+                      "modules_to_not_convert", "ignored_layers"},
+                     quantized.quantization);
   for (const std::string& module : ModulesWith(tensors, fmt::format(".{}", kScale))) {
     BITLOSS_DO(ReadFp8(tensors, module, kScale, quantized));
   }

@@ -8,6 +8,7 @@
 #include "bitloss/checkpoint/layouts/fine_grained_fp8.h"
 #include "bitloss/checkpoint/layouts/gptq.h"
 #include "bitloss/checkpoint/layouts/layout.h"
+#include "bitloss/checkpoint/layouts/parts.h"
 
 namespace bitloss {
 
@@ -28,8 +29,15 @@ Result<QuantizedTensors> ReadQuantizedTensors(const nlohmann::json& config,
                                               const StoredTensors& tensors) {
   std::vector<std::string_view> names;
   for (const Layout& layout : Layouts()) {
-    if (layout.recognizes(config)) return layout.read(config, tensors);
     names.push_back(layout.name);
+    if (!layout.recognizes(config)) continue;
+    BITLOSS_TRY(QuantizedTensors quantized, layout.read(config, tensors));
+    // Whatever the weights are: keys and values are rounded by who serves them.
+    if (const auto cache = config.find("kv_cache_scheme");
+        cache != config.end() && !cache->is_null()) {
+      AddNotRun("KV cache rounded to " + DescribeRounding(*cache), quantized.quantization);
+    }
+    return quantized;
   }
   const auto method = config.find("quant_method");
   return Unsupported("quantized by {}, which is not read; read are {}",

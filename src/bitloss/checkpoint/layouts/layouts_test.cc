@@ -446,12 +446,14 @@ TEST(CompressedTensorsLayoutTest, RunsInt8ActivationsWhereTheConfigAsksForThem) 
   const auto w8a8 = Stored({"compressed-tensors", "w8a8"}).Open(folder).value();
   EXPECT_EQ(w8a8->quantization()->execution.kind, Execution::Kind::kW8A8);
   EXPECT_TRUE(w8a8->quantization()->notes.empty());
+  EXPECT_TRUE(w8a8->quantization()->not_run.empty());
   Stored other({"compressed-tensors", "w8a8"});
   other.config["config_groups"]["group_0"]["input_activations"]["strategy"] = "tensor";
   const Folder other_folder;
   const auto tensor = other.Open(other_folder).value();
   EXPECT_EQ(tensor->quantization()->execution.kind, Execution::Kind::kRealActivations);
-  EXPECT_EQ(tensor->quantization()->notes.size(), 1u);
+  EXPECT_THAT(tensor->quantization()->not_run,
+              testing::ElementsAre("inputs of linears rounded to int, 8 bits (tensor, dynamic)"));
 }
 
 TEST(CompressedTensorsLayoutTest, RefusesWhatItCannotReadByName) {
@@ -599,7 +601,7 @@ TEST(CompressedTensorsLayoutTest, ReadsInt8InGroupsAndAboutZeroPoints) {
   const Folder with_activations;
   const auto opened = activations.Open(with_activations).value();
   EXPECT_EQ(opened->quantization()->execution.kind, Execution::Kind::kRealActivations);
-  EXPECT_EQ(opened->quantization()->notes.size(), 1u);
+  EXPECT_EQ(opened->quantization()->not_run.size(), 1u);
   // Symmetric weights may have zeros beside them.
   EXPECT_EQ(decode(Int8Parts(1, int8_t{0}), "int8_row").Row(1)[7], code(zeros, 1, 7) * 0x1p-5f);
 }
@@ -622,6 +624,18 @@ TEST(FineGrainedFp8LayoutTest, RefusesWhatItCannotReadByName) {
   stored.config = config;
   stored.config["fmt"] = "e5m2";
   EXPECT_THAT(stored.Refusal(), HasSubstr("fp8 of type \"e5m2\""));
+}
+
+TEST(FineGrainedFp8LayoutTest, SaysThatActivationsAreNotRounded) {
+  Stored stored({"fp8", "fp8_e4m3:block"});
+  stored.config["activation_scheme"] = "static";
+  stored.config["scale_fmt"] = "ue8m0";
+  const Folder folder;
+  const auto opened = stored.Open(folder).value();
+  EXPECT_THAT(opened->quantization()->not_run,
+              testing::ElementsAre("inputs of linears rounded to float, 8 bits (static)"));
+  EXPECT_THAT(opened->quantization()->notes,
+              testing::ElementsAre(HasSubstr("entry \"scale_fmt\" is not known")));
 }
 
 TEST(FineGrainedFp8LayoutTest, IsWrittenForWholeBlocksOnly) {

@@ -124,6 +124,39 @@ Result<std::string> StringOption(const Json& config, const char* key,
   return value->get<std::string>();
 }
 
+std::string DescribeRounding(const Json& args) {
+  const auto word = [&](const char* key) -> std::string {
+    const auto found = args.find(key);
+    if (found == args.end() || found->is_null()) return "";
+    const std::string text = found->dump(-1, ' ', /*ensure_ascii=*/true);
+    return found->is_string() ? text.substr(1, std::min<size_t>(text.size() - 2, 30))
+                              : text.substr(0, 30);
+  };
+  if (!args.is_object()) return args.dump(-1, ' ', /*ensure_ascii=*/true).substr(0, 30);
+  const std::string type = word("type"), strategy = word("strategy"), dynamic = word("dynamic");
+  std::vector<std::string> how;
+  if (!strategy.empty()) how.push_back(strategy);
+  if (!dynamic.empty()) {
+    how.emplace_back(dynamic == "true" ? "dynamic" : dynamic == "false" ? "static" : dynamic);
+  }
+  return fmt::format("{}, {} bits{}", type.empty() ? "numbers" : type, word("num_bits"),
+                     how.empty() ? "" : fmt::format(" ({})", fmt::join(how, ", ")));
+}
+
+void NoteUnknownEntries(const Json& object, std::string_view where,
+                        std::initializer_list<std::string_view> known, StoredQuantization& to) {
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_null() || std::ranges::find(known, key) != known.end()) continue;
+    to.notes.push_back(fmt::format("{}'s entry {} is not known and was not looked at", where,
+                                   Json(key).dump(-1, ' ', /*ensure_ascii=*/true).substr(0, 40)));
+  }
+}
+
+void AddNotRun(std::string what, StoredQuantization& to) {
+  if (std::ranges::find(to.not_run, what) == to.not_run.end())
+    to.not_run.push_back(std::move(what));
+}
+
 SafetensorsEntry MakePart(std::string name, std::string_view type, std::vector<uint64_t> shape,
                           SharedBytes bytes) {
   return {.name = std::move(name),

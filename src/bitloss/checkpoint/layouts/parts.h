@@ -52,6 +52,18 @@ Result<double> NumberOption(const nlohmann::json& config, const char* key,
 Result<std::string> StringOption(const nlohmann::json& config, const char* key,
                                  std::optional<std::string> absent);
 
+// What `args` (an object of "num_bits", "type", "strategy", "dynamic") rounds something to, in
+// words: "float, 8 bits (token, dynamic)".
+std::string DescribeRounding(const nlohmann::json& args);
+
+// Adds a note for each entry of `object`, the quantization_config or a part of it that `where`
+// names, that is there, not null and not among `known`: nothing is passed over in silence.
+void NoteUnknownEntries(const nlohmann::json& object, std::string_view where,
+                        std::initializer_list<std::string_view> known, StoredQuantization& to);
+
+// Adds to what is not run, once.
+void AddNotRun(std::string what, StoredQuantization& to);
+
 // A tensor to be written; `type` as safetensors spells it.
 SafetensorsEntry MakePart(std::string name, std::string_view type, std::vector<uint64_t> shape,
                           SharedBytes bytes);

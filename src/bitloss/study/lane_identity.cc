@@ -1,0 +1,132 @@
+#include "bitloss/study/lane_identity.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "bitloss/base/hash.h"
+#include "bitloss/model/layer_fit.h"
+#include "bitloss/store/manifest.h"
+
+namespace bitloss {
+namespace {
+
+using Json = nlohmann::json;
+
+// ":act:damp=0.01" of +gptq and the like, all that differ between lanes.
+std::string FitOptions(const Scheme& scheme) {
+  if (scheme.fit == FitKind::kSmoothQuant) return fmt::format(":{}", scheme.smoothing_strength);
+  if (scheme.fit != FitKind::kGptq) return "";
+  return fmt::format(
+      "{}{}:damp={}", scheme.gptq.order == GptqOptions::Order::kByActivation ? ":act" : "",
+      scheme.gptq.groups == GptqOptions::Groups::kStatic ? ":static" : "", scheme.gptq.damping);
+}
+
+std::string ExecutionOf(const Scheme& scheme) {
+  switch (scheme.execution.kind) {
+    case Execution::Kind::kRealActivations:
+      return "";
+    case Execution::Kind::kLlmInt8:
+      return fmt::format("@llm.int8({})", scheme.execution.outlier_threshold);
+    case Execution::Kind::kBf16Activations:
+      return "@bf16";
+    case Execution::Kind::kFp16Emulation:
+      return "@fp16";
+    case Execution::Kind::kW8A8:
+      return scheme.execution.static_activations ? "@w8a8:static" : "@w8a8";
+    case Execution::Kind::kGgml:
+      return "@ggml";
+  }
+  BITLOSS_CHECK(false);
+}
+
+// `calibration`: what stands behind the fit about its text; may be empty.
+std::string Describe(const Scheme& scheme, uint64_t seed, const std::string& calibration) {
+  std::string text = scheme.format.name;
+  if (scheme.fit != FitKind::kNearest && scheme.fit != FitKind::kNoise) {
+    text += fmt::format("+{}{}", InfoOf(scheme.fit).name, FitOptions(scheme));
+  }
+  text += calibration;
+  if (scheme.fit == FitKind::kNoise) {
+    text += fmt::format("+noise({}, seed {})", scheme.noise, seed);
+  }
+  text += ExecutionOf(scheme);
+  if (scheme.head_format.name != F16Format().name) {
+    text += fmt::format("+head={}", scheme.head_format.name);
+  }
+  return text;
+}
+
+Json IdentityJson(const Scheme& scheme, const LaneInputs& inputs) {
+  const Calibration& calibration = inputs.calibration;
+  Json json = {{"scheme", Describe(scheme, inputs.seed, "")}};
+  if (UsesImportanceFile(scheme, calibration)) {
+    json["imatrix"] = calibration.importance_hash;
+  } else if (Calibrates(scheme)) {
+    json["calibration"] = {{"text", calibration.text_hash},
+                           {"sequences", calibration.sequences.size()},
+                           {"tokens_each", calibration.sequences[0].size()}};
+    if (calibration.seed) json["calibration"]["seed"] = *calibration.seed;
+  }
+  return json;
+}
+
+// "/calibration/text" and a hash: "calibration text", "0123456789ab".
+std::string Words(std::string pointer) {
+  pointer.erase(0, 1);
+  std::ranges::replace(pointer, '/', ' ');
+  return pointer;
+}
+std::string Shown(const std::string& value) {
+  constexpr size_t kQuotedHash = 66;
+  if (value.size() == kQuotedHash && value.front() == '"') return value.substr(1, 12);
+  return value;
+}
+
+}  // namespace
+
+bool UsesImportanceFile(const Scheme& scheme, const Calibration& calibration) {
+  return scheme.fit == FitKind::kImatrix && calibration.importance.has_value();
+}
+
+std::string DefinitionOf(const Scheme& scheme, const LaneInputs& inputs) {
+  std::string text;
+  if (UsesImportanceFile(scheme, inputs.calibration)) {
+    text = fmt::format("(imatrix {})", inputs.calibration.importance_hash.substr(0, 12));
+  } else if (Calibrates(scheme)) {
+    text = "(" + DefinitionOf(inputs.calibration) + ")";
+  }
+  return Describe(scheme, inputs.seed, text);
+}
+
+std::string IdentityOf(const Scheme& scheme, const LaneInputs& inputs) {
+  return IdentityJson(scheme, inputs).dump();
+}
+
+std::string IdentityOf(const MixedScheme& mixed, const LaneInputs& inputs) {
+  Json layers = Json::array();
+  for (const auto& choices : mixed.choices) {
+    Json& layer = layers.emplace_back(Json::array());
+    for (const size_t choice : choices) {
+      layer.push_back(IdentityJson(mixed.components[choice], inputs));
+    }
+  }
+  return Json{{"scheme", "mixed"}, {"layers", Sha256Hex(layers.dump())}}.dump();
+}
+
+std::string IdentityOfCheckpoint(const std::string& hash) {
+  return Json{{"scheme", "checkpoint"}, {"files", hash}}.dump();
+}
+
+std::optional<std::pair<std::string, std::string>> DifferenceOf(const std::string& ours,
+                                                                const std::string& theirs) {
+  const auto scheme_of = [](const std::string& identity) {
+    return Json{{"scheme", Json::parse(identity).value("scheme", "")}}.dump();
+  };
+  auto difference = FirstDifference(scheme_of(ours), scheme_of(theirs));
+  if (!difference) difference = FirstDifference(ours, theirs);
+  if (!difference) return std::nullopt;
+  return std::pair(Words(difference->pointer) + " = " + Shown(difference->ours),
+                   Shown(difference->theirs));
+}
+
+}  // namespace bitloss
