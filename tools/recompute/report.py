@@ -15,11 +15,14 @@ def lane_facts(study, lane):
                              bits_per_weight=8 * row["weight_bytes"] /
                              study.manifest["model"]["num_parameters"],
                              quantized_bits_per_weight=row["quantized_bits_per_weight"]),
+             "identity": json.loads(row.get("identity", "{}")),
              "coverage": json.loads(row["coverage"]), "calibration": json.loads(row["calibration"])}
     if lane.control:
         facts["control"] = True
     if row["group_size"] is not None:
         facts["group_size"] = row["group_size"]
+    if json.loads(row.get("not_run", "[]")):
+        facts["not_run"] = json.loads(row["not_run"])
     if json.loads(row["notes"]):
         facts["notes"] = json.loads(row["notes"])
     if lane.index in study.peak_memory:
@@ -29,9 +32,12 @@ def lane_facts(study, lane):
 
 def model_facts(manifest):
     model = manifest["model"]
-    return {"name": model["name"], "architecture": model["architecture"],
-            "parameters": model["num_parameters"], "identity": model["identity"],
-            "tokenizer_identity": manifest["tokenizer_identity"]}
+    facts = {"name": model["name"], "architecture": model["architecture"],
+             "parameters": model["num_parameters"], "identity": model["identity"],
+             "tokenizer_identity": manifest["tokenizer_identity"]}
+    if model.get("stored_types"):
+        facts["stored"] = {"types": model["stored_types"], "bytes": model["stored_bytes"]}
+    return facts
 
 
 def lane_result(study, lane):
@@ -66,7 +72,10 @@ def recompute(study):
                             for lane in study.lanes if not lane.baseline and not lane.control])
     confirmatory = add_verdicts(study, results)
     manifest = study.manifest
-    return {"schema": "bitloss.report/1", "bitloss_version": manifest["bitloss_version"],
+    versions = {"numeric_version": manifest["numeric_version"]} \
+        if manifest.get("numeric_version") else {}
+    return versions | {
+            "schema": "bitloss.report/1", "bitloss_version": manifest["bitloss_version"],
             "complete": is_complete(results), "model": model_facts(manifest),
             "seed": manifest["seed"], "options": study.options(),
             "machine": Skipped("machine: what may differ between two runs"),
