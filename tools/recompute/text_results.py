@@ -130,10 +130,8 @@ def bands(text, names, index):
 
 
 def by_position(text):
-    names, edges = ["0-15"], [16]
-    while edges[-1] <= text.positions().max():
-        names.append(f"{edges[-1]}-{2 * edges[-1] - 1}")
-        edges.append(2 * edges[-1])
+    edges = [16, 32, 64, 128, 256, 512, 1024, 2048]
+    names = ["0-15"] + [f"{edge}-{2 * edge - 1}" for edge in edges[:-1]] + [f"{edges[-1]}+"]
     return bands(text, names, np.searchsorted(edges, text.positions(), side="right"))
 
 
