@@ -23,6 +23,7 @@ void AddSchemesCommand(CLI::App& app, Action& action);
 void AddSensitivityCommand(CLI::App& app, Action& action);
 void AddTokenizeCommand(CLI::App& app, Action& action);
 void AddRenderCommand(CLI::App& app, Action& action);
+void AddScoreCommand(CLI::App& app, Action& action);
 void AddGenerateCommand(CLI::App& app, Action& action);
 void AddBenchCommand(CLI::App& app, Action& action);
 

@@ -72,10 +72,11 @@ int Main(int argc, char** argv) {
   AddSensitivityCommand(app, action);
   AddTokenizeCommand(app, action);
   AddRenderCommand(app, action);
+  AddScoreCommand(app, action);
   AddGenerateCommand(app, action);
   AddBenchCommand(app, action);
   DeviceChoice device{"auto", CudaPlugins()};
-  for (const char* command : {"run", "quantize", "sensitivity", "generate"}) {
+  for (const char* command : {"run", "quantize", "sensitivity", "generate", "score"}) {
     AddDeviceOption(*app.get_subcommand(command), device);
   }
   try {

@@ -73,6 +73,12 @@ LinearShape ShapeOf(const ModelConfig& config, Linear linear) {
   return {};
 }
 
+std::vector<size_t> QuantizedWidths(const ModelConfig& config) {
+  std::vector<size_t> widths;
+  for (const Linear linear : kAllLinears) widths.push_back(ShapeOf(config, linear).in);
+  return widths;
+}
+
 Result<ModelSource> ModelSource::Open(std::shared_ptr<const Checkpoint> checkpoint,
                                       ModelConfig config) {
   ModelSource source(std::move(checkpoint), std::move(config));

@@ -36,6 +36,8 @@ struct LinearShape {
   size_t in = 0;
 };
 LinearShape ShapeOf(const ModelConfig& config, Linear linear);
+// The row lengths of the matrices that schemes quantize.
+std::vector<size_t> QuantizedWidths(const ModelConfig& config);
 
 // One decoder block before quantization, in FP32 that holds the values of its stored form.
 struct LayerSource {

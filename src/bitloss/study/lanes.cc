@@ -19,13 +19,6 @@ std::string ImportanceJson(const Calibration& calibration) {
       .dump();
 }
 
-// The row lengths of the matrices that schemes quantize.
-std::vector<size_t> QuantizedWidths(const ModelConfig& config) {
-  std::vector<size_t> widths;
-  for (const Linear linear : kAllLinears) widths.push_back(ShapeOf(config, linear).in);
-  return widths;
-}
-
 // Widths whose rows the format stores as another one, and which.
 std::map<size_t, std::string> StoredOtherwise(const Format& format, const ModelConfig& config) {
   std::map<size_t, std::string> others;

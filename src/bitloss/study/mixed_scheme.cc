@@ -24,9 +24,7 @@ Result<size_t> FindOrAdd(const std::string& text, const ModelConfig& config,
   if (Calibrates(parsed)) {
     return Unsupported("'{}' changes more than its own matrix and cannot be mixed", text);
   }
-  std::vector<size_t> widths;
-  for (const Linear linear : kAllLinears) widths.push_back(ShapeOf(config, linear).in);
-  BITLOSS_TRY(Scheme scheme, ResolveForWidths(std::move(parsed), widths));
+  BITLOSS_TRY(Scheme scheme, ResolveForWidths(std::move(parsed), QuantizedWidths(config)));
   mixed.components.push_back(std::move(scheme));
   return mixed.components.size() - 1;
 }

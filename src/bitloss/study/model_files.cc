@@ -85,20 +85,26 @@ Result<ModelFiles> OpenModel(const std::string& model) {
 
 Result<ModelFiles> OpenAnyModel(const std::string& model) {
   BITLOSS_TRY(const fs::path path, FindModel(model));
-  BITLOSS_TRY(std::unique_ptr<Checkpoint> opened, Checkpoint::Open(path));
-  const std::shared_ptr<const Checkpoint> checkpoint = std::move(opened);
-  BITLOSS_TRY(const ModelConfig config, ReadModelConfig(*checkpoint));
-  BITLOSS_TRY(const Tokenizer tokenizer, checkpoint->gguf() != nullptr
-                                             ? Tokenizer::FromGguf(*checkpoint->gguf())
+  BITLOSS_TRY(const ModelSource source, OpenModelSource(model));
+  const Checkpoint& checkpoint = source.checkpoint();
+  BITLOSS_TRY(const Tokenizer tokenizer, checkpoint.gguf() != nullptr
+                                             ? Tokenizer::FromGguf(*checkpoint.gguf())
                                              : Tokenizer::FromFolder(path));
-  BITLOSS_DO(CheckTokenizerFits(tokenizer, config));
-  BITLOSS_TRY(const ModelSource source, ModelSource::Open(checkpoint, config));
-  BITLOSS_TRY(const GenerationConfig generation, ReadGenerationConfig(*checkpoint, config));
+  BITLOSS_DO(CheckTokenizerFits(tokenizer, source.config()));
+  BITLOSS_TRY(const GenerationConfig generation, ReadGenerationConfig(checkpoint, source.config()));
   return ModelFiles{path,
                     NameOf(model, path),
                     source,
                     tokenizer,
                     {generation.eos_ids.begin(), generation.eos_ids.end()}};
+}
+
+Result<ModelSource> OpenModelSource(const std::string& model) {
+  BITLOSS_TRY(const fs::path path, FindModel(model));
+  BITLOSS_TRY(std::unique_ptr<Checkpoint> opened, Checkpoint::Open(path));
+  const std::shared_ptr<const Checkpoint> checkpoint = std::move(opened);
+  BITLOSS_TRY(const ModelConfig config, ReadModelConfig(*checkpoint));
+  return ModelSource::Open(checkpoint, config);
 }
 
 }  // namespace bitloss

@@ -33,6 +33,9 @@ Result<ModelFiles> OpenModel(const std::string& model);
 // The same, quantized or not.
 Result<ModelFiles> OpenAnyModel(const std::string& model);
 
+// The weights alone, quantized or not; the folder need not hold a tokenizer.
+Result<ModelSource> OpenModelSource(const std::string& model);
+
 // The tokenizer alone; the folder need not hold a model.
 Result<Tokenizer> OpenTokenizer(const std::string& model);
 

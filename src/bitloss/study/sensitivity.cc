@@ -42,8 +42,7 @@ Result<Inputs> OpenInputs(const SensitivityOptions& options) {
 Result<std::vector<Scheme>> ResolveSchemes(const SensitivityOptions& options,
                                            const ModelConfig& config) {
   if (options.schemes.empty()) return BadInput("no scheme to analyse; name one with --scheme");
-  std::vector<size_t> widths;
-  for (const Linear linear : kAllLinears) widths.push_back(ShapeOf(config, linear).in);
+  const std::vector<size_t> widths = QuantizedWidths(config);
   std::vector<Scheme> schemes;
   for (const std::string& text : options.schemes) {
     BITLOSS_TRY(Scheme parsed, ParseScheme(text));
