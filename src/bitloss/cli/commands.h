@@ -25,6 +25,7 @@ void AddTokenizeCommand(CLI::App& app, Action& action);
 void AddRenderCommand(CLI::App& app, Action& action);
 void AddScoreCommand(CLI::App& app, Action& action);
 void AddGenerateCommand(CLI::App& app, Action& action);
+void AddCheckCommand(CLI::App& app, Action& action);
 void AddBenchCommand(CLI::App& app, Action& action);
 
 }  // namespace bitloss

@@ -74,6 +74,7 @@ int Main(int argc, char** argv) {
   AddRenderCommand(app, action);
   AddScoreCommand(app, action);
   AddGenerateCommand(app, action);
+  AddCheckCommand(app, action);
   AddBenchCommand(app, action);
   DeviceChoice device{"auto", CudaPlugins()};
   for (const char* command : {"run", "quantize", "sensitivity", "generate", "score"}) {

@@ -54,35 +54,49 @@ std::optional<std::string_view> Select(std::string_view answer, const Check& che
   return check.scope == Scope::kFirstLine ? lines.front() : lines.back();
 }
 
-CheckOutcome Ask(const Check& check, const SuitePrompt& prompt, std::string_view answer) {
+CheckOutcome Negated(CheckOutcome outcome) {
+  if (outcome == CheckOutcome::kUndecided) return outcome;
+  return outcome == CheckOutcome::kPass ? CheckOutcome::kFail : CheckOutcome::kPass;
+}
+
+JudgedCheck Ask(const Check& check, const SuitePrompt& prompt, std::string_view answer) {
   const std::optional<std::string_view> scoped = Select(answer, check);
-  if (!scoped) return {.id = check.id, .passed = false, .evidence = "nothing to look at"};
-  const Verdict verdict = check.judge({.scoped = *scoped, .prompt = prompt.prompt});
-  return {.id = check.id, .passed = verdict.passed != check.negate, .evidence = verdict.evidence};
+  if (!scoped) return {check.id, CheckOutcome::kFail, "nothing to look at"};
+  const Judged judged = check.judge({.scoped = *scoped, .prompt = prompt.prompt});
+  return {check.id, check.negate ? Negated(judged.outcome) : judged.outcome, judged.evidence};
+}
+
+// Of the required checks: a failure decides, then what is undecided.
+CheckOutcome Together(CheckOutcome a, CheckOutcome b) {
+  if (a == CheckOutcome::kFail || b == CheckOutcome::kFail) return CheckOutcome::kFail;
+  return a == CheckOutcome::kPass ? b : a;
 }
 
 }  // namespace
 
 PromptResult CheckAnswer(const SuitePrompt& prompt, std::string_view answer) {
   BITLOSS_CHECK(!prompt.checks.empty());
-  PromptResult result{.passed = true, .score = 0.0, .checks = {}};
+  PromptResult result{.outcome = CheckOutcome::kPass, .score = 0.0, .checks = {}};
   double total = 0.0;
   double earned = 0.0;
   for (const Check& check : prompt.checks) {
     result.checks.push_back(Ask(check, prompt, Bounded(answer)));
-    const bool passed = result.checks.back().passed;
-    if (check.required && !passed) result.passed = false;
-    total += check.weight;
-    if (passed) earned += check.weight;
+    const CheckOutcome outcome = result.checks.back().outcome;
+    if (check.required) result.outcome = Together(result.outcome, outcome);
+    if (outcome != CheckOutcome::kUndecided) total += check.weight;
+    if (outcome == CheckOutcome::kPass) earned += check.weight;
   }
-  result.score = total > 0.0 ? earned / total : (result.passed ? 1.0 : 0.0);
+  result.score = total > 0.0 ? earned / total : (result.passed() ? 1.0 : 0.0);
   return result;
 }
 
 std::string EvidenceJson(const PromptResult& result) {
   Json json = Json::array();
-  for (const CheckOutcome& check : result.checks) {
-    json.push_back({{"id", check.id}, {"passed", check.passed}, {"evidence", check.evidence}});
+  for (const JudgedCheck& check : result.checks) {
+    json.push_back({{"id", check.id},
+                    {"outcome", Name(check.outcome)},
+                    {"passed", check.outcome == CheckOutcome::kPass},
+                    {"evidence", check.evidence}});
   }
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -10,28 +10,31 @@
 
 namespace bitloss {
 
-struct CheckOutcome {
+struct JudgedCheck {
   std::string id;
-  bool passed = false;
+  CheckOutcome outcome = CheckOutcome::kFail;
   std::string evidence;
 };
 
-// passed: every required check passed. This is what "success" means in a report.
-// score:  sum of the weights of the passed checks over the sum of all weights, in [0, 1]; if all
-//         weights are 0, 1 for a pass and 0 otherwise.
+// outcome: kPass if every required check passed ("success" in a report), kFail if one failed, else
+//          kUndecided.
+// score:   sum of the weights of the passed checks over the sum of all that were decided, in
+//          [0, 1]; if that is 0, 1 for a pass and 0 otherwise.
 struct PromptResult {
-  bool passed = false;
+  CheckOutcome outcome = CheckOutcome::kFail;
   double score = 0.0;
-  std::vector<CheckOutcome> checks;  // in the order of the prompt's
+  std::vector<JudgedCheck> checks;  // in the order of the prompt's
+
+  bool passed() const { return outcome == CheckOutcome::kPass; }
 };
 
 // Checks look at the first 64 KiB of the answer. A check whose scope is not in the answer (no
-// fence, no marker) has not passed, negated or not. Requires: the prompt has checks; one without is
-// not judged.
+// fence, no marker) has failed, negated or not; what is undecided is so negated too. Requires: the
+// prompt has checks; one without is not judged.
 PromptResult CheckAnswer(const SuitePrompt& prompt, std::string_view answer);
 
-// [{"id": "value", "passed": true, "evidence": "read 36"}, ...] on one line, for storing. Bytes of
-// the answer that are not UTF-8 appear as U+FFFD.
+// [{"id": "value", "outcome": "pass", "passed": true, "evidence": "read 36"}, ...] on one line, for
+// storing. Bytes of the answer that are not UTF-8 appear as U+FFFD.
 std::string EvidenceJson(const PromptResult& result);
 
 }  // namespace bitloss

@@ -24,15 +24,15 @@ TEST(CheckAnswer, PassesOnRequiredChecksAndScoresByWeight) {
       R"([{"id": "gold", "type": "contains", "value": "blue", "weight": 3},
           {"id": "short", "type": "word_count", "max": 2, "required": false}])");
   const PromptResult both = CheckAnswer(prompt, "blue sky");
-  EXPECT_TRUE(both.passed);
+  EXPECT_TRUE(both.passed());
   EXPECT_EQ(both.score, 1.0);
   const PromptResult gold_only = CheckAnswer(prompt, "the sky is blue");
-  EXPECT_TRUE(gold_only.passed);
+  EXPECT_TRUE(gold_only.passed());
   EXPECT_EQ(gold_only.score, 0.75);
   EXPECT_EQ(gold_only.checks[1].id, "short");
   EXPECT_EQ(gold_only.checks[1].evidence, "4 words");
   const PromptResult short_only = CheckAnswer(prompt, "red");
-  EXPECT_FALSE(short_only.passed);
+  EXPECT_FALSE(short_only.passed());
   EXPECT_EQ(short_only.score, 0.25);
 }
 
@@ -45,19 +45,19 @@ TEST(CheckAnswer, ScoresAPassWhenNothingHasWeight) {
 
 TEST(CheckAnswer, NegatesAVerdictButNotAMissingScope) {
   const SuitePrompt prompt = WithChecks(R"([{"id": "a", "type": "refusal", "negate": true}])");
-  EXPECT_TRUE(CheckAnswer(prompt, "Paris").passed);
-  EXPECT_FALSE(CheckAnswer(prompt, "I cannot say").passed);
+  EXPECT_TRUE(CheckAnswer(prompt, "Paris").passed());
+  EXPECT_FALSE(CheckAnswer(prompt, "I cannot say").passed());
   const SuitePrompt fenced = WithChecks(
       R"([{"id": "a", "type": "contains", "value": "x", "negate": true, "scope": "fenced"}])");
-  EXPECT_TRUE(CheckAnswer(fenced, "```\ny\n```").passed);
-  EXPECT_FALSE(CheckAnswer(fenced, "y").passed);
+  EXPECT_TRUE(CheckAnswer(fenced, "```\ny\n```").passed());
+  EXPECT_FALSE(CheckAnswer(fenced, "y").passed());
 }
 
 TEST(CheckAnswer, LooksAtTheScopeOnly) {
   const auto passes = [](std::string_view scope, std::string_view answer) {
     const SuitePrompt prompt = WithChecks(R"([{"id": "a", "type": "equals", "value": "yes", )" +
                                           std::string(scope) + "}]");
-    return CheckAnswer(prompt, answer).passed;
+    return CheckAnswer(prompt, answer).passed();
   };
   EXPECT_TRUE(passes(R"("scope": "first_line")", "\nyes\nno"));
   EXPECT_FALSE(passes(R"("scope": "first_line")", "no\nyes"));
@@ -73,20 +73,20 @@ TEST(CheckAnswer, LooksAtTheScopeOnly) {
 
 TEST(CheckAnswer, ComparesWithThePromptOfTheAnswer) {
   const SuitePrompt prompt = WithChecks(R"([{"id": "a", "type": "max_copy", "max_words": 1}])");
-  EXPECT_FALSE(CheckAnswer(prompt, "The question").passed);
-  EXPECT_TRUE(CheckAnswer(prompt, "A question").passed);
+  EXPECT_FALSE(CheckAnswer(prompt, "The question").passed());
+  EXPECT_TRUE(CheckAnswer(prompt, "A question").passed());
 }
 
 TEST(CheckAnswer, TellsItsEvidenceAsJson) {
   const SuitePrompt prompt = WithChecks(R"([{"id": "a", "type": "numeric", "gold": 36}])");
   EXPECT_EQ(EvidenceJson(CheckAnswer(prompt, "36")),
-            R"([{"id":"a","passed":true,"evidence":"read 36"}])");
+            R"([{"id":"a","outcome":"pass","passed":true,"evidence":"read 36"}])");
 }
 
 TEST(CheckAnswer, BoundsWhatItReads) {
   const SuitePrompt prompt = WithChecks(R"([{"id": "a", "type": "contains", "value": "end"}])");
-  EXPECT_FALSE(CheckAnswer(prompt, std::string(100000, 'x') + "end").passed);
-  EXPECT_FALSE(CheckAnswer(prompt, std::string(65535, 'x') + "é").passed);
+  EXPECT_FALSE(CheckAnswer(prompt, std::string(100000, 'x') + "end").passed());
+  EXPECT_FALSE(CheckAnswer(prompt, std::string(65535, 'x') + "é").passed());
 }
 
 }  // namespace

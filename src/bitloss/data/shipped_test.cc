@@ -30,8 +30,9 @@ bool HasContentCheck(const SuitePrompt& prompt) {
 std::string Explain(const SuitePrompt& prompt, std::string_view answer) {
   std::string out = prompt.id + " on \"" + std::string(answer) + "\":";
   const PromptResult result = CheckAnswer(prompt, answer);
-  for (const CheckOutcome& check : result.checks) {
-    out += " " + check.id + (check.passed ? "+" : "-") + " (" + check.evidence + ")";
+  for (const JudgedCheck& check : result.checks) {
+    out += " " + check.id + (check.outcome == CheckOutcome::kPass ? "+" : "-") + " (" +
+           check.evidence + ")";
   }
   return out;
 }
@@ -65,7 +66,7 @@ TEST_P(ShippedSuite, PassesItsReferencesInFull) {
   for (const SuitePrompt& prompt : suite.prompts) {
     ASSERT_FALSE(prompt.references.empty()) << prompt.id;
     for (const std::string& reference : prompt.references) {
-      EXPECT_TRUE(CheckAnswer(prompt, reference).passed) << Explain(prompt, reference);
+      EXPECT_TRUE(CheckAnswer(prompt, reference).passed()) << Explain(prompt, reference);
       EXPECT_EQ(CheckAnswer(prompt, reference).score, 1.0) << Explain(prompt, reference);
     }
   }
@@ -74,8 +75,8 @@ TEST_P(ShippedSuite, PassesItsReferencesInFull) {
 TEST_P(ShippedSuite, FailsAnEmptyAnswerAndItsOwnQuestion) {
   const Suite suite = Open(GetParam());
   for (const SuitePrompt& prompt : suite.prompts) {
-    EXPECT_FALSE(CheckAnswer(prompt, "").passed) << prompt.id;
-    EXPECT_FALSE(CheckAnswer(prompt, "I do not know.").passed) << prompt.id;
+    EXPECT_FALSE(CheckAnswer(prompt, "").passed()) << prompt.id;
+    EXPECT_FALSE(CheckAnswer(prompt, "I do not know.").passed()) << prompt.id;
   }
 }
 
@@ -96,10 +97,11 @@ TEST(Core96, FailsEveryContentCheckOnAWrongAnswer) {
     const SuitePrompt& prompt = suite.prompts[i];
     for (const Json& wrong : json.value()["prompts"][i]["x-wrong"]) {
       const PromptResult result = CheckAnswer(prompt, wrong.get<std::string>());
-      EXPECT_FALSE(result.passed) << Explain(prompt, wrong.get<std::string>());
+      EXPECT_FALSE(result.passed()) << Explain(prompt, wrong.get<std::string>());
       for (size_t c = 0; c < prompt.checks.size(); ++c) {
         if (prompt.checks[c].type->kind != CheckKind::kContent) continue;
-        EXPECT_FALSE(result.checks[c].passed) << Explain(prompt, wrong.get<std::string>());
+        EXPECT_FALSE(result.checks[c].outcome == CheckOutcome::kPass)
+            << Explain(prompt, wrong.get<std::string>());
       }
     }
   }
@@ -110,7 +112,7 @@ TEST(Core96, DoesNotGiveItsAnswersAway) {
   size_t echoes_that_pass = 0;
   const Suite suite = Open("core96");
   for (const SuitePrompt& prompt : suite.prompts) {
-    echoes_that_pass += CheckAnswer(prompt, prompt.prompt).passed ? 1 : 0;
+    echoes_that_pass += CheckAnswer(prompt, prompt.prompt).passed() ? 1 : 0;
   }
   EXPECT_LE(echoes_that_pass, 20u);
 }

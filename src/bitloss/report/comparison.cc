@@ -74,9 +74,9 @@ std::vector<Record> Union(std::span<const ReportData> reports,
 
 // With Wilson's interval of the share.
 Cell PassedCell(const PromptCounts& counts) {
-  if (counts.num_checked == 0) return {};
-  const Interval share = WilsonInterval(counts.num_passed, counts.num_checked);
-  return {fmt::format("{}/{}", counts.num_passed, counts.num_checked),
+  if (counts.num_decided() == 0) return {};
+  const Interval share = WilsonInterval(counts.num_passed, counts.num_decided());
+  return {fmt::format("{}/{}", counts.num_passed, counts.num_decided()),
           fmt::format("[{:.0f}, {:.0f}] %", 100 * share.low, 100 * share.high)};
 }
 

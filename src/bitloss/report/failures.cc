@@ -94,8 +94,8 @@ bool AnyShows(const ReportData& report, size_t suite, const Kind& kind) {
 
 std::vector<Cell> OutcomeCells(const ReportData& report, const SuiteResult& suite, bool baseline) {
   const PromptCounts& counts = suite.counts;
-  std::vector<Cell> cells = {{fmt::format("{}/{}", counts.num_passed, counts.num_checked),
-                              ShareNote(counts.num_passed, counts.num_checked)}};
+  std::vector<Cell> cells = {{fmt::format("{}/{}", counts.num_passed, counts.num_decided()),
+                              ShareNote(counts.num_passed, counts.num_decided())}};
   const PairedTable table = counts.Outcomes();
   if (baseline || table.Total() == 0) {
     cells.resize(7);

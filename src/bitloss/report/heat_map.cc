@@ -16,13 +16,14 @@ namespace {
 constexpr double kEnoughPassed = 0.3;
 
 bool CannotLose(const PromptCounts& baseline) {
-  return baseline.num_checked > 0 && static_cast<double>(baseline.num_passed) <
-                                         kEnoughPassed * static_cast<double>(baseline.num_checked);
+  return baseline.num_decided() > 0 &&
+         static_cast<double>(baseline.num_passed) <
+             kEnoughPassed * static_cast<double>(baseline.num_decided());
 }
 
 std::string HeatCell(const PromptCounts& counts) {
   const std::string passed = counts.num_checked > 0
-                                 ? fmt::format("{}/{}", counts.num_passed, counts.num_checked)
+                                 ? fmt::format("{}/{}", counts.num_passed, counts.num_decided())
                                  : fmt::format("{}/{}", counts.num_completed, counts.num_prompts);
   if (!counts.answer_kl) return fmt::format("<td class=\"num\">{}</td>", passed);
   const Estimate& kl = *counts.answer_kl;

@@ -31,6 +31,7 @@ std::string Chip(const char* css_class, std::string_view text) {
 std::string CheckChip(const AnswerResult& answer) {
   if (!answer.completed()) return Chip("failed", "error");
   if (!answer.answer.check) return {};
+  if (answer.undecided()) return Chip("undecided", "undecided");
   return answer.passed() ? Chip("passed", "passed") : Chip("failed", "not passed");
 }
 

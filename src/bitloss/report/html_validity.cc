@@ -87,11 +87,11 @@ std::string Categories(const ReportData& report) {
   std::string names;
   for (const SuiteResult& suite : report.lanes[0].suites) {
     for (const CategoryResult& category : suite.categories) {
-      const auto checked = static_cast<double>(category.counts.num_checked);
+      const auto checked = static_cast<double>(category.counts.num_decided());
       const auto passed = static_cast<double>(category.counts.num_passed);
       if (checked == 0 || passed >= kEnough * checked) continue;
       names += fmt::format("{}{} ({}/{})", names.empty() ? "" : ", ", category.name,
-                           category.counts.num_passed, category.counts.num_checked);
+                           category.counts.num_passed, category.counts.num_decided());
     }
   }
   if (names.empty()) return {};

@@ -192,7 +192,10 @@ void SetCounts(Json& json, const PromptCounts& counts, bool baseline, Timings ti
   json["prompts"] = counts.num_prompts;
   json["completed"] = counts.num_completed;
   json["checked"] = counts.num_checked;
-  if (counts.num_checked > 0) json["passed"] = counts.num_passed;
+  if (counts.num_checked > 0) {
+    json["passed"] = counts.num_passed;
+    json["undecided"] = counts.num_undecided;
+  }
   if (!baseline) {
     if (counts.num_checked > 0) {
       json["regressions"] = counts.num_regressions;

@@ -44,9 +44,9 @@ std::string TextMetrics(const ReportData& report, const TextResult& text) {
 
 std::string SuiteMetrics(const ReportData& report, const SuiteResult& suite) {
   const SuiteRecord& record = report.manifest.suites[suite.suite];
-  if (suite.counts.num_checked == 0) return {};
-  const double share =
-      static_cast<double>(suite.counts.num_passed) / static_cast<double>(suite.counts.num_checked);
+  if (suite.counts.num_decided() == 0) return {};
+  const double share = static_cast<double>(suite.counts.num_passed) /
+                       static_cast<double>(suite.counts.num_decided());
   return fmt::format(
              "  - task:\n      type: text-generation\n    dataset:\n      type: {}\n      name: "
              "{}\n"

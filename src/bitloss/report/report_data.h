@@ -110,6 +110,7 @@ struct TextResult {
 
 enum class Outcome {
   kUnchecked,  // the prompt has no checks, or one of the two answers is missing
+  kUndecided,  // the checks cannot decide one of the two: neither lost nor regained
   kBothPass,
   kRegression,  // the baseline passes, the lane does not
   kRecovery,    // the other way round
@@ -128,6 +129,7 @@ struct AnswerResult {
   // Mean -ln p of its tokens in the baseline: high where a fluent answer is an odd one.
   std::optional<double> baseline_loss;
   bool passed() const { return answer.check && answer.check->passed; }
+  bool undecided() const { return answer.check && answer.check->undecided; }
   bool completed() const { return answer.finish != FinishReason::kError; }
 };
 
@@ -136,12 +138,15 @@ struct PromptCounts {
   uint64_t num_prompts = 0;
   uint64_t num_completed = 0;  // ended by itself or by the limit, without an error
   uint64_t num_checked = 0;    // have a machine check
+  uint64_t num_undecided = 0;  // of those checked, what the checks cannot decide
   uint64_t num_passed = 0;
+  // What `num_passed` is counted among.
+  uint64_t num_decided() const { return num_checked - num_undecided; }
   // Against the baseline; of the baseline itself all are zero and are not reported.
   uint64_t num_regressions = 0;
   uint64_t num_recoveries = 0;
   uint64_t num_identical = 0;
-  uint64_t num_compared = 0;         // checked in both: what regressions are counted among
+  uint64_t num_compared = 0;         // decided in both: what regressions are counted among
   uint64_t num_baseline_passed = 0;  // among those
   // Where the baseline passes less than 30% a lane has little left to lose.
   bool CanShowRegressions() const;

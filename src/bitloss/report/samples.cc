@@ -77,6 +77,7 @@ std::optional<double> PassChange(const std::map<uint32_t, const Answer*>& before
   for (const auto& [sample, answer] : after) {
     const auto base = before.find(sample);
     if (base == before.end() || !base->second->check || !answer->check) continue;
+    if (base->second->check->undecided || answer->check->undecided) continue;
     change += int{answer->check->passed} - int{base->second->check->passed};
     ++count;
   }

@@ -21,6 +21,10 @@ const TokenScores* FindScores(const LaneAnswers& lane, size_t prompt) {
 // A prompt with checks whose answer failed to come is not passed, so one side's check is enough.
 Outcome Compare(const Answer* baseline, const Answer& ours) {
   if (baseline == nullptr || (!baseline->check && !ours.check)) return Outcome::kUnchecked;
+  const auto undecided = [](const Answer& answer) {
+    return answer.check && answer.check->undecided;
+  };
+  if (undecided(*baseline) || undecided(ours)) return Outcome::kUndecided;
   const bool before = baseline->check && baseline->check->passed;
   const bool after = ours.check && ours.check->passed;
   if (before) return after ? Outcome::kBothPass : Outcome::kRegression;
@@ -81,10 +85,13 @@ void CountOutcome(const AnswerResult& answer, PromptCounts& counts) {
   counts.num_completed += answer.completed() ? 1 : 0;
   const bool checked = answer.answer.check || answer.outcome != Outcome::kUnchecked;
   counts.num_checked += checked ? 1 : 0;
+  counts.num_undecided += answer.undecided() ? 1 : 0;
   counts.num_passed += answer.passed() ? 1 : 0;
   const bool was_passed =
       answer.outcome == Outcome::kBothPass || answer.outcome == Outcome::kRegression;
-  counts.num_compared += answer.outcome != Outcome::kUnchecked ? 1 : 0;
+  const bool compared =
+      answer.outcome != Outcome::kUnchecked && answer.outcome != Outcome::kUndecided;
+  counts.num_compared += compared ? 1 : 0;
   counts.num_baseline_passed += was_passed ? 1 : 0;
   counts.num_regressions += answer.outcome == Outcome::kRegression ? 1 : 0;
   counts.num_recoveries += answer.outcome == Outcome::kRecovery ? 1 : 0;

@@ -69,9 +69,12 @@ std::string CountOf(uint64_t part, uint64_t whole) { return fmt::format("{}/{}",
 
 Cell PassedCell(const PromptCounts& counts, bool baseline) {
   if (counts.num_checked == 0) return {};
-  Cell cell{CountOf(counts.num_passed, counts.num_checked), ""};
+  Cell cell{CountOf(counts.num_passed, counts.num_decided()), ""};
   if (!baseline) {
     cell.note = fmt::format("lost {}, regained {}", counts.num_regressions, counts.num_recoveries);
+  }
+  if (counts.num_undecided > 0) {
+    cell.note += fmt::format("{}{} undecided", cell.note.empty() ? "" : ", ", counts.num_undecided);
   }
   return cell;
 }
@@ -195,10 +198,13 @@ Table CategoryTable(const ReportData& report, size_t suite) {
     std::vector<Cell> row = {{results[0]->categories[c].name, ""}};
     for (const SuiteResult* result : results) {
       const PromptCounts& counts = result->categories[c].counts;
-      Cell cell{counts.num_checked > 0 ? CountOf(counts.num_passed, counts.num_checked)
+      Cell cell{counts.num_checked > 0 ? CountOf(counts.num_passed, counts.num_decided())
                                        : CountOf(counts.num_completed, counts.num_prompts),
                 ""};
       if (!counts.CanShowRegressions()) cell.note = "the baseline passes too few to lose any; ";
+      if (counts.num_undecided > 0) {
+        cell.note += fmt::format("{} undecided; ", counts.num_undecided);
+      }
       if (counts.answer_kl) cell.note += "KL " + FormatDivergence(counts.answer_kl->value);
       row.push_back(std::move(cell));
     }

@@ -157,7 +157,8 @@ enum class FinishReason { kEos = 0, kLimit = 1, kError = 2 };  // on disk: never
 
 struct CheckResult {
   bool passed = false;          // every required check passed
-  double score = 0.0;           // weighted share of checks passed, in [0, 1]
+  bool undecided = false;       // no required check failed, but one could not decide; not `passed`
+  double score = 0.0;           // weighted share of decided checks passed, in [0, 1]
   std::string evidence = "[]";  // JSON array text: [{"id": "value", "passed": false, "evidence":
                                 // "found 35"}, ...], one for each check
   bool operator==(const CheckResult&) const = default;

@@ -10,6 +10,15 @@ namespace {
 
 constexpr uint64_t kVersionWithScripts = 4;
 
+// The column `passed`; 0 failed.
+constexpr uint64_t kPassed = 1;
+constexpr uint64_t kUndecided = 2;
+
+uint64_t PassedColumn(const CheckResult& check) {
+  if (check.undecided) return kUndecided;
+  return check.passed ? kPassed : 0;
+}
+
 Status InsertAnswer(const Database& database, const Answer& answer) {
   BITLOSS_TRY(Query query,
               database.Prepare("INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
@@ -58,7 +67,7 @@ void BindAnswer(Query& query, const Answer& answer) {
   query.Bind(answer.text).Bind(AsBlob(answer.token_ids));
   query.Bind(static_cast<uint64_t>(answer.finish)).Bind(answer.error);
   if (answer.check) {
-    query.Bind(uint64_t{answer.check->passed}).Bind(answer.check->score);
+    query.Bind(PassedColumn(*answer.check)).Bind(answer.check->score);
     query.Bind(answer.check->evidence);
   } else {
     query.BindNull().BindNull().BindNull();
@@ -75,7 +84,10 @@ Result<Answer> ReadAnswer(const Query& query, int first, size_t lane, size_t sui
   answer.finish = static_cast<FinishReason>(finish);
   answer.error = query.Text(first + 3);
   if (!query.IsNull(first + 4)) {
-    answer.check = CheckResult{.passed = query.Integer(first + 4) != 0,
+    const uint64_t passed = query.Integer(first + 4);
+    if (passed > kUndecided) return BadInput("answer {} has an unknown outcome {}", prompt, passed);
+    answer.check = CheckResult{.passed = passed == kPassed,
+                               .undecided = passed == kUndecided,
                                .score = query.Real(first + 5),
                                .evidence = query.Text(first + 6)};
   }

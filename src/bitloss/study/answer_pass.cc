@@ -158,7 +158,10 @@ Answer ToAnswer(Generated generated, const StudySuite& suite, size_t prompt_inde
     const std::string scored =
         ScoredText(answer.token_ids, answer.text, suite.thinking[prompt_index], tokenizer);
     const PromptResult result = CheckAnswer(prompt, scored);
-    answer.check = CheckResult{result.passed, result.score, EvidenceJson(result)};
+    answer.check = CheckResult{.passed = result.passed(),
+                               .undecided = result.outcome == CheckOutcome::kUndecided,
+                               .score = result.score,
+                               .evidence = EvidenceJson(result)};
   }
   return answer;
 }

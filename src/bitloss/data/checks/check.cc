@@ -36,6 +36,11 @@ constexpr std::array kCheckTypes = {
 
 }  // namespace
 
+std::string_view Name(CheckOutcome outcome) {
+  constexpr std::array<std::string_view, 3> kNames = {"fail", "pass", "undecided"};
+  return kNames[static_cast<size_t>(outcome)];
+}
+
 std::span<const CheckType> CheckTypes() { return kCheckTypes; }
 
 const CheckType* FindCheckType(std::string_view name) {

@@ -2,8 +2,8 @@
 // loaded, then asked of any number of answers.
 //
 // Answers are written by a model and are not trusted: patterns run with limits, JSON is parsed
-// strictly, nothing is executed. A check never fails to answer; what it could not decide (a pattern
-// that hit its limit, a marker that is not there) has not passed, and its evidence says why.
+// strictly, nothing is executed. A check never fails to answer; what it cannot decide (a pattern
+// that hit its limit, code that is not understood) is undecided, and its evidence says why.
 #ifndef BITLOSS_DATA_CHECKS_CHECK_H_
 #define BITLOSS_DATA_CHECKS_CHECK_H_
 
@@ -23,12 +23,27 @@ struct AnswerView {
   std::string_view prompt;  // what was asked; `max_copy` compares with it
 };
 
-struct Verdict {
-  bool passed = false;
+// What a check makes of an answer. Undecided: neither can be said without running or understanding
+// the answer; it counts neither as passed nor as lost.
+enum class CheckOutcome { kFail, kPass, kUndecided };
+
+// "fail", "pass", "undecided".
+std::string_view Name(CheckOutcome outcome);
+
+struct Judged {
+  CheckOutcome outcome = CheckOutcome::kFail;
   std::string evidence;  // what was found, as short as it can be; one line
+
+  bool passed() const { return outcome == CheckOutcome::kPass; }
 };
 
-using Judge = std::function<Verdict(const AnswerView&)>;
+// Passed where `holds`, failed where not.
+inline Judged Decide(bool holds, std::string evidence) {
+  return {holds ? CheckOutcome::kPass : CheckOutcome::kFail, std::move(evidence)};
+}
+inline Judged Undecided(std::string why) { return {CheckOutcome::kUndecided, std::move(why)}; }
+
+using Judge = std::function<Judged(const AnswerView&)>;
 
 // Whether passing says that the answer is right, or only that it has the form asked for.
 enum class CheckKind { kContent, kForm };

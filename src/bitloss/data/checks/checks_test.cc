@@ -23,8 +23,8 @@ Result<Judge> Compile(std::string_view type, std::string_view json) {
   return judge;
 }
 
-Verdict Ask(std::string_view type, std::string_view json, std::string_view answer,
-            std::string_view prompt = "") {
+Judged Ask(std::string_view type, std::string_view json, std::string_view answer,
+           std::string_view prompt = "") {
   const Result<Judge> judge = Compile(type, json);
   EXPECT_TRUE(judge.ok()) << judge.error().message;
   return judge.value()({.scoped = answer, .prompt = prompt});
@@ -32,7 +32,7 @@ Verdict Ask(std::string_view type, std::string_view json, std::string_view answe
 
 bool Passes(std::string_view type, std::string_view json, std::string_view answer,
             std::string_view prompt = "") {
-  return Ask(type, json, answer, prompt).passed;
+  return Ask(type, json, answer, prompt).passed();
 }
 
 std::string ErrorOf(std::string_view type, std::string_view json) {
@@ -86,9 +86,9 @@ TEST(Contains, CanAskForWholeWords) {
 TEST(ContainsAll, NeedsOneSpellingOfEach) {
   constexpr std::string_view kJson = R"({"values": [["solid", "ice"], "gas"]})";
   EXPECT_TRUE(Passes("contains_all", kJson, "Ice and gas"));
-  const Verdict verdict = Ask("contains_all", kJson, "solid");
-  EXPECT_FALSE(verdict.passed);
-  EXPECT_EQ(verdict.evidence, "missing: gas");
+  const Judged judged = Ask("contains_all", kJson, "solid");
+  EXPECT_FALSE(judged.passed());
+  EXPECT_EQ(judged.evidence, "missing: gas");
 }
 
 TEST(ContainsAny, CountsToItsMinimum) {
@@ -120,9 +120,9 @@ TEST(StartsAndEndsWith, LookAtTheEdges) {
 TEST(Regex, FindsAnywhereAndGivesUpInsteadOfHanging) {
   EXPECT_TRUE(Passes("regex", R"x({"pattern": "(?m)^Answer: -?[0-9.]+$"})x", "so\nAnswer: 36\n"));
   EXPECT_FALSE(Passes("regex", R"x({"pattern": "^a$"})x", "b"));
-  const Verdict verdict = Ask("regex", R"x({"pattern": "^(a|a?)+$"})x", std::string(60, 'a') + "b");
-  EXPECT_FALSE(verdict.passed);
-  EXPECT_THAT(verdict.evidence, HasSubstr("gave up"));
+  const Judged judged = Ask("regex", R"x({"pattern": "^(a|a?)+$"})x", std::string(60, 'a') + "b");
+  EXPECT_FALSE(judged.passed());
+  EXPECT_THAT(judged.evidence, HasSubstr("gave up"));
 }
 
 TEST(Choice, NeedsTheGoldLabelAlone) {

@@ -103,12 +103,12 @@ Result<Judge> CompileChoice(Fields& fields) {
       return fields.Bad("labels", "an empty label or alias");
     }
   }
-  return Judge([normalization, labels, gold, exclusive](const AnswerView& answer) -> Verdict {
+  return Judge([normalization, labels, gold, exclusive](const AnswerView& answer) -> Judged {
     const auto counts = CountMentions(Normalize(answer.scoped, normalization), labels);
     std::string named;
     for (const auto& [name, count] : counts) named += (named.empty() ? "" : ", ") + name;
     const bool passed = counts.contains(gold) && (!exclusive || counts.size() == 1);
-    return {passed, named.empty() ? "no label named" : "named: " + Excerpt(named)};
+    return Decide(passed, named.empty() ? "no label named" : "named: " + Excerpt(named));
   });
 }
 

@@ -10,12 +10,12 @@ Result<Judge> CompileChrf(Fields& fields) {
   BITLOSS_TRY(const std::vector<std::string> references, fields.Strings("references"));
   BITLOSS_TRY(const double min, fields.Number("min"));
   if (!(min > 0.0 && min <= 1.0)) return fields.Bad("min", "must be in (0, 1]");
-  return Judge([references, min](const AnswerView& answer) -> Verdict {
+  return Judge([references, min](const AnswerView& answer) -> Judged {
     double best = 0.0;
     for (const std::string& reference : references) {
       best = std::max(best, ChrF2(answer.scoped, reference) / 100);
     }
-    return {best >= min, fmt::format("chrF2 {:.3f}", best)};
+    return Decide(best >= min, fmt::format("chrF2 {:.3f}", best));
   });
 }
 

@@ -184,10 +184,10 @@ Result<Judge> CompileCode(Fields& fields) {
   BITLOSS_TRY(wanted.identifiers, fields.StringsOr("identifiers", {}));
   BITLOSS_TRY(wanted.signature, fields.StringOr("signature", ""));
   BITLOSS_TRY(wanted.placeholders_allowed, fields.BoolOr("allow_placeholders", false));
-  return Judge([wanted](const AnswerView& answer) -> Verdict {
+  return Judge([wanted](const AnswerView& answer) -> Judged {
     const auto block = FirstFencedBlock(answer.scoped);
     const std::string fault = FindFault(block.value_or(answer.scoped), wanted);
-    return {fault.empty(), fault.empty() ? "looks whole" : fault};
+    return Decide(fault.empty(), fault.empty() ? "looks whole" : fault);
   });
 }
 

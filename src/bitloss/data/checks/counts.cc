@@ -74,9 +74,9 @@ Result<Judge> CompileCount(Fields& fields, size_t (*count)(std::string_view),
   const uint64_t low = exact.value_or(min.value_or(0));
   const uint64_t high = exact.value_or(max.value_or(std::numeric_limits<uint64_t>::max()));
   if (low > high) return fields.Bad("min", "is larger than 'max'");
-  return Judge([=](const AnswerView& answer) -> Verdict {
+  return Judge([=](const AnswerView& answer) -> Judged {
     const size_t found = count(answer.scoped);
-    return {found >= low && found <= high, fmt::format("{} {}", found, things)};
+    return Decide(found >= low && found <= high, fmt::format("{} {}", found, things));
   });
 }
 

@@ -103,11 +103,11 @@ Result<Judge> CompileJson(Fields& fields) {
   BITLOSS_TRY(const Fence fence, ReadFence(fields));
   BITLOSS_TRY(const KeyTypes keys, ReadKeys(fields));
   BITLOSS_TRY(const bool exact, fields.BoolOr("exact_keys", false));
-  return Judge([fence, keys, exact](const AnswerView& answer) -> Verdict {
+  return Judge([fence, keys, exact](const AnswerView& answer) -> Judged {
     const Document document = ReadDocument(answer.scoped, fence);
-    if (!document.json) return {false, document.how};
+    if (!document.json) return Decide(false, document.how);
     const std::string fault = FindKeyFault(*document.json, keys, exact);
-    return {fault.empty(), fault.empty() ? "valid, " + document.how : fault};
+    return Decide(fault.empty(), fault.empty() ? "valid, " + document.how : fault);
   });
 }
 
@@ -130,17 +130,17 @@ Result<Judge> CompileJsonValue(Fields& fields) {
     return fields.Bad("any_of", "an array of at least one value is expected");
   }
   const Json wanted = any_of != nullptr ? *any_of : Json::array({*equals});
-  return Judge([=](const AnswerView& answer) -> Verdict {
+  return Judge([=](const AnswerView& answer) -> Judged {
     const Document document = ReadDocument(answer.scoped, fence);
-    if (!document.json) return {false, document.how};
+    if (!document.json) return Decide(false, document.how);
     try {
       const Json& found = document.json->at(pointer);
       const bool passed = std::any_of(wanted.begin(), wanted.end(), [&](const Json& accepted) {
         return SameValue(found, accepted, normalization);
       });
-      return {passed, "found: " + Excerpt(found.dump())};
+      return Decide(passed, "found: " + Excerpt(found.dump()));
     } catch (const Json::exception&) {
-      return {false, "nothing at '" + Excerpt(path) + "'"};
+      return Decide(false, "nothing at '" + Excerpt(path) + "'");
     }
   });
 }

@@ -19,18 +19,18 @@ bool Fits(int32_t letter, bool first, Case wanted) {
   return !first || !lower;
 }
 
-Verdict JudgeCase(std::string_view text, Case wanted) {
+Judged JudgeCase(std::string_view text, Case wanted) {
   size_t letters = 0;
   for (const std::string_view word : Words(text)) {
     bool first = true;
     for (const CodePoint& c : CodePoints(word)) {
       if (utf8proc_tolower(c.value) == utf8proc_toupper(c.value)) continue;
       ++letters;
-      if (!Fits(c.value, first, wanted)) return {false, "not so: " + Excerpt(word)};
+      if (!Fits(c.value, first, wanted)) return Decide(false, "not so: " + Excerpt(word));
       first = false;
     }
   }
-  return {letters > 0, letters > 0 ? fmt::format("{} letters", letters) : "no letters"};
+  return Decide(letters > 0, letters > 0 ? fmt::format("{} letters", letters) : "no letters");
 }
 
 // Non-overlapping matches. A pattern for one letter never gives up.
@@ -52,7 +52,7 @@ Result<Judge> CompileCase(Fields& fields) {
   constexpr std::string_view kModes[] = {"upper", "lower", "title"};
   BITLOSS_TRY(const std::string named, fields.String("mode"));
   BITLOSS_TRY(const size_t mode, fields.OneOf("mode", kModes, 0));
-  return Judge([mode](const AnswerView& answer) -> Verdict {
+  return Judge([mode](const AnswerView& answer) -> Judged {
     return JudgeCase(answer.scoped, static_cast<Case>(mode));
   });
 }
@@ -70,12 +70,12 @@ Result<Judge> CompileScript(Fields& fields) {
   const Result<BoundedRegex> any = BoundedRegex::Compile("\\p{L}");
   BITLOSS_CHECK(any.ok());
   return Judge([inside = wanted.value(), letter = any.value(),
-                min_share](const AnswerView& answer) -> Verdict {
+                min_share](const AnswerView& answer) -> Judged {
     const size_t letters = CountMatches(letter, answer.scoped);
-    if (letters == 0) return {false, "no letters"};
+    if (letters == 0) return Decide(false, "no letters");
     const size_t found = CountMatches(inside, answer.scoped);
     const double share = static_cast<double>(found) / static_cast<double>(letters);
-    return {share >= min_share, fmt::format("{} of {} letters", found, letters)};
+    return Decide(share >= min_share, fmt::format("{} of {} letters", found, letters));
   });
 }
 

@@ -58,19 +58,20 @@ std::optional<double> FinalNumber(std::string_view text, const Options& options)
   return numbers.back().value;
 }
 
-Verdict JudgeAnywhere(std::string_view text, const Options& options) {
+Judged JudgeAnywhere(std::string_view text, const Options& options) {
   for (const WrittenNumber& number : FindNumbers(text)) {
     if (options.Accepts(number.value)) {
-      return {true, fmt::format("found {}",
-                                Excerpt(text.substr(number.begin, number.end - number.begin)))};
+      return Decide(
+          true,
+          fmt::format("found {}", Excerpt(text.substr(number.begin, number.end - number.begin))));
     }
   }
-  return {false, fmt::format("no number is {}", options.gold)};
+  return Decide(false, fmt::format("no number is {}", options.gold));
 }
 
-Verdict JudgeNumber(std::optional<double> value, const Options& options) {
-  if (!value) return {false, "no number"};
-  return {options.Accepts(*value), fmt::format("read {}", *value)};
+Judged JudgeNumber(std::optional<double> value, const Options& options) {
+  if (!value) return Decide(false, "no number");
+  return Decide(options.Accepts(*value), fmt::format("read {}", *value));
 }
 
 }  // namespace
@@ -87,13 +88,13 @@ Result<Judge> CompileNumeric(Fields& fields) {
   if (!(options.abs_tol >= 0.0)) return fields.Bad("abs_tol", "must not be negative");
   if (!(options.rel_tol >= 0.0)) return fields.Bad("rel_tol", "must not be negative");
   if (options.marker.empty()) return fields.Bad("marker", "must not be empty");
-  return Judge([options](const AnswerView& answer) -> Verdict {
+  return Judge([options](const AnswerView& answer) -> Judged {
     if (options.where == Where::kAnywhere) return JudgeAnywhere(answer.scoped, options);
     if (options.where == Where::kFinal) {
       return JudgeNumber(FinalNumber(answer.scoped, options), options);
     }
     const auto marked = AfterLast(answer.scoped, options.marker);
-    if (!marked) return {false, "no '" + Excerpt(options.marker) + "'"};
+    if (!marked) return Decide(false, "no '" + Excerpt(options.marker) + "'");
     return JudgeNumber(FirstNumber(*marked), options);
   });
 }

@@ -9,18 +9,18 @@ Result<Judge> CompileRegex(Fields& fields) {
   BITLOSS_TRY(const std::string pattern, fields.String("pattern"));
   Result<BoundedRegex> regex = BoundedRegex::Compile(pattern);
   if (!regex.ok()) return fields.Bad("pattern", regex.error().message);
-  return Judge([compiled = regex.value()](const AnswerView& answer) -> Verdict {
+  return Judge([compiled = regex.value()](const AnswerView& answer) -> Judged {
     const BoundedRegex::Found found = compiled.Search(answer.scoped);
     switch (found.outcome) {
       case BoundedRegex::Outcome::kFound:
-        return {true,
-                "matched: " + Excerpt(answer.scoped.substr(found.begin, found.end - found.begin))};
+        return Decide(true, "matched: " + Excerpt(answer.scoped.substr(found.begin,
+                                                                       found.end - found.begin)));
       case BoundedRegex::Outcome::kNotFound:
-        return {false, "no match"};
+        return Decide(false, "no match");
       case BoundedRegex::Outcome::kGaveUp:
         break;
     }
-    return {false, "gave up: the pattern needs too many steps on this text"};
+    return Undecided("gave up: the pattern needs too many steps on this text");
   });
 }
 

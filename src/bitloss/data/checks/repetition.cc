@@ -46,11 +46,11 @@ Result<Judge> CompileMaxCopy(Fields& fields) {
   BITLOSS_TRY(const std::optional<uint64_t> max_words, fields.Count("max_words"));
   if (!max_words) return fields.Bad("max_words", "missing; a whole number is expected");
   BITLOSS_TRY(const std::string source, fields.StringOr("source", ""));
-  return Judge([max = *max_words, source](const AnswerView& answer) -> Verdict {
+  return Judge([max = *max_words, source](const AnswerView& answer) -> Judged {
     const Run run = LongestCommonRun(
         ComparableWords(answer.scoped),
         ComparableWords(source.empty() ? answer.prompt : std::string_view(source)));
-    return {run.length <= max, fmt::format("copies {} words", run.length)};
+    return Decide(run.length <= max, fmt::format("copies {} words", run.length));
   });
 }
 
@@ -61,9 +61,9 @@ Result<Judge> CompileNoRepeat(Fields& fields) {
   const uint64_t n = ngram.value_or(4);
   if (n < 1 || n > 64) return fields.Bad("ngram", "must be between 1 and 64");
   if (!(max_share >= 0.0 && max_share < 1.0)) return fields.Bad("max_share", "must be in [0, 1)");
-  return Judge([n, max_share](const AnswerView& answer) -> Verdict {
+  return Judge([n, max_share](const AnswerView& answer) -> Judged {
     const std::vector<std::string> words = ComparableWords(answer.scoped);
-    if (words.size() < n) return {true, "too short to repeat itself"};
+    if (words.size() < n) return Decide(true, "too short to repeat itself");
     std::set<std::vector<std::string>> distinct;
     const size_t all = words.size() - n + 1;
     for (size_t i = 0; i < all; ++i) {
@@ -71,7 +71,7 @@ Result<Judge> CompileNoRepeat(Fields& fields) {
       distinct.emplace(begin, begin + static_cast<ptrdiff_t>(n));
     }
     const double share = 1.0 - static_cast<double>(distinct.size()) / static_cast<double>(all);
-    return {share <= max_share, fmt::format("{:.2f} repeated", share)};
+    return Decide(share <= max_share, fmt::format("{:.2f} repeated", share));
   });
 }
 

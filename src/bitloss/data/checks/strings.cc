@@ -130,11 +130,11 @@ Result<Judge> CompileContains(Fields& fields) {
   BITLOSS_TRY(const Search search, ReadSearch(fields));
   BITLOSS_TRY(Alternatives accepted, fields.ValueOrAnyOf());
   BITLOSS_DO(NormalizeAll(fields, "value", search.normalization, accepted));
-  return Judge([search, accepted](const AnswerView& answer) -> Verdict {
+  return Judge([search, accepted](const AnswerView& answer) -> Judged {
     const std::string text = Normalize(answer.scoped, search.normalization);
     const std::string* found = search.Find(text, accepted);
-    return {found != nullptr,
-            found != nullptr ? "found: " + Excerpt(*found) : "not found: " + Excerpt(accepted[0])};
+    return Decide(found != nullptr, found != nullptr ? "found: " + Excerpt(*found)
+                                                     : "not found: " + Excerpt(accepted[0]));
   });
 }
 
@@ -142,11 +142,11 @@ Result<Judge> CompileContainsAll(Fields& fields) {
   BITLOSS_TRY(const Search search, ReadSearch(fields));
   BITLOSS_TRY(const std::vector<Alternatives> wanted,
               ReadWanted(fields, "values", search.normalization));
-  return Judge([search, wanted](const AnswerView& answer) -> Verdict {
+  return Judge([search, wanted](const AnswerView& answer) -> Judged {
     const Found found = FindEach(Normalize(answer.scoped, search.normalization), wanted, search);
     const bool passed = found.count == wanted.size();
-    return {passed,
-            passed ? "found: " + Excerpt(found.present) : "missing: " + Excerpt(found.missing)};
+    return Decide(
+        passed, passed ? "found: " + Excerpt(found.present) : "missing: " + Excerpt(found.missing));
   });
 }
 
@@ -159,10 +159,10 @@ Result<Judge> CompileContainsAny(Fields& fields) {
   if (needed < 1 || needed > wanted.size()) {
     return fields.Bad("min", "between 1 and the number of values is expected");
   }
-  return Judge([search, wanted, needed](const AnswerView& answer) -> Verdict {
+  return Judge([search, wanted, needed](const AnswerView& answer) -> Judged {
     const Found found = FindEach(Normalize(answer.scoped, search.normalization), wanted, search);
-    return {found.count >= needed,
-            fmt::format("found {} of {}: {}", found.count, wanted.size(), Excerpt(found.present))};
+    return Decide(found.count >= needed, fmt::format("found {} of {}: {}", found.count,
+                                                     wanted.size(), Excerpt(found.present)));
   });
 }
 
@@ -170,46 +170,48 @@ Result<Judge> CompileNotContains(Fields& fields) {
   BITLOSS_TRY(const Search search, ReadSearch(fields));
   BITLOSS_TRY(const std::vector<Alternatives> forbidden,
               ReadWanted(fields, "values", search.normalization));
-  return Judge([search, forbidden](const AnswerView& answer) -> Verdict {
+  return Judge([search, forbidden](const AnswerView& answer) -> Judged {
     const Found found = FindEach(Normalize(answer.scoped, search.normalization), forbidden, search);
-    return {found.count == 0, found.count == 0 ? "none found" : "found: " + Excerpt(found.present)};
+    return Decide(found.count == 0,
+                  found.count == 0 ? "none found" : "found: " + Excerpt(found.present));
   });
 }
 
 Result<Judge> CompileEquals(Fields& fields) {
   BITLOSS_TRY(const Wanted wanted, ReadAccepted(fields));
-  return Judge([wanted](const AnswerView& answer) -> Verdict {
+  return Judge([wanted](const AnswerView& answer) -> Judged {
     const std::string text = Normalize(answer.scoped, wanted.normalization);
     const auto equal = [&](const std::string& accepted) {
       return text == accepted || Unwrap(text) == accepted;
     };
-    return {std::any_of(wanted.accepted.begin(), wanted.accepted.end(), equal), Excerpt(text)};
+    return Decide(std::any_of(wanted.accepted.begin(), wanted.accepted.end(), equal),
+                  Excerpt(text));
   });
 }
 
 Result<Judge> CompileStartsWith(Fields& fields) {
   BITLOSS_TRY(const Wanted wanted, ReadAccepted(fields));
-  return Judge([wanted](const AnswerView& answer) -> Verdict {
+  return Judge([wanted](const AnswerView& answer) -> Judged {
     const std::string text = Normalize(answer.scoped, wanted.normalization);
     const auto starts = [&](const std::string& accepted) {
       return std::string_view(text).starts_with(accepted);
     };
-    return {std::any_of(wanted.accepted.begin(), wanted.accepted.end(), starts),
-            "starts: " + Excerpt(text)};
+    return Decide(std::any_of(wanted.accepted.begin(), wanted.accepted.end(), starts),
+                  "starts: " + Excerpt(text));
   });
 }
 
 Result<Judge> CompileEndsWith(Fields& fields) {
   BITLOSS_TRY(const Wanted wanted, ReadAccepted(fields));
-  return Judge([wanted](const AnswerView& answer) -> Verdict {
+  return Judge([wanted](const AnswerView& answer) -> Judged {
     const std::string text = Normalize(answer.scoped, wanted.normalization);
     const auto ends = [&](const std::string& accepted) {
       return std::string_view(text).ends_with(accepted);
     };
     std::string_view tail = Trim(text);
     tail = tail.substr(std::min(tail.size(), tail.rfind(' ') + 1));
-    return {std::any_of(wanted.accepted.begin(), wanted.accepted.end(), ends),
-            "last word: " + Excerpt(tail)};
+    return Decide(std::any_of(wanted.accepted.begin(), wanted.accepted.end(), ends),
+                  "last word: " + Excerpt(tail));
   });
 }
 
@@ -222,17 +224,17 @@ Result<Judge> CompileSet(Fields& fields) {
     BITLOSS_TRY(forbidden, ReadWanted(fields, "forbidden", search.normalization));
   }
   BITLOSS_TRY(const std::optional<uint64_t> cardinality, fields.Count("cardinality"));
-  return Judge([search, required, forbidden, cardinality](const AnswerView& answer) -> Verdict {
+  return Judge([search, required, forbidden, cardinality](const AnswerView& answer) -> Judged {
     const std::string text = Normalize(answer.scoped, search.normalization);
     const Found wanted = FindEach(text, required, search);
     const Found unwanted = FindEach(text, forbidden, search);
     const size_t items = CountItems(answer.scoped);
-    if (wanted.count < required.size()) return {false, "missing: " + Excerpt(wanted.missing)};
-    if (unwanted.count > 0) return {false, "forbidden: " + Excerpt(unwanted.present)};
+    if (wanted.count < required.size()) return Decide(false, "missing: " + Excerpt(wanted.missing));
+    if (unwanted.count > 0) return Decide(false, "forbidden: " + Excerpt(unwanted.present));
     if (cardinality && items != *cardinality) {
-      return {false, fmt::format("{} items, expected {}", items, *cardinality)};
+      return Decide(false, fmt::format("{} items, expected {}", items, *cardinality));
     }
-    return {true, "found: " + Excerpt(wanted.present)};
+    return Decide(true, "found: " + Excerpt(wanted.present));
   });
 }
 
