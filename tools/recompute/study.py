@@ -101,8 +101,7 @@ def read_scores(row):
 def read_answer(row):
     passed = row["passed"]
     evidence = json.loads(row["evidence"]) if row["evidence"] else []
-    keys = row.keys()
-    undecided = bool(row["undecided"]) if "undecided" in keys and row["undecided"] else passed == 2
+    undecided = passed == 2
     return Answer(row["text"], tuple(np.frombuffer(row["token_ids"], "<i4").tolist()),
                   row["finish"], None if passed is None or undecided else bool(passed),
                   undecided, row["error"])

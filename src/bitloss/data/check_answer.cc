@@ -20,14 +20,6 @@ std::string_view Bounded(std::string_view answer) {
   return answer.substr(0, size);
 }
 
-std::string LowerAscii(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
 // Without the emphasis that often surrounds a marker: "**Answer:** 36".
 std::string_view WithoutEmphasis(std::string_view line) {
   line = Trim(line);
@@ -52,6 +44,38 @@ std::optional<std::string_view> Select(std::string_view answer, const Check& che
   const std::vector<std::string_view> lines = NonBlankLines(answer);
   if (lines.empty()) return std::nullopt;
   return check.scope == Scope::kFirstLine ? lines.front() : lines.back();
+}
+
+// Words without case and punctuation.
+std::vector<std::string> Comparable(std::string_view text) {
+  std::vector<std::string> words;
+  for (const std::string_view word : Words(text)) {
+    words.push_back(Normalize(word, {.casefold = true, .strip_punct = true}));
+  }
+  return words;
+}
+
+// Whether the answer is its prompt over again: all of it, perhaps behind a word or two, or its
+// beginning and no more.
+bool IsEcho(std::string_view answer, std::string_view prompt) {
+  constexpr size_t kLead = 2;
+  const std::vector<std::string> said = Comparable(answer);
+  const std::vector<std::string> asked = Comparable(prompt);
+  if (said.size() < 3 || said.size() > asked.size() + kLead) return false;
+  for (size_t lead = 0; lead <= kLead && lead < said.size(); ++lead) {
+    const size_t count = said.size() - lead;
+    if (count > asked.size() || (lead > 0 && count < asked.size())) continue;
+    if (std::equal(said.begin() + static_cast<ptrdiff_t>(lead), said.end(), asked.begin())) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// What follows the prompt where the answer begins by repeating it word by word.
+std::string_view WithoutPrompt(std::string_view answer, std::string_view prompt) {
+  const std::string_view text = Trim(answer);
+  return text.starts_with(Trim(prompt)) ? text.substr(Trim(prompt).size()) : answer;
 }
 
 CheckOutcome Negated(CheckOutcome outcome) {
@@ -79,8 +103,12 @@ PromptResult CheckAnswer(const SuitePrompt& prompt, std::string_view answer) {
   PromptResult result{.outcome = CheckOutcome::kPass, .score = 0.0, .checks = {}};
   double total = 0.0;
   double earned = 0.0;
+  const std::string_view bounded = Bounded(answer);
+  const bool echo = IsEcho(bounded, prompt.prompt);
+  const std::string_view own = WithoutPrompt(bounded, prompt.prompt);
   for (const Check& check : prompt.checks) {
-    result.checks.push_back(Ask(check, prompt, Bounded(answer)));
+    result.checks.push_back(echo ? JudgedCheck{check.id, CheckOutcome::kFail, "repeats the prompt"}
+                                 : Ask(check, prompt, own));
     const CheckOutcome outcome = result.checks.back().outcome;
     if (check.required) result.outcome = Together(result.outcome, outcome);
     if (outcome != CheckOutcome::kUndecided) total += check.weight;

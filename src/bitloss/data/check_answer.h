@@ -28,7 +28,8 @@ struct PromptResult {
   bool passed() const { return outcome == CheckOutcome::kPass; }
 };
 
-// Checks look at the first 64 KiB of the answer. A check whose scope is not in the answer (no
+// Checks look at the first 64 KiB of the answer, without the prompt where the answer begins by
+// repeating it; an answer that is the prompt over again, or its beginning, fails all of them. A check whose scope is not in the answer (no
 // fence, no marker) has failed, negated or not; what is undecided is so negated too. Requires: the
 // prompt has checks; one without is not judged.
 PromptResult CheckAnswer(const SuitePrompt& prompt, std::string_view answer);

@@ -36,6 +36,31 @@ TEST(CheckAnswer, PassesOnRequiredChecksAndScoresByWeight) {
   EXPECT_EQ(short_only.score, 0.25);
 }
 
+TEST(CheckAnswer, IsUndecidedWhereNothingFailsAndOneCannotSay) {
+  const SuitePrompt prompt = WithChecks(
+      R"([{"id": "gold", "type": "contains", "value": "Paris", "asserted": true},
+          {"id": "no-loop", "type": "regex", "pattern": "^(a|a?)+$", "negate": true}])");
+  EXPECT_TRUE(CheckAnswer(prompt, "Paris").passed());
+  const PromptResult open = CheckAnswer(prompt, "Paris or Lyon");
+  EXPECT_EQ(open.outcome, CheckOutcome::kUndecided);
+  EXPECT_EQ(open.score, 1.0) << "of what was decided";
+  EXPECT_EQ(CheckAnswer(prompt, "Lyon").outcome, CheckOutcome::kFail);
+}
+
+TEST(CheckAnswer, FailsWhatOnlyRepeatsThePrompt) {
+  SuitePrompt prompt = WithChecks(R"([{"id": "a", "type": "contains", "value": "wave"}])");
+  prompt.prompt = "Write a line about the sea. Use the word 'wave'.";
+  for (const std::string_view echo : {"Write a line about the sea. Use the word 'wave'.",
+                                      "Question: write a line about the sea. use the word wave",
+                                      "Write a line about the sea. Use the word 'wave"}) {
+    EXPECT_EQ(CheckAnswer(prompt, echo).outcome, CheckOutcome::kFail) << echo;
+    EXPECT_EQ(CheckAnswer(prompt, echo).checks[0].evidence, "repeats the prompt") << echo;
+  }
+  EXPECT_TRUE(CheckAnswer(prompt, prompt.prompt + "\nA wave rolls in.").passed());
+  EXPECT_FALSE(CheckAnswer(prompt, prompt.prompt + "\nA boat rolls in.").passed())
+      << "the prompt's own words are not the answer's";
+}
+
 TEST(CheckAnswer, ScoresAPassWhenNothingHasWeight) {
   const SuitePrompt prompt =
       WithChecks(R"([{"id": "a", "type": "contains", "value": "x", "weight": 0}])");

@@ -163,8 +163,11 @@ TEST(ScriptTest, CountsLettersOutsideWhatIsExpected) {
 
 TEST(RefusalTest, SeesAPhraseAtTheBeginning) {
   EXPECT_TRUE(FindRefusal("  I\u2019m sorry,  but I can\u2019t help with that."));
-  EXPECT_TRUE(FindRefusal("As a\nlanguage model I ..."));
-  EXPECT_TRUE(FindRefusal("\u62b1\u6b49\uff0c..."));
+  EXPECT_TRUE(FindRefusal("As a\nlanguage model I cannot see."));
+  EXPECT_TRUE(FindRefusal("\u62b1\u6b49\uff0c\u6211\u65e0\u6cd5\u56de\u7b54"));
+  EXPECT_FALSE(FindRefusal("I can't wait to tell you: it is blue."));
+  EXPECT_FALSE(FindRefusal("Sorry, that was easy: blue."));
+  EXPECT_FALSE(FindRefusal("\u5bf9\u4e0d\u8d77")) << "a translation of \"sorry\"";
   EXPECT_FALSE(FindRefusal("Paris is the capital of France."));
   EXPECT_FALSE(FindRefusal(""));
   EXPECT_FALSE(FindRefusal(std::string(200, 'x') + " I cannot"));

@@ -1,5 +1,6 @@
 // Does an answer decline to answer? By phrases in its first 200 characters, English and Chinese.
 //
+// An idiom ("I can't wait") is none, and an apology only with an inability behind it.
 // A list of phrases misses partial refusals and fires on quoted ones: fit to see a *change* on
 // harmless prompts, not to measure safety.
 #ifndef BITLOSS_METRICS_REFUSAL_H_

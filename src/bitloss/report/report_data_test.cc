@@ -187,6 +187,23 @@ TEST(ReportDataTest, AnAnswerThatFailsWithAnErrorIsLostIfTheBaselinePassed) {
   EXPECT_EQ(lane.answers[0].outcome, Outcome::kRegression);
 }
 
+TEST(ReportDataTest, WhatIsUndecidedIsNeitherPassedNorLost) {
+  SmallStudy study;
+  study.answers[2].check = CheckResult{.undecided = true};  // the store has to keep it, too
+  const SuiteResult lane = ReportOf(study).lanes[1].suites[0];
+  EXPECT_EQ(lane.counts.num_checked, 2u);
+  EXPECT_EQ(lane.counts.num_undecided, 1u);
+  EXPECT_EQ(lane.counts.num_decided(), 1u);
+  EXPECT_EQ(lane.counts.num_compared, 1u);
+  EXPECT_EQ(lane.answers[0].outcome, Outcome::kUndecided);
+  EXPECT_EQ(lane.categories[0].counts.num_regressions, 0u);
+
+  study.answers[0].check = CheckResult{.undecided = true};
+  const ReportData report = ReportOf(study);
+  EXPECT_EQ(report.lanes[0].suites[0].counts.num_passed, 1u);
+  EXPECT_EQ(report.lanes[1].suites[0].answers[0].outcome, Outcome::kUndecided);
+}
+
 TEST(ReportDataTest, SpeedIsAllTokensOverAllSeconds) {
   const ReportData report = ReportOf(SmallStudy());
   EXPECT_EQ(report.lanes[1].prefill_tokens_per_second, 10.0 / 2.0);

@@ -163,9 +163,12 @@ ALTER TABLE lanes ADD COLUMN identity TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE lanes ADD COLUMN not_run TEXT NOT NULL DEFAULT '[]';
 )sql";
 
+// Nothing but the number: `passed` may be 2, undecided, which older programs take for passed.
+constexpr const char* kVersion6 = "";
+
 // What each version adds to the one before: readers of older files know by it what those lack.
 constexpr std::array<const char*, kSchemaVersion> kVersions = {kVersion1, kVersion2, kVersion3,
-                                                               kVersion4, kVersion5};
+                                                               kVersion4, kVersion5, kVersion6};
 
 }  // namespace
 
@@ -192,8 +195,8 @@ Status CheckMayBeContinued(const Database& database, const std::filesystem::path
   BITLOSS_TRY(const uint64_t version, database.ReadInteger("PRAGMA user_version"));
   if (version == kSchemaVersion) return Ok();
   return Unsupported(
-      "study '{}' is of an earlier bitloss (study version {}), which did not keep what its lanes "
-      "were made of; `bitloss report` reads it, but to measure more use another folder",
+      "study '{}' is of an earlier bitloss (study version {}), whose records may not stand beside "
+      "this one's; `bitloss report` reads it, but to measure more use another folder",
       folder.string(), version);
 }
 

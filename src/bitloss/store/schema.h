@@ -12,7 +12,7 @@
 namespace bitloss {
 
 inline constexpr uint64_t kApplicationId = 0x424C4F53;  // "BLOS": what makes a database a study
-inline constexpr uint64_t kSchemaVersion = 5;           // PRAGMA user_version
+inline constexpr uint64_t kSchemaVersion = 6;           // PRAGMA user_version
 
 // Whether `database` has tables of its own: false for a file that was just created.
 Result<bool> HasTables(const Database& database);
@@ -20,8 +20,8 @@ Result<bool> HasTables(const Database& database);
 // kBadInput for a database that is not a study, kUnsupported for one of a newer version.
 Status CheckIsStudy(const Database& database, const std::filesystem::path& path);
 
-// kUnsupported for a study of an older version: its lanes do not say what they were made of, so
-// nothing may be added to them.
+// kUnsupported for a study of an older version: nothing may be added to it. Before 5 its lanes do
+// not say what they were made of; before 6 the checks judged some answers otherwise.
 Status CheckMayBeContinued(const Database& database, const std::filesystem::path& folder);
 
 // Makes the tables of kSchemaVersion. Requires: an open transaction; HasTables is false.

@@ -81,6 +81,7 @@ TEST(StoreTest, KeepsInfinitiesAndEmptyTextsAndZeroBytes) {
 
   Answer empty{.lane = 0, .suite = 0, .prompt = 0};
   Answer zero{.lane = 0, .suite = 0, .prompt = 1, .text = std::string("a\0b", 3)};
+  zero.check = CheckResult{.undecided = true, .score = 0.5, .evidence = "[]"};
   ExpectOk(store.PutAnswers(std::vector{empty, zero}));
   EXPECT_THAT(store.Answers(0, 0).value(), ElementsAre(empty, zero));
 }
@@ -277,6 +278,17 @@ TEST(StoreTest, ReadsAStudyOfVersion1AndRefusesToContinueIt) {
   EXPECT_EQ(continued.error().kind, ErrorKind::kUnsupported);
   EXPECT_THAT(continued.error().message, HasSubstr("study version 1"));
   EXPECT_THAT(continued.error().message, HasSubstr("another folder"));
+}
+
+TEST(StoreTest, ReadsAStudyOfVersion5AndRefusesToContinueIt) {
+  const TemporaryFolder folder;
+  { Store store = OpenWithLanes(folder); }
+  RunSql(folder.path() / "study.db", "PRAGMA user_version = 5");
+  EXPECT_TRUE(Store::OpenForReading(folder.path()).ok());
+  const Result<Store> continued = Store::OpenOrCreate(folder.path(), SmallManifest());
+  ASSERT_FALSE(continued.ok());
+  EXPECT_EQ(continued.error().kind, ErrorKind::kUnsupported);
+  EXPECT_THAT(continued.error().message, HasSubstr("study version 5"));
 }
 
 TEST(StoreTest, RefusesToAddToTheNumbersOfAnotherProgram) {

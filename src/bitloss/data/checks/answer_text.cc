@@ -3,6 +3,7 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <memory>
 
@@ -89,13 +90,40 @@ std::vector<std::string_view> Lines(std::string_view text) {
   return lines;
 }
 
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// "4" in "2.4" or in "4,000".
+bool CutsANumber(std::string_view text, size_t begin, size_t end) {
+  const auto is_point = [&](size_t at) { return text[at] == '.' || text[at] == ','; };
+  if (begin > 1 && IsDigit(text[begin]) && is_point(begin - 1) && IsDigit(text[begin - 2])) {
+    return true;
+  }
+  return end + 1 < text.size() && IsDigit(text[end - 1]) && is_point(end) && IsDigit(text[end + 1]);
+}
+
+// What stands between the fences of a block on one line, "```json {}```"; none if it is not one.
+std::optional<std::string_view> OneLineBlock(std::string_view line) {
+  constexpr std::array<std::string_view, 8> kLanguages = {"json",       "python", "py", "js",
+                                                          "javascript", "cpp",    "c",  "text"};
+  const size_t close = line.find(line.substr(0, 3), 3);
+  if (close == std::string_view::npos || close == 3) return std::nullopt;
+  std::string_view content = line.substr(3, close - 3);
+  for (const std::string_view language : kLanguages) {
+    if (content.starts_with(std::string(language) + " ")) content.remove_prefix(language.size());
+  }
+  return Trim(content);
+}
+
 bool TouchesAWord(std::string_view text, size_t begin, size_t end) {
   if (begin == end) return false;
   if (begin > 0 && IsWordPart(Next(text, begin).value) && IsWordPart(Previous(text, begin).value)) {
     return true;
   }
-  return end < text.size() && IsWordPart(Previous(text, end).value) &&
-         IsWordPart(Next(text, end).value);
+  if (end < text.size() && IsWordPart(Previous(text, end).value) &&
+      IsWordPart(Next(text, end).value)) {
+    return true;
+  }
+  return CutsANumber(text, begin, end);
 }
 
 }  // namespace
@@ -111,6 +139,14 @@ bool IsWordPart(int32_t codepoint) {
   const bool is_word =
       codepoint == '_' || (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NO);
   return is_word && !IsWrittenWithoutSpaces(codepoint);
+}
+
+std::string LowerAscii(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
 }
 
 std::string_view Trim(std::string_view text) {
@@ -154,6 +190,7 @@ std::optional<std::string_view> FirstFencedBlock(std::string_view text) {
     const std::string_view stripped = Trim(line);
     const auto at = static_cast<size_t>(line.data() - text.data());
     if (!begin && (stripped.starts_with("```") || stripped.starts_with("~~~"))) {
+      if (const auto block = OneLineBlock(stripped)) return block;
       fence = stripped.substr(0, 3);
       begin = std::min(at + line.size() + 1, text.size());
     } else if (begin && stripped.starts_with(fence)) {

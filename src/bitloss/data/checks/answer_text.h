@@ -25,6 +25,9 @@ std::vector<CodePoint> CodePoints(std::string_view text);
 // Hangul, Thai), whose words have no edges to test.
 bool IsWordPart(int32_t codepoint);
 
+// ASCII letters folded; as many bytes as before.
+std::string LowerAscii(std::string_view text);
+
 std::string_view Trim(std::string_view text);
 
 // Lines that hold more than white space, without their newlines.

@@ -1,15 +1,19 @@
-// code: the answer's program text looks whole. Nothing is run; this is the lexical part only.
+// code: the answer's program text is whole and, in Python, returns what was asked for. Nothing is
+// run: a function is read, and what it returns is brought to a normal form and compared with the
+// accepted expressions. Where it is not understood it is undecided.
 //
 // The text is the first fenced block, else the answer. Strings and comments are told apart by the
 // rules of `language`; every bracket closes, every string ends, no placeholder stands for the work
-// ("TODO", "your code here", a lone "..."), the identifiers and the signature are there. Python:
-// indentation never mixes tabs and spaces, a line that ends with ":" is followed by a deeper one,
-// and a dedent returns to a level that was open.
+// ("TODO", "your code here", a lone "..."), the identifiers are there, and the signature:
+// in Python a function of that name ("_": of any) and those parameters, however it is written.
+// Python: indentation never mixes tabs and spaces, a line that ends with ":" is followed by a
+// deeper one, and a dedent returns to a level that was open.
 #include <algorithm>
 #include <array>
 
 #include "bitloss/data/checks/answer_text.h"
 #include "bitloss/data/checks/list.h"
+#include "bitloss/data/checks/python_function.h"
 
 namespace bitloss {
 namespace {
@@ -110,7 +114,10 @@ std::string FindIndentFault(std::string_view code) {
       if (c == '(' || c == '[' || c == '{') ++depth;
       if (c == ')' || c == ']' || c == '}') --depth;
     }
-    if (continues) continue;
+    if (continues) {
+      if (depth == 0) expects_deeper = Trim(line).ends_with(':');
+      continue;
+    }
     if (margin.find('\t') != std::string_view::npos && margin.find(' ') != std::string_view::npos) {
       return "indentation mixes tabs and spaces";
     }
@@ -151,6 +158,8 @@ struct Wanted {
   std::vector<std::string> identifiers;
   std::string signature;
   bool placeholders_allowed = false;
+  std::optional<PythonFunction> function = {};  // of a Python signature
+  std::vector<std::string> returns = {};        // normal forms
 };
 
 std::string FindFault(std::string_view text, const Wanted& wanted) {
@@ -162,7 +171,7 @@ std::string FindFault(std::string_view text, const Wanted& wanted) {
       return "no '" + Excerpt(identifier) + "'";
     }
   }
-  if (!wanted.signature.empty() &&
+  if (!wanted.function && !wanted.signature.empty() &&
       WithoutSpaces(lexed.code).find(WithoutSpaces(wanted.signature)) == std::string::npos) {
     return "no '" + Excerpt(wanted.signature) + "'";
   }
@@ -172,6 +181,77 @@ std::string FindFault(std::string_view text, const Wanted& wanted) {
     }
   }
   return wanted.language == Language::kPython ? FindIndentFault(lexed.code) : "";
+}
+
+// Every parameter by its own name, or by its place if the function may have any name.
+PythonNames Places(const std::vector<PythonParameter>& parameters, size_t count) {
+  PythonNames places;
+  for (size_t i = 0; i < count; ++i) {
+    places[parameters[i].name] = {"name " + std::to_string(i)};
+  }
+  return places;
+}
+
+PythonExpression Replaced(PythonExpression e, const PythonNames& names) {
+  if (e.op.starts_with("name ")) {
+    const auto found = names.find(e.op.substr(5));
+    if (found != names.end()) return found->second;
+  }
+  if (e.args.empty()) return e;
+  for (PythonExpression& arg : e.args) arg = Replaced(std::move(arg), names);
+  return MakePython(e.op, std::move(e.args));
+}
+
+// The names of parameters are asked for unless the function may have any, or they begin with "_".
+bool MayBeCalled(const PythonFunction& asked, size_t parameter, std::string_view name) {
+  const std::string& wanted = asked.parameters[parameter].name;
+  return asked.name == "_" || wanted.starts_with('_') || wanted == name;
+}
+
+Judged JudgeFunction(std::string_view text, const Wanted& wanted) {
+  const PythonFunction& asked = *wanted.function;
+  const std::optional<PythonFunction> found = FindPythonFunction(text, asked.name);
+  if (!found) return Decide(false, "no '" + Excerpt(wanted.signature) + "'");
+  const size_t count = asked.parameters.size();
+  bool fits = found->parameters.size() >= count;
+  for (size_t i = 0; fits && i < found->parameters.size(); ++i) {
+    fits = i < count ? MayBeCalled(asked, i, found->parameters[i].name)
+                     : found->parameters[i].has_default;
+  }
+  if (!fits) return Decide(false, "no '" + Excerpt(wanted.signature) + "'");
+  if (wanted.returns.empty()) return Decide(true, "looks whole");
+  const PythonExpression returned = Replaced(found->returned, Places(found->parameters, count));
+  const std::string form = returned.Text();
+  if (std::ranges::find(wanted.returns, form) != wanted.returns.end()) {
+    return Decide(true, "returns what was asked for");
+  }
+  if (!returned.IsUnderstood() || found->parameters.size() > count) {
+    return Undecided("returns something that is not understood");
+  }
+  return Decide(false, "returns " + Excerpt(form));
+}
+
+// "signature" and "returns" of a Python function.
+Status ReadFunction(Fields& fields, Wanted& wanted) {
+  const Json* returns = fields.Find("returns");
+  if (wanted.language != Language::kPython || wanted.signature.empty()) {
+    if (returns == nullptr) return Ok();
+    return fields.Bad("returns", "needs a 'signature', in Python");
+  }
+  const std::string header = wanted.signature + (wanted.signature.ends_with(':') ? "" : ":");
+  wanted.function = FindPythonFunction(header + " pass", "_");
+  if (!wanted.function) return fields.Bad("signature", "'def name(parameters)' is expected");
+  BITLOSS_TRY(const std::vector<std::string> accepted, fields.StringsOr("returns", {}));
+  const std::vector<PythonParameter>& parameters = wanted.function->parameters;
+  const PythonNames places = Places(parameters, parameters.size());
+  for (const std::string& text : accepted) {
+    const auto body = FindPythonFunction(header + " return " + text, "_");
+    if (!body || body->returned.op == "unknown") {
+      return fields.Bad("returns", "'" + text + "' is no expression that is read");
+    }
+    wanted.returns.push_back(Replaced(body->returned, places).Text());
+  }
+  return Ok();
 }
 
 }  // namespace
@@ -184,10 +264,12 @@ Result<Judge> CompileCode(Fields& fields) {
   BITLOSS_TRY(wanted.identifiers, fields.StringsOr("identifiers", {}));
   BITLOSS_TRY(wanted.signature, fields.StringOr("signature", ""));
   BITLOSS_TRY(wanted.placeholders_allowed, fields.BoolOr("allow_placeholders", false));
+  BITLOSS_DO(ReadFunction(fields, wanted));
   return Judge([wanted](const AnswerView& answer) -> Judged {
-    const auto block = FirstFencedBlock(answer.scoped);
-    const std::string fault = FindFault(block.value_or(answer.scoped), wanted);
-    return Decide(fault.empty(), fault.empty() ? "looks whole" : fault);
+    const std::string_view text = FirstFencedBlock(answer.scoped).value_or(answer.scoped);
+    const std::string fault = FindFault(text, wanted);
+    if (!fault.empty()) return Decide(false, fault);
+    return wanted.function ? JudgeFunction(text, wanted) : Decide(true, "looks whole");
   });
 }
 

@@ -3,7 +3,7 @@
 //
 // `fence`: "forbid" takes the answer as it is; "allow" (default) also takes an answer that is one
 // fenced block and nothing else; "extract" takes the first fenced block of any answer, or, without
-// a fence, the answer.
+// a fence, what stands between the first "{" and the last "}".
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -33,12 +33,23 @@ bool IsOneFencedBlock(std::string_view text) {
          trimmed.find("```", 3) == trimmed.size() - 3;
 }
 
+// From the first "{" to the last "}", where prose stands around.
+std::optional<std::string_view> FirstObject(std::string_view text) {
+  const size_t begin = text.find('{');
+  const size_t end = text.rfind('}');
+  if (begin == std::string_view::npos || end == std::string_view::npos || end < begin) {
+    return std::nullopt;
+  }
+  return text.substr(begin, end + 1 - begin);
+}
+
 Document ReadDocument(std::string_view text, Fence fence) {
   Result<Json> raw = ParseStrictJson(Trim(text));
   if (raw.ok()) return {std::move(raw).value(), "raw"};
   const bool unwrap =
       fence == Fence::kExtract || (fence == Fence::kAllow && IsOneFencedBlock(text));
-  const auto block = unwrap ? FirstFencedBlock(text) : std::nullopt;
+  auto block = unwrap ? FirstFencedBlock(text) : std::nullopt;
+  if (!block && fence == Fence::kExtract) block = FirstObject(text);
   if (!block) return {std::nullopt, raw.error().message};
   Result<Json> fenced = ParseStrictJson(Trim(*block));
   if (fenced.ok()) return {std::move(fenced).value(), "fenced"};

@@ -1,5 +1,6 @@
 #include "bitloss/data/checks/numbers.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -26,6 +27,13 @@ class Cursor {
     return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0';
   }
 
+  // Whether the digits that end here began right after a comma.
+  bool IsAfterAComma() const {
+    size_t begin = at_;
+    while (begin > 0 && IsDigit(text_[begin - 1])) --begin;
+    return begin > 1 && text_[begin - 1] == ',' && IsDigit(text_[begin - 2]);
+  }
+
   bool Take(std::string_view token) {
     if (!rest().starts_with(token)) return false;
     at_ += token.size();
@@ -46,9 +54,42 @@ class Cursor {
 };
 
 // "234" after "1," when exactly three digits follow the comma.
-bool GroupFollows(const Cursor& c) {
-  return c.Peek() == ',' && IsDigit(c.Peek(1)) && IsDigit(c.Peek(2)) && IsDigit(c.Peek(3)) &&
-         !IsDigit(c.Peek(4));
+bool GroupFollows(const Cursor& c, std::string_view separator) {
+  const size_t n = separator.size();
+  return c.rest().starts_with(separator) && IsDigit(c.Peek(n)) && IsDigit(c.Peek(n + 1)) &&
+         IsDigit(c.Peek(n + 2)) && !IsDigit(c.Peek(n + 3));
+}
+
+// The groups of three that follow. Points need two groups: 1.234 is a decimal.
+std::string ReadGroups(Cursor& c) {
+  constexpr std::array<std::string_view, 6> kSeparators = {",",      " ",      "'",
+                                                           "\u00a0", "\u2009", "\u202f"};
+  std::string digits;
+  for (const std::string_view separator : kSeparators) {
+    while (GroupFollows(c, separator)) {
+      c.Take(separator);
+      digits += c.Digits();
+    }
+    if (!digits.empty()) return digits;
+  }
+  Cursor at = c;
+  size_t groups = 0;
+  for (; GroupFollows(at, "."); ++groups) {
+    at.Take(".");
+    digits += at.Digits();
+  }
+  if (groups < 2) return {};
+  c = at;
+  return digits;
+}
+
+// "1,5" and "3,14159": a comma for the point. Not in "1,2,3", a list, nor before three digits.
+bool DecimalCommaFollows(const Cursor& c) {
+  if (c.Peek() != ',' || !IsDigit(c.Peek(1)) || c.IsAfterAComma()) return false;
+  Cursor at = c;
+  at.Take(",");
+  const size_t count = at.Digits().size();
+  return count != 3 && !(at.Peek() == ',' && IsDigit(at.Peek(1)));
 }
 
 std::optional<double> ParseDecimal(const std::string& digits) {
@@ -105,13 +146,11 @@ std::optional<double> ReadUnsigned(Cursor& c) {
   Cursor at = c;
   std::string digits = at.Digits();
   if (!digits.empty() && digits.size() <= 3) {
-    while (GroupFollows(at)) {
-      at.Take(",");
-      digits += at.Digits();
-    }
+    digits += ReadGroups(at);
   }
-  if (at.Peek() == '.' && IsDigit(at.Peek(1))) {
-    at.Take(".");
+  const bool comma = !digits.empty() && at.Peek() == ',' && DecimalCommaFollows(at);
+  if (comma || (at.Peek() == '.' && IsDigit(at.Peek(1)))) {
+    at.Take(comma ? "," : ".");
     digits += "." + at.Digits();
   }
   if (digits.empty()) return std::nullopt;
@@ -179,6 +218,23 @@ bool SignApplies(std::string_view text, size_t at) {
          before != '_' && (static_cast<unsigned char>(before) < 0x80);
 }
 
+// "minus 5", "negative 5"; after a number, "8 minus 5" is a difference.
+bool WordSignBefore(std::string_view text, size_t at) {
+  for (const std::string_view word : {"minus ", "negative ", "Minus ", "Negative "}) {
+    if (at < word.size() || text.substr(at - word.size(), word.size()) != word) continue;
+    std::string_view before = text.substr(0, at - word.size());
+    while (before.ends_with(' ')) before.remove_suffix(1);
+    return before.empty() || !IsDigit(before.back());
+  }
+  return false;
+}
+
+// The power of a unit or a variable: cm^2, x^2, (a)^2.
+bool IsPowerOfAName(std::string_view text, size_t at) {
+  if (at < 2 || text[at - 1] != '^') return false;
+  return IsLetter(text[at - 2]) || text[at - 2] == ')' || text[at - 2] == '}';
+}
+
 bool IsPartOfAName(std::string_view text, size_t at) {
   return at > 0 && (IsLetter(text[at - 1]) || text[at - 1] == '_');
 }
@@ -189,6 +245,41 @@ bool IsLatePoint(std::string_view text, size_t at) {
 }
 
 }  // namespace
+
+std::optional<double> FindNumberInWords(std::string_view text) {
+  constexpr std::array<std::string_view, 20> kUnits = {
+      "zero",     "one",     "two",     "three",     "four",     "five",    "six",
+      "seven",    "eight",   "nine",    "ten",       "eleven",   "twelve",  "thirteen",
+      "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"};
+  constexpr std::array<std::string_view, 10> kTens = {
+      "", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"};
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if (!IsLetter(c)) c = ' ';
+  }
+  std::optional<double> last;
+  std::string_view before;
+  bool after_tens = false;
+  for (size_t at = 0; at < lower.size();) {
+    const size_t begin = lower.find_first_not_of(' ', at);
+    if (begin == std::string::npos) break;
+    at = std::min(lower.find(' ', begin), lower.size());
+    const std::string_view word = std::string_view(lower).substr(begin, at - begin);
+    const auto unit = static_cast<size_t>(std::ranges::find(kUnits, word) - kUnits.begin());
+    const auto tens = static_cast<size_t>(std::ranges::find(kTens, word) - kTens.begin());
+    const bool negated = before == "not" || before == "than";
+    const bool joins = after_tens && unit < 10;
+    after_tens = !negated && tens < kTens.size();
+    if (joins) *last += static_cast<double>(unit);
+    if (!joins && !negated && unit < kUnits.size()) last = static_cast<double>(unit);
+    if (after_tens) last = 10.0 * static_cast<double>(tens);
+    if (word == "hundred" && last) *last *= 100;
+    if ((before == "minus" || before == "negative") && last && unit < kUnits.size()) last = -*last;
+    before = word;
+  }
+  return last;
+}
 
 std::vector<WrittenNumber> FindNumbers(std::string_view text) {
   std::vector<WrittenNumber> numbers;
@@ -204,7 +295,13 @@ std::vector<WrittenNumber> FindNumbers(std::string_view text) {
       continue;
     }
     Cursor c(text, at);
-    const bool negative = SignApplies(text, at) && (c.Take("-") || c.Take(kMinus));
+    if (IsPowerOfAName(text, at)) {
+      c.Digits();
+      at = std::max(at + 1, c.at());
+      continue;
+    }
+    const bool negative = (SignApplies(text, at) && (c.Take("-") || c.Take(kMinus))) ||
+                          (IsDigit(text[at]) && WordSignBefore(text, at));
     std::optional<double> value = ReadUnsigned(c);
     if (value) {
       if (at == 0 || text[at - 1] != '/') ReadDenominator(c, *value);

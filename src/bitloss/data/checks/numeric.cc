@@ -1,12 +1,17 @@
 // numeric: the answer's number is within abs_tol + rel_tol * |gold| of the gold.
 //
-// `where`: "final" (default) takes the number in the last \boxed{}, else the first one after the
-// last marker, else the last number of all; "after_marker" insists on the marker; "anywhere" is
-// satisfied if any number fits, which is lenient.
+// `where`: "final" (default) takes the number in the last \boxed{}, else that of the line after the
+// last marker, else that of the whole; "after_marker" insists on the marker; "anywhere" is
+// satisfied if any number fits, which is lenient. What is negated ("not 4") is never taken. The
+// number of a text is the one after its last "=", or before it if the right side is no single
+// number; without
+// "=", what stands in brackets and what the prompt gave come last.
+#include <algorithm>
 #include <cmath>
 
 #include "bitloss/data/checks/answer_text.h"
 #include "bitloss/data/checks/list.h"
+#include "bitloss/data/checks/mentions.h"
 #include "bitloss/data/checks/numbers.h"
 
 namespace bitloss {
@@ -28,38 +33,107 @@ struct Options {
 
 // The text after the last `marker`, whatever its case; none if it is not there.
 std::optional<std::string_view> AfterLast(std::string_view text, std::string_view marker) {
-  const auto lower = [](std::string_view s) {
-    std::string out(s);
-    for (char& c : out) {
-      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    }
-    return out;
-  };
-  const size_t at = lower(text).rfind(lower(marker));
+  const size_t at = LowerAscii(text).rfind(LowerAscii(marker));
   if (at == std::string_view::npos) return std::nullopt;
   return text.substr(at + marker.size());
 }
 
-std::optional<double> FirstNumber(std::string_view text) {
-  const std::vector<WrittenNumber> numbers = FindNumbers(text);
-  if (numbers.empty()) return std::nullopt;
-  return numbers.front().value;
+using Numbers = std::vector<WrittenNumber>;
+
+// The numbers that are asserted.
+Numbers AssertedNumbers(std::string_view text) {
+  Numbers numbers = FindNumbers(text);
+  const std::string folded = LowerAscii(text);
+  std::erase_if(numbers, [&](const auto& number) { return IsNegatedAt(folded, number.begin); });
+  return numbers;
 }
 
-std::optional<double> FinalNumber(std::string_view text, const Options& options) {
+bool IsInBrackets(std::string_view text, size_t at) {
+  const std::string_view before = text.substr(0, at);
+  return std::ranges::count(before, '(') > std::ranges::count(before, ')');
+}
+
+// "42 or 43", "40 to 44": two answers are none.
+bool IsOneOfTwo(std::string_view text, const WrittenNumber& number) {
+  std::string_view rest = Trim(text.substr(number.end));
+  for (const std::string_view joint : {"or ", "to "}) {
+    if (rest.starts_with(joint) && !FindNumbers(rest).empty()) {
+      return FindNumbers(rest).front().begin <= joint.size() + 1;
+    }
+  }
+  return false;
+}
+
+enum class Take { kFirst, kLast };
+
+std::optional<WrittenNumber> OneOf(const Numbers& numbers, Take take) {
+  if (numbers.empty()) return std::nullopt;
+  return take == Take::kFirst ? numbers.front() : numbers.back();
+}
+
+// The number that `text` comes to.
+std::optional<WrittenNumber> NumberOf(std::string_view text, std::string_view prompt, Take take,
+                                      const Options& options) {
+  Numbers numbers = AssertedNumbers(text);
+  const Numbers all = numbers;
+  std::erase_if(numbers, [&](const auto& n) { return IsInBrackets(text, n.begin); });
+  if (numbers.empty()) return OneOf(all, take);
+  const size_t equals = text.rfind('=');
+  if (equals != std::string_view::npos && !IsInBrackets(text, equals)) {
+    Numbers right = numbers;
+    std::erase_if(right, [&](const auto& n) { return n.begin < equals; });
+    std::erase_if(numbers, [&](const auto& n) { return n.begin > equals; });
+    const bool reversed = right.size() > 1 && numbers.size() == 1;
+    if (!right.empty() && !reversed) return right.front();
+    return OneOf(numbers, take);
+  }
+  const Numbers given = FindNumbers(prompt);
+  const auto is_given = [&](double value) {
+    return std::ranges::find(given, value, &WrittenNumber::value) != given.end();
+  };
+  Numbers fresh = numbers;
+  std::erase_if(fresh, [&](const auto& n) { return is_given(n.value); });
+  if (take == Take::kLast && !fresh.empty() && !is_given(options.gold)) numbers = fresh;
+  return OneOf(numbers, take);
+}
+
+// The line that begins here, or the next that is not blank.
+std::string_view FirstLine(std::string_view text) {
+  for (const std::string_view line : NonBlankLines(text)) {
+    if (!FindNumbers(line).empty()) return line;
+  }
+  return text;
+}
+
+Judged JudgeNumber(std::string_view text, std::string_view prompt, Take take,
+                   const Options& options) {
+  const std::optional<WrittenNumber> number = NumberOf(text, prompt, take, options);
+  if (number && IsOneOfTwo(text, *number)) return Decide(false, "one of several numbers");
+  std::optional<double> value;
+  if (number) {
+    value = number->value;
+  } else if (FindNumbers(text).empty()) {
+    value = FindNumberInWords(text);
+  }
+  if (!value) return Decide(false, "no number");
+  return Decide(options.Accepts(*value), fmt::format("read {}", *value));
+}
+
+Judged JudgeFinal(const AnswerView& answer, const Options& options) {
+  const std::string_view text = answer.scoped;
   if (const auto boxed = AfterLast(text, "\\boxed{")) {
-    if (const auto value = FirstNumber(boxed->substr(0, boxed->find('\n')))) return value;
+    const std::string_view line = boxed->substr(0, boxed->find('\n'));
+    if (!FindNumbers(line).empty()) return JudgeNumber(line, {}, Take::kFirst, options);
   }
   if (const auto marked = AfterLast(text, options.marker)) {
-    if (const auto value = FirstNumber(*marked)) return value;
+    const std::string_view line = FirstLine(*marked);
+    if (!FindNumbers(line).empty()) return JudgeNumber(line, {}, Take::kFirst, options);
   }
-  const std::vector<WrittenNumber> numbers = FindNumbers(text);
-  if (numbers.empty()) return std::nullopt;
-  return numbers.back().value;
+  return JudgeNumber(text, answer.prompt, Take::kLast, options);
 }
 
 Judged JudgeAnywhere(std::string_view text, const Options& options) {
-  for (const WrittenNumber& number : FindNumbers(text)) {
+  for (const WrittenNumber& number : AssertedNumbers(text)) {
     if (options.Accepts(number.value)) {
       return Decide(
           true,
@@ -67,11 +141,6 @@ Judged JudgeAnywhere(std::string_view text, const Options& options) {
     }
   }
   return Decide(false, fmt::format("no number is {}", options.gold));
-}
-
-Judged JudgeNumber(std::optional<double> value, const Options& options) {
-  if (!value) return Decide(false, "no number");
-  return Decide(options.Accepts(*value), fmt::format("read {}", *value));
 }
 
 }  // namespace
@@ -90,12 +159,10 @@ Result<Judge> CompileNumeric(Fields& fields) {
   if (options.marker.empty()) return fields.Bad("marker", "must not be empty");
   return Judge([options](const AnswerView& answer) -> Judged {
     if (options.where == Where::kAnywhere) return JudgeAnywhere(answer.scoped, options);
-    if (options.where == Where::kFinal) {
-      return JudgeNumber(FinalNumber(answer.scoped, options), options);
-    }
+    if (options.where == Where::kFinal) return JudgeFinal(answer, options);
     const auto marked = AfterLast(answer.scoped, options.marker);
     if (!marked) return Decide(false, "no '" + Excerpt(options.marker) + "'");
-    return JudgeNumber(FirstNumber(*marked), options);
+    return JudgeNumber(FirstLine(*marked), {}, Take::kFirst, options);
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include "bitloss/data/checks/answer_text.h"
 #include "bitloss/data/checks/list.h"
+#include "bitloss/data/checks/mentions.h"
 
 namespace bitloss {
 namespace {
@@ -14,11 +15,15 @@ using Alternatives = std::vector<std::string>;
 struct Search {
   Normalization normalization;
   Match match = Match::kAnywhere;
+  bool asserted = false;  // what is said away ("not x", "rather than x") is not found
 
   // The spelling that occurs in the normalized `text`; null if none does.
   const std::string* Find(std::string_view text, const Alternatives& wanted) const {
     for (const std::string& spelling : wanted) {
-      if (FindText(text, spelling, match) != std::string_view::npos) return &spelling;
+      for (size_t at = FindText(text, spelling, match); at != std::string_view::npos;
+           at = FindText(text, spelling, match, at + 1)) {
+        if (!asserted || !IsNegatedAt(text, at)) return &spelling;
+      }
     }
     return nullptr;
   }
@@ -28,6 +33,7 @@ Result<Search> ReadSearch(Fields& fields) {
   Search search;
   BITLOSS_TRY(search.normalization, ReadNormalization(fields));
   BITLOSS_TRY(const bool whole, fields.BoolOr("whole_words", false));
+  BITLOSS_TRY(search.asserted, fields.BoolOr("asserted", false));
   search.match = whole ? Match::kWholeWords : Match::kAnywhere;
   return search;
 }
@@ -86,6 +92,26 @@ Found FindEach(std::string_view text, const std::vector<Alternatives>& wanted,
   return found;
 }
 
+// Whether each asserted mention of `wanted` is an alternative to something else: "x or y".
+bool IsAHedge(std::string_view text, const Alternatives& wanted, const Search& search) {
+  const auto is_wanted_beside = [&](size_t end) {
+    const std::string_view rest = text.substr(end);
+    return std::ranges::any_of(
+        wanted, [&](const std::string& spelling) { return rest.starts_with(" or " + spelling); });
+  };
+  bool hedge = false;
+  for (const std::string& spelling : wanted) {
+    for (size_t at = FindText(text, spelling, search.match); at != std::string_view::npos;
+         at = FindText(text, spelling, search.match, at + 1)) {
+      const size_t end = at + spelling.size();
+      if (IsNegatedAt(text, at)) continue;
+      if (is_wanted_beside(end) || !IsOneOfSeveral(text, at, end)) return false;
+      hedge = true;
+    }
+  }
+  return hedge;
+}
+
 // Edges at which an answer carries quotes, emphasis or a full stop that nobody asked about.
 std::string_view Unwrap(std::string_view text) {
   constexpr std::string_view kWrapping = "\"'`*_. \n\t";
@@ -133,6 +159,9 @@ Result<Judge> CompileContains(Fields& fields) {
   return Judge([search, accepted](const AnswerView& answer) -> Judged {
     const std::string text = Normalize(answer.scoped, search.normalization);
     const std::string* found = search.Find(text, accepted);
+    if (found != nullptr && search.asserted && IsAHedge(text, accepted, search)) {
+      return Undecided("one of several: " + Excerpt(*found));
+    }
     return Decide(found != nullptr, found != nullptr ? "found: " + Excerpt(*found)
                                                      : "not found: " + Excerpt(accepted[0]));
   });
@@ -193,8 +222,10 @@ Result<Judge> CompileStartsWith(Fields& fields) {
   BITLOSS_TRY(const Wanted wanted, ReadAccepted(fields));
   return Judge([wanted](const AnswerView& answer) -> Judged {
     const std::string text = Normalize(answer.scoped, wanted.normalization);
+    const size_t begin = std::min(text.find_first_not_of("*_#> "), text.size());
     const auto starts = [&](const std::string& accepted) {
-      return std::string_view(text).starts_with(accepted);
+      return text.starts_with(accepted) ||
+             std::string_view(text).substr(begin).starts_with(accepted);
     };
     return Decide(std::any_of(wanted.accepted.begin(), wanted.accepted.end(), starts),
                   "starts: " + Excerpt(text));
@@ -205,8 +236,9 @@ Result<Judge> CompileEndsWith(Fields& fields) {
   BITLOSS_TRY(const Wanted wanted, ReadAccepted(fields));
   return Judge([wanted](const AnswerView& answer) -> Judged {
     const std::string text = Normalize(answer.scoped, wanted.normalization);
+    const size_t end = text.find_last_not_of("*_ ") + 1;
     const auto ends = [&](const std::string& accepted) {
-      return std::string_view(text).ends_with(accepted);
+      return text.ends_with(accepted) || std::string_view(text).substr(0, end).ends_with(accepted);
     };
     std::string_view tail = Trim(text);
     tail = tail.substr(std::min(tail.size(), tail.rfind(' ') + 1));
