@@ -108,7 +108,8 @@ Status PutSuite(const RandomStream& random, Store& store) {
         answer.token_ids.push_back(static_cast<int32_t>(random.Bits(p, t) % 1000));
         answer.text += fmt::format("word{} ", answer.token_ids.back());
       }
-      answer.check = CheckResult{random.Uniform(lane, p) > 0.3, 1.0, "[]"};
+      answer.check =
+          CheckResult{.passed = random.Uniform(lane, p) > 0.3, .score = 1.0, .evidence = "[]"};
       scores.push_back({0, p, MakeScores(random, lane, 1000 + p, kAnswerTokens)});
     }
   }

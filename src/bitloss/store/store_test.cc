@@ -309,7 +309,7 @@ TEST(StoreTest, RefusesAStudyOfANewerVersion) {
                                      Store::OpenOrCreate(folder.path(), SmallManifest())}) {
     ASSERT_FALSE(store.ok());
     EXPECT_EQ(store.error().kind, ErrorKind::kUnsupported);
-    EXPECT_THAT(store.error().message, HasSubstr("study version 99, this one reads up to 5"));
+    EXPECT_THAT(store.error().message, HasSubstr("study version 99, this one reads up to 6"));
   }
 }
 
