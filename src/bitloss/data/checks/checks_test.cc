@@ -181,6 +181,15 @@ TEST(Numeric, PrefersBoxThenMarkerThenTheLastNumber) {
   EXPECT_FALSE(Passes("numeric", R"({"gold": 36})", "none"));
 }
 
+TEST(Numeric, TakesNoneOfTwo) {
+  for (const std::string answer : {"42 or 43", "43 or 42", "It is 43, or 42.", "Answer: 42 or 43",
+                                   "\\boxed{42 or 43}", "Answer: 40 to 44"}) {
+    EXPECT_FALSE(Passes("numeric", R"({"gold": 42})", answer)) << answer;
+  }
+  EXPECT_TRUE(Passes("numeric", R"({"gold": 42})", "It grows from 6 to 42."));
+  EXPECT_TRUE(Passes("numeric", R"({"gold": 42})", "6 or 7 boxes hold 42"));
+}
+
 TEST(Numeric, KeepsToWhereItShallLookAndToItsTolerance) {
   EXPECT_TRUE(Passes("numeric", R"({"gold": 36, "where": "anywhere"})", "36 of 240"));
   EXPECT_FALSE(Passes("numeric", R"({"gold": 36, "where": "after_marker"})", "36"));

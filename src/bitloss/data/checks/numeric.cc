@@ -53,13 +53,17 @@ bool IsInBrackets(std::string_view text, size_t at) {
   return std::ranges::count(before, '(') > std::ranges::count(before, ')');
 }
 
-// "42 or 43", "40 to 44": two answers are none.
+// "42 or 43", "43, or 42", "40 to 44": two answers are none. The end of "from 6 to 42" is one.
 bool IsOneOfTwo(std::string_view text, const WrittenNumber& number) {
-  std::string_view rest = Trim(text.substr(number.end));
-  for (const std::string_view joint : {"or ", "to "}) {
-    if (rest.starts_with(joint) && !FindNumbers(rest).empty()) {
-      return FindNumbers(rest).front().begin <= joint.size() + 1;
-    }
+  const Numbers numbers = FindNumbers(text);
+  for (size_t i = 1; i < numbers.size(); ++i) {
+    const size_t begin = numbers[i - 1].end;
+    std::string_view joint = Trim(text.substr(begin, numbers[i].begin - begin));
+    if (joint.starts_with(',')) joint = Trim(joint.substr(1));
+    const bool first = number.begin == numbers[i - 1].begin;
+    const bool second = number.begin == numbers[i].begin;
+    if (joint == "or" && (first || second)) return true;
+    if (joint == "to" && first) return true;
   }
   return false;
 }
