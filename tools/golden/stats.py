@@ -5,12 +5,12 @@
                 mpmath==1.4.1
     python3 tools/golden/stats.py > src/bitloss/stats/testdata/stats.json
 
-Witnesses: scipy (t, beta, normal and binomial distributions, bootstrap BCa interval, permutation
-test, Clopper-Pearson and Wilson), statsmodels (Holm, Benjamini-Hochberg), astropy (jackknife),
-lifelines (Kaplan-Meier and the interval of its median), numpy (quantiles). The bootstrap-t interval
-is put together from numpy's ratios and quantiles and astropy's errors. Tango's interval has no
-Python witness: it is computed here from the definition alone (mpmath), the restricted likelihood
-maximised and the score inverted by halving.
+Witnesses: scipy (t, beta, normal and binomial distributions, permutation test, Clopper-Pearson and
+Wilson), statsmodels (Holm, Benjamini-Hochberg), astropy (jackknife), lifelines (Kaplan-Meier and the
+interval of its median), numpy (quantiles). The bootstrap-t interval is put together from numpy's
+ratios and quantiles and astropy's errors. Tango's interval has no Python witness: it is computed
+here from the definition alone (mpmath), the restricted likelihood maximised and the score inverted
+by halving.
 """
 import importlib.metadata
 import json
@@ -22,7 +22,7 @@ from astropy.stats import jackknife_stats
 from lifelines import KaplanMeierFitter
 from lifelines.utils import median_survival_times
 from scipy import stats
-from scipy.stats._resampling import BootstrapResult
+from scipy.special import expit, logit
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
@@ -57,18 +57,6 @@ def clustered_means(rng):
         case = {"sums": sums.tolist(), "counts": counts.tolist(), "value": full,
                 "standard_error": float(se), "effective_clusters": effective,
                 "t_low": full - half, "t_high": full + half}
-        if groups > 2:
-            draws = rng.integers(0, groups, (301, groups))
-            resamples = np.sort(ratio(sums[draws], counts[draws]))
-            given = BootstrapResult(confidence_interval=None, bootstrap_distribution=resamples,
-                                    standard_error=None)
-            case["resamples"] = resamples.tolist()
-            case["bca"] = []
-            for confidence in (0.9, 0.95, 0.99):
-                ci = stats.bootstrap((sums, counts), ratio, n_resamples=0, paired=True,
-                                     confidence_level=confidence, method="BCa",
-                                     bootstrap_result=given).confidence_interval
-                case["bca"].append({"confidence": confidence, "low": ci.low, "high": ci.high})
         cases.append(case)
     return cases
 
@@ -159,15 +147,20 @@ def adjusted(rng):
     return cases
 
 
-def equivalence():
-    """The two t-tests, from the distribution (scipy)."""
+def shares():
+    """The t interval of the logit, transformed back."""
     cases = []
-    for value, se, degrees, low, high in ((0.004, 0.002, 6.7, -0.01, 0.01),
-                                          (0.03, 0.004, 59.0, -0.05, 0.05),
-                                          (0.2, 0.1, 3.0, -0.05, 0.05)):
-        cases.append({"value": value, "standard_error": se, "degrees": degrees, "low": low,
-                      "high": high, "p_not_below": stats.t.sf((value - low) / se, degrees),
-                      "p_not_above": stats.t.cdf((value - high) / se, degrees)})
+    for passed, counts in (([90, 171, 60, 240, 190], [100, 180, 61, 240, 210]),
+                           ([1, 0, 3, 0, 2, 9], [40, 51, 66, 30, 42, 70])):
+        passed, counts = np.array(passed, float), np.array(counts)
+        value, _, se, _ = jackknife_stats(
+            np.arange(len(counts)),
+            lambda i: ratio(passed[i.astype(int)], counts[i.astype(int)]))
+        full = ratio(passed, counts)
+        effective = counts.sum() ** 2 / (counts**2).sum()
+        half = stats.t.ppf(0.975, effective - 1) * se / (full * (1 - full))
+        low, high = expit(np.array([logit(full) - half, logit(full) + half]))
+        cases.append({"sums": passed.tolist(), "counts": counts.tolist(), "low": low, "high": high})
     return cases
 
 
@@ -238,7 +231,7 @@ def main():
     golden |= {"distributions": distributions(), "clustered_means": clustered_means(rng),
                "proportions": proportions(), "paired_tables": paired_tables(),
                "sign_flips": sign_flips(rng), "adjusted": adjusted(rng),
-               "equivalence": equivalence(), "survival": survival(rng),
+               "shares": shares(), "survival": survival(rng),
                "bootstrap_t": bootstrap_t(rng), "quantiles": quantiles(rng)}
     json.dump(golden, sys.stdout, indent=1, default=float)
     print()

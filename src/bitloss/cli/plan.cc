@@ -5,10 +5,22 @@
 
 #include "bitloss/cli/progress.h"
 #include "bitloss/report/numbers.h"
+#include "bitloss/stats/clustered_mean.h"
 #include "bitloss/study/forecast.h"
 
 namespace bitloss {
 namespace {
+
+std::string WhyNothingIsResolved(const TextForecast& text) {
+  if (EnoughClusters(text.effective_clusters)) {
+    return fmt::format("the pilot lies in one {}, and nothing says how they vary",
+                       text.cluster_kind);
+  }
+  Estimate estimate;
+  estimate.num_clusters = text.num_clusters;
+  estimate.effective_clusters = text.effective_clusters;
+  return WhyNoInterval(estimate, text.cluster_kind);
+}
 
 void PrintText(const TextForecast& text) {
   fmt::print("\n{}\n  {} sequences, {} tokens, {} predictions, {} {}{} ({:.1f} effective)\n",
@@ -22,8 +34,7 @@ void PrintText(const TextForecast& text) {
         FormatDivergence(*text.smallest_delta_nll), 100 * *text.smallest_delta_nll,
         text.noisiest_lane, FormatCount(text.pilot_tokens));
   } else {
-    fmt::print("  resolves no loss difference: fewer than two {} give no interval\n",
-               text.cluster_kind);
+    fmt::print("  resolves no loss difference: {}\n", WhyNothingIsResolved(text));
   }
   if (text.num_groups > 0) {
     fmt::print(

@@ -47,7 +47,7 @@ class BandSums {
         band.num_tokens += cell.count;
       }
       if (clusters.empty()) continue;
-      band.kl = ClusteredMean(clusters, threads);
+      band.kl = ClusteredMean(clusters, threads, {.range = Range::kPositive});
       bands.push_back(std::move(band));
     }
     return bands;

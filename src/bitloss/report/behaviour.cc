@@ -58,6 +58,14 @@ void AddSurvival(std::span<const Lifetime> lifetimes, Behaviour& behaviour) {
   behaviour.median_divergence_high = token(bounds.high);
 }
 
+Estimate TimesHundred(Estimate share) {
+  share.value *= 100;
+  if (share.standard_error) *share.standard_error *= 100;
+  if (share.interval)
+    share.interval = Interval{100 * share.interval->low, 100 * share.interval->high};
+  return share;
+}
+
 std::optional<Behaviour> Compare(const SuiteResult& lane, const SuiteResult& baseline,
                                  ThreadPool& threads) {
   Behaviour behaviour;
@@ -74,15 +82,16 @@ std::optional<Behaviour> Compare(const SuiteResult& lane, const SuiteResult& bas
     behaviour.longest_common = std::max(behaviour.longest_common, static_cast<uint64_t>(common));
     // Two empty answers are alike.
     const bool both_empty = ours.answer.text.empty() && base->answer.text.empty();
-    chrf.push_back({prompt, both_empty ? 100.0 : ChrF2(ours.answer.text, base->answer.text), 1});
+    chrf.push_back(
+        {prompt, both_empty ? 1.0 : ChrF2(ours.answer.text, base->answer.text) / 100, 1});
     edits.push_back({prompt, EditDistanceShare(ours.answer.token_ids, base->answer.token_ids), 1});
     behaviour.num_wrong_to_wrong +=
         ours.outcome == Outcome::kNeitherPasses && !ours.identical ? 1 : 0;
   }
   if (lifetimes.empty()) return std::nullopt;
   behaviour.num_compared = lifetimes.size();
-  behaviour.chrf2 = ClusteredMean(std::span<const UnitSum>(chrf), threads);
-  behaviour.edit_distance = ClusteredMean(std::span<const UnitSum>(edits), threads);
+  behaviour.chrf2 = TimesHundred(ClusteredMean(chrf, threads, {.range = Range::kShare}));
+  behaviour.edit_distance = ClusteredMean(edits, threads, {.range = Range::kShare});
   AddSurvival(lifetimes, behaviour);
   return behaviour;
 }

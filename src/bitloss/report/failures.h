@@ -27,7 +27,8 @@ bool ShowsFailure(const AnswerResult& answer, const AnswerResult& baseline, Fail
 void AddFailures(ReportData& report);
 
 // Whether some hard failure is shown to be more frequent than in the baseline by more than
-// `margin`, a share of the prompts: the lower end of Tango's paired 95% interval lies above it.
+// `margin` (being cut at the limit is none: the limit is the user's own, and loops are counted
+// apart), a share of the prompts: the lower end of Tango's paired 95% interval lies above it.
 // Requires: AddFailures came before.
 bool HardFailuresRose(const SuiteResult& lane, double margin);
 

@@ -30,6 +30,7 @@ GateCheck Undecided(const GateRule& rule, std::string lane, std::string place,
   return {.state = GateState::kUndecided,
           .lane = std::move(lane),
           .metric = rule.metric,
+          .bound = BoundText(rule, *FindGateMetric(rule.metric)),
           .place = std::move(place),
           .sentence = std::move(sentence),
           .measured = std::nullopt,
@@ -72,22 +73,32 @@ void Expand(const ReportData& report, const GateRule& rule, const LaneResult& la
                                   : "the study has not answered such a suite"));
 }
 
-// The lanes that a rule asks about; null where the study has no lane of that name.
-std::vector<std::pair<std::string, const LaneResult*>> LanesOf(const ReportData& report,
-                                                               const GateRule& rule) {
-  std::vector<std::pair<std::string, const LaneResult*>> lanes;
+std::string LaneNames(const ReportData& report) {
+  std::string names;
+  for (const LaneResult& lane : report.lanes) {
+    names += (names.empty() ? "" : ", ") + lane.record.scheme;
+  }
+  return names;
+}
+
+// The lanes that a rule asks about. kNotFound for one that the study does not have: a rule about a
+// lane that is not there would hold for ever.
+Result<std::vector<const LaneResult*>> LanesOf(const ReportData& report, const GateRule& rule) {
+  std::vector<const LaneResult*> lanes;
   if (rule.lanes.empty()) {
     for (const LaneResult& lane : report.lanes) {
-      if (!lane.record.baseline && !lane.record.control) {
-        lanes.emplace_back(lane.record.scheme, &lane);
-      }
+      if (!lane.record.baseline && !lane.record.control) lanes.push_back(&lane);
     }
     return lanes;
   }
   for (const std::string& name : rule.lanes) {
     const auto found = std::ranges::find(report.lanes, name,
                                          [](const LaneResult& lane) { return lane.record.scheme; });
-    lanes.emplace_back(name, found == report.lanes.end() ? nullptr : &*found);
+    if (found == report.lanes.end()) {
+      return NotFound("rule '{}' is about lane '{}', which the study does not have; it has: {}",
+                      rule.metric, name, LaneNames(report));
+    }
+    lanes.push_back(&*found);
   }
   return lanes;
 }
@@ -104,9 +115,10 @@ Sided Turn(const Interval& interval, double bound, GateMetric::Side side) {
 }
 
 std::string Told(const Measured& measured, double confidence) {
-  if (measured.sample.empty()) return fmt::format("{:.4g}", measured.value);
-  return fmt::format("{:.4g} [{:.4g}, {:.4g}] ({:.4g}% interval, {})", measured.value,
-                     measured.interval.low, measured.interval.high, 100 * confidence,
+  // + 0.0: a zero has no sign.
+  if (measured.sample.empty()) return fmt::format("{:.4g}", measured.value + 0.0);
+  return fmt::format("{:.4g} [{:.4g}, {:.4g}] ({:.4g}% interval, {})", measured.value + 0.0,
+                     measured.interval.low + 0.0, measured.interval.high + 0.0, 100 * confidence,
                      measured.sample);
 }
 
@@ -136,8 +148,7 @@ GateCheck Check(const ReportData& report, const Pending& pending, size_t num_che
     check.measured = strict.value();
     check.confidence = adjusted;
   }
-  check.sentence =
-      fmt::format("{}; {}", Told(*check.measured, check.confidence), BoundText(rule, metric));
+  check.sentence = fmt::format("{}; {}", Told(*check.measured, check.confidence), check.bound);
   return check;
 }
 
@@ -169,12 +180,9 @@ Result<GateResult> CheckGate(const ReportData& report, const GatePolicy& policy,
   GateResult result;
   std::vector<Pending> pending;
   for (const GateRule& rule : policy.rules) {
-    for (const auto& [name, lane] : LanesOf(report, rule)) {
-      if (lane == nullptr) {
-        result.checks.push_back(Undecided(rule, name, "", "the study has no such lane"));
-        continue;
-      }
-      if (lane->error) return BadInput("lane '{}': {}", name, *lane->error);
+    BITLOSS_TRY(const std::vector<const LaneResult*> lanes, LanesOf(report, rule));
+    for (const LaneResult* lane : lanes) {
+      if (lane->error) return BadInput("lane '{}': {}", lane->record.scheme, *lane->error);
       Expand(report, rule, *lane, pending, result.checks);
     }
   }

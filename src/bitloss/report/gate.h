@@ -27,6 +27,7 @@ struct GateCheck {
   GateState state = GateState::kUndecided;
   std::string lane;
   std::string metric;
+  std::string bound;     // "at most 0.05 nats/token"; empty of what is not a rule
   std::string place;     // "eval.txt, lines-512-seed", "core96"; empty of a fact about the lane
   std::string sentence;  // the deciding interval against the bound, or why there is none
   std::optional<Measured> measured;

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 
+#include "bitloss/report/numbers.h"
 #include "bitloss/report/text_results.h"
 #include "bitloss/stats/paired_outcomes.h"
 #include "bitloss/stats/proportion.h"
@@ -21,10 +22,10 @@ std::string Sample(size_t count, std::string_view kind) {
 }
 
 Result<Measured> FromClusters(std::span<const ClusterSum> clusters, std::string_view kind,
-                              double confidence, ThreadPool& threads) {
+                              const MeanOptions& options, ThreadPool& threads) {
   if (clusters.empty()) return BadInput("no token was scored in both lanes");
-  const Estimate estimate = ClusteredMean(clusters, threads, {.confidence = confidence});
-  if (!estimate.interval) return BadInput("{} gives no interval", Sample(clusters.size(), kind));
+  const Estimate estimate = ClusteredMean(clusters, threads, options);
+  if (!estimate.interval) return BadInput("{}", WhyNoInterval(estimate, kind));
   return Measured{estimate.value, *estimate.interval, Sample(clusters.size(), kind)};
 }
 
@@ -32,13 +33,25 @@ std::string_view ClusterKind(const GateSubject& subject) {
   return subject.report.manifest.protocols[subject.text->protocol].cluster_kind;
 }
 
+// In the protocol's own weights: of one that counts words, nats a word.
+Result<Measured> WeightedDelta(const GateSubject& subject, double confidence, ThreadPool& threads) {
+  return FromClusters(DeltaClusters(*subject.text), ClusterKind(subject),
+                      {.confidence = confidence}, threads);
+}
+
+// Bounds are in nats a token, so this is too, also where the protocol counts words.
 Result<Measured> DeltaNll(const GateSubject& subject, double confidence, ThreadPool& threads) {
-  return FromClusters(DeltaClusters(*subject.text), ClusterKind(subject), confidence, threads);
+  if (!subject.text->per_word) return WeightedDelta(subject, confidence, threads);
+  std::vector<ClusterSum> clusters;
+  for (const ClusterScores& cluster : subject.text->clusters) {
+    if (cluster.kl_tokens > 0) clusters.push_back({cluster.delta_nll_sum, cluster.kl_tokens});
+  }
+  return FromClusters(clusters, ClusterKind(subject), {.confidence = confidence}, threads);
 }
 
 Result<Measured> PerplexityChange(const GateSubject& subject, double confidence,
                                   ThreadPool& threads) {
-  BITLOSS_TRY(Measured measured, DeltaNll(subject, confidence, threads));
+  BITLOSS_TRY(Measured measured, WeightedDelta(subject, confidence, threads));
   for (double* number : {&measured.value, &measured.interval.low, &measured.interval.high}) {
     *number = 100 * std::expm1(*number);
   }
@@ -56,7 +69,7 @@ std::vector<ClusterSum> TokenClusters(const TextResult& text, double ClusterScor
 
 Result<Measured> Kl(const GateSubject& subject, double confidence, ThreadPool& threads) {
   return FromClusters(TokenClusters(*subject.text, &ClusterScores::kl_sum), ClusterKind(subject),
-                      confidence, threads);
+                      {.confidence = confidence, .range = Range::kPositive}, threads);
 }
 
 Result<Measured> KlAboveTheFloor(const GateSubject& subject, double confidence,
@@ -68,12 +81,13 @@ Result<Measured> KlAboveTheFloor(const GateSubject& subject, double confidence,
       std::ranges::find(control.texts, subject.text->protocol, &TextResult::protocol);
   const auto clusters = KlAboveFloor(*subject.text, *found);
   if (!clusters) return BadInput("the control was not measured on the same tokens");
-  return FromClusters(*clusters, ClusterKind(subject), confidence, threads);
+  return FromClusters(*clusters, ClusterKind(subject), {.confidence = confidence}, threads);
 }
 
 Result<Measured> Top1Agreement(const GateSubject& subject, double confidence, ThreadPool& threads) {
   return FromClusters(TokenClusters(*subject.text, &ClusterScores::top1_agreements),
-                      ClusterKind(subject), confidence, threads);
+                      ClusterKind(subject), {.confidence = confidence, .range = Range::kShare},
+                      threads);
 }
 
 Result<Measured> Share(uint64_t part, uint64_t whole, double confidence) {
@@ -117,7 +131,8 @@ Result<Measured> AnswerKl(const GateSubject& subject, double confidence, ThreadP
     const auto count = static_cast<double>(answer.num_kl_tokens);
     clusters.push_back({*answer.mean_kl * count, count});
   }
-  return FromClusters(clusters, "prompt", confidence, threads);
+  return FromClusters(clusters, "prompt", {.confidence = confidence, .range = Range::kPositive},
+                      threads);
 }
 
 Measured Fact(double value) { return {value, {value, value}, ""}; }

@@ -30,11 +30,11 @@ GateResult Gate(const SmallStudy& study, std::string_view toml) {
   return std::move(result).value();
 }
 
-// Lane 1 loses 0.25 nats on every token of both clusters: no spread, a certain interval.
+// Lane 1 of NineArticles loses 0.25 nats on every token: no spread, a certain interval.
 constexpr std::string_view kLoss = "[[rule]]\nmetric = \"delta_nll\"\nat_most = ";
 
 TEST(GateTest, HoldsBreaksOrCannotDecide) {
-  const SmallStudy study;
+  const SmallStudy study = NineArticles();
   EXPECT_EQ(Gate(study, std::string(kLoss) + "0.3").exit_code(), 0);
   EXPECT_EQ(Gate(study, std::string(kLoss) + "0.25").exit_code(),
             0);  // the bound itself is allowed
@@ -44,9 +44,9 @@ TEST(GateTest, HoldsBreaksOrCannotDecide) {
 }
 
 TEST(GateTest, HarmOutweighsDoubtAndComesLast) {
-  const GateResult result = Gate(SmallStudy(), std::string(kLoss) + "0.2\n" + std::string(kLoss) +
-                                                   "0.3\n[[rule]]\nmetric = \"pass_drop\"\n"
-                                                   "at_most = 0.5");
+  const GateResult result = Gate(NineArticles(), std::string(kLoss) + "0.2\n" + std::string(kLoss) +
+                                                     "0.3\n[[rule]]\nmetric = \"pass_drop\"\n"
+                                                     "at_most = 0.5");
   EXPECT_EQ(result.exit_code(), 1);
   ASSERT_EQ(result.checks.size(), 3u);
   EXPECT_EQ(result.checks[0].state, GateState::kHolds);
@@ -64,11 +64,14 @@ TEST(GateTest, TheDecidingIntervalIsOneSidedAtTheRulesConfidence) {
 }
 
 TEST(GateTest, HarmMustBeShownAtAConfidenceThatAllChecksShare) {
-  // Losses of 0.25 +- 0.05 in the two clusters: with 2 clusters of 6 and 3 tokens the interval at
-  // 90% lies above 0.0, that of twenty checks does not.
-  SmallStudy study;
-  study.scores[0][1].nll = {0.24, 1.24, 2.24, 3.27};
-  study.scores[1][1].nll = {0.24, 1.24, 2.24, 3.27, 4.27};
+  // Losses around 0.25: the interval of one check lies above 0.1, that of twenty does not.
+  SmallStudy study = NineArticles();
+  const double losses[] = {0.05, 0.45, 0.1, 0.4, 0.25, 0.05, 0.45, 0.1, 0.4};
+  for (size_t t = 0; t < 9; ++t) {
+    const size_t unit = t < 4 ? 0 : 1;
+    const size_t token = t - 4 * unit;
+    study.scores[unit][1].nll[token] = study.scores[unit][0].nll[token] + losses[t];
+  }
   const std::string rule = std::string(kLoss) + "0.1\n";
   EXPECT_EQ(Gate(study, rule).exit_code(), 1);
   std::string many;
@@ -76,9 +79,15 @@ TEST(GateTest, HarmMustBeShownAtAConfidenceThatAllChecksShare) {
   EXPECT_EQ(Gate(study, many).exit_code(), 2);
 }
 
+TEST(GateTest, TwoArticlesAreTooLittleTextToDecide) {
+  const GateResult result = Gate(SmallStudy(), std::string(kLoss) + "0.2");
+  EXPECT_EQ(result.exit_code(), 2);
+  EXPECT_THAT(result.checks[0].sentence, HasSubstr("too little text: 2 articles"));
+}
+
 TEST(GateTest, MetricsWhoseHarmIsDownwardAreTurned) {
   // Three of nine tokens disagree.
-  EXPECT_EQ(Gate(SmallStudy(), "[[rule]]\nmetric = \"top1_agreement\"\nat_least = 0.999")
+  EXPECT_EQ(Gate(NineArticles(), "[[rule]]\nmetric = \"top1_agreement\"\nat_least = 0.999")
                 .checks[0]
                 .measured->value,
             6.0 / 9);
@@ -92,13 +101,23 @@ TEST(GateTest, FactsHaveNoInterval) {
             1);
 }
 
+TEST(GateTest, ALaneThatTheStudyDoesNotHaveIsAnError) {
+  ThreadPool threads(1);
+  const auto result = CheckGate(ReportOf(SmallStudy()),
+                                PolicyOf(std::string(kLoss) + "0.3\nlanes = [\"awq\"]"), threads);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().kind, ErrorKind::kNotFound);
+  EXPECT_EQ(result.error().message,
+            "rule 'delta_nll' is about lane 'awq', which the study does not have; it has: fp16, "
+            "nf4-1");
+}
+
 TEST(GateTest, WhatIsNotThereCannotBeDecided) {
   const auto sentence = [](std::string_view rest) {
     const GateResult result = Gate(SmallStudy(), std::string(kLoss) + "0.3\n" + std::string(rest));
     EXPECT_EQ(result.exit_code(), 2);
     return result.checks[0].sentence;
   };
-  EXPECT_EQ(sentence("lanes = [\"awq\"]"), "the study has no such lane");
   EXPECT_EQ(sentence("protocol = \"rolling-doc\""), "the study has not scored such a text");
   const GateResult floor = Gate(SmallStudy(), "[[rule]]\nmetric = \"kl_above_floor\"\nat_most = 1");
   EXPECT_EQ(floor.exit_code(), 2);
@@ -144,19 +163,21 @@ TEST(GateTest, TheExamplePolicyIsOne) {
 }
 
 TEST(GateTest, WritersTellTheDecidingInterval) {
-  const GateResult result = Gate(SmallStudy(), std::string(kLoss) +
-                                                   "0.2\n[[rule]]\n"
-                                                   "metric = \"pass_drop\"\n"
-                                                   "at_most = 0.5");
+  const GateResult result = Gate(NineArticles(), std::string(kLoss) +
+                                                     "0.2\n[[rule]]\n"
+                                                     "metric = \"pass_drop\"\n"
+                                                     "at_most = 0.5");
   const std::string text = WriteGateText(result);
   EXPECT_THAT(text, HasSubstr("harm shown     nf4-1, delta_nll on held-out, gptq-2048: 0.25 [0.25, "
-                              "0.25] (95% interval, 2 articles); at most 0.2 nats/token"));
+                              "0.25] (95% interval, 9 articles); at most 0.2 nats/token"));
   EXPECT_THAT(text, HasSubstr("harm is shown; 2 checks: 0 hold, 1 cannot be decided, 1 show harm"));
   EXPECT_THAT(WriteGateMarkdown(result, "tiny"), HasSubstr("| nf4-1 | delta\\_nll on held-out"));
   const std::string junit = WriteGateJunit(result, "a < b");
   EXPECT_THAT(junit, HasSubstr("<testsuite name=\"a &lt; b\" tests=\"2\" failures=\"1\" "
                                "errors=\"1\">"));
   EXPECT_THAT(junit, HasSubstr("<failure type=\"harm shown\""));
+  EXPECT_THAT(junit, HasSubstr("name=\"delta_nll on held-out, gptq-2048: at most 0.2 nats/token\""))
+      << "two rules on one metric have two names";
 }
 
 }  // namespace

@@ -70,8 +70,9 @@ std::string WriteGateJunit(const GateResult& result, std::string_view title) {
       result.Count(GateState::kUndecided));
   for (const GateCheck& check : result.checks) {
     const std::string sentence = EscapeHtml(check.sentence);
-    text += fmt::format("<testcase classname=\"{}\" name=\"{}\">", EscapeHtml(check.lane),
-                        EscapeHtml(Subject(check)));
+    text += fmt::format(
+        "<testcase classname=\"{}\" name=\"{}\">", EscapeHtml(check.lane),
+        EscapeHtml(check.bound.empty() ? Subject(check) : Subject(check) + ": " + check.bound));
     if (check.state == GateState::kHolds) {
       text += fmt::format("<system-out>{}</system-out>", sentence);
     } else {

@@ -84,6 +84,7 @@ Json FindingJson(const ReportData& report, const Finding& finding) {
   }
   json["verdict"] = Name(finding.verdict);
   json["margin"] = finding.margin;
+  json["unit"] = finding.unit;
   Set(json, "value", finding.value);
   if (finding.interval) {
     Set(json, "low", finding.interval->low);
@@ -91,8 +92,10 @@ Json FindingJson(const ReportData& report, const Finding& finding) {
     json["confidence"] = report.confirmatory.confidence;
   }
   Set(json, "upper_bound", finding.upper_bound);
+  Set(json, "lower_bound", finding.lower_bound);
   Set(json, "p", finding.p);
   Set(json, "p_holm", finding.p_holm);
+  Set(json, "p_bonferroni", finding.p_bonferroni);
   json["sentence"] = finding.sentence;
   return json;
 }
@@ -240,7 +243,9 @@ Json BehaviourJson(const Behaviour& behaviour, bool checked) {
 }
 
 Json SamplesJson(const SampleResult& samples) {
-  Json json = {{"per_prompt", samples.num_per_prompt}, {"prompts", samples.num_prompts}};
+  Json json = {{"per_prompt", samples.num_per_prompt},
+               {"prompts", samples.num_prompts},
+               {"varying_prompts", samples.num_varying}};
   const auto set = [&](const char* name, const std::optional<Estimate>& estimate) {
     if (estimate) json[name] = EstimateJson("mean", *estimate);
   };

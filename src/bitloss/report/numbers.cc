@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "bitloss/stats/clustered_mean.h"
+
 namespace bitloss {
 
 std::string FormatCount(uint64_t count) {
@@ -44,6 +46,21 @@ std::string FormatSeconds(double seconds) {
 std::string FormatRate(double per_second) {
   return per_second < 100 ? fmt::format("{:.1f}", per_second)
                           : FormatCount(static_cast<uint64_t>(std::llround(per_second)));
+}
+
+std::string WhyNoInterval(const Estimate& estimate, std::string_view cluster_kind) {
+  if (!std::isfinite(estimate.value)) return "a value that is not finite has no interval";
+  const std::string_view plural = cluster_kind.ends_with('s') ? "" : "s";
+  if (EnoughClusters(estimate.effective_clusters)) {
+    return fmt::format("all {}{} agree exactly: nothing says how others would scatter",
+                       cluster_kind, plural);
+  }
+  return fmt::format(
+      "too little {}: {} {}{} ({:.1f} effective) where an interval needs {:.0f}, about {:.0f} "
+      "times as much",
+      cluster_kind == "prompt" ? "to go by" : "text", estimate.num_clusters, cluster_kind, plural,
+      estimate.effective_clusters, kMinEffectiveClusters,
+      std::ceil(kMinEffectiveClusters / estimate.effective_clusters));
 }
 
 }  // namespace bitloss

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "bitloss/stats/estimate.h"
 
@@ -26,6 +27,10 @@ std::string FormatInterval(const Estimate& estimate, const Format& format) {
   if (!estimate.interval) return {};
   return "[" + format(estimate.interval->low) + ", " + format(estimate.interval->high) + "]";
 }
+
+// Why an estimate over clusters of a kind ("article", "prompt") has no interval, and how much more
+// would give one. Requires: it has none.
+std::string WhyNoInterval(const Estimate& estimate, std::string_view cluster_kind);
 
 }  // namespace bitloss
 

@@ -94,12 +94,19 @@ TEST(ForkTest, TextIsCutBetweenCodePoints) {
   EXPECT_EQ(FindFork(base, lane, nullptr)->baseline.text, "\xC3\xA9");
 }
 
-// Lanes of these sizes (MB) and divergences, each with an interval of +-10%.
-ReportData Study(const std::vector<std::pair<uint64_t, double>>& lanes) {
+// A lane of this size (MB) and divergence in six articles, in which it is 10% less and 10% more by
+// turns; `first` says whether it begins with less.
+struct SomeLane {
+  uint64_t megabytes;
+  double kl;
+  enum { kLess, kMore } first = kLess;
+};
+
+ReportData Study(const std::vector<SomeLane>& lanes) {
   ReportData report;
   report.manifest = SmallManifest();
   report.lanes.emplace_back().record = SmallLane(0);
-  for (const auto& [megabytes, kl] : lanes) {
+  for (const auto& [megabytes, kl, first] : lanes) {
     LaneResult& lane = report.lanes.emplace_back();
     lane.record = SmallLane(report.lanes.size() - 1);
     lane.record.weight_bytes = megabytes * 1'000'000;
@@ -107,6 +114,11 @@ ReportData Study(const std::vector<std::pair<uint64_t, double>>& lanes) {
     text.kl = DivergenceSummary{};
     text.kl->mean.value = kl;
     text.kl->mean.interval = Interval{0.9 * kl, 1.1 * kl};
+    for (uint32_t article = 0; article < 6; ++article) {
+      const bool less = article % 2 == (first == SomeLane::kLess ? 0 : 1);
+      text.clusters.push_back(
+          {.cluster = article, .kl_sum = 10 * kl * (less ? 0.9 : 1.1), .kl_tokens = 10});
+    }
     lane.texts.push_back(text);
   }
   return report;
@@ -115,12 +127,34 @@ ReportData Study(const std::vector<std::pair<uint64_t, double>>& lanes) {
 TEST(ParetoTest, OnlyWhatIntervalsShowDominates) {
   // Lane 2 is larger and worse than lane 1; lane 3 cannot be told from lane 1.
   const std::vector<ParetoPoint> points =
-      MakePareto(Study({{10, 0.1}, {12, 0.2}, {12, 0.105}}), Cost::kBytes);
+      MakePareto(Study({{10, 0.1}, {12, 0.2}, {12, 0.105, SomeLane::kMore}}), Cost::kBytes);
   ASSERT_EQ(points.size(), 3u);
   EXPECT_FALSE(points[0].dominated_by.has_value());
   EXPECT_THAT(points[0].tied_with, ElementsAre(3u));
   EXPECT_EQ(points[1].dominated_by, std::optional<size_t>(1));
   EXPECT_FALSE(points[2].dominated_by.has_value());
+}
+
+TEST(ParetoTest, LanesAreComparedPairedByArticle) {
+  // Each lane's own interval holds the other's mean; in every article the second is 5% worse.
+  const ReportData report = Study({{10, 0.1}, {12, 0.105}});
+  const std::optional<Estimate> difference =
+      PairedKlDifference(report, report.lanes[2], report.lanes[1]);
+  EXPECT_NEAR(difference->value, 0.005, 1e-15);
+  EXPECT_GT(difference->interval->low, 0.004);
+  const std::vector<ParetoPoint> points = MakePareto(report, Cost::kBytes);
+  EXPECT_EQ(points[1].dominated_by, std::optional<size_t>(1));
+  EXPECT_THAT(points[1].tied_with, IsEmpty());
+}
+
+TEST(ParetoTest, TooLittleTextOrdersNothing) {
+  ReportData report = Study({{10, 0.1}, {12, 0.2}});
+  for (LaneResult& lane : report.lanes) {
+    for (TextResult& text : lane.texts) text.clusters.resize(3);
+  }
+  const std::vector<ParetoPoint> points = MakePareto(report, Cost::kBytes);
+  EXPECT_FALSE(points[1].dominated_by.has_value());
+  EXPECT_THAT(points[1].tied_with, ElementsAre(1u));
 }
 
 TEST(ParetoTest, SpeedCountsTheOtherWayRound) {

@@ -229,13 +229,14 @@ struct SuiteFloor {
 struct SampleResult {
   uint64_t num_per_prompt = 0;
   uint64_t num_prompts = 0;
+  uint64_t num_varying = 0;  // of those, whose samples of the baseline are not all alike
   // The baseline against itself, under other dice.
   Estimate self_identical = {};
   Estimate self_chrf2 = {};
   // A lane against the baseline, under the same; absent for the baseline.
   std::optional<Estimate> identical = {};
   std::optional<Estimate> chrf2 = {};
-  // From 0, as different as two honest samples, to 1, the same.
+  // 0: as different as two honest samples; 1: the same; below 0: further off.
   std::optional<Estimate> identical_place = {};
   std::optional<Estimate> chrf2_place = {};
   // Of the share of samples that pass their checks; p by flipping the signs of prompts.
@@ -271,14 +272,18 @@ struct Finding {
   Measure measure = Measure::kLoss;
   size_t place = 0;  // which protocol, or suite
   Verdict verdict = Verdict::kNotMeasured;
-  double margin = 0.0;
-  std::string sentence = {};  // what may be said, or why nothing
+  double margin = 0.0;                   // in `unit`
+  std::string_view unit = "nats/token";  // of the value, its bounds and the margin; points are of 1
+  std::string sentence = {};             // what may be said, or why nothing
   // Absent of what was not measured.
   std::optional<double> value = {};
   std::optional<Interval> interval = {};   // at ReportData::confirmatory.confidence
   std::optional<double> upper_bound = {};  // one-sided, 95%
+  std::optional<double> lower_bound = {};  // one-sided, 95%
   std::optional<double> p = {};            // of no effect; two-sided
   std::optional<double> p_holm = {};       // adjusted over the confirmatory tests
+  std::optional<double> p_bonferroni =
+      {};  // m p, at most 1: what the interval's confidence follows
 };
 
 // The family of all findings that were measured, over all lanes.

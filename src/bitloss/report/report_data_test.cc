@@ -56,17 +56,18 @@ TEST(ReportDataTest, TheChangeIsExactlyTheRatioOfThePerplexities) {
 
 TEST(ReportDataTest, IntervalsComeFromClustersAndNotFromTokens) {
   SmallStudy study;
-  // Cluster 0 holds the first 3 tokens of each unit, cluster 1 the other 1 and 2. Differences:
-  // 0.5 each in cluster 0, 2 each in cluster 1.
-  study.scores[0][1].nll = {0.5, 1.5, 2.5, 5.0};
-  study.scores[1][1].nll = {0.5, 1.5, 2.5, 5.0, 6.0};
+  // Clusters of 2, 2, 2, 2 and 1 tokens, whose losses differ by 0.5, 2, 0.5, 2 and 1.25 each.
+  study.units[0].clusters = {{0, 2}, {1, 2}};
+  study.units[1].clusters = {{2, 2}, {3, 2}, {4, 1}};
+  study.scores[0][1].nll = {0.5, 1.5, 4.0, 5.0};
+  study.scores[1][1].nll = {0.5, 1.5, 4.0, 5.0, 5.25};
   const ReportData report = ReportOf(study);
   const Estimate& delta = *report.lanes[1].texts[0].delta_nll;
-  EXPECT_DOUBLE_EQ(delta.value, (6 * 0.5 + 3 * 2.0) / 9);
-  EXPECT_EQ(delta.num_clusters, 2u);
-  EXPECT_DOUBLE_EQ(delta.effective_clusters, 81.0 / (36 + 9));
-  // Two clusters: the jackknife's error is half the distance of their means.
-  EXPECT_DOUBLE_EQ(delta.standard_error.value(), 0.75);
+  EXPECT_DOUBLE_EQ(delta.value, 1.25);
+  EXPECT_EQ(delta.num_clusters, 5u);
+  EXPECT_DOUBLE_EQ(delta.effective_clusters, 81.0 / (4 * 4 + 1));
+  // The ratio without a cluster: 10.25 / 7, 7.25 / 7, both again, 10 / 8; their mean is 1.25.
+  EXPECT_NEAR(delta.standard_error.value(), std::sqrt(4 / 5.0 * 4) * 1.5 / 7, 1e-15);
   EXPECT_EQ(delta.method, IntervalMethod::kJackknifeT);
 }
 
@@ -86,6 +87,19 @@ TEST(ReportDataTest, DivergencesHaveMeansAndInterpolatedPercentiles) {
   EXPECT_DOUBLE_EQ(lane.top1_agreement->value, 6.0 / 9);
 }
 
+TEST(ReportDataTest, IntervalsLieAmongWhatIsPossible) {
+  SmallStudy study = NineArticles();
+  for (auto& unit : study.scores) unit[1].top1_agrees.assign(unit[1].top1_agrees.size(), 1);
+  study.scores[0][1].top1_agrees[0] = 0;  // eight of nine tokens agree
+  study.scores[1][1].kl = {0.01, 0.02, 0.01, 0.03, 8};
+  const TextResult lane = ReportOf(study).lanes[1].texts[0];
+  EXPECT_LT(lane.top1_agreement->interval->high, 1.0);
+  EXPECT_GT(lane.top1_agreement->interval->low, 0.0);
+  EXPECT_GT(lane.kl->mean.interval->low, 0.0);
+  EXPECT_GT(lane.kl->mean.interval->high, lane.kl->mean.value);
+  EXPECT_EQ(lane.kl->mean.method, IntervalMethod::kLogBootstrapT);
+}
+
 TEST(ReportDataTest, APageProtocolCountsPerWordAndPerByte) {
   SmallStudy study;
   study.units[0].num_words = 4;
@@ -99,12 +113,11 @@ TEST(ReportDataTest, APageProtocolCountsPerWordAndPerByte) {
   EXPECT_DOUBLE_EQ(report.lanes[1].texts[0].delta_nll->value, 9 * 0.25 / 4);
 }
 
-// A page in two windows, each in a cluster of its own, of which the second alone changes.
+// A page in two windows of 4 and 5 tokens, each token a cluster; the second window alone changes.
 SmallStudy PageInTwoWindows() {
-  SmallStudy study;
+  SmallStudy study = NineArticles();
   study.units[0].num_words = 6;
   study.units[0].num_bytes = 36;
-  for (uint32_t u : {0, 1}) study.units[u].clusters = {{.cluster = u, .num_scored = 4 + u}};
   study.scores[0][1].nll = study.scores[0][0].nll;
   study.scores[1][1].nll = {1.0, 2.0, 3.0, 4.0, 5.0};
   return study;
@@ -118,9 +131,10 @@ TEST(ReportDataTest, WordsAndBytesOfAPageBelongToAllOfItsTokens) {
   EXPECT_DOUBLE_EQ(lane.byte_perplexity.value(), std::exp((6 + 15) / 36.0));
   EXPECT_DOUBLE_EQ(lane.delta_nll->value, 5 / 6.0) << "the second window's words are its own";
   EXPECT_DOUBLE_EQ(std::exp(lane.delta_nll->value), lane.perplexity / baseline.perplexity);
-  ASSERT_EQ(lane.clusters.size(), 2u);
-  EXPECT_DOUBLE_EQ(lane.clusters[0].delta_nll_weight, 6 * 4 / 9.0);
-  EXPECT_DOUBLE_EQ(lane.clusters[1].delta_nll_weight, 6 * 5 / 9.0);
+  ASSERT_EQ(lane.clusters.size(), 9u);
+  for (const ClusterScores& cluster : lane.clusters) {
+    EXPECT_DOUBLE_EQ(cluster.delta_nll_weight, 6 / 9.0);
+  }
   EXPECT_LE(baseline.perplexity_interval->low, baseline.perplexity);
   EXPECT_GE(baseline.perplexity_interval->high, baseline.perplexity);
 }

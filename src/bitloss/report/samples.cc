@@ -31,29 +31,34 @@ struct Likeness {
   Sum chrf2;  // of 1
   uint64_t num_pairs = 0;
 
-  void Add(const Answer& reference, const Answer& ours) {
-    const bool same = ours.finish == reference.finish && ours.token_ids == reference.token_ids;
+  // How `answer` resembles `reference`.
+  void Add(const Answer& answer, const Answer& reference) {
+    const bool same = answer.finish == reference.finish && answer.token_ids == reference.token_ids;
+    const bool both_empty = answer.text.empty() && reference.text.empty();
     identical.Add(same ? 1 : 0);
-    const bool both_empty = ours.text.empty() && reference.text.empty();
-    chrf2.Add(same || both_empty ? 1 : ChrF2(ours.text, reference.text) / 100);
+    chrf2.Add(same || both_empty ? 1 : ChrF2(answer.text, reference.text) / 100);
     ++num_pairs;
   }
   double Identical() const { return identical.Total() / static_cast<double>(num_pairs); }
   double ChrF2Share() const { return chrf2.Total() / static_cast<double>(num_pairs); }
 };
 
+// Of all pairs of different samples, each once as the answer and once as the reference: chrF2 is
+// not symmetric.
 Likeness SelfLikeness(const std::map<uint32_t, const Answer*>& samples) {
   Likeness likeness;
-  for (auto a = samples.begin(); a != samples.end(); ++a) {
-    for (auto b = std::next(a); b != samples.end(); ++b) likeness.Add(*a->second, *b->second);
+  for (const auto& [a, answer] : samples) {
+    for (const auto& [b, reference] : samples) {
+      if (a != b) likeness.Add(*answer, *reference);
+    }
   }
   return likeness;
 }
 
-Estimate MeanOf(std::span<const double> values, ThreadPool& threads) {
+Estimate MeanOf(std::span<const double> values, Range range, ThreadPool& threads) {
   std::vector<ClusterSum> clusters;
   for (const double value : values) clusters.push_back({value, 1});
-  return ClusteredMean(std::span<const ClusterSum>(clusters), threads);
+  return ClusteredMean(std::span<const ClusterSum>(clusters), threads, {.range = range});
 }
 
 // sum (x - s) / sum (1 - s): 1 where the lane's answers are the baseline's, 0 where they are as far
@@ -109,12 +114,13 @@ std::optional<SampleResult> MeasureSamples(const LaneSamples& baseline, const La
     Likeness likeness;
     for (const auto& [sample, answer] : ours) {
       const auto same_dice = base->second.find(sample);
-      if (same_dice != base->second.end()) likeness.Add(*same_dice->second, *answer);
+      if (same_dice != base->second.end()) likeness.Add(*answer, *same_dice->second);
     }
     if (likeness.num_pairs == 0) continue;
     const Likeness self = SelfLikeness(base->second);
     result.num_per_prompt = std::max<uint64_t>(result.num_per_prompt, ours.size());
     self_identical.push_back(self.Identical());
+    result.num_varying += self.Identical() < 1 ? 1 : 0;
     self_chrf2.push_back(self.ChrF2Share());
     identical.push_back(likeness.Identical());
     chrf2.push_back(likeness.ChrF2Share());
@@ -122,15 +128,15 @@ std::optional<SampleResult> MeasureSamples(const LaneSamples& baseline, const La
   }
   if (identical.empty()) return std::nullopt;
   result.num_prompts = identical.size();
-  result.self_identical = MeanOf(self_identical, threads);
-  result.self_chrf2 = MeanOf(self_chrf2, threads);
+  result.self_identical = MeanOf(self_identical, Range::kShare, threads);
+  result.self_chrf2 = MeanOf(self_chrf2, Range::kShare, threads);
   if (is_baseline) return result;
-  result.identical = MeanOf(identical, threads);
-  result.chrf2 = MeanOf(chrf2, threads);
+  result.identical = MeanOf(identical, Range::kShare, threads);
+  result.chrf2 = MeanOf(chrf2, Range::kShare, threads);
   result.identical_place = PlaceOf(identical, self_identical, threads);
   result.chrf2_place = PlaceOf(chrf2, self_chrf2, threads);
   if (!pass_changes.empty()) {
-    result.pass_change = MeanOf(pass_changes, threads);
+    result.pass_change = MeanOf(pass_changes, Range::kAny, threads);
     result.pass_p = SignFlipPValue(pass_changes);
   }
   return result;
@@ -177,8 +183,11 @@ std::string SampleCaption(const ReportData& report, size_t suite) {
   return fmt::format(
       "{} samples of each of {} prompts, drawn with the same dice in every lane. Place: 1 where a "
       "lane's samples are the baseline's, 0 where they are as different as two honest samples of "
-      "the baseline itself, under other dice (first row). 95% intervals over prompts.",
-      baseline->samples->num_per_prompt, baseline->samples->num_prompts);
+      "the baseline itself, under other dice (first row), below 0 where they are further off. "
+      "Honest samples differ on {} of the prompts; on the others every difference counts against "
+      "the lane. 95% intervals over prompts.",
+      baseline->samples->num_per_prompt, baseline->samples->num_prompts,
+      baseline->samples->num_varying);
 }
 
 }  // namespace bitloss

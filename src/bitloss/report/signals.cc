@@ -62,8 +62,9 @@ struct Kind {
   const char* name;
   const char* unit;
   Measure measure;
-  double scale;     // of what people read
-  bool comparison;  // says something of a lane alone: the change is the signal
+  double scale;                 // of what people read
+  bool comparison;              // says something of a lane alone: the change is the signal
+  Range range = Range::kShare;  // of the level
 };
 
 constexpr std::array<Kind, 10> kKinds = {{
@@ -71,12 +72,12 @@ constexpr std::array<Kind, 10> kKinds = {{
     {"repeated_3", "Repeated triples", "% of 3-grams", Repeated<3>, 100, false},
     {"repeated_4", "Repeated fours", "% of 4-grams", Repeated<4>, 100, false},
     {"phrases", "New phrases", "per 100 tokens", Phrases, 100, false},
-    {"log_length_ratio", "Length", "ln of the ratio", LogLengthRatio, 1, true},
+    {"log_length_ratio", "Length", "ln of the ratio", LogLengthRatio, 1, true, Range::kAny},
     {"prompt_echo", "Prompt echo", "% of the answer", Echo, 100, false},
     {"script_drift", "Script drift", "% of letters", OtherScript, 100, false},
     {"refusal", "Refusals", "% of answers", Refuses, 100, false},
     {"not_text", "Not text", "% of answers", NotText, 100, false},
-    {"baseline_loss", "Odd to the baseline", "nats/token", Loss, 1, false},
+    {"baseline_loss", "Odd to the baseline", "nats/token", Loss, 1, false, Range::kPositive},
 }};
 
 const AnswerResult* FindAnswer(const SuiteResult& suite, size_t prompt) {
@@ -85,9 +86,10 @@ const AnswerResult* FindAnswer(const SuiteResult& suite, size_t prompt) {
   return found != suite.answers.end() && found->answer.prompt == prompt ? &*found : nullptr;
 }
 
-std::optional<Estimate> MeanOf(std::span<const ClusterSum> values, ThreadPool& threads) {
+std::optional<Estimate> MeanOf(std::span<const ClusterSum> values, Range range,
+                               ThreadPool& threads) {
   if (values.empty()) return std::nullopt;
-  return ClusteredMean(values, threads);
+  return ClusteredMean(values, threads, {.range = range});
 }
 
 // Whether the study holds the losses of all answers: those that are the baseline's own are always
@@ -113,8 +115,8 @@ Signal MeasureSignal(const Kind& kind, const SuiteResult& lane, const SuiteResul
     if (ours && base) changes.push_back({*ours - *base, 1});
   }
   Signal signal{.id = kind.id, .num_prompts = means.size(), .mean = {}, .change = {}};
-  if (!kind.comparison) signal.mean = MeanOf(means, threads);
-  if (&lane != &baseline) signal.change = MeanOf(changes, threads);
+  if (!kind.comparison) signal.mean = MeanOf(means, kind.range, threads);
+  if (&lane != &baseline) signal.change = MeanOf(changes, Range::kAny, threads);
   return signal;
 }
 

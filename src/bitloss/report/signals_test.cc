@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 
 #include "bitloss/report/test_report.h"
 #include "bitloss/report/verdicts.h"
@@ -83,8 +84,9 @@ TEST(SignalsTest, WhatNoLaneShowsHasNoColumn) {
   EXPECT_EQ(table.rows.size(), 2u);
 }
 
-TEST(SignalsTest, AnswersThatFailMoreOftenMakeALaneBroken) {
-  SmallStudy study;
+// Thirty prompts; `spoil` changes the answers of lane 1 to ten of them. Lane 2 is a control.
+ReportData ThirtyPrompts(const std::function<void(Answer&)>& spoil) {
+  SmallStudy study = NineArticles();
   study.lanes.push_back(SmallLane(2));
   study.lanes[2].control = true;
   study.prompts.clear();
@@ -94,14 +96,25 @@ TEST(SignalsTest, AnswersThatFailMoreOftenMakeALaneBroken) {
     study.prompts.push_back(SmallPrompt(prompt));
     for (size_t lane = 0; lane < 3; ++lane) {
       study.answers.push_back(SmallAnswer(lane, prompt));
-      study.answers.back().finish =
-          lane == 1 && prompt < 10 ? FinishReason::kLimit : FinishReason::kEos;
+      study.answers.back().finish = FinishReason::kEos;
+      if (lane == 1 && prompt < 10) spoil(study.answers.back());
     }
   }
   study.answer_scores.clear();
   for (size_t unit = 0; unit < 2; ++unit) study.scores[unit].push_back(SmallScores(2, unit));
-  const ReportData report = ReportOf(study);
+  return ReportOf(study);
+}
+
+TEST(SignalsTest, AnswersThatFailMoreOftenMakeALaneBroken) {
+  const ReportData report = ThirtyPrompts([](Answer& answer) { answer.token_ids.clear(); });
   EXPECT_EQ(report.lanes[1].texts[0].label, DivergenceLabel::kBroken);
+}
+
+TEST(SignalsTest, BeingCutAtTheUsersLimitBreaksNoLane) {
+  const ReportData report =
+      ThirtyPrompts([](Answer& answer) { answer.finish = FinishReason::kLimit; });
+  EXPECT_EQ(report.lanes[1].suites[0].failures[2].num_new, 10u);
+  EXPECT_NE(report.lanes[1].texts[0].label, DivergenceLabel::kBroken);
 }
 
 }  // namespace

@@ -129,8 +129,12 @@ PromptCounts Count(std::span<const PromptRecord> prompts, const std::string* cat
     }
   }
   if (num_timed > 0) counts.mean_seconds = seconds.Total() / static_cast<double>(num_timed);
-  if (!kl.empty()) counts.answer_kl = ClusteredMean(kl, threads);
-  if (!agreement.empty()) counts.answer_top1_agreement = ClusteredMean(agreement, threads);
+  if (!kl.empty()) {
+    counts.answer_kl = ClusteredMean(kl, threads, {.range = Range::kPositive});
+  }
+  if (!agreement.empty()) {
+    counts.answer_top1_agreement = ClusteredMean(agreement, threads, {.range = Range::kShare});
+  }
   return counts;
 }
 

@@ -295,7 +295,7 @@ std::string ProtocolCaption(const ReportData& report, size_t protocol) {
             ? fmt::format("; 95% intervals, paired, over {} {}{} ({:.1f} effective)",
                           delta.num_clusters, record.cluster_kind,
                           record.cluster_kind.ends_with('s') ? "" : "s", delta.effective_clusters)
-            : fmt::format("; no intervals: the text has fewer than two {}", record.cluster_kind);
+            : "; no intervals: " + WhyNoInterval(delta, record.cluster_kind);
     break;
   }
   return caption;

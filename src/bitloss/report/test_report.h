@@ -44,6 +44,19 @@ struct SmallStudy {
   SmallStudy() { manifest.protocols[0].num_units = 2; }
 };
 
+// The same with an article for each token: nine, where intervals need several.
+inline SmallStudy NineArticles() {
+  SmallStudy study;
+  uint32_t article = 0;
+  for (TextUnit& unit : study.units) {
+    unit.clusters.clear();
+    for (uint32_t t = 0; t < unit.num_scored; ++t) {
+      unit.clusters.push_back({.cluster = article++, .num_scored = 1});
+    }
+  }
+  return study;
+}
+
 inline void ExpectOk(const Status& status) {
   EXPECT_TRUE(status.ok()) << (status.ok() ? "" : status.error().message);
 }

@@ -20,6 +20,9 @@ namespace {
 // Fewer values than this do not have a 99.9th percentile worth printing.
 constexpr size_t kMinValuesForP999 = 20'000;
 
+// With fewer effective clusters a difference of losses has bootstrap-t's interval beside its own.
+constexpr double kFewClusters = 30;
+
 // Of DivergenceSummary: median, p90, p95, p99, p99.9, max.
 constexpr double kFractions[] = {0.5, 0.9, 0.95, 0.99, 0.999, 1};
 
@@ -206,7 +209,7 @@ void AddComparison(const ProtocolScores& scores, Shares shares, const LaneUnits&
   result.clusters = SumClusters(scores, shares, lane);
   if (const std::vector<ClusterSum> clusters = DeltaClusters(result); !clusters.empty()) {
     result.delta_nll = ClusteredMean(std::span<const ClusterSum>(clusters), threads);
-    if (result.delta_nll->method == IntervalMethod::kJackknifeT) {
+    if (result.delta_nll->interval && result.delta_nll->effective_clusters < kFewClusters) {
       result.delta_nll_check = BootstrapTInterval(clusters, threads);
     }
   }
@@ -216,10 +219,10 @@ void AddComparison(const ProtocolScores& scores, Shares shares, const LaneUnits&
   }
   if (const auto reverse = Gather(scores, lane, &TokenScores::kl_reverse);
       !reverse.values.empty()) {
-    result.kl_reverse = ClusteredMean(reverse.runs, threads);
+    result.kl_reverse = ClusteredMean(reverse.runs, threads, {.range = Range::kPositive});
   }
   if (const auto agrees = Gather(scores, lane, &TokenScores::top1_agrees); !agrees.values.empty()) {
-    result.top1_agreement = ClusteredMean(agrees.runs, threads);
+    result.top1_agreement = ClusteredMean(agrees.runs, threads, {.range = Range::kShare});
   }
   result.bands = MeasureBands(scores, lane, threads);
 }
@@ -317,7 +320,7 @@ DivergenceSummary SummarizeDivergence(std::span<const double> values,
     for (uint64_t i = 0; i < unit.count; ++i) of_clusters.push_back({values[next++], unit.cluster});
   }
   const std::vector<Estimate> q = ClusteredQuantiles(of_clusters, kFractions, threads);
-  DivergenceSummary summary{.mean = ClusteredMean(units, threads),
+  DivergenceSummary summary{.mean = ClusteredMean(units, threads, {.range = Range::kPositive}),
                             .median = q[0].value,
                             .p90 = q[1].value,
                             .p95 = q[2].value,

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "bitloss/base/sum.h"
 #include "bitloss/report/failures.h"
 #include "bitloss/report/numbers.h"
 #include "bitloss/report/text_results.h"
@@ -16,7 +17,7 @@
 namespace bitloss {
 namespace {
 
-// Two-sided coverage whose upper end is a one-sided 95% bound.
+// Two-sided coverage each of whose ends is a one-sided 95% bound.
 constexpr double kTwoSidedOfBound = 0.90;
 
 bool IsTested(const LaneResult& lane) { return !lane.record.baseline && !lane.record.control; }
@@ -26,7 +27,6 @@ struct Candidate {
   Finding* finding = nullptr;
   std::vector<ClusterSum> clusters = {};  // of a text
   PairedTable table = {};                 // of a suite
-  std::string unit = {};                  // of the effect
   std::string cluster_kind = {};
 };
 
@@ -47,20 +47,32 @@ std::optional<Candidate> FromClusters(const ReportData& report, const TextResult
                                       std::vector<ClusterSum> clusters, const Estimate& estimate,
                                       Finding& finding) {
   const std::string& cluster_kind = report.manifest.protocols[text.protocol].cluster_kind;
-  if (!estimate.interval) {
-    return NotMeasured(finding, fmt::format("fewer than two {} give no interval", cluster_kind));
-  }
+  if (!estimate.interval) return NotMeasured(finding, WhyNoInterval(estimate, cluster_kind));
   finding.value = estimate.value;
   finding.p = PValue(estimate);
-  return Candidate{.finding = &finding,
-                   .clusters = std::move(clusters),
-                   .unit = text.per_word ? "nats/word" : "nats/token",
-                   .cluster_kind = cluster_kind};
+  return Candidate{
+      .finding = &finding, .clusters = std::move(clusters), .cluster_kind = cluster_kind};
+}
+
+// From words to tokens of the text: how many tokens a word has.
+double TokensPerWord(const TextResult& text) {
+  Sum tokens;
+  Sum words;
+  for (const ClusterScores& cluster : text.clusters) {
+    tokens.Add(cluster.kl_tokens);
+    words.Add(cluster.delta_nll_weight);
+  }
+  return words.Total() > 0 ? tokens.Total() / words.Total() : 1;
 }
 
 std::optional<Candidate> LossCandidate(const ReportData& report, const TextResult& text,
                                        Finding& finding) {
   if (!text.delta_nll) return NotMeasured(finding, "no token was scored in both lanes");
+  if (text.per_word) {
+    // The margin is of tokens: a word has several.
+    finding.margin *= TokensPerWord(text);
+    finding.unit = "nats/word";
+  }
   return FromClusters(report, text, DeltaClusters(text), *text.delta_nll, finding);
 }
 
@@ -75,13 +87,6 @@ std::optional<Candidate> DivergenceCandidate(const ReportData& report, const Tex
       KlAboveFloor(text, *FindText(control, text.protocol));
   if (!clusters) return NotMeasured(finding, "the control was not measured on the same tokens");
   const Estimate above = ClusteredMean(std::span<const ClusterSum>(*clusters), threads);
-  if (above.interval && above.interval->low <= 0) {
-    return NotMeasured(finding,
-                       fmt::format("a KL of {} nats/token is not above the noise floor of "
-                                   "{} ({})",
-                                   FormatDivergence(text.kl->mean.value),
-                                   FormatDivergence(text.floor->kl), control.record.scheme));
-  }
   return FromClusters(report, text, *clusters, above, finding);
 }
 
@@ -95,7 +100,7 @@ std::optional<Candidate> AnswersCandidate(const SuiteResult& suite, Finding& fin
   }
   finding.value = -NetChange(table);
   finding.p = TestMcNemar(table).exact;
-  return Candidate{.finding = &finding, .table = table, .unit = "points", .cluster_kind = "prompt"};
+  return Candidate{.finding = &finding, .table = table, .cluster_kind = "prompt"};
 }
 
 Interval HarmInterval(const Candidate& candidate, double confidence, ThreadPool& threads) {
@@ -116,7 +121,7 @@ std::string Number(const Candidate& candidate, double value) {
 }
 
 std::string Amount(const Candidate& candidate, double value) {
-  return Number(candidate, value) + " " + candidate.unit;
+  return Number(candidate, value) + " " + std::string(candidate.finding->unit);
 }
 
 std::string_view Effect(Measure measure) {
@@ -148,9 +153,16 @@ std::string Sentence(const Candidate& candidate) {
   if (finding.verdict == Verdict::kSmallHarm) {
     return fmt::format("{}: a detectable change, smaller than the margin of {}", effect, margin);
   }
-  if (finding.verdict == Verdict::kEquivalent) {
-    return fmt::format("no loss larger than {} is compatible with these data (bound {}, {})",
-                       margin, Number(candidate, *finding.upper_bound), sample);
+  if (finding.verdict == Verdict::kGain) {
+    return fmt::format("changes by {} [{}, {}], {}: better than the baseline, not the same as it",
+                       Amount(candidate, *finding.value), Number(candidate, interval.low),
+                       Number(candidate, interval.high), sample);
+  }
+  if (finding.verdict == Verdict::kEquivalent || finding.verdict == Verdict::kNotWorse) {
+    const std::string bound =
+        fmt::format("no loss larger than {} is compatible with these data (bound {}, {})", margin,
+                    Number(candidate, *finding.upper_bound), sample);
+    return finding.verdict == Verdict::kEquivalent ? bound : bound + "; a gain larger than that is";
   }
   if (interval.low > 0) {
     return fmt::format("{}: whether it is larger than the margin of {} is not resolved", effect,
@@ -163,14 +175,20 @@ std::string Sentence(const Candidate& candidate) {
 // One place for each finding of a lane, before anything points to them.
 void ListFindings(LaneResult& lane) {
   for (const TextResult& text : lane.texts) {
-    lane.findings.push_back(
-        {.measure = Measure::kLoss, .place = text.protocol, .margin = kLossMargin});
-    lane.findings.push_back(
-        {.measure = Measure::kDivergence, .place = text.protocol, .margin = kDivergenceMargin});
+    lane.findings.push_back({.measure = Measure::kLoss,
+                             .place = text.protocol,
+                             .margin = kLossMargin,
+                             .unit = "nats/token"});
+    lane.findings.push_back({.measure = Measure::kDivergence,
+                             .place = text.protocol,
+                             .margin = kDivergenceMargin,
+                             .unit = "nats/token"});
   }
   for (const SuiteResult& suite : lane.suites) {
-    lane.findings.push_back(
-        {.measure = Measure::kAnswers, .place = suite.suite, .margin = kAnswersMargin});
+    lane.findings.push_back({.measure = Measure::kAnswers,
+                             .place = suite.suite,
+                             .margin = kAnswersMargin,
+                             .unit = "points"});
   }
 }
 
@@ -193,7 +211,25 @@ void AdjustPValues(std::span<const Candidate> candidates) {
   std::vector<double> p_values;
   for (const Candidate& candidate : candidates) p_values.push_back(*candidate.finding->p);
   const std::vector<double> adjusted = HolmAdjusted(p_values);
-  for (size_t i = 0; i < candidates.size(); ++i) candidates[i].finding->p_holm = adjusted[i];
+  const auto count = static_cast<double>(candidates.size());
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    Finding& finding = *candidates[i].finding;
+    finding.p_holm = adjusted[i];
+    finding.p_bonferroni = std::min(1.0, count * *finding.p);
+  }
+}
+
+// A divergence that is shown to lie above the floor can be told from it, whatever its size.
+void RelabelWhatIsShown(LaneResult& lane) {
+  for (const Finding& finding : lane.findings) {
+    if (finding.measure != Measure::kDivergence || !finding.interval) continue;
+    if (!(finding.interval->low > 0)) continue;
+    for (TextResult& text : lane.texts) {
+      if (text.protocol == finding.place && text.label == DivergenceLabel::kIndistinguishable) {
+        text.label = LabelOf(text.kl->mean.value, text.top1_agreement->value, 0);
+      }
+    }
+  }
 }
 
 }  // namespace
@@ -330,20 +366,26 @@ void AddFindings(ReportData& report, ThreadPool& threads) {
   for (Candidate& candidate : candidates) {
     Finding& finding = *candidate.finding;
     finding.interval = HarmInterval(candidate, family.confidence, threads);
-    finding.upper_bound = HarmInterval(candidate, kTwoSidedOfBound, threads).high;
-    finding.verdict = Judge({*finding.interval, *finding.upper_bound}, finding.margin);
+    const Interval bounds = HarmInterval(candidate, kTwoSidedOfBound, threads);
+    finding.upper_bound = bounds.high;
+    finding.lower_bound = bounds.low;
+    finding.verdict = Judge({*finding.interval, bounds.high, bounds.low}, finding.margin);
     finding.sentence = Sentence(candidate);
   }
   AdjustPValues(candidates);
+  for (LaneResult& lane : report.lanes) RelabelWhatIsShown(lane);
 }
 
 std::string VerdictCaption(const ReportData& report) {
   const ConfirmatoryFamily& family = report.confirmatory;
   if (family.num_tests == 0) return {};
   return fmt::format(
-      "{} tests together at 95%: each interval that shows harm is at {:.2f}%, bounds that show its "
-      "absence are one-sided at 95%",
-      family.num_tests, 100 * family.confidence);
+      "{} test{} together at 95%: each interval that shows harm is at {:.2f}%, bounds that show "
+      "its "
+      "absence are one-sided at 95%{}",
+      family.num_tests, family.num_tests == 1 ? "" : "s", 100 * family.confidence,
+      family.num_tests > 1 ? " each: of several lanes just at the margin one may clear it by chance"
+                           : "");
 }
 
 Table VerdictTable(const ReportData& report) {

@@ -122,14 +122,51 @@ TEST(VerdictsTest, ADivergenceIsJudgedAboveTheFloorAndNamedOnlyWithOne) {
   EXPECT_FALSE(report.lanes[1].texts[0].label.has_value());
 }
 
-TEST(VerdictsTest, ADivergenceWithinTheNoiseIsNotMeasured) {
+TEST(VerdictsTest, ADivergenceWithinTheNoiseIsJudgedLikeAnyOther) {
   const ReportData report = ReportOf(TwelveArticles(Around(0.0, 0.02), 0.0101, 0.0102));
   const Finding& divergence = FindingOf(report, Measure::kDivergence);
-  EXPECT_EQ(divergence.verdict, Verdict::kNotMeasured);
-  EXPECT_EQ(divergence.sentence,
-            "a KL of 0.0101 nats/token is not above the noise floor of 0.0102 (nf4-2)");
-  EXPECT_FALSE(divergence.value.has_value());
+  EXPECT_NEAR(divergence.value.value(), -0.0001, 1e-12);
+  EXPECT_LT(divergence.upper_bound.value(), kDivergenceMargin);
+  EXPECT_EQ(divergence.verdict, Verdict::kEquivalent);
+  EXPECT_THAT(divergence.sentence, HasSubstr("no loss larger than 0.0100 nats/token"));
   EXPECT_EQ(report.lanes[1].texts[0].label, DivergenceLabel::kIndistinguishable);
+}
+
+TEST(VerdictsTest, ADivergenceShownAboveTheFloorIsNotCalledIndistinguishable) {
+  // Twice the floor and surely so: within three floors, and yet told from it.
+  const ReportData report = ReportOf(TwelveArticles(Around(0.0, 0.02), 0.002, 0.001));
+  EXPECT_EQ(FindingOf(report, Measure::kDivergence).verdict, Verdict::kSmallHarm);
+  EXPECT_EQ(report.lanes[1].texts[0].label, DivergenceLabel::kNearLossless);
+}
+
+TEST(VerdictsTest, AGainIsNotEquivalence) {
+  const ReportData report = ReportOf(TwelveArticles(Around(-0.145, 0.02), 0.2, 1e-5));
+  const Finding& loss = FindingOf(report, Measure::kLoss);
+  EXPECT_EQ(loss.verdict, Verdict::kGain);
+  EXPECT_THAT(loss.sentence, HasSubstr("better than the baseline, not the same as it"));
+}
+
+TEST(VerdictsTest, AnAdjustedPAgreesWithTheWordBesideIt) {
+  // An effect whose p is between 0.05 / 2 and 0.05: Holm's may pass where the interval does not.
+  for (const double center : {0.004, 0.008, 0.012, 0.016, 0.02}) {
+    const ReportData report = ReportOf(TwelveArticles(Around(center, 0.02), 0.2, 1e-5));
+    const Finding& loss = FindingOf(report, Measure::kLoss);
+    const bool shown = loss.interval->low > 0 || loss.interval->high < 0;
+    EXPECT_EQ(loss.p_bonferroni.value() < 0.05, shown) << center;
+    EXPECT_GE(loss.p_bonferroni.value(), loss.p_holm.value());
+  }
+}
+
+TEST(VerdictsTest, TwoArticlesAreTooLittleText) {
+  const ReportData report = ReportOf(SmallStudy());
+  const Finding& loss = FindingOf(report, Measure::kLoss);
+  EXPECT_EQ(loss.verdict, Verdict::kNotMeasured);
+  EXPECT_EQ(loss.sentence,
+            "too little text: 2 articles (1.8 effective) where an interval needs 4, about 3 times "
+            "as much");
+  EXPECT_FALSE(loss.interval.has_value());
+  EXPECT_FALSE(report.lanes[1].texts[0].delta_nll->interval.has_value());
+  EXPECT_FALSE(report.lanes[1].texts[0].kl->mean.interval.has_value());
 }
 
 TEST(VerdictsTest, LabelsNeedBothTheDivergenceAndTheAgreement) {
@@ -147,7 +184,8 @@ TEST(VerdictsTest, AnswersAreJudgedByTheirPairs) {
   // Both prompts lost: two of two tell very little.
   EXPECT_DOUBLE_EQ(answers.value.value(), 1.0);
   EXPECT_DOUBLE_EQ(answers.p.value(), 0.5);
-  const Interval tango = TangoInterval({.base_only = 2}, 0.975);
+  EXPECT_EQ(report.confirmatory.num_tests, 1u);  // two articles are too little text
+  const Interval tango = TangoInterval({.base_only = 2}, 0.95);
   EXPECT_DOUBLE_EQ(answers.interval->low, -tango.high);
   EXPECT_DOUBLE_EQ(answers.interval->high, -tango.low);
   EXPECT_EQ(answers.verdict, Verdict::kNotResolved);

@@ -162,7 +162,7 @@ TEST(WritersTest, EveryRowOfTheCsvHasAllColumns) {
 }
 
 TEST(WritersTest, CsvHoldsIntervalsVerdictsAndSigns) {
-  SmallStudy study;
+  SmallStudy study = NineArticles();
   study.lanes.push_back(SmallLane(2));
   study.lanes[2].control = true;
   study.scores[0].push_back(SmallScores(2, 0));
@@ -206,7 +206,7 @@ TEST(WritersTest, CsvQuotesWhatWouldBreakIt) {
 }
 
 TEST(WritersTest, TheTerminalShowsEveryLaneAndEveryWarning) {
-  SmallStudy study;
+  SmallStudy study = NineArticles();
   study.manifest.protocols[0].num_units = 3;
   const std::string text = TerminalTable(ReportOf(study));
   EXPECT_THAT(text, HasSubstr("tiny (qwen2, 1,000 parameters)"));

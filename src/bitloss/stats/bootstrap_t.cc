@@ -13,14 +13,24 @@ namespace {
 constexpr size_t kResamplesPerPart = 250;
 constexpr double kMostWithoutError = 0.1;
 
-double Quantile(std::span<const double> sorted, double fraction) {
+std::optional<double> StudentizedLog(std::span<const ClusterSum> drawn, double value) {
+  const double ratio = RatioOfSums(drawn);
+  if (!(ratio > 0)) return std::nullopt;
+  const std::optional<double> t = StudentizedRatio(drawn, value);
+  if (!t || ratio == value) return t;
+  // t is (ratio - value) / SE: what is wanted is (ln ratio - ln value) ratio / SE.
+  return *t * ratio * std::log(ratio / value) / (ratio - value);
+}
+
+}  // namespace
+
+double QuantileOfSorted(std::span<const double> sorted, double fraction) {
+  BITLOSS_CHECK(!sorted.empty());
   const double rank = fraction * static_cast<double>(sorted.size() - 1);
   const auto below = static_cast<size_t>(rank);
   const size_t above = std::min(below + 1, sorted.size() - 1);
   return std::lerp(sorted[below], sorted[above], rank - static_cast<double>(below));
 }
-
-}  // namespace
 
 std::optional<double> StudentizedRatio(std::span<const ClusterSum> drawn, double value) {
   BITLOSS_CHECK(drawn.size() >= 2);
@@ -37,16 +47,13 @@ Interval StudentizedInterval(std::span<const double> sorted_t, double value, dou
                              double confidence) {
   BITLOSS_CHECK(!sorted_t.empty());
   const double tail = (1 - confidence) / 2;
-  return {value - Quantile(sorted_t, 1 - tail) * standard_error,
-          value - Quantile(sorted_t, tail) * standard_error};
+  return {value - QuantileOfSorted(sorted_t, 1 - tail) * standard_error,
+          value - QuantileOfSorted(sorted_t, tail) * standard_error};
 }
 
-std::optional<Interval> BootstrapTInterval(std::span<const ClusterSum> clusters,
-                                           ThreadPool& threads, const BootstrapOptions& options) {
-  if (clusters.size() < 3) return std::nullopt;
+std::vector<double> StudentizedResamples(std::span<const ClusterSum> clusters, Scale scale,
+                                         ThreadPool& threads, const MeanOptions& options) {
   const double value = RatioOfSums(clusters);
-  const double error = JackknifeStandardError(LeaveOneOut(clusters));
-  if (!std::isfinite(value) || !(error > 0)) return std::nullopt;
   const RandomStream random(options.seed, "cluster bootstrap");
   std::vector<std::optional<double>> studentized(options.num_resamples);
   const size_t num_parts = (options.num_resamples + kResamplesPerPart - 1) / kResamplesPerPart;
@@ -56,19 +63,37 @@ std::optional<Interval> BootstrapTInterval(std::span<const ClusterSum> clusters,
     for (size_t r = part * kResamplesPerPart; r < end; ++r) {
       uint64_t bits = 0;
       for (uint64_t draw = 0; draw < clusters.size(); ++draw) {
+        // Two draws of 32 bits from each 64. The high half of the product is uniform over the
+        // clusters, to one part in 2^32 / clusters.
         bits = draw % 2 == 0 ? random.Bits(r, draw / 2) : bits >> 32;
         drawn[draw] = clusters[(bits & 0xFFFFFFFF) * clusters.size() >> 32];
       }
-      studentized[r] = StudentizedRatio(drawn, value);
+      studentized[r] =
+          scale == Scale::kLinear ? StudentizedRatio(drawn, value) : StudentizedLog(drawn, value);
     }
   });
   std::vector<double> sorted;
   for (const std::optional<double>& t : studentized) {
     if (t) sorted.push_back(*t);
   }
-  const auto wanted = static_cast<double>(options.num_resamples) * (1 - kMostWithoutError);
-  if (static_cast<double>(sorted.size()) < wanted) return std::nullopt;
   std::ranges::sort(sorted);
+  return sorted;
+}
+
+bool EnoughResamples(size_t num_studentized, const MeanOptions& options) {
+  return static_cast<double>(num_studentized) >=
+         static_cast<double>(options.num_resamples) * (1 - kMostWithoutError);
+}
+
+std::optional<Interval> BootstrapTInterval(std::span<const ClusterSum> clusters,
+                                           ThreadPool& threads, const MeanOptions& options) {
+  if (clusters.size() < 3) return std::nullopt;
+  const double value = RatioOfSums(clusters);
+  const double error = JackknifeStandardError(LeaveOneOut(clusters));
+  if (!std::isfinite(value) || !(error > 0)) return std::nullopt;
+  const std::vector<double> sorted =
+      StudentizedResamples(clusters, Scale::kLinear, threads, options);
+  if (!EnoughResamples(sorted.size(), options)) return std::nullopt;
   return StudentizedInterval(sorted, value, error, options.confidence);
 }
 

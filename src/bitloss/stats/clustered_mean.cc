@@ -6,15 +6,12 @@
 #include <map>
 
 #include "bitloss/base/check.h"
-#include "bitloss/base/random.h"
 #include "bitloss/base/sum.h"
 #include "bitloss/stats/distributions.h"
+#include "bitloss/stats/positive_mean.h"
 
 namespace bitloss {
 namespace {
-
-// Resamples that one thread makes at a time.
-constexpr size_t kResamplesPerPart = 250;
 
 ClusterSum Total(std::span<const ClusterSum> clusters) {
   Sum sum;
@@ -32,51 +29,20 @@ double Mean(std::span<const double> values) {
   return sum.Total() / static_cast<double>(values.size());
 }
 
-// The value at rank f (n - 1), linear between neighbours.
-double Quantile(std::span<const double> sorted, double fraction) {
-  const double rank = fraction * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<size_t>(rank);
-  const size_t above = std::min(below + 1, sorted.size() - 1);
-  return std::lerp(sorted[below], sorted[above], rank - static_cast<double>(below));
-}
-
-// The ratio of as many clusters as there are, drawn with replacement.
-double ResampledRatio(std::span<const ClusterSum> clusters, const RandomStream& random,
-                      uint64_t resample) {
-  double sum = 0;
-  double count = 0;
-  uint64_t bits = 0;
-  for (uint64_t draw = 0; draw < clusters.size(); ++draw) {
-    // Two draws of 32 bits from each 64. The high half of the product is uniform over the clusters,
-    // to one part in 2^32 / clusters.
-    bits = draw % 2 == 0 ? random.Bits(resample, draw / 2) : bits >> 32;
-    const ClusterSum& drawn = clusters[(bits & 0xFFFFFFFF) * clusters.size() >> 32];
-    sum += drawn.sum;
-    count += drawn.count;
-  }
-  return sum / count;
-}
-
-// a of BCa: a sixth of the skewness of the leave-one-out values, turned round. Zero if they are all
-// equal.
-double Acceleration(std::span<const double> leave_one_out) {
-  const double mean = Mean(leave_one_out);
-  Sum squares;
-  Sum cubes;
-  for (const double value : leave_one_out) {
-    const double difference = mean - value;
-    squares.Add(difference * difference);
-    cubes.Add(difference * difference * difference);
-  }
-  return squares.Total() == 0 ? 0.0 : cubes.Total() / (6 * std::pow(squares.Total(), 1.5));
-}
-
-std::optional<Interval> StudentTInterval(double value, double standard_error, double degrees,
-                                         double confidence) {
-  if (!(degrees > 0)) return std::nullopt;
+Interval StudentTInterval(double value, double standard_error, double degrees, double confidence) {
   const double t = StudentTQuantile(0.5 + confidence / 2, degrees);
-  if (!std::isfinite(t)) return std::nullopt;
-  return Interval{value - t * standard_error, value + t * standard_error};
+  return {value - t * standard_error, value + t * standard_error};
+}
+
+// None where every cluster agrees: their scatter then says nothing.
+std::optional<Interval> ShareInterval(double value, double standard_error, double degrees,
+                                      double confidence) {
+  if (!(value > 0 && value < 1 && standard_error > 0)) return std::nullopt;
+  const double logit = std::log(value) - std::log1p(-value);
+  const Interval ends =
+      StudentTInterval(logit, standard_error / (value * (1 - value)), degrees, confidence);
+  const auto share = [](double x) { return 1 / (1 + std::exp(-x)); };
+  return Interval{share(ends.low), share(ends.high)};
 }
 
 }  // namespace
@@ -140,56 +106,13 @@ double JackknifeStandardError(std::span<const double> leave_one_out) {
   return std::sqrt((n - 1) / n * squares.Total());
 }
 
-std::vector<double> BootstrapRatios(std::span<const ClusterSum> clusters,
-                                    const BootstrapOptions& options, ThreadPool& threads) {
-  BITLOSS_CHECK(!clusters.empty() && clusters.size() < (size_t{1} << 32));
-  const RandomStream random(options.seed, "cluster bootstrap");
-  std::vector<double> ratios(options.num_resamples);
-  const size_t num_parts = (ratios.size() + kResamplesPerPart - 1) / kResamplesPerPart;
-  threads.ForEachPart(num_parts, [&](size_t part, size_t) {
-    const size_t end = std::min((part + 1) * kResamplesPerPart, ratios.size());
-    for (size_t r = part * kResamplesPerPart; r < end; ++r) {
-      ratios[r] = ResampledRatio(clusters, random, r);
-    }
-  });
-  std::sort(ratios.begin(), ratios.end());
-  return ratios;
-}
-
-std::optional<Interval> BcaInterval(std::span<const double> sorted_resamples, double value,
-                                    std::span<const double> leave_one_out, double confidence) {
-  BITLOSS_CHECK(!sorted_resamples.empty() && !leave_one_out.empty());
-  BITLOSS_CHECK(confidence > 0 && confidence < 1);
-  const auto [first, last] =
-      std::equal_range(sorted_resamples.begin(), sorted_resamples.end(), value);
-  const double below = static_cast<double>(first - sorted_resamples.begin()) +
-                       0.5 * static_cast<double>(last - first);
-  const double bias = NormalQuantile(below / static_cast<double>(sorted_resamples.size()));
-  if (std::isinf(bias)) return std::nullopt;
-
-  const double acceleration = Acceleration(leave_one_out);
-  const double low = bias + NormalQuantile(0.5 - confidence / 2);
-  const double high = bias + NormalQuantile(0.5 + confidence / 2);
-  if (acceleration * low >= 1 || acceleration * high >= 1) return std::nullopt;
-  const auto end = [&](double z) {
-    return Quantile(sorted_resamples, NormalCdf(bias + z / (1 - acceleration * z)));
-  };
-  return Interval{end(low), end(high)};
-}
-
-double ExpandedConfidence(double confidence, double clusters) {
-  BITLOSS_CHECK(confidence > 0 && confidence < 1 && clusters > 1);
-  const double t = StudentTQuantile(0.5 + confidence / 2, clusters - 1);
-  return 1 - 2 * NormalCdf(-std::sqrt(clusters / (clusters - 1)) * t);
-}
-
 Estimate ClusteredMean(std::span<const UnitSum> units, ThreadPool& threads,
-                       const BootstrapOptions& options) {
+                       const MeanOptions& options) {
   return ClusteredMean(std::span<const ClusterSum>(SumByCluster(units)), threads, options);
 }
 
 Estimate ClusteredMean(std::span<const ClusterSum> clusters, ThreadPool& threads,
-                       const BootstrapOptions& options) {
+                       const MeanOptions& options) {
   Estimate estimate;
   estimate.confidence = options.confidence;
   estimate.num_clusters = clusters.size();
@@ -207,22 +130,25 @@ Estimate ClusteredMean(std::span<const ClusterSum> clusters, ThreadPool& threads
     return estimate;
   }
   estimate.value = RatioOfSums(clusters);
-  if (clusters.size() < 2) return estimate;
+  if (clusters.size() < 2 || !EnoughClusters(estimate.effective_clusters)) return estimate;
 
-  const std::vector<double> leave_one_out = LeaveOneOut(clusters);
-  const double standard_error = JackknifeStandardError(leave_one_out);
-  if (estimate.effective_clusters >= std::max(options.min_effective_clusters, 2.0)) {
-    const std::vector<double> resamples = BootstrapRatios(clusters, options, threads);
-    const double expanded = ExpandedConfidence(options.confidence, estimate.effective_clusters);
-    if (expanded < 1) {
-      estimate.interval = BcaInterval(resamples, estimate.value, leave_one_out, expanded);
-    }
-    estimate.method = IntervalMethod::kBcaBootstrap;
-  }
-  if (!estimate.interval) {
-    estimate.interval = StudentTInterval(estimate.value, standard_error,
-                                         estimate.effective_clusters - 1, options.confidence);
-    estimate.method = IntervalMethod::kJackknifeT;
+  const double standard_error = JackknifeStandardError(LeaveOneOut(clusters));
+  const double degrees = estimate.effective_clusters - 1;
+  switch (options.range) {
+    case Range::kAny:
+      estimate.interval =
+          StudentTInterval(estimate.value, standard_error, degrees, options.confidence);
+      estimate.method = IntervalMethod::kJackknifeT;
+      break;
+    case Range::kShare:
+      estimate.interval =
+          ShareInterval(estimate.value, standard_error, degrees, options.confidence);
+      estimate.method = IntervalMethod::kLogitT;
+      break;
+    case Range::kPositive:
+      estimate.interval = PositiveMeanInterval(clusters, threads, options);
+      estimate.method = IntervalMethod::kLogBootstrapT;
+      break;
   }
   if (estimate.interval) {
     estimate.standard_error = standard_error;

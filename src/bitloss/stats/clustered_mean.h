@@ -10,6 +10,13 @@
 // (bootstrap). For differences between two lanes, give the per-token differences: the estimate is
 // then paired.
 //
+// Which interval it has depends on what values are possible, and lies among them;
+// docs/statistics.md has the coverage of each, measured. With v the value, SE the jackknife's
+// standard error, G the effective clusters and t Student's of G - 1 degrees of freedom:
+//   any number   v +- t SE
+//   a share      the same for logit(v) with SE / (v (1 - v)), transformed back
+//   positive     skewed to the right, as divergences are: stats/positive_mean.h
+//
 // Sums are double with a running correction, in the order of the cluster ids; nothing depends on
 // the order of the units nor on the number of threads.
 #ifndef BITLOSS_STATS_CLUSTERED_MEAN_H_
@@ -36,7 +43,7 @@ struct UnitSum {
 
 struct ClusterSum {
   double sum;
-  double count;  // > 0
+  double count;  // >= 0
 };
 
 // One entry for each cluster that has tokens, by rising id.
@@ -55,49 +62,43 @@ std::vector<double> LeaveOneOut(std::span<const ClusterSum> clusters);
 // sqrt((G-1)/G sum_a (r_a - mean r)^2), r_a the ratio without cluster a. Requires: at least two.
 double JackknifeStandardError(std::span<const double> leave_one_out);
 
-struct BootstrapOptions {
-  // Two-sided coverage of the interval.
+// What values a mean can have.
+enum class Range {
+  kAny,
+  kPositive,  // 0 and more; each cluster's mean is
+  kShare,     // 0 to 1
+};
+
+// Fewer effective clusters than this say too little about how clusters vary: no interval.
+inline constexpr double kMinEffectiveClusters = 4;
+
+struct MeanOptions {
+  // Two-sided coverage of the interval; each end is a one-sided bound at (1 + confidence) / 2.
   double confidence = 0.95;
 
-  // How often the clusters are drawn again; the ends of the interval are quantiles of that many.
+  Range range = Range::kAny;
+
+  // How often the clusters are drawn again, where the interval needs that.
   size_t num_resamples = 10'000;
 
   // Resample r is a function of the seed and of r alone.
   uint64_t seed = 20250917;
-
-  // Below this many effective clusters the interval is the jackknife's with Student's t: the
-  // bootstrap of a handful of clusters is too narrow.
-  double min_effective_clusters = 30;
 };
 
-// The ratio of each resample, sorted. Requires: not empty.
-std::vector<double> BootstrapRatios(std::span<const ClusterSum> clusters,
-                                    const BootstrapOptions& options, ThreadPool& threads);
+// Whether so many effective clusters are enough for an interval of a mean.
+constexpr bool EnoughClusters(double effective_clusters) {
+  return effective_clusters >= kMinEffectiveClusters;
+}
 
-// The BCa interval (Efron 1987) from sorted resampled values, the estimate and its leave-one-out
-// values. Quantiles are interpolated at f (n - 1); values equal to the estimate count half to the
-// bias. None if all resampled values lie on one side of the estimate, or if the skewness is beyond
-// what the correction can follow.
-// Requires: neither span is empty; 0 < confidence < 1.
-std::optional<Interval> BcaInterval(std::span<const double> sorted_resamples, double value,
-                                    std::span<const double> leave_one_out, double confidence);
-
-// The two-sided coverage to ask of a bootstrap of G clusters so that it delivers `confidence`
-// (Hesterberg 2015). Resamples vary by G where G - 1 belongs, and their quantiles are a normal's
-// where Student's belong; P(|Z| <= sqrt(G / (G - 1)) t), t of G - 1 degrees of freedom, makes good
-// both. May round to 1 for very few clusters. Requires: clusters > 1; 0 < confidence < 1.
-double ExpandedConfidence(double confidence, double clusters);
-
-// The whole of it: the jackknife's interval below min_effective_clusters, above it BCa at the
-// expanded confidence. (Plain BCa was measured to cover too little: docs/statistics.md.) With one
-// cluster, or a sum that is not finite, there is a value and no interval.
-// If no unit has a token the value is NaN and num_clusters 0.
+// The whole of it. There is a value and no interval with fewer than kMinEffectiveClusters, with a
+// sum that is not finite, and of a share that is 0 or 1 in every cluster. If no unit has a token
+// the value is NaN and num_clusters 0.
 Estimate ClusteredMean(std::span<const UnitSum> units, ThreadPool& threads,
-                       const BootstrapOptions& options = {});
+                       const MeanOptions& options = {});
 
-// The same from clusters that are already summed; their counts may be weights.
+// The same from clusters that are already summed; their counts may be weights, some of them 0.
 Estimate ClusteredMean(std::span<const ClusterSum> clusters, ThreadPool& threads,
-                       const BootstrapOptions& options = {});
+                       const MeanOptions& options = {});
 
 // exp of all of it: from the mean difference of token losses (nats) to the ratio of perplexities.
 // The standard error is first order: exp(value) times that of the difference.

@@ -27,14 +27,6 @@ void ExpectClose(double actual, double expected) {
   EXPECT_NEAR(actual, expected, 1e-10 * std::max(1.0, std::abs(expected)));
 }
 
-std::vector<ClusterSum> ClustersOf(const json& golden) {
-  std::vector<ClusterSum> clusters;
-  for (size_t i = 0; i < golden["sums"].size(); ++i) {
-    clusters.push_back({golden["sums"][i], golden["counts"][i]});
-  }
-  return clusters;
-}
-
 std::vector<UnitSum> UnitsOf(const json& golden) {
   std::vector<UnitSum> units;
   for (uint32_t i = 0; i < golden["sums"].size(); ++i) {
@@ -69,10 +61,13 @@ TEST(DistributionsTest, AgreeWithScipy) {
 TEST(ClusteredMeanTest, AgreesWithAstropysJackknifeAndScipysT) {
   ThreadPool threads(1);
   for (const json& c : Golden()["clustered_means"]) {
-    const BootstrapOptions never = {.min_effective_clusters = 1e9};
-    const Estimate e = ClusteredMean(UnitsOf(c), threads, never);
+    const Estimate e = ClusteredMean(UnitsOf(c), threads);
     ExpectClose(e.value, c["value"]);
     ExpectClose(e.effective_clusters, c["effective_clusters"]);
+    if (!EnoughClusters(e.effective_clusters)) {
+      EXPECT_FALSE(e.interval || e.standard_error);
+      continue;
+    }
     ASSERT_TRUE(e.interval && e.standard_error);
     ExpectClose(*e.standard_error, c["standard_error"]);
     ExpectClose(e.interval->low, c["t_low"]);
@@ -81,43 +76,94 @@ TEST(ClusteredMeanTest, AgreesWithAstropysJackknifeAndScipysT) {
   }
 }
 
-TEST(BcaIntervalTest, AgreesWithScipyOnTheSameResamples) {
-  int num_compared = 0;
-  for (const json& c : Golden()["clustered_means"]) {
-    if (!c.contains("bca")) continue;
-    const std::vector<ClusterSum> clusters = ClustersOf(c);
-    const std::vector<double> resamples = c["resamples"];
-    for (const json& expected : c["bca"]) {
-      const auto interval =
-          BcaInterval(resamples, c["value"], LeaveOneOut(clusters), expected["confidence"]);
-      ASSERT_TRUE(interval);
-      ExpectClose(interval->low, expected["low"]);
-      ExpectClose(interval->high, expected["high"]);
-      ++num_compared;
-    }
+TEST(ClusteredMeanTest, SharesAgreeWithScipysLogit) {
+  ThreadPool threads(1);
+  for (const json& c : Golden()["shares"]) {
+    const Estimate e = ClusteredMean(UnitsOf(c), threads, {.range = Range::kShare});
+    ASSERT_TRUE(e.interval);
+    ExpectClose(e.interval->low, c["low"]);
+    ExpectClose(e.interval->high, c["high"]);
   }
-  EXPECT_EQ(num_compared, 9);
 }
 
-TEST(BcaIntervalTest, GivesNoneIfEveryResampleLiesOnOneSide) {
-  const std::vector<double> resamples = {1, 2, 3};
-  const std::vector<double> leave_one_out = {0.4, 0.5, 0.6};
-  EXPECT_FALSE(BcaInterval(resamples, 0.5, leave_one_out, 0.95));
-  EXPECT_TRUE(BcaInterval(resamples, 2, leave_one_out, 0.95));
-}
-
-// Two clusters, (s, n) = (1, 2) and (4, 2): ratio 5/4, without the first 2, without the second
-// 1/2. Jackknife: sqrt(1/2 * 2 * 0.75^2) = 0.75.
+// Four clusters (1, 2), (4, 2), (1, 2), (4, 2): ratio 5/4; without one of the first kind 9/6, of
+// the second 6/6. Jackknife: sqrt(3/4 * 4 * 0.25^2) = 0.4330.
 TEST(ClusteredMeanTest, GivesTheNumbersDoneByHand) {
   ThreadPool threads(1);
-  const std::vector<UnitSum> units = {{7, 1.0, 2}, {3, 3.0, 1}, {3, 1.0, 1}};
+  const std::vector<UnitSum> units = {
+      {7, 1.0, 2}, {3, 3.0, 1}, {3, 1.0, 1}, {8, 1.0, 2}, {9, 4.0, 2}};
   const Estimate e = ClusteredMean(units, threads);
   EXPECT_EQ(e.value, 1.25);
-  EXPECT_EQ(e.num_clusters, 2u);
-  EXPECT_EQ(e.effective_clusters, 2.0);
-  EXPECT_EQ(*e.standard_error, 0.75);
-  // t with one degree of freedom at 97.5 %: tan(0.475 pi) = 12.7062...
-  EXPECT_NEAR(e.interval->high, 1.25 + 0.75 * 12.706204736174698, 1e-12);
+  EXPECT_EQ(e.num_clusters, 4u);
+  EXPECT_EQ(e.effective_clusters, 4.0);
+  EXPECT_NEAR(*e.standard_error, std::sqrt(3.0) / 4, 1e-15);
+  // t with three degrees of freedom at 97.5 %: 3.18244630528...
+  EXPECT_NEAR(e.interval->high, 1.25 + std::sqrt(3.0) / 4 * 3.182446305284263, 1e-12);
+}
+
+TEST(ClusteredMeanTest, GivesNoIntervalBelowFourEffectiveClusters) {
+  ThreadPool threads(1);
+  for (const Range range : {Range::kAny, Range::kPositive, Range::kShare}) {
+    const std::vector<ClusterSum> three = {{1, 2}, {1.5, 2}, {0.5, 2}};
+    const Estimate e = ClusteredMean(three, threads, {.range = range});
+    EXPECT_EQ(e.value, 0.5);
+    EXPECT_FALSE(e.interval || e.standard_error);
+    EXPECT_EQ(e.method, IntervalMethod::kNone);
+  }
+}
+
+// Shares near 1, and one divergence that is most of the sum: an ordinary interval would leave the
+// values that are possible.
+TEST(ClusteredMeanTest, IntervalsStayWithinWhatIsPossible) {
+  ThreadPool threads(1);
+  const std::vector<ClusterSum> shares = {{9, 10}, {10, 10}, {10, 10}, {10, 10}, {10, 10}};
+  const Estimate share = ClusteredMean(shares, threads, {.range = Range::kShare});
+  EXPECT_LT(share.interval->high, 1);
+  EXPECT_LT(share.interval->low, share.value);
+  EXPECT_GT(ClusteredMean(shares, threads).interval->high, 1);
+  EXPECT_EQ(share.method, IntervalMethod::kLogitT);
+
+  const std::vector<ClusterSum> kl = {{0.1, 10}, {9, 10}, {0.2, 10}, {0.3, 10}, {0.1, 10}};
+  const Estimate positive = ClusteredMean(kl, threads, {.range = Range::kPositive});
+  EXPECT_GT(positive.interval->low, 0);
+  EXPECT_GT(positive.interval->high, positive.value);
+  EXPECT_LT(ClusteredMean(kl, threads).interval->low, 0);
+  EXPECT_EQ(positive.method, IntervalMethod::kLogBootstrapT);
+}
+
+// No share has an interval where all clusters agree; a divergence of exactly nothing is a point.
+TEST(ClusteredMeanTest, SaysNothingOfScatterWhereThereIsNone) {
+  ThreadPool threads(1);
+  const std::vector<ClusterSum> ones(6, ClusterSum{10, 10});
+  EXPECT_FALSE(ClusteredMean(ones, threads, {.range = Range::kShare}).interval);
+  const std::vector<ClusterSum> zeros(6, ClusterSum{0, 10});
+  const Estimate none = ClusteredMean(zeros, threads, {.range = Range::kPositive});
+  EXPECT_EQ(none.interval->low, 0);
+  EXPECT_EQ(none.interval->high, 0);
+}
+
+// The upper end of a positive mean is at least Cox's for a lognormal: of logs 0, 1, 2, 3 (mean 1.5,
+// variance 5/3) exp(1.5 + 5/6 + t sqrt(5/12 + 25/54)), t of three degrees.
+TEST(ClusteredMeanTest, APositiveMeanEndsNoLowerThanALognormals) {
+  ThreadPool threads(1);
+  std::vector<ClusterSum> clusters;
+  for (int i = 0; i < 4; ++i) clusters.push_back({std::exp(double(i)), 1});
+  const Estimate e = ClusteredMean(clusters, threads, {.range = Range::kPositive});
+  const double cox = std::exp(1.5 + 5.0 / 6 + 3.182446305284263 * std::sqrt(5.0 / 12 + 25.0 / 54));
+  EXPECT_GE(e.interval->high, cox * (1 - 1e-12));
+}
+
+// Where a tail is beyond what the resamples resolve, the interval still widens with the confidence.
+TEST(ClusteredMeanTest, ManyTestsWidenTheIntervalOfAPositiveMean) {
+  ThreadPool threads(1);
+  const std::vector<UnitSum> units = SomeUnits(60);
+  double last = 1e9;
+  for (const double confidence : {0.95, 0.99, 0.999, 0.9999, 0.99999}) {
+    const Estimate e =
+        ClusteredMean(units, threads, {.confidence = confidence, .range = Range::kPositive});
+    EXPECT_LT(e.interval->low, last) << confidence;
+    last = e.interval->low;
+  }
 }
 
 TEST(ClusteredMeanTest, GivesAValueAndNoIntervalForOneCluster) {
@@ -166,63 +212,18 @@ TEST(ClusteredMeanTest, GivesAPointWhereNothingVaries) {
   EXPECT_EQ(*e.standard_error, 0.0);
 }
 
-TEST(ClusteredMeanTest, TurnsToTheBootstrapFromThirtyEffectiveClusters) {
-  ThreadPool threads(1);
-  const BootstrapOptions quick = {.num_resamples = 500};
-  EXPECT_EQ(ClusteredMean(SomeUnits(29), threads, quick).method, IntervalMethod::kJackknifeT);
-  const Estimate e = ClusteredMean(SomeUnits(40), threads, quick);
-  EXPECT_EQ(e.method, IntervalMethod::kBcaBootstrap);
-  EXPECT_LT(e.interval->low, e.value);
-  EXPECT_GT(e.interval->high, e.value);
-}
-
-// With two clusters t has one degree of freedom, tan(0.475 pi) = 12.706, and sqrt(2) times that is
-// 17.97 standard deviations; with very many nothing is left to make good.
-TEST(ExpandedConfidenceTest, WidensForFewClustersAndNotForMany) {
-  EXPECT_NEAR(ExpandedConfidence(0.95, 1e9), 0.95, 1e-8);
-  EXPECT_NEAR(ExpandedConfidence(0.95, 2.0), 1.0, 1e-15);
-  // t of 29 degrees: 2.045230; times sqrt(30 / 29) 2.080193; P(|Z| <= that) = 0.962491.
-  EXPECT_NEAR(ExpandedConfidence(0.95, 30), std::erf(2.045229642132703 * std::sqrt(30.0 / 58.0)),
-              1e-13);
-}
-
-TEST(ClusteredMeanTest, AsksTheBootstrapForTheExpandedConfidence) {
-  ThreadPool threads(1);
-  const std::vector<ClusterSum> clusters = SumByCluster(SomeUnits(40));
-  const BootstrapOptions options = {.num_resamples = 2000};
-  const Estimate e = ClusteredMean(clusters, threads, options);
-  const auto expected =
-      BcaInterval(BootstrapRatios(clusters, options, threads), RatioOfSums(clusters),
-                  LeaveOneOut(clusters), ExpandedConfidence(0.95, EffectiveClusters(clusters)));
-  EXPECT_EQ(e.interval->low, expected->low);
-  EXPECT_EQ(e.interval->high, expected->high);
-}
-
 TEST(ClusteredMeanTest, GivesTheSameBitsForAnyNumberOfThreadsAndOrderOfUnits) {
   std::vector<UnitSum> units = SomeUnits(60);
   ThreadPool one(1);
-  const Estimate expected = ClusteredMean(units, one);
+  const MeanOptions options = {.range = Range::kPositive};
+  const Estimate expected = ClusteredMean(units, one, options);
   std::reverse(units.begin(), units.end());
   ThreadPool three(3);
-  const Estimate e = ClusteredMean(units, three);
+  const Estimate e = ClusteredMean(units, three, options);
   EXPECT_EQ(std::bit_cast<uint64_t>(e.value), std::bit_cast<uint64_t>(expected.value));
   EXPECT_EQ(e.interval->low, expected.interval->low);
   EXPECT_EQ(e.interval->high, expected.interval->high);
   EXPECT_EQ(*e.standard_error, *expected.standard_error);
-}
-
-TEST(BootstrapTest, HasTheSpreadThatTheJackknifePredicts) {
-  ThreadPool threads(2);
-  const std::vector<ClusterSum> clusters = SumByCluster(SomeUnits(200));
-  const std::vector<double> ratios = BootstrapRatios(clusters, {.num_resamples = 4000}, threads);
-  double mean = 0;
-  for (const double r : ratios) mean += r / 4000;
-  double variance = 0;
-  for (const double r : ratios) variance += (r - mean) * (r - mean) / 3999;
-  const double predicted = JackknifeStandardError(LeaveOneOut(clusters));
-  // The spread of 4,000 draws is known to 1/sqrt(8000) = 1.1 %; four times that, and 1 % for the
-  // two methods' own difference at 200 clusters.
-  EXPECT_NEAR(std::sqrt(variance) / predicted, 1.0, 0.055);
 }
 
 TEST(PerplexityRatioTest, IsTheExponentialOfTheDifferenceAndItsInterval) {

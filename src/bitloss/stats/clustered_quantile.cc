@@ -6,6 +6,7 @@
 
 #include "bitloss/base/check.h"
 #include "bitloss/base/random.h"
+#include "bitloss/stats/distributions.h"
 
 namespace bitloss {
 namespace {
@@ -100,7 +101,7 @@ void Draw(const RandomStream& random, uint64_t resample, std::vector<uint32_t>& 
 
 // The quantiles of every resample: [fraction][resample], sorted.
 std::vector<std::vector<double>> Resample(const Sorted& sorted, std::span<const double> fractions,
-                                          const BootstrapOptions& options, ThreadPool& threads) {
+                                          const MeanOptions& options, ThreadPool& threads) {
   const RandomStream random(options.seed, "cluster bootstrap");
   std::vector<std::vector<double>> quantiles(fractions.size(),
                                              std::vector<double>(options.num_resamples));
@@ -134,9 +135,15 @@ double EffectiveClusters(std::span<const uint32_t> counts) {
 
 }  // namespace
 
+double ExpandedConfidence(double confidence, double clusters) {
+  BITLOSS_CHECK(confidence > 0 && confidence < 1 && clusters > 1);
+  const double t = StudentTQuantile(0.5 + confidence / 2, clusters - 1);
+  return 1 - 2 * NormalCdf(-std::sqrt(clusters / (clusters - 1)) * t);
+}
+
 std::vector<Estimate> ClusteredQuantiles(std::vector<ClusterValue>& values,
                                          std::span<const double> fractions, ThreadPool& threads,
-                                         const BootstrapOptions& options) {
+                                         const MeanOptions& options) {
   BITLOSS_CHECK(!values.empty());
   const Sorted sorted(values);
   Estimate common;
@@ -148,7 +155,7 @@ std::vector<Estimate> ClusteredQuantiles(std::vector<ClusterValue>& values,
     estimates[f].value =
         AtRank(fractions[f], sorted.size(), [&](uint64_t rank) { return sorted.Value(rank); });
   }
-  if (!(common.effective_clusters > 1)) return estimates;
+  if (common.effective_clusters < kMinEffectiveClustersOfQuantiles) return estimates;
   const double confidence = ExpandedConfidence(options.confidence, common.effective_clusters);
   const std::vector<std::vector<double>> resamples = Resample(sorted, fractions, options, threads);
   for (size_t f = 0; f < fractions.size(); ++f) {

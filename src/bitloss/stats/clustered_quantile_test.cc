@@ -64,7 +64,7 @@ TEST(ClusteredQuantileTest, ValuesAgreeWithNumpys) {
 TEST(ClusteredQuantileTest, TheBootstrapOfAMedianIsBinomial) {
   ThreadPool threads(2);
   std::vector<ClusterValue> values = OneEach(21);
-  const BootstrapOptions options = {.num_resamples = 40'000};
+  const MeanOptions options = {.num_resamples = 40'000};
   const Estimate median = ClusteredQuantiles(values, kMedian, threads, options)[0];
   EXPECT_DOUBLE_EQ(median.value, 10);
   ASSERT_TRUE(median.interval.has_value());
@@ -93,6 +93,24 @@ TEST(ClusteredQuantileTest, KnowsWhatClustersHaveInCommon) {
   const Estimate median = ClusteredQuantiles(values, kMedian, threads)[0];
   EXPECT_LE(median.interval->low, 3);
   EXPECT_GE(median.interval->high, 8);
+}
+
+TEST(ClusteredQuantileTest, HasNoIntervalBelowSixEffectiveClusters) {
+  ThreadPool threads(1);
+  std::vector<ClusterValue> five = OneEach(5);
+  EXPECT_FALSE(ClusteredQuantiles(five, kMedian, threads)[0].interval);
+  std::vector<ClusterValue> six = OneEach(6);
+  EXPECT_TRUE(ClusteredQuantiles(six, kMedian, threads)[0].interval);
+}
+
+// With two clusters t has one degree of freedom, tan(0.475 pi) = 12.706, and sqrt(2) times that is
+// 17.97 standard deviations; with very many nothing is left to make good.
+TEST(ExpandedConfidenceTest, WidensForFewClustersAndNotForMany) {
+  EXPECT_NEAR(ExpandedConfidence(0.95, 1e9), 0.95, 1e-8);
+  EXPECT_NEAR(ExpandedConfidence(0.95, 2.0), 1.0, 1e-15);
+  // t of 29 degrees: 2.045230; times sqrt(30 / 29) 2.080193; P(|Z| <= that) = 0.962491.
+  EXPECT_NEAR(ExpandedConfidence(0.95, 30), std::erf(2.045229642132703 * std::sqrt(30.0 / 58.0)),
+              1e-13);
 }
 
 TEST(ClusteredQuantileTest, HasTheSameBitsForAnyNumberOfThreads) {

@@ -47,7 +47,10 @@ constexpr Scenario kScenarios[] = {
     {"KL (skewed), 12 articles", 12, 0.1, 0.3, 0.3, true, 0.7, 0},
     {"KL (skewed), 60 articles", 60, 0.1, 0.3, 0.3, true, 0.7, 0},
     {"KL (skewed), 200 articles", 200, 0.1, 0.3, 0.3, true, 0.7, 0},
-    {"96 prompts of near-equal length", 96, 0.1, 0.5, 0.3, true, 0.2, 0},
+    {"96 prompts, spread of ln KL 0.5", 96, 0.1, 0.5, 0.3, true, 0.2, 0},
+    {"96 prompts, spread of ln KL 1.5", 96, 0.1, 1.5, 0.03, true, 0.2, 0},
+    {"96 prompts, spread of ln KL 2", 96, 0.1, 2.0, 0.01, true, 0.2, 0},
+    {"24 prompts, spread of ln KL 1.5", 24, 0.1, 1.5, 0.03, true, 0.2, 0},
 };
 
 // Independent draws for (replication, cluster, which).
@@ -85,47 +88,57 @@ bool Holds(const Interval& interval, double truth) {
   return interval.low <= truth && truth <= interval.high;
 }
 
-// How many replications' intervals held the truth.
+// How many replications' intervals held the truth, and of one-sided 95 % bounds how many did not;
+// of those that have an interval.
 struct Hits {
+  size_t num_intervals = 0;
   size_t reported = 0;  // as ClusteredMean chooses
-  size_t jackknife = 0;
-  size_t plain_bca = 0;  // BCa at 95 %, not expanded
+  size_t missed_below = 0;
+  size_t missed_above = 0;
+  size_t jackknife = 0;  // the jackknife's t whatever the values
   size_t tokens = 0;     // as if tokens were independent: what not to do
   double effective_clusters = 0;
 };
 
-Hits Replicate(const Scenario& s, const Dice& dice, uint64_t replication, size_t num_resamples,
-               ThreadPool& one) {
+std::vector<UnitSum> DrawClusters(const Scenario& s, const Dice& dice, uint64_t replication) {
   std::vector<UnitSum> units;
   for (uint32_t c = 0; c < s.num_clusters; ++c) {
     units.push_back(DrawCluster(s, dice, replication, c));
   }
-  BootstrapOptions options = {.num_resamples = num_resamples, .seed = replication};
+  return units;
+}
+
+Hits Replicate(const Scenario& s, const Dice& dice, uint64_t replication, size_t num_resamples,
+               ThreadPool& one) {
+  const std::vector<UnitSum> units = DrawClusters(s, dice, replication);
+  MeanOptions options = {.range = s.skewed ? Range::kPositive : Range::kAny,
+                         .num_resamples = num_resamples,
+                         .seed = replication};
   const double truth = Truth(s);
   const Estimate reported = ClusteredMean(units, one, options);
-  options.min_effective_clusters = 1e9;
-  const Estimate jackknife = ClusteredMean(units, one, options);
-  const std::vector<ClusterSum> clusters = SumByCluster(units);
-  const std::optional<Interval> plain =
-      BcaInterval(BootstrapRatios(clusters, options, one), RatioOfSums(clusters),
-                  LeaveOneOut(clusters), options.confidence);
+  options.confidence = 0.9;
+  const Estimate bounds = ClusteredMean(units, one, options);
+  const Estimate jackknife = ClusteredMean(units, one);
 
   double num_tokens = 0;
   for (const UnitSum& unit : units) num_tokens += static_cast<double>(unit.count);
   const double half = 1.959963984540054 * s.token_spread / std::sqrt(num_tokens);
   Hits hits;
-  hits.reported = Holds(*reported.interval, truth) ? 1 : 0;
-  hits.jackknife = Holds(*jackknife.interval, truth) ? 1 : 0;
-  hits.plain_bca = plain && Holds(*plain, truth) ? 1 : 0;
-  hits.tokens = Holds({reported.value - half, reported.value + half}, truth) ? 1 : 0;
   hits.effective_clusters = reported.effective_clusters;
+  if (!reported.interval || !bounds.interval || !jackknife.interval) return hits;
+  hits.num_intervals = 1;
+  hits.reported = Holds(*reported.interval, truth) ? 1 : 0;
+  hits.missed_below = bounds.interval->low > truth ? 1 : 0;
+  hits.missed_above = bounds.interval->high < truth ? 1 : 0;
+  hits.jackknife = Holds(*jackknife.interval, truth) ? 1 : 0;
+  hits.tokens = Holds({reported.value - half, reported.value + half}, truth) ? 1 : 0;
   return hits;
 }
 
 void PrintMeans(size_t num_replications, size_t num_resamples) {
   fmt::print(
-      "| data | effective clusters | reported | jackknife t | plain BCa | tokens taken as "
-      "independent |\n|---|---|---|---|---|---|\n");
+      "| data | effective clusters | reported | missed by the one-sided 95 % bound: lower | upper "
+      "| jackknife t | tokens taken as independent |\n|---|---|---|---|---|---|---|\n");
   ThreadPool threads(DefaultNumThreads());
   std::vector<std::unique_ptr<ThreadPool>> ones;
   for (size_t i = 0; i < threads.num_threads(); ++i)
@@ -138,19 +151,80 @@ void PrintMeans(size_t num_replications, size_t num_resamples) {
     });
     Hits total;
     for (const Hits& h : hits) {
+      total.num_intervals += h.num_intervals;
       total.reported += h.reported;
+      total.missed_below += h.missed_below;
+      total.missed_above += h.missed_above;
       total.jackknife += h.jackknife;
-      total.plain_bca += h.plain_bca;
       total.tokens += h.tokens;
       total.effective_clusters += h.effective_clusters;
     }
     const auto percent = [&](size_t count) {
-      return 100.0 * static_cast<double>(count) / static_cast<double>(num_replications);
+      return 100.0 * static_cast<double>(count) / static_cast<double>(total.num_intervals);
     };
-    fmt::print("| {} | {:.1f} | {:.1f} % | {:.1f} % | {:.1f} % | {:.1f} % |\n", scenario.name,
-               total.effective_clusters / static_cast<double>(num_replications),
-               percent(total.reported), percent(total.jackknife), percent(total.plain_bca),
-               percent(total.tokens));
+    fmt::print("| {} | {:.1f} | {:.1f} % | {:.1f} % | {:.1f} % | {:.1f} % | {:.1f} % |\n",
+               scenario.name, total.effective_clusters / static_cast<double>(num_replications),
+               percent(total.reported), percent(total.missed_below), percent(total.missed_above),
+               percent(total.jackknife), percent(total.tokens));
+  }
+}
+
+// Many checks: of m that are independent and all exactly at their bound, the chance that at least
+// one is called harm, and that at least one is called harmless, as the gate calls them: harm at
+// 1 - 0.05 / m each, harmless at 95 % each.
+constexpr std::array<size_t, 4> kNumsOfChecks = {1, 6, 40, 120};
+
+struct Calls {
+  size_t num_intervals = 0;
+  std::array<size_t, kNumsOfChecks.size()> harm{};
+  size_t held = 0;
+};
+
+// One check.
+Calls Call(const Scenario& s, const Dice& dice, uint64_t replication, ThreadPool& one) {
+  const std::vector<UnitSum> units = DrawClusters(s, dice, replication);
+  const double truth = Truth(s);
+  Calls calls;
+  for (size_t i = 0; i < kNumsOfChecks.size(); ++i) {
+    const MeanOptions options = {.confidence = 1 - 0.1 / static_cast<double>(kNumsOfChecks[i]),
+                                 .range = s.skewed ? Range::kPositive : Range::kAny,
+                                 .seed = replication};
+    const Estimate estimate = ClusteredMean(units, one, options);
+    if (!estimate.interval) return {};
+    calls.harm[i] = estimate.interval->low > truth ? 1 : 0;
+    if (i == 0) calls.held = estimate.interval->high < truth ? 1 : 0;
+  }
+  calls.num_intervals = 1;
+  return calls;
+}
+
+void PrintFamilies(size_t num_replications) {
+  fmt::print(
+      "\n| all at the bound | checks | harm shown of any | any holds |\n|---|---|---|---|\n");
+  ThreadPool threads(DefaultNumThreads());
+  std::vector<std::unique_ptr<ThreadPool>> ones;
+  for (size_t i = 0; i < threads.num_threads(); ++i)
+    ones.push_back(std::make_unique<ThreadPool>(1));
+  for (const Scenario& scenario : {kScenarios[0], kScenarios[1], kScenarios[10]}) {
+    const Dice dice(scenario, 3);
+    std::vector<Calls> calls(num_replications);
+    threads.ForEachPart(num_replications, [&](size_t part, size_t thread) {
+      calls[part] = Call(scenario, dice, part, *ones[thread]);
+    });
+    Calls total;
+    for (const Calls& one : calls) {
+      total.num_intervals += one.num_intervals;
+      total.held += one.held;
+      for (size_t i = 0; i < one.harm.size(); ++i) total.harm[i] += one.harm[i];
+    }
+    for (size_t i = 0; i < kNumsOfChecks.size(); ++i) {
+      const auto any = [&](size_t count) {
+        const double rate = static_cast<double>(count) / static_cast<double>(total.num_intervals);
+        return 100 * -std::expm1(static_cast<double>(kNumsOfChecks[i]) * std::log1p(-rate));
+      };
+      fmt::print("| {} | {} | {:.1f} % | {:.1f} % |\n", scenario.name, kNumsOfChecks[i],
+                 any(total.harm[i]), any(total.held));
+    }
   }
 }
 
@@ -164,6 +238,7 @@ struct QuantileScenario {
 };
 
 constexpr QuantileScenario kQuantileScenarios[] = {
+    {"8 articles", 8, 0.3, 1.5},
     {"12 articles", 12, 0.3, 1.5},
     {"60 articles", 60, 0.3, 1.5},
     {"200 articles", 200, 0.3, 1.5},
@@ -189,7 +264,7 @@ std::vector<ClusterValue> DrawTokens(const QuantileScenario& s, const RandomStre
 }
 
 void PrintQuantiles(size_t num_replications, size_t num_resamples) {
-  fmt::print("\n| quantiles of KL | median | 99 % |\n|---|---|---|\n");
+  fmt::print("\n| quantiles of KL | have an interval | median | 99 % |\n|---|---|---|---|\n");
   ThreadPool threads(DefaultNumThreads());
   std::vector<std::unique_ptr<ThreadPool>> ones;
   for (size_t i = 0; i < threads.num_threads(); ++i)
@@ -197,24 +272,27 @@ void PrintQuantiles(size_t num_replications, size_t num_resamples) {
   for (const QuantileScenario& s : kQuantileScenarios) {
     const RandomStream random(2, s.name);
     const double spread = std::hypot(s.cluster_spread, s.token_spread);
-    std::vector<std::array<size_t, 2>> hits(num_replications);
+    std::vector<std::array<size_t, 3>> hits(num_replications);  // the last: has an interval
     threads.ForEachPart(num_replications, [&](size_t part, size_t thread) {
       std::vector<ClusterValue> values = DrawTokens(s, random, part);
       const std::vector<Estimate> found = ClusteredQuantiles(
           values, kQuantiles, *ones[thread], {.num_resamples = num_resamples, .seed = part});
+      hits[part][2] = found[0].interval ? 1 : 0;
       for (size_t q = 0; q < 2; ++q) {
         const double truth = std::exp(spread * NormalQuantile(kQuantiles[q]));
-        hits[part][q] = Holds(*found[q].interval, truth) ? 1 : 0;
+        hits[part][q] = found[q].interval && Holds(*found[q].interval, truth) ? 1 : 0;
       }
     });
-    std::array<size_t, 2> total{};
+    std::array<size_t, 3> total{};
     for (const auto& h : hits) {
-      for (size_t q = 0; q < 2; ++q) total[q] += h[q];
+      for (size_t i = 0; i < 3; ++i) total[i] += h[i];
     }
-    const auto percent = [&](size_t count) {
-      return 100.0 * static_cast<double>(count) / static_cast<double>(num_replications);
+    const auto percent = [](size_t count, size_t of) {
+      return 100.0 * static_cast<double>(count) / static_cast<double>(of);
     };
-    fmt::print("| {} | {:.1f} % | {:.1f} % |\n", s.name, percent(total[0]), percent(total[1]));
+    fmt::print("| {} | {:.1f} % | {:.1f} % | {:.1f} % |\n", s.name,
+               percent(total[2], num_replications), percent(total[0], total[2]),
+               percent(total[1], total[2]));
   }
 }
 
@@ -287,6 +365,7 @@ int Main(int argc, char** argv) {
     }
   }
   PrintMeans(num_replications, kNumResamples);
+  PrintFamilies(5 * num_replications);
   PrintQuantiles(num_replications, kNumResamples);
   PrintProportions();
   return 0;

@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "bitloss/stats/equivalence.h"
 #include "bitloss/stats/multiplicity.h"
 #include "bitloss/stats/paired_outcomes.h"
 #include "bitloss/stats/proportion.h"
@@ -119,24 +118,6 @@ TEST(MultiplicityTest, AgreesWithStatsmodels) {
   }
   EXPECT_TRUE(HolmAdjusted({}).empty());
   EXPECT_TRUE(BenjaminiHochbergAdjusted({}).empty());
-}
-
-TEST(EquivalenceTest, AgreesWithScipysT) {
-  for (const json& c : Golden()["equivalence"]) {
-    const auto test =
-        TestEquivalence(c["value"], c["standard_error"], c["degrees"], c["low"], c["high"]);
-    EXPECT_NEAR(test.p_not_below, c["p_not_below"], kTolerance);
-    EXPECT_NEAR(test.p_not_above, c["p_not_above"], kTolerance);
-    EXPECT_EQ(test.p, std::max(test.p_not_below, test.p_not_above));
-  }
-}
-
-TEST(EquivalenceTest, IsCertainWithoutError) {
-  const double infinity = std::numeric_limits<double>::infinity();
-  EXPECT_EQ(TestEquivalence(0.0, 0.0, infinity, -0.01, 0.01).p, 0.0);
-  EXPECT_EQ(TestEquivalence(0.02, 0.0, infinity, -0.01, 0.01).p, 1.0);
-  EXPECT_NEAR(TestEquivalence(0.0, 1.0, infinity, -1.959963984540054, 1.959963984540054).p, 0.025,
-              1e-14);
 }
 
 TEST(SurvivalTest, AgreesWithLifelines) {

@@ -15,9 +15,10 @@ struct Interval {
 
 // How an interval was made.
 enum class IntervalMethod {
-  kNone,          // none could be: one cluster, or a value that is not finite
-  kJackknifeT,    // value +- t SE, jackknife SE, t with effective clusters - 1 degrees of freedom
-  kBcaBootstrap,  // bias-corrected and accelerated bootstrap over clusters
+  kNone,           // none could be: too few clusters, or a value that is not finite
+  kJackknifeT,     // value +- t SE, jackknife SE, t with effective clusters - 1 degrees of freedom
+  kLogitT,         // of shares: the same on the logit scale, so that it stays within 0 and 1
+  kLogBootstrapT,  // of what is never negative: bootstrap-t on the log scale (positive_mean.h)
   kPercentileBootstrap,  // of quantiles
 };
 
@@ -27,8 +28,10 @@ constexpr std::string_view Name(IntervalMethod method) {
       return "none";
     case IntervalMethod::kJackknifeT:
       return "jackknife-t";
-    case IntervalMethod::kBcaBootstrap:
-      return "bca-bootstrap";
+    case IntervalMethod::kLogitT:
+      return "logit-t";
+    case IntervalMethod::kLogBootstrapT:
+      return "log-bootstrap-t";
     case IntervalMethod::kPercentileBootstrap:
       return "percentile-bootstrap";
   }

@@ -13,11 +13,11 @@ namespace bitloss {
 
 enum class Ending {
   kEvent,     // it happened: the answers differ from here on
-  kCensored,  // it had not happened when watching ended: the answers are the same throughout
+  kCensored,  // it had not happened when watching ended: an answer was cut at its limit
 };
 
 struct Lifetime {
-  double time;  // first differing token, or the common length; >= 0
+  double time;  // first differing token, or the common length; infinite if none can come; >= 0
   Ending ending;
 };
 

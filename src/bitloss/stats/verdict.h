@@ -8,10 +8,14 @@
 
 namespace bitloss {
 
+// With [L, H] the two-sided interval, U and B the one-sided bounds from above and below, M the
+// margin. Every evidence has exactly one word: the conditions are tried in this order.
 enum class Verdict {
-  kHarm,         // the interval lies above the margin: harm, larger than what we said would matter
-  kSmallHarm,    // the interval lies between 0 and the margin: there is harm, and it is small
-  kEquivalent,   // a one-sided bound lies below the margin: no harm that would matter
+  kHarm,         // L > M: harm, larger than what we said would matter
+  kSmallHarm,    // L > 0, U < M: there is harm, and it is small
+  kEquivalent,   // U < M, B > -M, and neither above: no change either way that would matter
+  kGain,         // H < 0: better than the baseline, so changed; how far is in the interval
+  kNotWorse,     // U < M: no harm that would matter; a gain that would is possible
   kNotResolved,  // anything else: "we cannot tell"
   kNotMeasured,  // there is nothing to judge; never chosen by Judge
 };
@@ -24,6 +28,10 @@ constexpr std::string_view Name(Verdict verdict) {
       return "small harm shown";
     case Verdict::kEquivalent:
       return "equivalent";
+    case Verdict::kGain:
+      return "gain shown";
+    case Verdict::kNotWorse:
+      return "not worse";
     case Verdict::kNotResolved:
       return "not resolved";
     case Verdict::kNotMeasured:
@@ -35,7 +43,8 @@ constexpr std::string_view Name(Verdict verdict) {
 // What is known about an effect that is harm where it is positive.
 struct Evidence {
   Interval interval;   // two-sided, at a confidence adjusted for everything else that is tested
-  double upper_bound;  // one-sided: the loss is not larger than this (TOST's upper half)
+  double upper_bound;  // one-sided: the harm is not larger than this (TOST's upper half)
+  double lower_bound;  // one-sided: nor smaller than this (its lower half)
 };
 
 // The first of the verdicts above, in their order, whose condition holds; an end that touches the

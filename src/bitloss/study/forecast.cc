@@ -183,7 +183,7 @@ class Forecaster {
   void FindNoisiest(std::span<const Sequence* const> pilot, const Scorer::GroupScores& scores,
                     TextForecast& forecast) const {
     const double degrees = forecast.effective_clusters - 1;
-    if (!(degrees > 0)) return;
+    if (!EnoughClusters(forecast.effective_clusters)) return;
     for (size_t lane = 1; lane < lanes_.size(); ++lane) {
       std::map<uint32_t, ClusterSum> by_cluster;
       double num_scored = 0;

@@ -25,7 +25,8 @@ struct TextForecast {
   uint64_t pilot_tokens = 0;
   std::string noisiest_lane;
   // The smallest true difference of losses, nats/token, that a test at the study's level finds four
-  // times of five in the noisiest lane. None if the text or the pilot is one cluster.
+  // times of five in the noisiest lane. None if the text has too few clusters for an interval, or
+  // the pilot one.
   std::optional<double> smallest_delta_nll;
   // Where lanes do not stand in memory: how often every block is made. Else 0.
   size_t num_groups = 0;

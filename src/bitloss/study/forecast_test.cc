@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "bitloss/stats/clustered_mean.h"
 #include "bitloss/stats/power.h"
 
 namespace bitloss {
@@ -33,6 +34,16 @@ TEST(ForecastTest, SaysWhatTheModelThatShipsResolves) {
   EXPECT_EQ(suite.smallest_flips, SmallestOneWayFlips(0.05 / 3));
   EXPECT_GT(forecast.SecondsAtMost(), text.seconds);
   EXPECT_GT(forecast.peak_memory_bytes, 10'000'000u);
+}
+
+TEST(ForecastTest, TooFewBlocksOfTextResolveNothing) {
+  StudyOptions options;
+  options.schemes = {"nf4"};
+  options.suite = "none";
+  options.max_samples = 4;
+  const TextForecast text = ForecastOf(options).texts[0];
+  EXPECT_LT(text.effective_clusters, kMinEffectiveClusters);
+  EXPECT_FALSE(text.smallest_delta_nll.has_value());
 }
 
 TEST(ForecastTest, MoreTextResolvesSmallerDifferences) {
