@@ -3,18 +3,20 @@
 What is drawn is drawn here with dice of our own. An end of a bootstrap interval is a range that the
 program's end must lie in: five standard errors of both numbers of resamples to either side.
 """
-import functools
 import math
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from values import Range, present
 
 PROGRAM_RESAMPLES = 10_000
-OWN_RESAMPLES = 40_000
+OWN_RESAMPLES = 20_000
 OWN_QUANTILE_RESAMPLES = 2_000
-FEW_CLUSTERS = 30  # effective; below, the t interval
+FEW_CLUSTERS = 30        # effective; below, a loss difference has bootstrap-t beside it
+ENOUGH_CLUSTERS = 4      # effective; below, a mean has no interval
+ENOUGH_FOR_QUANTILES = 6
+UNRESOLVED_TAIL = 25     # resamples
 STANDARD_ERRORS = 5
 
 
@@ -44,18 +46,6 @@ class Clusters:
         values = self.without_each()
         return math.sqrt((count - 1) / count * math.fsum((values - values.mean()) ** 2))
 
-    def resampled(self):
-        times = drawn_times(len(self))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.sort(times @ self.sums / (times @ self.weights))
-
-
-@functools.lru_cache(maxsize=4)
-def drawn_times(count):
-    """How often each of the clusters is drawn, in each resample."""
-    random = np.random.default_rng(1)
-    return random.multinomial(count, np.full(count, 1 / count), size=OWN_RESAMPLES).astype(float)
-
 
 def both(own, program=PROGRAM_RESAMPLES):
     """As many resamples as leave the doubt that the two numbers of resamples leave together."""
@@ -73,50 +63,76 @@ def t_ends(clusters, confidence):
     return clusters.value - half, clusters.value + half
 
 
-def quantile_range(sorted_values, p, resamples=both(OWN_RESAMPLES)):
+def quantile_range(sorted_values, p, resamples):
     """Where the quantile of that many draws lies, in the distribution that the values are of."""
     slack = STANDARD_ERRORS * math.sqrt(p * (1 - p) / resamples) + 2 / resamples
     low, high = np.quantile(sorted_values, [max(0.0, p - slack), min(1.0, p + slack)])
     return low, high
 
 
-def bca_ranges(clusters, confidence):
-    """The ranges in which the two ends of the BCa interval lie."""
-    values = clusters.resampled()
-    jackknife = clusters.without_each()
-    centred = jackknife.mean() - jackknife
-    spread = np.sum(centred**2) ** 1.5
-    acceleration = np.sum(centred**3) / (6 * spread) if spread > 0 else 0.0
-    below = (np.sum(values < clusters.value) + np.sum(values == clusters.value) / 2) / len(values)
-    bias = stats.norm.ppf(below)
-    bias_slack = STANDARD_ERRORS * math.sqrt(below * (1 - below) / both(OWN_RESAMPLES)) / \
-        stats.norm.pdf(bias)
-    ends = []
-    for z in (stats.norm.ppf(0.5 - confidence / 2), stats.norm.ppf(0.5 + confidence / 2)):
-        reach = []
-        for b in (bias - bias_slack, bias + bias_slack):
-            p = stats.norm.cdf(b + (b + z) / (1 - acceleration * (b + z)))
-            reach += quantile_range(values, p)
-        ends.append((min(reach), max(reach)))
-    return ends
+def share_ends(clusters, confidence):
+    """The t interval of the logit, transformed back; None where no cluster disagrees."""
+    value, error = clusters.value, clusters.standard_error()
+    if not 0 < value < 1 or error == 0:
+        return None
+    half = stats.t.ppf(0.5 + confidence / 2, clusters.effective - 1) * error / (value * (1 - value))
+    return special.expit(special.logit(value) - half), special.expit(special.logit(value) + half)
 
 
-def interval(clusters, confidence):
-    """What the interval is made of, and its two ends (numbers or ranges); none for one cluster."""
-    if len(clusters) < 2:
-        return "none", None, None
-    if clusters.effective < FEW_CLUSTERS:
-        return ("jackknife-t", *t_ends(clusters, confidence))
-    wide = expanded(confidence, clusters.effective)
-    return ("bca-bootstrap", *(Range(*end) for end in bca_ranges(clusters, wide)))
+def lognormal_bound(clusters, confidence):
+    """Cox's upper bound of a lognormal mean, from the clusters' own means."""
+    if np.any(clusters.sums <= 0) or np.any(clusters.weights <= 0):
+        return 0.0
+    logs, groups = np.log(clusters.sums / clusters.weights), clusters.effective
+    variance = logs.var(ddof=1)
+    width = math.sqrt(variance / groups + variance**2 / (2 * (groups - 1)))
+    return math.exp(logs.mean() + variance / 2 +
+                    stats.t.ppf(0.5 + confidence / 2, groups - 1) * width)
 
 
-def clustered_mean(clusters, confidence=0.95):
+def positive_ends(clusters, confidence):
+    """Bootstrap-t of the logarithm, its upper end at least Cox's; None without an interval."""
+    value, error = clusters.value, clusters.standard_error()
+    if not np.any(clusters.sums):
+        return 0.0, 0.0
+    if value <= 0:
+        return None
+    if error == 0:
+        return value, value
+    t = studentized(clusters, "log")
+    if t is None:
+        return None
+    tail, unresolved = 0.5 - confidence / 2, UNRESOLVED_TAIL / PROGRAM_RESAMPLES
+    p = max(tail, unresolved)
+    below = list(quantile_range(t, 1 - p, both(OWN_RESAMPLES)))
+    above = [-x for x in reversed(quantile_range(t, p, both(OWN_RESAMPLES)))]
+    if tail < unresolved:
+        student = stats.t.ppf(1 - tail, clusters.effective - 1)
+        below, above = ([max(x, student) for x in ends] for ends in (below, above))
+    least = lognormal_bound(clusters, confidence)
+    low = [value * math.exp(-x * error / value) for x in reversed(below)]
+    high = [max(least, value * math.exp(x * error / value)) for x in above]
+    return tuple(ends[0] if ends[0] == ends[1] else Range(*ends) for ends in (low, high))
+
+
+METHODS = {"any": ("jackknife-t", t_ends), "share": ("logit-t", share_ends),
+           "positive": ("log-bootstrap-t", positive_ends)}
+
+
+def interval(clusters, confidence, values="any"):
+    """What the interval is made of, and its two ends (numbers or ranges); none where too few."""
+    method, ends_of = METHODS[values]
+    enough = len(clusters) > 1 and clusters.effective >= ENOUGH_CLUSTERS
+    ends = ends_of(clusters, confidence) if enough else None
+    return (method, *ends) if ends else ("none", None, None)
+
+
+def clustered_mean(clusters, values="any"):
     """As the report writes an estimate; None without any weight."""
     if math.fsum(clusters.weights) == 0:
         return None
-    method, low, high = interval(clusters, confidence)
-    error = clusters.standard_error() if len(clusters) > 1 else None
+    method, low, high = interval(clusters, 0.95, values)
+    error = clusters.standard_error() if low is not None else None
     return present(mean=clusters.value, low=low, high=high, standard_error=error,
                    clusters=len(clusters), effective_clusters=clusters.effective,
                    interval_method=method)
@@ -130,30 +146,48 @@ def p_of_nothing(clusters):
     return 2 * stats.t.sf(abs(clusters.value) / error, clusters.effective - 1)
 
 
-def bootstrap_t(clusters, confidence=0.95, resamples=20_000):
-    """Ranges of both ends, or None where too many resamples have no standard error."""
+def studentized(clusters, scale, resamples=OWN_RESAMPLES):
+    """Sorted t of resamples, (ratio - value) / SE or the same of logarithms; None where more than
+    a tenth of them have no standard error."""
     random = np.random.default_rng(3)
-    count = len(clusters)
+    count, value, kept = len(clusters), clusters.value, []
+    for _ in range(0, resamples, 1000):
+        draws = random.integers(0, count, (1000, count))
+        sums, weights = clusters.sums[draws], clusters.weights[draws]
+        total, weight = sums.sum(1, keepdims=True), weights.sum(1, keepdims=True)
+        without = (total - sums) / (weight - weights)
+        ratio = (total / weight)[:, 0]
+        mean = without.mean(1, keepdims=True)
+        errors = np.sqrt((count - 1) / count * ((without - mean)**2).sum(1))
+        keep = errors > 1e-12 * abs(value)
+        if scale == "log":
+            keep &= ratio > 0
+            kept.append((np.log(ratio[keep]) - math.log(value)) * ratio[keep] / errors[keep])
+        else:
+            kept.append((ratio[keep] - value) / errors[keep])
+    t = np.sort(np.concatenate(kept))
+    return t if len(t) >= 0.9 * resamples else None
+
+
+def bootstrap_t(clusters, confidence=0.95):
+    """Ranges of both ends, or None where there is no such interval."""
     value, error = clusters.value, clusters.standard_error()
-    draws = random.integers(0, count, (resamples, count))
-    sums, weights = clusters.sums[draws], clusters.weights[draws]
-    total, weight = sums.sum(1, keepdims=True), weights.sum(1, keepdims=True)
-    without = (total - sums) / (weight - weights)
-    errors = np.sqrt((count - 1) / count * ((without - without.mean(1, keepdims=True))**2).sum(1))
-    keep = errors > 1e-12 * abs(value)
-    if count < 3 or np.mean(~keep) > 0.1:
+    t = studentized(clusters, "linear") if error > 0 else None
+    if t is None or clusters.effective >= FEW_CLUSTERS:
         return None
-    t = np.sort(((total / weight)[keep, 0] - value) / errors[keep])
     tail = 0.5 - confidence / 2
-    low, high = (quantile_range(t, p, both(resamples)) for p in (1 - tail, tail))
+    low, high = (quantile_range(t, p, both(OWN_RESAMPLES)) for p in (1 - tail, tail))
     return tuple(Range(value - x[1] * error, value - x[0] * error) for x in (low, high))
 
 
 def quantile_ranges(values, clusters, fractions, confidence=0.95):
-    """Ranges of the ends of each quantile's percentile interval: clusters are drawn again."""
+    """Ranges of the ends of each quantile's percentile interval: clusters are drawn again. None
+    where they are too few."""
     names, index = np.unique(clusters, return_inverse=True)
     sizes = np.bincount(index)
     groups = sizes.sum() ** 2 / (sizes.astype(float) ** 2).sum()
+    if groups < ENOUGH_FOR_QUANTILES:
+        return None
     order = np.argsort(values, kind="stable")
     values, index = values[order], index[order]
     random = np.random.default_rng(4)

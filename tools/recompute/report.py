@@ -79,4 +79,4 @@ def recompute(study):
             "complete": is_complete(results), "model": model_facts(manifest),
             "seed": manifest["seed"], "options": study.options(),
             "machine": Skipped("machine: what may differ between two runs"),
-            "confirmatory": confirmatory, "lanes": results}
+            "lanes": results} | ({"confirmatory": confirmatory} if confirmatory else {})

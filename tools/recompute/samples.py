@@ -24,16 +24,19 @@ def sampled_result(study, lane, suite):
     prompts = sorted(set(base) & set(own))
     if not prompts:
         return None
-    fields = {"per_prompt": max(len(base[p]) for p in prompts), "prompts": len(prompts)}
+    varying = sum(any(likeness("identical", one, other) < 1 for one, other in
+                      itertools.combinations(base[p].values(), 2)) for p in prompts)
+    fields = {"per_prompt": max(len(base[p]) for p in prompts), "prompts": len(prompts),
+              "varying_prompts": varying}
     for kind in ("identical", "chrf2"):
         itself = [np.mean([likeness(kind, *pair) for pair in
                            itertools.permutations([base[p][k] for k in sorted(base[p])], 2)])
                   for p in prompts]
-        fields[f"self_{kind}"] = mean_over_prompts(itself)
+        fields[f"self_{kind}"] = mean_over_prompts(itself, "share")
         if lane:
             like = [np.mean([likeness(kind, own[p][k], base[p][k])
                              for k in own[p] if k in base[p]]) for p in prompts]
-            fields[kind] = mean_over_prompts(like)
+            fields[kind] = mean_over_prompts(like, "share")
             place = Clusters(np.subtract(like, itself), np.subtract(1, itself))
             fields |= present(**{f"{kind}_place": clustered_mean(place)})
     if lane:

@@ -9,7 +9,7 @@ import study as records
 import survival
 from estimates import Clusters, clustered_mean
 from proportions import benjamini_hochberg, mcnemar, tango, wilson
-from values import Skipped, present
+from values import Skipped, mapped, present
 
 LITTLE_TO_LOSE = 0.3
 BEGINNINGS = (8, 32, 64)
@@ -17,9 +17,9 @@ NEAR_TIE = 0.5
 NOT_DESCRIBED = "needs a definition that the documents do not give"
 
 
-def mean_over_prompts(values):
-    values = [value for value in values if value is not None]
-    return clustered_mean(Clusters(values, np.ones(len(values)))) if values else None
+def mean_over_prompts(numbers, values="any"):
+    numbers = [number for number in numbers if number is not None]
+    return clustered_mean(Clusters(numbers, np.ones(len(numbers))), values) if numbers else None
 
 
 class Pairs:
@@ -89,8 +89,10 @@ def divergence(pairs):
     if not scored:
         return {}
     sizes = [len(score.kl) for score in scored]
-    agreement = clustered_mean(Clusters([score.top1_agrees.sum() for score in scored], sizes))
-    return present(answer_kl=clustered_mean(Clusters([math.fsum(s.kl) for s in scored], sizes)),
+    agreement = clustered_mean(Clusters([score.top1_agrees.sum() for score in scored], sizes),
+                               "share")
+    return present(answer_kl=clustered_mean(Clusters([math.fsum(s.kl) for s in scored], sizes),
+                                            "positive"),
                    answer_top1_agreement=agreement["mean"],
                    answer_top1_agreement_low=agreement.get("low"),
                    answer_top1_agreement_high=agreement.get("high"))
@@ -121,13 +123,15 @@ def behaviour(pairs):
         share, low, high = survival.at(points, tokens)
         rows.append({"tokens": tokens, "share": share} | present(low=low, high=high))
     middle, low, high = survival.median(points)
-    scaled = mean_over_prompts([100 * of.chrf2(own.text, base.text) for own, base in both])
+    scaled = mean_over_prompts([of.chrf2(own.text, base.text) for own, base in both], "share")
+    scaled |= {name: mapped(scaled[name], lambda x: 100 * x)
+               for name in ("mean", "low", "high", "standard_error") if name in scaled}
     return {"compared": len(both),
             "wrong_to_wrong": sum(own.passed is False and base.passed is False and
                                   own.tokens != base.tokens for own, base in both),
             "chrf2": scaled,
             "edit_distance": mean_over_prompts(
-                [of.edit_distance(own.tokens, base.tokens) for own, base in both]),
+                [of.edit_distance(own.tokens, base.tokens) for own, base in both], "share"),
             "same_beginning": rows} | present(
                 median_divergence=middle, median_divergence_low=low, median_divergence_high=high)
 
@@ -219,7 +223,8 @@ def signal(pairs, name):
             change=mean_over_prompts(kept) if pairs.lane else None)
     own = {p: signal_of(pairs, name, pairs.lane, p) for p in pairs.both}
     own = {p: value for p, value in own.items() if value is not None}
-    fields = {"id": name, "prompts": len(own)} | present(level=mean_over_prompts(own.values()))
+    fields = {"id": name, "prompts": len(own)} | present(
+        level=mean_over_prompts(own.values(), "positive" if name == "baseline_loss" else "share"))
     if pairs.lane:
         base = {p: signal_of(pairs, name, 0, p) for p in own}
         fields |= present(change=mean_over_prompts(

@@ -82,7 +82,7 @@ def change_of_loss(text, baseline):
     for end in ("low", "high"):
         if end in mean:
             fields[f"perplexity_change_percent_{end}"] = mapped(mean[end], percent)
-    ends = bootstrap_t(clusters) if mean["interval_method"] == "jackknife-t" else None
+    ends = bootstrap_t(clusters) if "low" in mean else None
     if ends:
         fields["delta_nll_bootstrap_t"] = {"low": ends[0], "high": ends[1]}
     return fields
@@ -90,15 +90,15 @@ def change_of_loss(text, baseline):
 
 def divergence(text):
     kl = text.all("kl")
-    fields = clustered_mean(text.by_cluster(kl))
+    fields = clustered_mean(text.by_cluster(kl), "positive")
     fractions = dict(QUANTILES)
     if len(kl) >= TOKENS_FOR_P99_9:
         fractions["p99_9"] = 0.999
     for name, fraction in fractions.items():
         fields[name] = float(np.quantile(kl, fraction))
     fields["max"] = float(kl.max())
-    if fields["clusters"] > 1:
-        ends = quantile_ranges(kl, text.clusters, list(fractions.values()))
+    ends = quantile_ranges(kl, text.clusters, list(fractions.values()))
+    if ends:
         for name, (low, high) in zip(fractions, ends):
             fields |= {f"{name}_low": low, f"{name}_high": high}
     return fields
@@ -125,7 +125,7 @@ def bands(text, names, index):
         inside = index == band
         if inside.any():
             rows.append({"band": name, "tokens": int(inside.sum()),
-                         "kl": clustered_mean(text.by_cluster(kl, where=inside))})
+                         "kl": clustered_mean(text.by_cluster(kl, where=inside), "positive")})
     return rows
 
 
@@ -141,7 +141,7 @@ def by_confidence(text, baseline):
 
 
 def agreement(text):
-    mean = clustered_mean(text.by_cluster(text.all("top1_agrees").astype(float)))
+    mean = clustered_mean(text.by_cluster(text.all("top1_agrees").astype(float)), "share")
     return present(top1_agreement=mean["mean"], top1_agreement_low=mean.get("low"),
                    top1_agreement_high=mean.get("high"))
 
@@ -163,7 +163,7 @@ def text_result(study, lane, protocol):
     baseline = Text(study, 0, protocol)
     fields |= change_of_loss(text, baseline)
     fields["kl"] = divergence(text)
-    fields["kl_reverse"] = clustered_mean(text.by_cluster(text.all("kl_reverse")))
+    fields["kl_reverse"] = clustered_mean(text.by_cluster(text.all("kl_reverse")), "positive")
     fields |= agreement(text)
     fields["clusters"] = cluster_rows(text, baseline)
     fields["kl_by_position"] = by_position(text)

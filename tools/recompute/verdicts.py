@@ -5,7 +5,7 @@ from estimates import Clusters, interval, p_of_nothing
 from proportions import holm, mcnemar, tango
 from suite_results import LITTLE_TO_LOSE, Pairs
 from text_results import Text
-from values import Range, Skipped, present
+from values import Skipped
 
 ALPHA = 0.05
 MARGINS = {"loss": 0.05, "divergence": 0.01, "answers": 0.05}
@@ -44,7 +44,7 @@ def suite_floor(result, control, of_control, floor):
         name: of_control[name] for name in ("regressions", "recoveries", "identical")}
     name = label(result["answer_kl"]["mean"], result["answer_top1_agreement"], floor)
     for failure in result["failures"]:
-        if isinstance(failure, dict) and failure["change_low"] > MORE_FAILURES:
+        if failure["id"] != "limit" and failure["change_low"] > MORE_FAILURES:
             name = "broken"
     result["label"] = name
 
@@ -54,11 +54,12 @@ class Test:
 
     def __init__(self, fields, measure):
         self.measure, self.margin = measure, MARGINS[measure]
-        self.fields = {"measure": measure, "margin": self.margin, "sentence": SENTENCE} | fields
+        self.unit = "points" if measure == "answers" else "nats/token"
+        self.fields = {"measure": measure, "sentence": SENTENCE} | fields
         self.clusters = self.counts = None
 
     def set_clusters(self, clusters):
-        if len(clusters) > 1:
+        if interval(clusters, 0.95)[1] is not None:
             self.clusters, self.p, self.value = clusters, p_of_nothing(clusters), clusters.value
 
     def set_counts(self, gained, lost, total):
@@ -75,35 +76,33 @@ class Test:
         return interval(self.clusters, confidence)[1:]
 
     def finish(self, tests, p_holm):
+        fields = self.fields | {"margin": self.margin, "unit": self.unit}
         if not self.tested:
-            return self.fields | {"verdict": "not measured"}
+            return fields | {"verdict": "not measured"}
         confidence = 1 - ALPHA / tests
         low, high = self.ends(confidence)
-        upper = self.ends(1 - 2 * ALPHA)[1]
-        return self.fields | {
-            "verdict": verdict(low, high, upper, self.margin), "value": self.value, "low": low,
-            "high": high, "confidence": confidence, "upper_bound": upper, "p": self.p,
-            "p_holm": p_holm}
+        lower, upper = self.ends(1 - 2 * ALPHA)
+        return fields | {
+            "verdict": verdict(low, high, lower, upper, self.margin), "value": self.value,
+            "low": low, "high": high, "confidence": confidence, "lower_bound": lower,
+            "upper_bound": upper, "p": self.p, "p_holm": p_holm,
+            "p_bonferroni": min(1.0, tests * self.p)}
 
 
-def middle(x):
-    return (x.low + x.high) / 2 if isinstance(x, Range) else x
-
-
-def verdict(low, high, upper, margin):
-    low, high, upper = middle(low), middle(high), middle(upper)
-    if low > margin:
-        return "harm shown"
-    if low > 0 and high < margin:
-        return "small harm shown"
-    if upper < margin:
-        return "equivalent"
-    return "not resolved"
+def verdict(low, high, lower, upper, margin):
+    """The first word whose condition holds."""
+    words = (("harm shown", low > margin), ("small harm shown", low > 0 and upper < margin),
+             ("equivalent", -margin < lower and upper < margin), ("gain shown", high < 0),
+             ("not worse", upper < margin))
+    return next((word for word, holds in words if holds), "not resolved")
 
 
 def loss_test(study, lane, protocol):
     text, base = Text(study, lane, protocol), Text(study, 0, protocol)
     test = Test({"protocol": text.record["id"], "text": text.record["text"]}, "loss")
+    if text.per_word:  # the margin is of tokens, of which a word has several
+        test.margin *= len(text.weights) / math.fsum(text.weights)
+        test.unit = "nats/word"
     test.set_clusters(text.weighted(text.all("nll") - base.all("nll")))
     return test
 
@@ -114,8 +113,7 @@ def divergence_test(study, lane, protocol, floor):
     if floor is None:
         return test
     above = text.by_cluster(text.all("kl") - Text(study, floor, protocol).all("kl"))
-    if above.value > 0:
-        test.set_clusters(above)
+    test.set_clusters(above)
     return test
 
 
@@ -132,6 +130,15 @@ def floor_lane(study, results, protocol):
     controls = [(results[lane.index]["protocols"][protocol]["kl"]["mean"], lane.index)
                 for lane in study.lanes if lane.control]
     return max(controls)[1] if controls else None
+
+
+def relabel(lane):
+    """What is shown to lie above the floor is not called indistinguishable from it."""
+    shown = [(test["protocol"], test["text"]) for test in lane["verdicts"]
+             if test["measure"] == "divergence" and test.get("low", 0) > 0]
+    for text in lane["protocols"]:
+        if (text["id"], text["text"]) in shown and text.get("label") == "indistinguishable":
+            text["label"] = label(text["kl"]["mean"], text["top1_agreement"], 0)
 
 
 def add_verdicts(study, results):
@@ -151,5 +158,7 @@ def add_verdicts(study, results):
     for index, of_lane in tests.items():
         results[index]["verdicts"] = [
             test.finish(max(1, len(tested)), adjusted.get(id(test))) for test in of_lane]
-    family = max(1, len(tested))
-    return {"tests": len(tested), "alpha": ALPHA, "confidence": 1 - ALPHA / family}
+        relabel(results[index])
+    if not tested:
+        return None
+    return {"tests": len(tested), "alpha": ALPHA, "confidence": 1 - ALPHA / len(tested)}

@@ -6,6 +6,7 @@ usage: recompute_peer_test.py BITLOSS SOURCE_DIR
 Exit code 77, which ctest takes as skipped, where numpy or scipy is missing.
 """
 import importlib.util
+import json
 import pathlib
 import subprocess
 import sys
@@ -18,17 +19,18 @@ LINES = [f"Lucia found {n} shells near the river and gave {n + 1} of them to her
 
 
 def article(number, lines):
-    return f" = Article {number} = \n" + "".join(f" {line} \n" for line in lines)
+    return f" \n = Article {number} = \n \n" + "".join(f" {line} \n" for line in lines)
 
 
 def texts(folder):
-    """Articles with headings, few and many, and Chinese ones."""
-    made = {"few": "\n".join(article(n, LINES[n:n + 5]) for n in range(4)),
-            "many": "\n".join(article(n, LINES[n % 9:n % 9 + 2]) for n in range(40)),
-            "chinese": "\n".join(article(n, CHINESE[n % 3:] + CHINESE) for n in range(8))}
-    for name, text in made.items():
-        (folder / f"{name}.txt").write_text(text, encoding="utf-8")
-    return {name: str(folder / f"{name}.txt") for name in made}
+    """Articles with headings and Chinese ones, as many of each as the name of the text says."""
+    made = {3: [article(n, LINES[n:n + 5]) for n in range(3)],
+            5: [article(n, LINES[n:n + 5]) for n in range(5)],
+            40: [article(n, LINES[n % 9:n % 9 + 2]) for n in range(40)],
+            16: [article(n, CHINESE[n % 3:] + CHINESE) for n in range(16)]}
+    for number, articles in made.items():
+        (folder / f"{number}.txt").write_text("".join(articles), encoding="utf-8")
+    return [arg for number in made for arg in ("--text", str(folder / f"{number}.txt"))]
 
 
 def studies(text):
@@ -39,12 +41,23 @@ def studies(text):
                     "llamacpp-512", "--protocol", "hf-stride", "--protocol", "gptq-2048",
                     "--max-samples", "3"],
         "headings": ["--schemes", "nf4,control-bf16,fp16+noise:0.05", "--suite", "none", *lines,
-                     "--protocol", "rolling-doc", "--text", text["few"], "--text", text["many"],
-                     "--text", text["chinese"]],
+                     "--protocol", "rolling-doc", *text],
+        "streams": [*control, "--suite", "none", "--protocol", "llamacpp-512", "--protocol",
+                    "hf-stride", *text[-2:]],
         "blocks": ["--schemes", "nf4", "--suite", "none", *lines],
         "answers": [*control, "--suite", "tiny96", "--max-new-tokens", "24", "--samples", "2",
                     *lines, "--max-samples", "6"],
     }
+
+
+def check_headings(folder):
+    """Of 3 articles there is no interval, of 5 one of means alone, of more all."""
+    report = json.loads((folder / "report.json").read_text())
+    for text in report["lanes"][1]["protocols"]:
+        articles = int(pathlib.Path(text["text"]).stem)
+        kl = text["kl"]
+        assert kl["clusters"] == articles, f"{kl['clusters']} clusters of {articles} articles"
+        assert ("low" in kl) == (articles > 4) and ("p99_low" in kl) == (articles > 5), kl
 
 
 def main():
@@ -59,6 +72,7 @@ def main():
             subprocess.run([bitloss, "run", *options, "--out", folder / name], check=True,
                            capture_output=True)
             made.append(folder / name)
+        check_headings(folder / "headings")
         return subprocess.run([sys.executable, source / "tools/recompute", *made]).returncode
 
 
