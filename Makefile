@@ -1,6 +1,7 @@
 # make demo     what INT8, NF4, AWQ and 3 bits cost the small model that ships with bitloss
 # make smollm2  the same for the real SmolLM2-135M-Instruct; TEXT=/path/to/wiki.test.raw for WikiText-2
 # make test     all tests
+# make test-gpu all of a GPU's tests on this machine: bits, whole studies beside the CPU's, figures
 # make build    build/release/bitloss
 
 JOBS ?= $(shell nproc)
@@ -8,7 +9,7 @@ BITLOSS := build/release/bitloss
 SCHEMES ?= int8,nf4,awq,int3_group:64
 OUT ?= runs
 
-.PHONY: demo smollm2 test build setup check clean
+.PHONY: demo smollm2 test test-gpu build setup check clean
 
 demo: build
 	$(BITLOSS) run --schemes $(SCHEMES) --out $(OUT)/demo
@@ -27,6 +28,13 @@ test: setup
 	@rm -f build-configure.log
 	cmake --build --preset dev -j $(JOBS)
 	ctest --test-dir build/dev -j $(JOBS) --output-on-failure -LE 'acceptance|peer|slow'
+
+test-gpu: setup
+	@cmake --preset release >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }
+	@rm -f build-configure.log
+	cmake --build --preset release -j $(JOBS) --target bitloss cuda_backend_test
+	tools/gpu-bundle build/release build/release/gpu-bundle
+	build/release/gpu-bundle/gpu-check --out build/release/gpu-check
 
 setup:
 	@tools/setup

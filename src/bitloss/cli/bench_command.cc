@@ -4,6 +4,7 @@
 
 #include "bitloss/cli/commands.h"
 #include "bitloss/compute/bench.h"
+#include "bitloss/compute/devices.h"
 #include "bitloss/compute/instruction_set.h"
 #include "bitloss/eval/forward_bench.h"
 #include "bitloss/metrics/divergence.h"
@@ -124,6 +125,23 @@ Result<MachineLimits> MeasureLimits(const Options& options, ordered_json& json) 
   return limits;
 }
 
+// The limits of the device that computes.
+Result<MachineLimits> MeasureLimits(const Backend& backend, const Options& options,
+                                    ordered_json& json) {
+  const std::optional<DeviceLimits> device = backend.MeasureLimits();
+  if (!device) return MeasureLimits(options, json);
+  json["limits"].push_back({{"fma_gflops", device->fma_gflops},
+                            {"byte_gops", device->byte_gops},
+                            {"copy_gigabytes_per_second", device->copy_gigabytes}});
+  if (!options.json) {
+    fmt::print(
+        "{:.1f} GFLOP/s of FP32 multiply-adds, {:.1f} Gop/s of byte products, {:.1f} GB/s copied "
+        "(read and written)\n",
+        device->fma_gflops, device->byte_gops, device->copy_gigabytes);
+  }
+  return LimitsOf(*device);
+}
+
 Status BenchmarkProducts(const Backend& backend, const MachineLimits& limits,
                          const Options& options, const ModelShape& model, Output& output) {
   struct Product {
@@ -193,39 +211,43 @@ void BenchmarkRows(const Backend& backend, const MachineLimits& limits, const Op
   }
 }
 
-// The loss of a row of logits, and its divergence from another, on all threads.
-void BenchmarkMetrics(ThreadPool& threads, const MachineLimits& limits, const Options& options,
-                      const ModelShape& model, Output& output) {
+// The loss of rows of logits, and their divergence from others.
+Status BenchmarkMetrics(const Backend& backend, const MachineLimits& limits, const Options& options,
+                        const ModelShape& model, Output& output) {
   using Clock = std::chrono::steady_clock;
-  const size_t rows = 4 * threads.num_threads();
-  Matrix logits(rows, model.vocabulary);
+  const size_t rows =
+      std::max<size_t>(4 * backend.threads().num_threads(), 64 * (backend.work_sizes().queued - 1));
+  Matrix logits(rows + 1, model.vocabulary);
   for (size_t i = 0; i < logits.flat().size(); ++i) {
     logits.flat()[i] = static_cast<float>(i * 2654435761u % 65536) / 4096.0f;
   }
-  std::vector<RowSummary> summaries(rows);
-  const auto measure = [&](std::string_view kernel, double reads, const auto& work) {
-    double best = 1e30;
-    const Clock::time_point begin = Clock::now();
-    while (std::chrono::duration<double>(Clock::now() - begin).count() < options.seconds) {
-      const Clock::time_point start = Clock::now();
-      threads.ForEachPart(rows, [&](size_t row, size_t) { work(row); });
-      best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
-    }
+  const Tensor on_device = backend.ToTensor(logits);
+  const ConstDeviceView base = on_device.view().Rows(0, rows);
+  const ConstDeviceView lane = on_device.view().Rows(1, rows + 1);
+  BITLOSS_TRY(const std::vector<RowSummary> summaries, backend.Summarize(base));
+  double loss = 1e30;
+  double divergence = 1e30;
+  const Clock::time_point begin = Clock::now();
+  while (std::chrono::duration<double>(Clock::now() - begin).count() < 2 * options.seconds) {
+    const Clock::time_point start = Clock::now();
+    BITLOSS_DO(backend.Summarize(base));
+    loss = std::min(loss, std::chrono::duration<double>(Clock::now() - start).count());
+    BITLOSS_TRY(const Backend::Comparison compared, backend.Compare(base, summaries, lane));
+    divergence = std::min(divergence, compared.seconds);
+  }
+  const auto add = [&](std::string_view kernel, double reads, double seconds) {
     const double gigabytes =
-        1e-9 * reads * static_cast<double>(logits.flat().size() * sizeof(float)) / best;
+        1e-9 * reads * static_cast<double>(rows * model.vocabulary * sizeof(float)) / seconds;
     output.Add(kernel, model.name,
                {{"tokens", rows},
                 {"vocabulary", model.vocabulary},
-                {"seconds", best},
+                {"seconds", seconds},
                 {"gigabytes_per_second", gigabytes}},
                {"read", gigabytes / limits.read_gigabytes});
   };
-  measure("loss", 1,
-          [&](size_t row) { summaries[row] = Summarize(logits.view().Row(row)).value(); });
-  measure("divergence", 2, [&](size_t row) {
-    const size_t other = (row + 1) % rows;
-    Compare(logits.view().Row(row), summaries[row], logits.view().Row(other), summaries[other]);
-  });
+  add("loss", 1, loss);
+  add("divergence", 2, divergence);
+  return Ok();
 }
 
 ModelConfig ConfigOf(const ModelShape& shape) {
@@ -258,7 +280,8 @@ Status BenchmarkForwards(const Backend& backend, const MachineLimits& limits,
                   {"gigabytes_per_second", r.gigabytes}},
                  r.share);
     };
-    BITLOSS_TRY(const ForwardRecord text, BenchmarkText(model, backend, limits, 4, 512));
+    const size_t windows = backend.work_sizes().group_tokens / 512;
+    BITLOSS_TRY(const ForwardRecord text, BenchmarkText(model, backend, limits, windows, 512));
     add(text);
     for (const size_t sequences : {size_t{1}, size_t{96}}) {
       add(BenchmarkDecode(model, backend, limits, sequences, 64, 10 * options.seconds));
@@ -286,12 +309,12 @@ Result<int> Bench(const Options& options) {
   BITLOSS_TRY(std::vector<ModelShape> models, ChooseModels(options));
   BITLOSS_DO(LimitInstructionSet(options.instruction_set));
   ThreadPool threads(options.num_threads);
-  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeCpuBackend(threads));
+  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeBackend(threads));
   ordered_json json = {{"schema", "bitloss.bench/1"},
                        {"backend", backend->Describe()},
                        {"instruction_sets", CpuInstructionSets()}};
   if (!options.json) fmt::print("{}\n", backend->Describe());
-  BITLOSS_TRY(const MachineLimits limits, MeasureLimits(options, json));
+  BITLOSS_TRY(const MachineLimits limits, MeasureLimits(*backend, options, json));
   Output output(options.json);
   if (options.only_limits) models.clear();
   for (const ModelShape& model : models) {
@@ -302,7 +325,7 @@ Result<int> Bench(const Options& options) {
     BITLOSS_DO(BenchmarkProducts(*backend, limits, options, model, output));
     BenchmarkAttentions(*backend, limits, options, model, output);
     BenchmarkRows(*backend, limits, options, model, output);
-    BenchmarkMetrics(threads, limits, options, model, output);
+    BITLOSS_DO(BenchmarkMetrics(*backend, limits, options, model, output));
   }
   if (options.json) {
     json["kernels"] = output.Take();
@@ -316,7 +339,7 @@ Result<int> Bench(const Options& options) {
 void AddBenchCommand(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
-      app.add_subcommand("bench", "This machine's limits, and how close each kernel comes to them");
+      app.add_subcommand("bench", "A processor's limits, and how close each kernel comes to them");
   command->add_flag("--json", options->json, "For programs");
   command->add_flag("--limits", options->only_limits, "The machine's limits, no kernels");
   command->add_flag("--forward", options->forward,

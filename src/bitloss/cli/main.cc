@@ -77,7 +77,7 @@ int Main(int argc, char** argv) {
   AddCheckCommand(app, action);
   AddBenchCommand(app, action);
   DeviceChoice device{"auto", CudaPlugins()};
-  for (const char* command : {"run", "quantize", "sensitivity", "generate", "score"}) {
+  for (const char* command : {"run", "quantize", "sensitivity", "generate", "score", "bench"}) {
     AddDeviceOption(*app.get_subcommand(command), device);
   }
   try {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 
 #include "bitloss/compute/rounded_arithmetic.h"
 
@@ -21,6 +22,13 @@ Status ForEachRow(ThreadPool& threads, size_t num_rows, const Work& work) {
   threads.ForEachPart(num_rows, [&](size_t row, size_t thread) { rows[row] = work(row, thread); });
   for (const Status& row : rows) BITLOSS_DO(row);
   return Ok();
+}
+
+// No NaN and no +inf; -inf is a token that cannot come.
+bool AllComparable(std::span<const float> logits) {
+  bool comparable = true;
+  for (const float logit : logits) comparable &= logit < std::numeric_limits<float>::infinity();
+  return comparable;
 }
 
 }  // namespace
@@ -46,11 +54,15 @@ void Backend::Embed(const EncodedMatrix& table, std::span<const int32_t> tokens,
                     DeviceView x) const {
   BITLOSS_CHECK(tokens.size() == x.rows && table.cols == x.cols);
   Matrix rows(x.rows, x.cols);
-  for (size_t row = 0; row < x.rows; ++row) {
+  threads().ForEachPart(x.rows, [&](size_t row, size_t) {
     BITLOSS_CHECK(tokens[row] >= 0 && static_cast<size_t>(tokens[row]) < table.rows);
     table.format.decode(table, static_cast<size_t>(tokens[row]), 0, rows.Row(row));
-  }
+  });
   Upload(rows, x);
+}
+
+void Backend::CopyAll(std::span<const Move> moves) const {
+  for (const Move& move : moves) Copy(move.from, move.to);
 }
 
 void Backend::MatMuls(std::span<const Product> products, ConstDeviceView x,
@@ -115,6 +127,24 @@ Result<Backend::Comparison> Backend::Compare(ConstDeviceView base,
   }));
   for (const double s : seconds) comparison.seconds += s / static_cast<double>(seconds.size());
   return comparison;
+}
+
+std::vector<Backend::TopTokens> Backend::FindTop(ConstDeviceView logits, size_t k) const {
+  Matrix staging;
+  const ConstMatrixView rows = OnHost(logits, staging);
+  std::vector<TopTokens> tops(rows.rows);
+  threads().ForEachPart(rows.rows, [&](size_t i, size_t) {
+    const std::span<const float> row = rows.Row(i);
+    if (!AllComparable(row)) return;
+    tops[i].comparable = true;
+    if (k > 1) {
+      tops[i].tokens = TopK(row, k);
+    } else {
+      const int32_t best = ArgMax(row);
+      tops[i].tokens = {{best, row[static_cast<size_t>(best)]}};
+    }
+  });
+  return tops;
 }
 
 void Backend::Read(ConstDeviceView from, std::span<const Element> elements,

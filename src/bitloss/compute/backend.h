@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@
 #include "bitloss/base/threads.h"
 #include "bitloss/compute/tensor.h"
 #include "bitloss/metrics/divergence.h"
+#include "bitloss/metrics/top_k.h"
 #include "bitloss/quant/format.h"
 #include "bitloss/quant/scheme.h"
 #include "bitloss/tensor/matrix.h"
@@ -80,6 +82,25 @@ struct AttentionSequence {
   ConstDeviceView values;     // the same shape
 };
 
+// How much at once keeps a device busy; more would only take memory. No number depends on it.
+struct WorkSizes {
+  size_t layer_tokens = 512;   // that go through a block together
+  size_t group_tokens = 2048;  // of sequences that are scored together
+  // Rows of logits that exist at once in a lane: a multiple of `logit_row_step`, about so many
+  // bytes of them.
+  size_t logit_bytes = size_t{64} << 20;
+  size_t logit_row_step = 6;
+  size_t most_logit_rows = 252;
+  size_t queued = 1;  // operations that are asked for before one is waited for, when they are timed
+};
+
+// What a device that is not the host's processor can do at most, in 10^9 per second.
+struct DeviceLimits {
+  double fma_gflops = 0;      // FP32 multiply-adds, two operations each
+  double byte_gops = 0;       // multiply-adds of bytes in int32, two operations each
+  double copy_gigabytes = 0;  // read and written, from memory to memory
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -89,6 +110,15 @@ class Backend {
 
   // Where tensors of this backend lie. All tensors of its operations come from it.
   virtual TensorMemory& memory() const = 0;
+
+  virtual WorkSizes work_sizes() const { return {}; }
+
+  // Returns once all that was asked for is done: where operations are queued, so that a clock read
+  // afterwards counts them.
+  virtual void Wait() const {}
+
+  // Measured now; none if operations run on the host's processor (bench.h measures that).
+  virtual std::optional<DeviceLimits> MeasureLimits() const { return std::nullopt; }
 
   // The host's threads: what operations on the CPU run on, shared with loops around them.
   virtual ThreadPool& threads() const = 0;
@@ -110,6 +140,12 @@ class Backend {
 
   // to = from. They do not overlap.
   virtual void Copy(ConstDeviceView from, DeviceView to) const = 0;
+  struct Move {
+    ConstDeviceView from;
+    DeviceView to;
+  };
+  // Copy for each; none reads what another writes.
+  virtual void CopyAll(std::span<const Move> moves) const;
   // to[i] = from[rows[i]].
   virtual void GatherRows(ConstDeviceView from, std::span<const size_t> rows,
                           DeviceView to) const = 0;
@@ -193,6 +229,12 @@ class Backend {
   virtual Result<Comparison> Compare(ConstDeviceView base,
                                      std::span<const RowSummary> base_summaries,
                                      ConstDeviceView lane) const;
+  // The largest logits of a row, as TopK gives them. Requires: k > 0.
+  struct TopTokens {
+    bool comparable = false;  // no NaN and no +inf; if false, `tokens` mean nothing
+    std::vector<ScoredToken> tokens;
+  };
+  virtual std::vector<TopTokens> FindTop(ConstDeviceView logits, size_t k) const;
   // Single elements.
   struct Element {
     size_t row = 0;

@@ -35,6 +35,18 @@ double BestSeconds(double seconds, const Work& work) {
   return best;
 }
 
+// The same of operations of a backend: several between two looks at the clock if it queues them.
+template <class Work>
+double BestSeconds(const Backend& backend, double seconds, const Work& work) {
+  const size_t queued = backend.work_sizes().queued;
+  return BestSeconds(seconds,
+                     [&] {
+                       for (size_t i = 0; i < queued; ++i) work();
+                       backend.Wait();
+                     }) /
+         static_cast<double>(queued);
+}
+
 // What all threads together do per second, in 10^9, when each of them calls work(sink).
 template <class Work>
 double BestRate(ThreadPool& threads, const Work& work) {
@@ -131,6 +143,13 @@ Result<MachineLimits> MeasureMachineLimits(ThreadPool& threads, std::string_view
   return limits;
 }
 
+MachineLimits LimitsOf(const DeviceLimits& device) {
+  return {.fma_gflops = device.fma_gflops,
+          .tile_gflops = device.fma_gflops,
+          .byte_gops = device.byte_gops,
+          .read_gigabytes = device.copy_gigabytes};
+}
+
 Result<std::vector<MatMulRecord>> BenchmarkMatMul(const Backend& backend,
                                                   const MachineLimits& limits,
                                                   std::string_view scheme_text, size_t in,
@@ -158,7 +177,7 @@ Result<std::vector<MatMulRecord>> BenchmarkMatMul(const Backend& backend,
                         .shape = {num_tokens, in, out},
                         .weight_bytes = weight_bytes};
     const size_t products = num_tokens <= kMaxColdTokens ? copies.size() : 1;
-    record.seconds = BestSeconds(seconds,
+    record.seconds = BestSeconds(backend, seconds,
                                  [&] {
                                    for (size_t i = 0; i < products; ++i) {
                                      backend.MatMul(*copies[i], {}, x, {&call, 1}, y);
@@ -187,7 +206,9 @@ AttentionRecord BenchmarkAttention(const Backend& backend, const MachineLimits& 
   const AttentionSequence sequence = {
       .rows = {0, tokens}, .first_position = keys - tokens, .keys = k.view(), .values = v.view()};
   AttentionRecord record{.shape = shape, .tokens = tokens, .keys = keys};
-  record.seconds = BestSeconds(seconds, [&] { backend.Attention(shape, q, {&sequence, 1}, out); });
+  record.seconds = BestSeconds(backend, seconds, [&] {
+    backend.Attention(shape, q, {&sequence, 1}, out);
+  });
   const double visible_keys =
       0.5 * static_cast<double>(tokens) * static_cast<double>(2 * keys - tokens + 1);
   record.gflops = 4e-9 * visible_keys * static_cast<double>(q.cols()) / record.seconds;
@@ -211,7 +232,7 @@ std::vector<RowRecord> BenchmarkRowOperations(const Backend& backend, const Mach
   // `matrices`: how many of this size are read or written.
   const auto add = [&](std::string_view operation, double matrices, const auto& work) {
     RowRecord record{.operation = operation, .tokens = tokens, .width = width};
-    record.seconds = BestSeconds(seconds, work);
+    record.seconds = BestSeconds(backend, seconds, work);
     record.gigabytes =
         1e-9 * matrices * static_cast<double>(tokens * width * sizeof(float)) / record.seconds;
     record.share = {"read", record.gigabytes / limits.read_gigabytes};

@@ -32,9 +32,12 @@ struct MachineLimits {
   double read_gigabytes = 0;  // per second, from memory
 };
 
-// About a second. kUnsupported as for MakeCpuBackend.
+// Of the host's processor; about a second. kUnsupported as for MakeCpuBackend.
 Result<MachineLimits> MeasureMachineLimits(ThreadPool& threads,
                                            std::string_view instruction_set = {});
+
+// Of a device beside it. `read_gigabytes` is what a copy reads and writes.
+MachineLimits LimitsOf(const DeviceLimits& device);
 
 // How close a kernel comes to the limit that binds it: the one that alone would take longest.
 struct ShareOfLimit {

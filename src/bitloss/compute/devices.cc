@@ -1,6 +1,7 @@
 #include "bitloss/compute/devices.h"
 
 #include <charconv>
+#include <cstdlib>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -11,21 +12,36 @@
 namespace bitloss {
 namespace {
 
-// The N of "cuda:N", 0 of "cuda".
-std::optional<int> CudaDeviceNumber(std::string_view name) {
-  if (name == "cuda") return 0;
-  if (!name.starts_with("cuda:")) return std::nullopt;
-  name.remove_prefix(5);
+// All of `text` as a number that is not negative.
+std::optional<int> ParseNumber(std::string_view text) {
   int number = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-  if (error != std::errc() || end != name.data() + name.size() || number < 0) return std::nullopt;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number < 0) return std::nullopt;
   return number;
 }
 
-Result<std::unique_ptr<Backend>> MakeCudaBackendOf(const DeviceChoice& device, int number,
-                                                   ThreadPool& threads) {
+// Which of the ranks on this host the process is, as the launchers of MPI jobs tell it.
+int LocalRank() {
+  for (const char* name : {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}) {
+    const char* text = std::getenv(name);
+    if (text == nullptr) continue;
+    if (const std::optional<int> rank = ParseNumber(text)) return *rank;
+  }
+  return 0;
+}
+
+// A device for each rank of the host in turn.
+int DeviceOfRank(const CudaApi& api) {
+  int count = 0;
+  if (api.count_devices(&count) != nullptr || count == 0) return 0;  // MakeCudaBackend says why
+  return LocalRank() % count;
+}
+
+// On device `number`, or on the one that is this rank's.
+Result<std::unique_ptr<Backend>> MakeCudaBackendOf(const DeviceChoice& device,
+                                                   std::optional<int> number, ThreadPool& threads) {
   BITLOSS_TRY(const CudaApi* api, LoadCudaPlugin(device.cuda_plugins));
-  return MakeCudaBackend(*api, number, threads);
+  return MakeCudaBackend(*api, number ? *number : DeviceOfRank(*api), threads);
 }
 
 DeviceChoice& Chosen() {
@@ -44,14 +60,15 @@ Result<std::unique_ptr<Backend>> MakeBackend(ThreadPool& threads) {
 Result<std::unique_ptr<Backend>> MakeBackend(const DeviceChoice& device, ThreadPool& threads) {
   if (device.name == "cpu") return MakeCpuBackend(threads);
   if (device.name == "auto") {
-    Result<std::unique_ptr<Backend>> cuda = MakeCudaBackendOf(device, 0, threads);
+    Result<std::unique_ptr<Backend>> cuda = MakeCudaBackendOf(device, std::nullopt, threads);
     return cuda.ok() ? std::move(cuda) : MakeCpuBackend(threads);
   }
-  const std::optional<int> number = CudaDeviceNumber(device.name);
-  if (!number) {
+  std::optional<int> number;
+  if (device.name.starts_with("cuda:")) number = ParseNumber(device.name.substr(5));
+  if (device.name != "cuda" && !number) {
     return BadInput("there is no device '{}': auto, cpu, cuda or cuda:N", device.name);
   }
-  Result<std::unique_ptr<Backend>> cuda = MakeCudaBackendOf(device, *number, threads);
+  Result<std::unique_ptr<Backend>> cuda = MakeCudaBackendOf(device, number, threads);
   if (!cuda.ok()) return Within("device " + device.name, cuda.error());
   return cuda;
 }

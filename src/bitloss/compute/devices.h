@@ -15,8 +15,8 @@
 namespace bitloss {
 
 struct DeviceChoice {
-  // "cpu"; "cuda", the first GPU, or "cuda:N"; "auto": a GPU if the plugin, its driver and a device
-  // answer, else the CPU.
+  // "cpu"; "cuda:N"; "cuda", the first GPU, or in an MPI job one for each rank of the host in turn;
+  // "auto": the same if the plugin, its driver and a device answer, else the CPU.
   std::string name = "cpu";
   // Where the CUDA plugin may lie; the first that exists counts.
   std::vector<std::filesystem::path> cuda_plugins = {};

@@ -46,7 +46,8 @@ struct ForwardRecord {
 Result<ForwardRecord> BenchmarkText(const BenchModel& model, const Backend& backend,
                                     const MachineLimits& limits, size_t sequences, size_t tokens);
 
-// One more token for each of `sequences` sequences of `tokens` tokens: blocks and head.
+// One more token for each of `sequences` sequences of `tokens` tokens: blocks, head and the greedy
+// choice.
 ForwardRecord BenchmarkDecode(const BenchModel& model, const Backend& backend,
                               const MachineLimits& limits, size_t sequences, size_t tokens,
                               double seconds);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <limits>
 
 #include "bitloss/metrics/coupled_sampling.h"
 
@@ -17,13 +16,6 @@ double SecondsSince(Clock::time_point start) {
 
 // Tokens of prompts that go through the model at once before decoding: bounds scratch memory.
 constexpr size_t kPrefillTokens = 2048;
-
-// No NaN and no +inf; -inf is a token that cannot come.
-bool AllComparable(std::span<const float> logits) {
-  bool comparable = true;
-  for (const float logit : logits) comparable &= logit < std::numeric_limits<float>::infinity();
-  return comparable;
-}
 
 // The decoding of one call. Slots of the cache are prompts.
 class Generation {
@@ -58,7 +50,8 @@ class Generation {
       std::vector<size_t> members;
       while (next < prompts_.size() &&
              (members.empty() ||
-              batch.tokens().size() + prompts_[next].tokens.size() <= kPrefillTokens)) {
+              batch.tokens().size() + prompts_[next].tokens.size() <=
+                  std::max(kPrefillTokens, transformer_.backend().work_sizes().layer_tokens))) {
         batch.Continue(prompts_[next].tokens, cache_, next);
         members.push_back(next++);
       }
@@ -121,45 +114,61 @@ class Generation {
     logits_.Resize(members.size(), transformer_.config().vocab_size);
     transformer_.LmHead(lane_, last_, logits_);
 
-    const ConstMatrixView logits = transformer_.backend().OnHost(logits_, staging_);
-    std::vector<Status> chosen(members.size());
-    transformer_.backend().threads().ForEachPart(
-        members.size(), [&](size_t i, size_t) { chosen[i] = Choose(members[i], logits.Row(i)); });
+    const bool keeps_top = std::ranges::any_of(members, [&](size_t p) { return KeepsTop(p); });
+    const size_t num_top = keeps_top ? std::max<size_t>(options_.num_top_logits, 1) : 1;
+    const std::vector<Backend::TopTokens> tops = transformer_.backend().FindTop(logits_, num_top);
     for (size_t i = 0; i < members.size(); ++i) {
-      if (!chosen[i].ok())
-        return Within(fmt::format("prompt '{}'", prompts_[members[i]].id), chosen[i].error());
+      if (tops[i].comparable) continue;
+      return Within(fmt::format("prompt '{}'", prompts_[members[i]].id),
+                    BadInput("token {} of the answer: a logit is not finite",
+                             answers_[members[i]].generated.tokens.size()));
     }
+    const std::vector<int32_t> tokens = Pick(members, tops);
+    for (size_t i = 0; i < members.size(); ++i) Put(members[i], tops[i].tokens, tokens[i]);
     num_tokens_ += members.size();
     return Ok();
   }
 
-  Status Choose(size_t prompt, std::span<const float> logits) {
+  // Whether the answer's next token is among the positions whose largest logits are kept.
+  bool KeepsTop(size_t prompt) const {
+    return answers_[prompt].generated.tokens.size() < options_.num_top_positions;
+  }
+
+  // The next token of each member, from `logits_`.
+  std::vector<int32_t> Pick(std::span<const size_t> members,
+                            std::span<const Backend::TopTokens> tops) {
+    std::vector<int32_t> tokens(members.size());
+    if (!options_.sampling) {
+      for (size_t i = 0; i < members.size(); ++i) tokens[i] = tops[i].tokens[0].id;
+      return tokens;
+    }
+    const ConstMatrixView logits = transformer_.backend().OnHost(logits_, staging_);
+    transformer_.backend().threads().ForEachPart(members.size(), [&](size_t i, size_t) {
+      const size_t position = answers_[members[i]].generated.tokens.size();
+      tokens[i] = SampleCoupled(logits.Row(i), options_.sampling->temperature, noise_[members[i]],
+                                position);
+    });
+    return tokens;
+  }
+
+  void Put(size_t prompt, std::span<const ScoredToken> top, int32_t token) {
     State& state = answers_[prompt];
     Generated& answer = state.generated;
-    const size_t position = answer.tokens.size();
-    if (!AllComparable(logits))
-      return BadInput("token {} of the answer: a logit is not finite", position);
-    if (position < options_.num_top_positions) {
-      answer.top_logits.push_back(TopK(logits, options_.num_top_logits));
+    if (KeepsTop(prompt)) {
+      const size_t count = std::min(top.size(), options_.num_top_logits);
+      answer.top_logits.emplace_back(top.begin(), top.begin() + static_cast<ptrdiff_t>(count));
     }
-    const int32_t token = Pick(prompt, position, logits);
     if (std::ranges::find(options_.end_tokens, token) != options_.end_tokens.end()) {
       answer.finish = Finish::kEndToken;
       answer.end_token = token;
       state.finished = true;
-      return Ok();
+      return;
     }
     answer.tokens.push_back(token);
     // The last token's own row would be position prompt + answer - 1; it must still fit the cache
     // to be continued.
     state.finished = answer.tokens.size() == prompts_[prompt].max_new_tokens ||
                      cache_.length(prompt) == cache_.capacity(prompt);
-    return Ok();
-  }
-
-  int32_t Pick(size_t prompt, size_t position, std::span<const float> logits) const {
-    if (!options_.sampling) return ArgMax(logits);
-    return SampleCoupled(logits, options_.sampling->temperature, noise_[prompt], position);
   }
 
   void ShareTime(std::span<const size_t> members, double seconds) {

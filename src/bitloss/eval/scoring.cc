@@ -86,9 +86,10 @@ Result<Scorer::GroupScores> Scorer::Score(std::span<const ScoredSequence> group,
 }
 
 size_t Scorer::TileRows() const {
-  constexpr size_t kTileBytes = size_t{64} << 20;
-  const size_t rows = kTileBytes / (transformer_.config().vocab_size * sizeof(float));
-  return std::clamp<size_t>(rows / 6 * 6, 6, 252);  // kernels take six rows at a time
+  const WorkSizes sizes = transformer_.backend().work_sizes();
+  const size_t step = sizes.logit_row_step;
+  const size_t rows = sizes.logit_bytes / (transformer_.config().vocab_size * sizeof(float));
+  return std::clamp(rows / step * step, step, sizes.most_logit_rows);
 }
 
 Matrix Scorer::BaselineRows(size_t sequence) const {
@@ -129,6 +130,7 @@ void Scorer::RunLanes(std::span<const ScoredSequence> group, std::span<const Tar
     const auto start = Clock::now();
     transformer_.Hidden(*lanes_[lane].weights, batch, nullptr, hidden_);
     KeepRows(lane, targets, hidden_);
+    transformer_.backend().Wait();
     scores.lane_seconds[lane] += SecondsSince(start);
   }
 }
@@ -149,6 +151,7 @@ Status Scorer::StreamLanes(std::span<const ScoredSequence> group, std::span<cons
         lanes_[0].provider->ForEachBlock(layer, numbers, [&](size_t i, const LayerWeights& block) {
           const auto start = Clock::now();
           transformer_.Layer(block, layer, batch, nullptr, hidden[i]);
+          transformer_.backend().Wait();
           scores.lane_seconds[first_lane + i] += SecondsSince(start);
         }));
     if (layer_done_) layer_done_(layer + 1);

@@ -103,8 +103,7 @@ class Scorer {
   Matrix BaselineRows(size_t sequence) const;
 
  private:
-  // Rows whose logits exist at once: enough to keep the multipliers busy, few enough that those of
-  // one lane take 64 MiB.
+  // Rows whose logits exist at once, as the backend likes them.
   size_t TileRows() const;
 
   struct Target {

@@ -9,10 +9,6 @@
 namespace bitloss {
 namespace {
 
-bool RanksBefore(const ScoredToken& a, const ScoredToken& b) {
-  return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
-}
-
 std::vector<int32_t> SortedIds(std::span<const ScoredToken> tokens) {
   std::vector<int32_t> ids;
   ids.reserve(tokens.size());
@@ -22,6 +18,10 @@ std::vector<int32_t> SortedIds(std::span<const ScoredToken> tokens) {
 }
 
 }  // namespace
+
+bool RanksBefore(const ScoredToken& a, const ScoredToken& b) {
+  return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
+}
 
 std::vector<ScoredToken> TopK(std::span<const float> logits, size_t k) {
   BITLOSS_CHECK(logits.size() <= std::numeric_limits<int32_t>::max());

@@ -15,6 +15,9 @@ struct ScoredToken {
   friend bool operator==(const ScoredToken&, const ScoredToken&) = default;
 };
 
+// The order of such lists: by falling logits, then by rising ids. Requires: no logit is NaN.
+bool RanksBefore(const ScoredToken& a, const ScoredToken& b);
+
 // The k largest logits in falling order; all of them if there are fewer than k.
 // Requires: no logit is NaN; logits.size() < 2^31.
 std::vector<ScoredToken> TopK(std::span<const float> logits, size_t k);

@@ -57,7 +57,7 @@ void Transformer::Embed(const LaneWeights& lane, const Batch& batch, Tensor& x) 
 
 void Transformer::Layer(const LayerWeights& weights, size_t layer, const Batch& batch,
                         KvCache* cache, DeviceView x) {
-  const std::vector<Batch> groups = batch.Groups(kTokensAtOnce);
+  const std::vector<Batch> groups = batch.Groups(backend_.work_sizes().layer_tokens);
   size_t row = 0;
   for (const Batch& group : groups) {
     const size_t end = row + group.tokens().size();
@@ -90,6 +90,7 @@ void Transformer::SelfAttention(const LayerWeights& weights, size_t layer, const
   backend_.Rope(rope_, batch.positions(), config_.head_dim, s.keys);
 
   std::vector<AttentionSequence> sequences;
+  std::vector<Backend::Move> kept;
   for (size_t i = 0; i < batch.sequences().size(); ++i) {
     const RowRange rows = batch.sequences()[i];
     const size_t first = batch.first_position(i);
@@ -99,13 +100,14 @@ void Transformer::SelfAttention(const LayerWeights& weights, size_t layer, const
       const size_t end = first + rows.size();
       const DeviceView keys = cache->Keys(batch.slots()[i], layer);
       const DeviceView values = cache->Values(batch.slots()[i], layer);
-      backend_.Copy(sequence.keys, keys.Rows(first, end));
-      backend_.Copy(sequence.values, values.Rows(first, end));
+      kept.push_back({sequence.keys, keys.Rows(first, end)});
+      kept.push_back({sequence.values, values.Rows(first, end)});
       sequence.keys = keys.Rows(0, end);
       sequence.values = values.Rows(0, end);
     }
     sequences.push_back(sequence);
   }
+  backend_.CopyAll(kept);
   const AttentionShape shape{config_.num_heads, config_.num_kv_heads, config_.head_dim};
   s.heads.Resize(normed.rows, config_.num_heads * config_.head_dim);
   if (weights.execution == Execution::Kind::kFp16Emulation) {

@@ -58,10 +58,6 @@ class Transformer {
   const Scratch& scratch() const { return scratch_; }
 
  private:
-  // Whole sequences that go through a block together: enough rows for full speed, few enough that
-  // what one operation leaves in the caches is there for the next.
-  static constexpr size_t kTokensAtOnce = 512;
-
   void LayerOfGroup(const LayerWeights& weights, size_t layer, const Batch& batch, KvCache* cache,
                     DeviceView x);
   void MatMul(const LayerWeights& weights, Linear linear, const Batch& batch, ConstDeviceView x,

@@ -83,6 +83,9 @@ Result<RunningLanes> MakeLanes(const StudyPlan& plan, std::span<const LanePlan> 
     BITLOSS_TRY(running.room,
                 PlanRoom(plan.model.source.config(), *running.set, plans, plan.texts, plan.suites,
                          plan.calibration.num_tokens(), options.memory_bytes));
+    if (running.room.holds_all) {
+      running.room.group_tokens = workshop.transformer.backend().work_sizes().group_tokens;
+    }
     return Ok();
   }();
   BITLOSS_DO(ShareStatus(workshop.team, opened));

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <optional>
 
@@ -32,6 +34,21 @@ class CudaBackend final : public Backend {
                        threads_.num_threads() == 1 ? "" : "s");
   }
   TensorMemory& memory() const override { return *device_; }
+  WorkSizes work_sizes() const override {
+    constexpr size_t kMostLogitBytes = size_t{5} << 28;
+    return {.layer_tokens = 16384,
+            .group_tokens = 16384,
+            .logit_bytes = std::min(kMostLogitBytes, device_->info().memory_bytes / 32),
+            .logit_row_step = 64,
+            .most_logit_rows = 4096,
+            .queued = 16};
+  }
+  void Wait() const override { Check(Api().wait(Context())); }
+  std::optional<DeviceLimits> MeasureLimits() const override {
+    CudaLimits limits{};
+    Check(Api().measure_limits(Context(), &limits));
+    return DeviceLimits{limits.fma_gflops, limits.byte_gops, limits.copy_gigabytes};
+  }
   ThreadPool& threads() const override { return threads_; }
 
   void Upload(ConstMatrixView from, DeviceView to) const override {
@@ -53,6 +70,14 @@ class CudaBackend final : public Backend {
     BITLOSS_CHECK(from.rows == to.rows && from.cols == to.cols);
     Check(Api().copy(Context(), from.data, Bytes(from.stride), to.data, Bytes(to.stride),
                      Bytes(from.cols), from.rows));
+  }
+  void CopyAll(std::span<const Move> moves) const override {
+    std::vector<CudaMove> on_device;
+    for (const Move& move : moves) {
+      BITLOSS_CHECK(move.from.rows == move.to.rows && move.from.cols == move.to.cols);
+      on_device.push_back({Rows(move.from), Rows(move.to)});
+    }
+    Check(Api().copy_all(Context(), on_device.data(), on_device.size()));
   }
   void GatherRows(ConstDeviceView from, std::span<const size_t> rows,
                   DeviceView to) const override {
@@ -80,6 +105,7 @@ class CudaBackend final : public Backend {
     BITLOSS_CHECK(CoverRows(calls, x.rows));
     const Execution* rounded = nullptr;  // how the activations lie as integers now
     CudaInt8Rows rows{};
+    std::vector<CudaProduct> floats;  // of one kind, that go together
     for (const Product& product : products) {
       const auto& matrix = dynamic_cast<const CudaMatrix&>(*product.weights);
       BITLOSS_CHECK(x.cols == matrix.in_features() && x.rows == product.y.rows);
@@ -95,9 +121,16 @@ class CudaBackend final : public Backend {
       } else if (matrix.kind() == CudaMatrix::Kind::kBlocks) {
         MultiplyBlocks(matrix, product, x);
       } else {
-        MultiplyFloats(matrix, product, x);
+        const CudaProduct next = FloatProduct(matrix, product, x);
+        if (floats.size() == kMostCudaProducts ||
+            (!floats.empty() && floats[0].kind != next.kind)) {
+          Check(Api().multiply(Context(), floats.data(), floats.size()));
+          floats.clear();
+        }
+        floats.push_back(next);
       }
     }
+    Check(Api().multiply(Context(), floats.data(), floats.size()));
   }
 
   void RmsNorm(ConstDeviceView x, ConstDeviceView weight, float eps, DeviceView y) const override {
@@ -179,13 +212,40 @@ class CudaBackend final : public Backend {
                    StaysNormal(b) && StaysNormal(l) ? 1 : 0};
     }
     std::vector<CudaDivergence> divergences(lane.rows);
+    const auto start = std::chrono::steady_clock::now();
     Check(Api().compare_rows(Context(), Rows(base), Rows(lane), rows.data(), divergences.data()));
+    comparison.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     for (size_t row = 0; row < lane.rows; ++row) {
       comparison.divergences.push_back(
           {divergences[row].kl, divergences[row].kl_reverse,
            base_summaries[row].top1 == comparison.summaries[row].top1});
     }
     return comparison;
+  }
+
+  std::vector<TopTokens> FindTop(ConstDeviceView logits, size_t k) const override {
+    if (2 * k > std::min(logits.cols, kMostCudaTokens)) return Backend::FindTop(logits, k);
+    const size_t places = k == 1 ? 1 : kMostCudaTokens;
+    std::vector<CudaTop> tops(logits.rows);
+    std::vector<CudaToken> tokens(logits.rows * places);
+    Check(Api().find_top(Context(), Rows(logits), k, tops.data(), tokens.data()));
+    std::vector<TopTokens> found(logits.rows);
+    for (size_t row = 0; row < logits.rows; ++row) {
+      if (tops[row].comparable == 0) continue;
+      if (tops[row].num_tokens > places) {  // too many are equal
+        found[row] = Backend::FindTop(logits.Rows(row, row + 1), k)[0];
+        continue;
+      }
+      found[row].comparable = true;
+      for (size_t i = 0; i < tops[row].num_tokens; ++i) {
+        const CudaToken& token = tokens[row * places + i];
+        found[row].tokens.push_back({token.id, token.logit});
+      }
+      std::ranges::sort(found[row].tokens, RanksBefore);
+      found[row].tokens.resize(k);
+    }
+    return found;
   }
 
   void Read(ConstDeviceView from, std::span<const Element> elements,
@@ -250,11 +310,10 @@ class CudaBackend final : public Backend {
     return rows;
   }
 
-  void MultiplyFloats(const CudaMatrix& matrix, const Product& product, ConstDeviceView x) const {
-    const CudaProduct floats{
-        matrix.kind() == CudaMatrix::Kind::kF16 ? CudaWeights::kF16 : CudaWeights::kF32,
-        matrix.weights(), VectorOrNull(product.bias), Rows(x), Rows(product.y)};
-    Check(Api().multiply(Context(), &floats));
+  static CudaProduct FloatProduct(const CudaMatrix& matrix, const Product& product,
+                                  ConstDeviceView x) {
+    return {matrix.kind() == CudaMatrix::Kind::kF16 ? CudaWeights::kF16 : CudaWeights::kF32,
+            matrix.weights(), VectorOrNull(product.bias), Rows(x), Rows(product.y)};
   }
 
   void MultiplyInt8(const CudaMatrix& matrix, const Product& product, const CudaInt8Rows& rows,

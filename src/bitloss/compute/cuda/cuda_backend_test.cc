@@ -1,6 +1,7 @@
 // Every operation on the GPU against the CPU backend, bit for bit. Skipped where there is no GPU.
 #include "bitloss/compute/cuda/cuda_backend.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -8,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <limits>
+#include <tuple>
 
 #include "bitloss/compute/compute_test_inputs.h"
 #include "bitloss/compute/cuda/cuda_plugin.h"
@@ -92,6 +94,63 @@ TEST_F(CudaBackendTest, ProductsOfEveryNumberOfRows) {
   }
 }
 
+// Sizes at which kernels of other tiles take over, and rows that do not begin at sixteen bytes.
+TEST_F(CudaBackendTest, LargeProducts) {
+  for (const auto& [rows, out, in] : {std::tuple<size_t, size_t, size_t>{1100, 4000, 70},
+                                      {90, 47000, 40},
+                                      {64, 66000, 36},
+                                      {96, 4864, 100},
+                                      {5, 5000, 96}}) {
+    Matrix weights = RandomMatrix(out, in, "weights");
+    const EncodedMatrix encoded = F16Format().encode(F16Format(), weights).value();
+    const Matrix x = RandomMatrix(rows, in, "x");
+    EXPECT_TRUE(Agree([&](const Backend& backend) {
+      return Multiply(backend, encoded, {}, x, rows);
+    })) << rows
+        << " rows, " << out << " x " << in;
+  }
+}
+
+// As a block asks for them: queries beside keys and values, of several kinds of weights.
+TEST_F(CudaBackendTest, ProductsOfOneInput) {
+  const Execution int8{.kind = Execution::Kind::kW8A8};
+  for (const size_t rows : {size_t{3}, size_t{96}, size_t{300}}) {
+    const Matrix x = RandomMatrix(rows, 128, "x");
+    EXPECT_TRUE(Agree([&](const Backend& backend) {
+      std::vector<std::unique_ptr<PackedMatrix>> packed;
+      std::vector<Tensor> results;
+      const Tensor bias = backend.ToTensor(RandomVector(896, "bias"));
+      for (const auto& [format, out] : {std::pair<std::string, size_t>{"f16", 896},
+                                        {"f16", 128},
+                                        {"f16", 130},
+                                        {"f32", 128},
+                                        {"int8_row", 64},
+                                        {"f16", 96},
+                                        {"f16", 256},
+                                        {"f16", 64}}) {
+        const Execution execution = format == "int8_row" ? int8 : Execution{};
+        packed.push_back(backend.Pack(Encode(format, out, 128), execution).value());
+        results.emplace_back(backend.memory(), rows, out);
+      }
+      std::vector<Backend::Product> products;
+      for (size_t i = 0; i < packed.size(); ++i) {
+        products.push_back({packed[i].get(), i == 0 ? bias.view() : ConstDeviceView{}, results[i]});
+      }
+      backend.MatMuls(products, backend.ToTensor(x), Calls(rows, rows));
+      Matrix all(rows, 1762);
+      size_t col = 0;
+      for (const Tensor& result : results) {
+        const Matrix on_host = backend.ToMatrix(result);
+        for (size_t row = 0; row < rows; ++row) {
+          std::ranges::copy(on_host.Row(row), all.Row(row).begin() + static_cast<ptrdiff_t>(col));
+        }
+        col += result.cols();
+      }
+      return all;
+    })) << rows;
+  }
+}
+
 TEST_F(CudaBackendTest, ProductsOfEveryFormat) {
   for (const FormatFamily& family : FormatFamilies()) {
     const EncodedMatrix encoded = Encode(std::string(family.name), 192, 512);
@@ -164,6 +223,10 @@ TEST_F(CudaBackendTest, MovingRows) {
     Tensor to(backend.memory(), 6, 31);
     backend.GatherRows(from, rows, to.view().Rows(0, 4));
     backend.Copy(from.view().Rows(3, 5), to.view().Rows(4, 6));
+    const std::vector<Backend::Move> moves = {{from.view().Rows(0, 1), to.view().Rows(1, 2)},
+                                              {from.view().Rows(2, 2), to.view().Rows(0, 0)},
+                                              {from.view().Rows(10, 12), to.view().Rows(2, 4)}};
+    backend.CopyAll(moves);
     return backend.ToMatrix(to);
   }));
   const std::vector<Backend::Element> elements = {{3, 4}, {19, 30}, {0, 0}};
@@ -254,6 +317,30 @@ TEST_F(CudaBackendTest, SummariesAndDivergences) {
   }
 }
 
+TEST_F(CudaBackendTest, LargestLogits) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  Matrix logits = RandomMatrix(8, 5003, "logits");
+  for (size_t i = 0; i < 5003; ++i) logits.Row(1)[i] = std::round(logits.Row(1)[i] * 8.0f);
+  std::ranges::fill(logits.Row(2), -2.5f);  // all equal: more than there are places for
+  logits.Row(3)[4000] = std::numeric_limits<float>::quiet_NaN();
+  logits.Row(4)[1] = kInfinity;
+  std::ranges::fill(logits.Row(5), -kInfinity);
+  logits.Row(5)[77] = -1e30f;
+  std::ranges::fill(logits.Row(6), -1.0f);
+  for (size_t i = 0; i < 60; ++i) logits.Row(6)[4990 - i * 70] = i % 3 == 0 ? -0.0f : 0.0f;
+  logits.Row(7)[5002] = logits.Row(7)[9] = 50.0f;
+  for (const size_t k : {size_t{1}, size_t{2}, size_t{50}, size_t{5003}}) {
+    const auto on_cpu = cpu_->FindTop(cpu_->ToTensor(logits), k);
+    const auto on_gpu = cuda_->FindTop(cuda_->ToTensor(logits), k);
+    for (size_t row = 0; row < logits.rows(); ++row) {
+      EXPECT_EQ(on_gpu[row].comparable, row != 3 && row != 4);
+      ASSERT_EQ(on_gpu[row].comparable, on_cpu[row].comparable) << row;
+      if (!on_cpu[row].comparable) continue;
+      EXPECT_EQ(on_gpu[row].tokens, on_cpu[row].tokens) << row;
+    }
+  }
+}
+
 TEST_F(CudaBackendTest, UnusableLogitsAreToldAsOnTheCpu) {
   Matrix logits = RandomMatrix(3, 100, "logits");
   logits.Row(1)[7] = std::numeric_limits<float>::quiet_NaN();
@@ -262,6 +349,19 @@ TEST_F(CudaBackendTest, UnusableLogitsAreToldAsOnTheCpu) {
   ASSERT_FALSE(on_cpu.ok());
   ASSERT_FALSE(on_gpu.ok());
   EXPECT_EQ(on_gpu.error().message, on_cpu.error().message);
+}
+
+TEST_F(CudaBackendTest, RanksOfAHostTakeDevicesInTurn) {
+  const std::vector<std::filesystem::path> plugins = {std::getenv("BITLOSS_CUDA_PLUGIN")};
+  const size_t count = DescribeGpus({"cuda", plugins}).size();
+  for (const size_t rank : {size_t{0}, size_t{1}, size_t{5}}) {
+    ::setenv("OMPI_COMM_WORLD_LOCAL_RANK", std::to_string(rank).c_str(), 1);
+    const auto made = MakeBackend({"cuda", plugins}, threads_);
+    ASSERT_TRUE(made.ok()) << made.error().message;
+    EXPECT_THAT(made.value()->Describe(),
+                testing::StartsWith("cuda:" + std::to_string(rank % count) + ", "));
+  }
+  ::unsetenv("OMPI_COMM_WORLD_LOCAL_RANK");
 }
 
 TEST_F(CudaBackendTest, OutOfDeviceMemoryIsAnError) {

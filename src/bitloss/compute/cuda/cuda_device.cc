@@ -8,7 +8,10 @@ namespace bitloss {
 
 CudaDevice::CudaDevice(const CudaApi& api, CudaContext* context, int number,
                        const CudaDeviceInfo& info)
-    : api_(api), context_(context), name_(fmt::format("cuda:{}, {}", number, info.name)) {}
+    : api_(api),
+      context_(context),
+      info_(info),
+      name_(fmt::format("cuda:{}, {}", number, info.name)) {}
 
 CudaDevice::~CudaDevice() { api_.close(context_); }
 

@@ -23,6 +23,7 @@ class CudaDevice final : public TensorMemory {
   CudaContext* context() const { return context_; }
   // "cuda:0, NVIDIA H200"
   const std::string& name() const { return name_; }
+  const CudaDeviceInfo& info() const { return info_; }
 
   // Throws DeviceError unless it is null.
   void Check(CudaError error) const;
@@ -37,6 +38,7 @@ class CudaDevice final : public TensorMemory {
  private:
   const CudaApi& api_;
   CudaContext* context_;
+  CudaDeviceInfo info_;
   std::string name_;
 };
 

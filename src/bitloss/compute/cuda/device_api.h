@@ -47,6 +47,9 @@ constexpr size_t kCudaPanel = 128;
 
 enum class CudaWeights { kF32, kF16 };
 
+// Products of one launch.
+constexpr size_t kMostCudaProducts = 4;
+
 struct CudaProduct {
   CudaWeights kind;
   const void* weights;
@@ -136,6 +139,31 @@ struct CudaDivergence {
   double kl_reverse;
 };
 
+// A row's largest logits: whether all can be compared, and how many tokens were found.
+struct CudaTop {
+  int32_t comparable;
+  uint32_t num_tokens;
+};
+struct CudaToken {
+  int32_t id;
+  float logit;
+};
+// Places for the tokens of a row.
+constexpr size_t kMostCudaTokens = 1024;
+
+// Rows that go elsewhere.
+struct CudaMove {
+  ConstCudaRows from;
+  CudaRows to;
+};
+
+// In 10^9 per second.
+struct CudaLimits {
+  double fma_gflops;      // FP32 multiply-adds, two operations each
+  double byte_gops;       // multiply-adds of bytes, two operations each
+  double copy_gigabytes;  // read and written, from memory to memory
+};
+
 struct CudaApi {
   const char* build;  // of the sources that both sides were made of
 
@@ -155,6 +183,8 @@ struct CudaApi {
                         size_t to_pitch, size_t width, size_t rows);
   CudaError (*copy)(CudaContext* context, const void* from, size_t from_pitch, void* to,
                     size_t to_pitch, size_t width, size_t rows);
+  // Moves on the host; none reads what another writes.
+  CudaError (*copy_all)(CudaContext* context, const CudaMove* moves, size_t count);
   CudaError (*wait)(CudaContext* context);
 
   // [rows][cols] of elements of 2 or 4 bytes to panels from row `first_row` on, a multiple of
@@ -176,7 +206,8 @@ struct CudaApi {
   CudaError (*add)(CudaContext* context, ConstCudaRows delta, CudaRows x);
   CudaError (*attention)(CudaContext* context, const CudaAttention* attention);
 
-  CudaError (*multiply)(CudaContext* context, const CudaProduct* product);
+  // At most kMostCudaProducts, all with the same x and kind of weights.
+  CudaError (*multiply)(CudaContext* context, const CudaProduct* products, size_t count);
   CudaError (*round_rows)(CudaContext* context, ConstCudaRows x, const CudaInt8Rows* rows);
   CudaError (*multiply_int8)(CudaContext* context, const CudaInt8Product* product);
   CudaError (*multiply_blocks)(CudaContext* context, const CudaBlockProduct* product);
@@ -185,6 +216,13 @@ struct CudaApi {
   CudaError (*sum_rows)(CudaContext* context, ConstCudaRows logits, CudaRowSums* sums);
   CudaError (*compare_rows)(CudaContext* context, ConstCudaRows base, ConstCudaRows lane,
                             const CudaComparedRow* rows, CudaDivergence* divergences);
+  // The largest logit of each row, the lowest column of several: tokens [rows]. Or, with k > 1, all
+  // that are not below the k-th largest, in any order: tokens [rows][kMostCudaTokens]. If a row has
+  // more of them than places, the rest is missing. Requires: 0 < k <= cols.
+  CudaError (*find_top)(CudaContext* context, ConstCudaRows logits, size_t k, CudaTop* tops,
+                        CudaToken* tokens);
+
+  CudaError (*measure_limits)(CudaContext* context, CudaLimits* limits);
 };
 
 }  // namespace bitloss

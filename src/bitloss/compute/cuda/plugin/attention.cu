@@ -42,7 +42,10 @@ class Attention {
         part_(part),
         shared_(shared),
         heads_(shape.num_heads / shape.num_kv_heads),
-        num_rows_(part.sequence.num_rows * heads_) {}
+        num_rows_(part.sequence.num_rows * heads_),
+        fours_are_aligned_(shape.head_dim % 4 == 0 && IsAligned(shape.queries.data) &&
+                           shape.queries.stride % 4 == 0 && IsAligned(part.sequence.keys) &&
+                           part.sequence.key_stride % 4 == 0) {}
 
   __device__ void Run() {
     const size_t last = min(part_.first_row + kRows, num_rows_) - 1;
@@ -65,10 +68,13 @@ class Attention {
   }
 
  private:
-  // Of a row of this part; rows beyond the last see nothing.
+  __device__ static bool IsAligned(const float* data) {
+    return reinterpret_cast<uintptr_t>(data) % 16 == 0;
+  }
+
+  // Of a row of this part; rows beyond the last do what the last does, for nobody.
   __device__ size_t KeysOfRow(unsigned r) const {
-    const size_t row = part_.first_row + r;
-    if (row >= num_rows_) return 0;
+    const size_t row = min(part_.first_row + r, num_rows_ - 1);
     return part_.sequence.first_position + row / heads_ + 1;
   }
   __device__ size_t MatrixRow(size_t row) const { return part_.sequence.first_row + row / heads_; }
@@ -86,6 +92,7 @@ class Attention {
       __syncthreads();
       Load(first, count, d, depth);
       __syncthreads();
+#pragma unroll 4
       for (unsigned i = 0; i < depth; ++i) {
         const float4 k = *reinterpret_cast<const float4*>(&shared_.keys[i][key]);
         const float4 q = *reinterpret_cast<const float4*>(&shared_.queries[i][row]);
@@ -111,6 +118,7 @@ class Attention {
   // Elements [d, d + depth) of the rows' queries and of the tile's keys; keys that do not exist
   // repeat the last.
   __device__ void Load(size_t first, unsigned count, unsigned d, unsigned depth) {
+    if (depth == kDepth && fours_are_aligned_) return LoadFours(first, count, d);
     const unsigned i = threadIdx.x % kDepth;
     if (i >= depth) return;
     for (unsigned r = threadIdx.x / kDepth; r < kRows; r += kThreads / kDepth) {
@@ -122,6 +130,34 @@ class Attention {
     for (unsigned k = threadIdx.x / kDepth; k < kKeys; k += kThreads / kDepth) {
       shared_.keys[i][k] = keys[(first + min(k, count - 1)) * part_.sequence.key_stride];
     }
+  }
+
+  // The same for a whole slice, four elements at a time: two neighbouring threads read a key's, so
+  // that no two of a warp write one bank.
+  __device__ void LoadFours(size_t first, unsigned count, unsigned d) {
+    const unsigned half = threadIdx.x % 2 * 4;
+    const unsigned k = threadIdx.x / 2;
+    const float* keys = part_.sequence.keys + part_.kv_head * shape_.head_dim + d + half +
+                        (first + min(k, count - 1)) * part_.sequence.key_stride;
+    static_assert(kThreads / 2 == kKeys);
+#pragma unroll
+    for (unsigned i = 0; i < kDepth; i += 8) {
+      PutFour(keys + i, &shared_.keys[i + half][k], kKeys + 4);
+    }
+    const unsigned r = k % kRows;
+    const unsigned i = k / kRows * 8;  // four threads a row and half
+    static_assert(kKeys / kRows * 8 == kDepth);
+    const size_t row = min(part_.first_row + r, num_rows_ - 1);
+    PutFour(shape_.queries.data + MatrixRow(row) * shape_.queries.stride + MatrixCol(row) + d + i +
+                half,
+            &shared_.queries[i + half][r], kRows + 4);
+  }
+  __device__ static void PutFour(const float* from, float* to, unsigned pitch) {
+    const float4 four = *reinterpret_cast<const float4*>(from);
+    to[0] = four.x;
+    to[pitch] = four.y;
+    to[2 * pitch] = four.z;
+    to[3 * pitch] = four.w;
   }
 
   // Scores to weights: sixteen threads a row, each a stripe; the rows' tops and stripes stay in
@@ -173,12 +209,26 @@ class Attention {
     }
     const float* values = part_.sequence.values + part_.kv_head * dim + lane +
                           first * part_.sequence.value_stride;
-    for (unsigned key = 0; key < most; ++key) {
-      float v[kCols];
+    unsigned key = 0;
+    for (; key + 4 <= common; key += 4) {
+      float v[4][kCols];
 #pragma unroll
-      for (unsigned c = 0; c < kCols; ++c) {
-        v[c] = lane + 32 * c < dim ? values[key * part_.sequence.value_stride + 32 * c] : 0.0f;
+      for (unsigned i = 0; i < 4; ++i) ReadValue(values, key + i, lane, dim, v[i]);
+#pragma unroll
+      for (unsigned r = 0; r < 4; ++r) {
+        const float4 w = *reinterpret_cast<const float4*>(&shared_.weights[row + r][key]);
+#pragma unroll
+        for (unsigned c = 0; c < kCols; ++c) {
+          sums_[r][c] = __fmaf_rn(w.x, v[0][c], sums_[r][c]);
+          sums_[r][c] = __fmaf_rn(w.y, v[1][c], sums_[r][c]);
+          sums_[r][c] = __fmaf_rn(w.z, v[2][c], sums_[r][c]);
+          sums_[r][c] = __fmaf_rn(w.w, v[3][c], sums_[r][c]);
+        }
       }
+    }
+    for (; key < most; ++key) {
+      float v[kCols];
+      ReadValue(values, key, lane, dim, v);
 #pragma unroll
       for (unsigned r = 0; r < 4; ++r) {
         if (key >= common && key >= shared_.counts[row + r]) continue;
@@ -186,6 +236,14 @@ class Attention {
 #pragma unroll
         for (unsigned c = 0; c < kCols; ++c) sums_[r][c] = __fmaf_rn(weight, v[c], sums_[r][c]);
       }
+    }
+  }
+
+  __device__ void ReadValue(const float* values, unsigned key, unsigned lane, unsigned dim,
+                            float (&v)[kCols]) const {
+#pragma unroll
+    for (unsigned c = 0; c < kCols; ++c) {
+      v[c] = lane + 32 * c < dim ? values[key * part_.sequence.value_stride + 32 * c] : 0.0f;
     }
   }
 
@@ -222,6 +280,7 @@ class Attention {
   Shared& shared_;
   size_t heads_;  // that read this kv head
   size_t num_rows_;
+  bool fours_are_aligned_;
   float tops_[kPasses] = {kNone, kNone};
   float stripes_[kPasses] = {};
   float sums_[4][kCols] = {};

@@ -75,13 +75,17 @@ CudaError Rope(CudaContext* context, const float* cos, const float* sin,
 CudaError SwiGlu(CudaContext* context, ConstCudaRows gate, ConstCudaRows up, CudaRows out);
 CudaError Add(CudaContext* context, ConstCudaRows delta, CudaRows x);
 CudaError Attend(CudaContext* context, const CudaAttention* attention);
-CudaError Multiply(CudaContext* context, const CudaProduct* product);
+CudaError Multiply(CudaContext* context, const CudaProduct* products, size_t count);
 CudaError RoundRows(CudaContext* context, ConstCudaRows x, const CudaInt8Rows* rows);
 CudaError MultiplyInt8(CudaContext* context, const CudaInt8Product* product);
 CudaError MultiplyBlocks(CudaContext* context, const CudaBlockProduct* product);
 CudaError SumRows(CudaContext* context, ConstCudaRows logits, CudaRowSums* sums);
 CudaError CompareRows(CudaContext* context, ConstCudaRows base, ConstCudaRows lane,
                       const CudaComparedRow* rows, CudaDivergence* divergences);
+CudaError CopyAll(CudaContext* context, const CudaMove* moves, size_t count);
+CudaError FindTop(CudaContext* context, ConstCudaRows logits, size_t k, CudaTop* tops,
+                  CudaToken* tokens);
+CudaError MeasureLimits(CudaContext* context, CudaLimits* limits);
 
 }  // namespace bitloss
 

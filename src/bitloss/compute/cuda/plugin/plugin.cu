@@ -124,11 +124,35 @@ CudaError Copy(CudaContext* context, const void* from, size_t from_pitch, void* 
 }
 
 constexpr CudaApi kApi = {
-    BITLOSS_CUDA_BUILD, CountDevices, Describe,   Open,        Close,    Allocate,
-    Free,               FreeMemory,   Upload,     Download,    Copy,     Wait,
-    ToPanels,           GatherRows,   Read,       RmsNorm,     Rope,     SwiGlu,
-    Add,                Attend,       Multiply,   RoundRows,   MultiplyInt8,
-    MultiplyBlocks,     SumRows,      CompareRows};
+    .build = BITLOSS_CUDA_BUILD,
+    .count_devices = CountDevices,
+    .describe = Describe,
+    .open = Open,
+    .close = Close,
+    .allocate = Allocate,
+    .free = Free,
+    .free_memory = FreeMemory,
+    .upload = Upload,
+    .download = Download,
+    .copy = Copy,
+    .copy_all = CopyAll,
+    .wait = Wait,
+    .to_panels = ToPanels,
+    .gather_rows = GatherRows,
+    .read = Read,
+    .rms_norm = RmsNorm,
+    .rope = Rope,
+    .swiglu = SwiGlu,
+    .add = Add,
+    .attention = Attend,
+    .multiply = Multiply,
+    .round_rows = RoundRows,
+    .multiply_int8 = MultiplyInt8,
+    .multiply_blocks = MultiplyBlocks,
+    .sum_rows = SumRows,
+    .compare_rows = CompareRows,
+    .find_top = FindTop,
+    .measure_limits = MeasureLimits};
 
 }  // namespace
 }  // namespace bitloss

@@ -9,6 +9,7 @@ namespace {
 
 constexpr unsigned kThreads = 256;
 constexpr unsigned kStripes = 16;
+constexpr unsigned kOfThread = 4;  // elements, kThreads apart
 
 template <class T>
 __global__ void ToPanelsKernel(const T* from, size_t rows, size_t cols, size_t first_row, T* to) {
@@ -37,6 +38,16 @@ __global__ void GatherRowsKernel(ConstCudaRows from, const size_t* rows, CudaRow
   }
 }
 
+// A block for each row of each move, as far as the grid goes.
+__global__ void CopyAllKernel(const CudaMove* moves) {
+  const CudaMove move = moves[blockIdx.y];
+  for (size_t row = blockIdx.x; row < move.from.rows; row += gridDim.x) {
+    const float* from = move.from.data + row * move.from.stride;
+    float* to = move.to.data + row * move.to.stride;
+    for (size_t i = threadIdx.x; i < move.from.cols; i += blockDim.x) to[i] = from[i];
+  }
+}
+
 __global__ void ReadKernel(ConstCudaRows from, const size_t* rows, const size_t* cols,
                            size_t count, float* values) {
   const size_t i = size_t{blockIdx.x} * blockDim.x + threadIdx.x;
@@ -44,7 +55,7 @@ __global__ void ReadKernel(ConstCudaRows from, const size_t* rows, const size_t*
 }
 
 // The order of compute/cpu/striped_sum-inl.h: stripe j sums elements j, j + 16, ..., and stripes
-// are merged in halves. A warp does two rows, half of it each.
+// are merged in halves.
 __global__ void RmsNormKernel(ConstCudaRows x, const float* weight, float eps, CudaRows y) {
   __shared__ float scale_of_row;
   const size_t row = blockIdx.x;
@@ -86,11 +97,21 @@ __global__ void RopeKernel(const float* cos, const float* sin, const uint32_t* p
 
 __global__ void SwiGluKernel(ConstCudaRows gate, ConstCudaRows up, CudaRows out) {
   const size_t row = blockIdx.y;
-  const size_t i = size_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (i >= out.cols) return;
-  const float z = gate.data[row * gate.stride + i];
-  const float u = up.data[row * up.stride + i];
-  out.data[row * out.stride + i] = __fmul_rn(__fdiv_rn(z, __fadd_rn(1.0f, Exp(-z))), u);
+  const size_t first = size_t{blockIdx.x} * (kOfThread * kThreads) + threadIdx.x;
+  float z[kOfThread];
+  float u[kOfThread];
+#pragma unroll
+  for (unsigned j = 0; j < kOfThread; ++j) {  // all that is read first: it takes longest
+    const size_t i = first + j * kThreads;
+    z[j] = i < out.cols ? gate.data[row * gate.stride + i] : 0.0f;
+    u[j] = i < out.cols ? up.data[row * up.stride + i] : 0.0f;
+  }
+#pragma unroll
+  for (unsigned j = 0; j < kOfThread; ++j) {
+    const size_t i = first + j * kThreads;
+    if (i >= out.cols) continue;
+    out.data[row * out.stride + i] = __fmul_rn(__fdiv_rn(z[j], __fadd_rn(1.0f, Exp(-z[j]))), u[j]);
+  }
 }
 
 __global__ void AddKernel(ConstCudaRows delta, CudaRows x) {
@@ -143,6 +164,26 @@ CudaError GatherRows(CudaContext* context, ConstCudaRows from, const size_t* row
   return nullptr;
 }
 
+CudaError CopyAll(CudaContext* context, const CudaMove* moves, size_t count) {
+  constexpr size_t kMostMoves = 65535;  // what a grid's second dimension takes
+  constexpr size_t kMostRows = 256;
+  for (size_t first = 0; first < count; first += kMostMoves) {
+    const size_t some = count - first < kMostMoves ? count - first : kMostMoves;
+    size_t most_rows = 0;
+    for (size_t i = first; i < first + some; ++i) {
+      most_rows = moves[i].from.rows > most_rows ? moves[i].from.rows : most_rows;
+    }
+    if (most_rows == 0) continue;
+    Scratch on_device(context);
+    BITLOSS_CUDA("copying rows", on_device.TakeCopy(moves + first, some * sizeof(CudaMove)));
+    const dim3 grid(static_cast<unsigned>(most_rows < kMostRows ? most_rows : kMostRows),
+                    static_cast<unsigned>(some));
+    CopyAllKernel<<<grid, 128, 0, context->stream>>>(on_device.as<CudaMove>());
+    BITLOSS_CUDA("copying rows", cudaGetLastError());
+  }
+  return nullptr;
+}
+
 CudaError Read(CudaContext* context, ConstCudaRows from, const size_t* rows, const size_t* cols,
                size_t count, float* values) {
   if (count == 0) return nullptr;
@@ -180,7 +221,7 @@ CudaError Rope(CudaContext* context, const float* cos, const float* sin,
 
 CudaError SwiGlu(CudaContext* context, ConstCudaRows gate, ConstCudaRows up, CudaRows out) {
   ForRowsOfGrid(out.rows, [&](size_t first, unsigned count) {
-    SwiGluKernel<<<dim3(Parts(out.cols, kThreads), count), kThreads, 0, context->stream>>>(
+    SwiGluKernel<<<dim3(Parts(out.cols, kOfThread * kThreads), count), kThreads, 0, context->stream>>>(
         From(gate, first), From(up, first), From(out, first));
   });
   BITLOSS_CUDA("a gate", cudaGetLastError());
