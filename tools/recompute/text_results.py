@@ -157,6 +157,8 @@ def text_result(study, lane, protocol):
         "tokens": sum(unit.tokens for unit in text.units),
         "predictions": sum(unit.scored for unit in text.units),
     } | own_loss(text)
+    if record.get("warnings"):
+        fields["warnings"] = record["warnings"]
     if lane == 0:
         entropy = text.all("entropy")
         return fields | {"entropy": {"mean": math.fsum(entropy) / len(entropy)}}

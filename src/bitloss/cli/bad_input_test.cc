@@ -64,6 +64,7 @@ TEST_F(BadInputTest, Texts) {
   ExpectRefused({"run", "--text", folder_ / "nowhere.txt"}, "nowhere.txt");
   ExpectRefused({"run", "--text", text("good \xff\xfe bad")}, "byte 5 (0xff) is not valid UTF-8");
   ExpectRefused({"run", "--text", text("")}, "is empty");
+  ExpectRefused({"run", "--text", text("\uFEFF")}, "is a byte order mark and nothing else");
   ExpectRefused({"run", "--text", text("two words")}, "predictions");
   ExpectRefused({"run", "--calibration", text("two words")}, "text.txt");
 }

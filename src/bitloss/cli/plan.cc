@@ -27,6 +27,7 @@ void PrintText(const TextForecast& text) {
              text.title, FormatCount(text.num_sequences), FormatCount(text.num_tokens),
              FormatCount(text.num_predictions), text.num_clusters, text.cluster_kind,
              text.cluster_kind.ends_with('s') ? "" : "s", text.effective_clusters);
+  for (const std::string& warning : text.warnings) fmt::print("  warning: {}\n", warning);
   if (text.smallest_delta_nll) {
     fmt::print(
         "  resolves a loss difference of {} nats/token ({:.2f}% of perplexity), four times of "

@@ -53,6 +53,7 @@ Result<Windows> CutIntoWindows(const Protocol& protocol, const Text& text,
   BITLOSS_TRY(Windows windows, protocol.cut(text, encoder, samples));
   windows.protocol = protocol.id;
   windows.text = text.name;
+  windows.warnings.insert(windows.warnings.begin(), text.warnings.begin(), text.warnings.end());
   for (const Sequence& sequence : windows.sequences) {
     BITLOSS_CHECK(sequence.first_scored >= 1 && sequence.first_scored < sequence.tokens.size());
     BITLOSS_CHECK(sequence.clusters.size() == sequence.num_scored());

@@ -13,6 +13,9 @@
 //                   (Hugging Face's guide, its third and current form of averaging)
 //   rolling-doc     whole documents; loss per word and per byte (lm-evaluation-harness `wikitext`)
 //
+// What of a text a protocol leaves out is said with counts (Windows::warnings): tokens of a line
+// beyond 512, lines of one token, a tail of more than a twentieth of the text.
+//
 // Cutting knows no model: only what its tokenizer does and how many positions it has. A window that
 // does not fit the model is refused, never shortened, because a shorter one is another protocol.
 #ifndef BITLOSS_DATA_PROTOCOL_H_
@@ -37,10 +40,12 @@ struct TextEncoder {
   // Ids of a text; no special token is added.
   std::function<Result<std::vector<TokenId>>(std::string_view)> encode;
 
-  // Bytes of text that a token stands for. Maps tokens to articles: exact where tokens are pieces
-  // of the text itself (byte-level BPE on text in NFC), off by the dummy prefix space for
-  // SentencePiece.
+  // Bytes of text that a token stands for, where tokens are pieces of the text itself; what maps
+  // them to articles. Where the tokenizer rewrites the text first (NFC), they are of what it made.
   std::function<size_t(TokenId)> num_bytes;
+
+  // Of these, what the tokenizer puts before any text (SentencePiece's dummy space).
+  size_t prefix_bytes = 0;
 
   std::optional<TokenId> bos;
   std::optional<TokenId> eos;
@@ -86,6 +91,8 @@ struct Windows {
   std::string protocol;  // its id
   std::string text;      // its name
   std::string note;      // where this text is treated otherwise than WikiText-2; else empty
+  // What of the text is not scored, or not as it stands in the file, with counts; a line each.
+  std::vector<std::string> warnings;
   Aggregation aggregation = Aggregation::kWeightedMean;
   ClusterKind cluster_kind = ClusterKind::kArticles;
   uint32_t num_clusters = 0;     // in the whole text; the kept sequences may touch fewer

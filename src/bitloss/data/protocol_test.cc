@@ -181,11 +181,15 @@ TEST(Lines512Seed, TakesNonBlankLinesOfAPlainTextAndSaysSo) {
   EXPECT_EQ(windows.sequences[0].num_scored(), 3u);
   EXPECT_EQ(windows.sequences[2].tokens.size(), 512u);
   EXPECT_EQ(windows.num_tokens, 4u + 2u + 512u);
+  EXPECT_THAT(windows.warnings,
+              ElementsAre("lines cut to 512 tokens: 1 of 3; their other 89 tokens are not scored"));
 }
 
 TEST(Lines512Seed, SkipsALineOfOneToken) {
   const Windows windows = Cut("lines-512-seed", Make("abc\nx"), Bytes());
   EXPECT_EQ(windows.sequences.size(), 1u);
+  EXPECT_THAT(windows.warnings,
+              ElementsAre("lines of one token, which have nothing to predict, left out: 1"));
 }
 
 TEST(Lines512Seed, CountsTheBosInTheCut) {
@@ -253,20 +257,36 @@ TEST(RollingDoc, RollsOverADocumentLongerThanTheModel) {
 }
 
 TEST(RollingDoc, ScoresEachArticleOfAPlainText) {
-  const Windows windows = Cut("rolling-doc", Make("# A\nxx\n# B\nyy\n"), Bytes());
+  const Windows windows = Cut("rolling-doc", Make("# A\n\nxx\n\n# B\n\nyy\n"), Bytes());
   ASSERT_EQ(windows.sequences.size(), 2u);
   EXPECT_THAT(windows.sequences[0].clusters, Each(0u));
   EXPECT_THAT(windows.sequences[1].clusters, Each(1u));
 }
 
 TEST(Clusters, FollowTokensThroughChunks) {
-  const std::string article = std::string(1495, 'x') + "\n";
-  const Windows windows = Cut("gptq-2048", Make("# A\n" + article + "# B\n" + article), Bytes());
+  const std::string article = std::string(1493, 'x') + "\n";
+  const Windows windows =
+      Cut("gptq-2048", Make("# A\n\n" + article + "\n# B\n\n" + article), Bytes());
   ASSERT_EQ(windows.sequences.size(), 1u);
   const std::vector<uint32_t>& clusters = windows.sequences[0].clusters;
   EXPECT_EQ(clusters[1500 - 2], 0u) << "token 1499, the last of the first article";
   EXPECT_EQ(clusters[1500 - 1], 1u);
   EXPECT_EQ(clusters.size(), 2047u);
+}
+
+TEST(Clusters, OfATokenizerThatRewritesAreStretchedAndSaid) {
+  TextEncoder encoder = Bytes();
+  encoder.num_bytes = [](TokenId) -> size_t { return 2; };  // twice as long as the text
+  const std::string article = std::string(1493, 'x') + "\n";
+  const Text text = Make("# A\n\n" + article + "\n# B\n\n" + article);
+  const Windows windows = Cut("gptq-2048", text, encoder);
+  const std::vector<uint32_t>& clusters = windows.sequences[0].clusters;
+  EXPECT_EQ(clusters[1500 - 2], 0u);
+  EXPECT_EQ(clusters[1500 - 1], 1u);
+  EXPECT_THAT(
+      windows.warnings,
+      ElementsAre(HasSubstr("spell 5998 bytes where the text has 2999"),
+                  "the last 951 of 2999 tokens make no whole chunk of 2048 and are not scored"));
 }
 
 TEST(WikitextPages, SplitWhereALineLooksLikeATitle) {

@@ -1,5 +1,7 @@
 #include "bitloss/data/text.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -7,6 +9,8 @@
 #include "bitloss/base/file.h"
 #include "bitloss/base/hash.h"
 #include "bitloss/base/text.h"
+#include "bitloss/data/headings.h"
+#include "bitloss/data/white_space.h"
 
 namespace bitloss {
 namespace {
@@ -20,11 +24,30 @@ constexpr size_t kMinBlockBytes = 2048;
 constexpr size_t kMaxBlocks = 60;
 constexpr size_t kMaxTextBytes = size_t{1} << 30;
 
-std::string_view Strip(std::string_view s) {
-  constexpr std::string_view kSpace = " \t\r\n\v\f";
-  const size_t begin = s.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return s.substr(begin, s.find_last_not_of(kSpace) - begin + 1);
+// `bytes` without a byte order mark, every line end "\n"; says what was changed.
+std::string ReadLineEnds(std::string_view bytes, std::vector<std::string>& warnings) {
+  constexpr std::string_view kByteOrderMark = "\uFEFF";
+  if (bytes.starts_with(kByteOrderMark)) {
+    bytes.remove_prefix(kByteOrderMark.size());
+    warnings.emplace_back("the byte order mark at its start is left out: 3 bytes");
+  }
+  std::string text;
+  text.reserve(bytes.size());
+  size_t num_pairs = 0;
+  size_t num_alone = 0;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    if (bytes[i] != '\r') {
+      text += bytes[i];
+      continue;
+    }
+    text += '\n';
+    const bool pair = i + 1 < bytes.size() && bytes[i + 1] == '\n';
+    if (pair) ++i;
+    ++(pair ? num_pairs : num_alone);
+  }
+  if (num_pairs > 0) warnings.push_back(fmt::format("line ends CR LF read as LF: {}", num_pairs));
+  if (num_alone > 0) warnings.push_back(fmt::format("line ends CR read as LF: {}", num_alone));
+  return text;
 }
 
 std::vector<Row> CutIntoRows(std::string_view raw) {
@@ -35,28 +58,10 @@ std::vector<Row> CutIntoRows(std::string_view raw) {
     rows.push_back({.begin = begin,
                     .end = end,
                     .cluster = 0,
-                    .blank = Strip(raw.substr(begin, end - begin)).empty()});
+                    .blank = IsBlank(raw.substr(begin, end - begin))});
     begin = end;
   }
   return rows;
-}
-
-// "= Title =", but not "= = Section = =".
-bool IsWikiHeading(std::string_view stripped) {
-  return stripped.size() > 4 && stripped.starts_with("= ") && stripped.ends_with(" =") &&
-         stripped[2] != '=' && stripped[stripped.size() - 3] != '=';
-}
-
-// The rows at which an article begins, in order.
-std::vector<size_t> FindHeadings(const Text& text) {
-  std::vector<size_t> headings;
-  const auto blank = [&](size_t i) { return i >= text.rows.size() || text.rows[i].blank; };
-  for (size_t i = 0; i < text.rows.size(); ++i) {
-    const std::string_view row = text.RowText(text.rows[i]);
-    const bool alone = (i == 0 || blank(i - 1)) && blank(i + 1);
-    if ((alone && IsWikiHeading(Strip(row))) || row.starts_with("# ")) headings.push_back(i);
-  }
-  return headings;
 }
 
 void ClusterByHeadings(const std::vector<size_t>& headings, Text& text) {
@@ -87,6 +92,27 @@ void ClusterByBlocks(Text& text) {
   text.num_clusters = cluster + 1;
 }
 
+void ClusterRows(Text& text) {
+  const Headings headings = FindHeadings(text);
+  if (headings.rows.size() >= 2) {
+    ClusterByHeadings(headings.rows, text);
+  } else {
+    ClusterByBlocks(text);
+  }
+  if (headings.num_refused > 0) {
+    text.warnings.push_back(
+        fmt::format("rows that look like a heading (\"# ...\") but begin no article, because they "
+                    "are in fenced "
+                    "code or do not stand between blank rows: {}",
+                    headings.num_refused));
+  }
+  if (headings.num_after_open_fence > 0) {
+    text.warnings.push_back(fmt::format(
+        "a code fence is never closed, so it is read as text; articles that begin after it: {}",
+        headings.num_after_open_fence));
+  }
+}
+
 Corpus Recognise(std::string_view sha256) {
   if (sha256 == kWikiText2TestSha256) return Corpus::kWikiText2Test;
   if (sha256 == kWikiText2ValidationSha256) return Corpus::kWikiText2Validation;
@@ -115,17 +141,15 @@ Result<Text> MakeText(std::string name, std::string bytes) {
   }
   Text text;
   text.name = std::move(name);
-  text.raw = std::move(bytes);
+  text.raw = ReadLineEnds(bytes, text.warnings);
+  if (text.raw.empty())
+    return BadInput("text '{}' is a byte order mark and nothing else", text.name);
   text.sha256 = Sha256Hex(text.raw);
   text.corpus = Recognise(text.sha256);
   if (text.corpus == Corpus::kWikiText2Test) text.name = "wikitext2";
   if (text.corpus == Corpus::kWikiText2Validation) text.name = "wikitext2-valid";
   text.rows = CutIntoRows(text.raw);
-  if (const std::vector<size_t> headings = FindHeadings(text); headings.size() >= 2) {
-    ClusterByHeadings(headings, text);
-  } else {
-    ClusterByBlocks(text);
-  }
+  ClusterRows(text);
   return text;
 }
 

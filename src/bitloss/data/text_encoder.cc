@@ -1,5 +1,7 @@
 #include "bitloss/data/text_encoder.h"
 
+#include <algorithm>
+
 namespace bitloss {
 namespace {
 
@@ -21,6 +23,24 @@ size_t SentencePieceBytes(std::string_view spelling) {
   return bytes;
 }
 
+// Of a byte-level spelling, where a character is a byte, unless the token was added as it reads.
+size_t ByteLevelBytes(const Tokenizer& tokenizer, TokenId id) {
+  const std::string_view spelling = tokenizer.Spelling(id);
+  const bool added = tokenizer.Decode({&id, 1}, Tokenizer::SpecialOut::kKeep) == spelling;
+  return added ? spelling.size() : CountCharacters(spelling);
+}
+
+// What the tokens of a text spell beyond it, by an example.
+size_t PrefixBytes(const TextEncoder& encoder) {
+  constexpr std::string_view kExample = "a";
+  const Result<std::vector<TokenId>> ids = encoder.encode(kExample);
+  size_t bytes = 0;
+  for (const TokenId id : ids.ok() ? ids.value() : std::vector<TokenId>()) {
+    bytes += encoder.num_bytes(id);
+  }
+  return bytes - std::min(bytes, kExample.size());
+}
+
 }  // namespace
 
 TextEncoder MakeTextEncoder(const Tokenizer& tokenizer, size_t max_positions) {
@@ -30,9 +50,10 @@ TextEncoder MakeTextEncoder(const Tokenizer& tokenizer, size_t max_positions) {
     return tokenizer.Encode(text, Tokenizer::Special::kParse, Tokenizer::AddTokens::kNone);
   };
   encoder.num_bytes = [tokenizer, sentence_piece](TokenId id) {
-    const std::string_view spelling = tokenizer.Spelling(id);
-    return sentence_piece ? SentencePieceBytes(spelling) : CountCharacters(spelling);
+    return sentence_piece ? SentencePieceBytes(tokenizer.Spelling(id))
+                          : ByteLevelBytes(tokenizer, id);
   };
+  encoder.prefix_bytes = PrefixBytes(encoder);
   encoder.bos = tokenizer.bos();
   encoder.eos = tokenizer.eos();
   encoder.adds_bos = tokenizer.adds_bos();

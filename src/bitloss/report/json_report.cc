@@ -147,6 +147,7 @@ Json TextJson(const ReportData& report, const TextResult& text) {
                {"sequences", text.num_sequences},
                {"tokens", text.num_tokens},
                {"predictions", text.num_predictions}};
+  if (!protocol.warnings.empty()) json["warnings"] = protocol.warnings;
   Set(json, "nll", text.nll);
   Set(json, "perplexity", text.perplexity);
   if (text.perplexity_interval) {

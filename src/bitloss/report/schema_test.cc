@@ -89,6 +89,7 @@ std::vector<SmallStudy> Studies() {
   full.answer_scores.push_back({.suite = 0, .prompt = 0, .scores = SmallScores(2, 0)});
   full.forks = {{.lane = 1, .prompt = 0, .position = 2, .lane_token_in_baseline = 0.5}};
   full.manifest.numeric_version = 1;
+  full.manifest.protocols[0].warnings = {"line ends CR LF read as LF: 7"};
   full.manifest.model.stored_types = "Q4_K, Q6_K";
   full.manifest.model.stored_bytes = 600;
   full.lanes[1].identity =

@@ -1,6 +1,7 @@
 #include "bitloss/report/tables.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -301,6 +302,27 @@ std::string ProtocolCaption(const ReportData& report, size_t protocol) {
   return caption;
 }
 
+namespace {
+
+// Each once, with all the protocols that it holds of.
+void AddTextWarnings(std::span<const ProtocolRecord> protocols, std::vector<std::string>& out) {
+  for (size_t p = 0; p < protocols.size(); ++p) {
+    const auto has = [&](const ProtocolRecord& other, const std::string& warning) {
+      return other.text == protocols[p].text && std::ranges::count(other.warnings, warning) > 0;
+    };
+    for (const std::string& warning : protocols[p].warnings) {
+      std::vector<std::string> ids;
+      for (const ProtocolRecord& other : protocols) {
+        if (has(other, warning)) ids.push_back(other.id);
+      }
+      if (ids[0] != protocols[p].id) continue;
+      out.push_back(fmt::format("{}, {}: {}", protocols[p].text, fmt::join(ids, ", "), warning));
+    }
+  }
+}
+
+}  // namespace
+
 std::vector<std::string> Warnings(const ReportData& report) {
   std::vector<std::string> warnings;
   for (const LaneResult& lane : report.lanes) {
@@ -309,6 +331,7 @@ std::vector<std::string> Warnings(const ReportData& report) {
   if (!report.complete) {
     warnings.push_back("this study is not complete: the same command goes on from here");
   }
+  AddTextWarnings(report.manifest.protocols, warnings);
   return warnings;
 }
 

@@ -55,7 +55,8 @@ std::string ProtocolTitle(const ReportData& report, size_t protocol);
 // articles (7.7 effective)".
 std::string ProtocolCaption(const ReportData& report, size_t protocol);
 
-// What a reader must know before the numbers: lanes with errors, a study that is not complete.
+// What a reader must know before the numbers: lanes with errors, a study that is not complete,
+// what of a text is not scored or not as it stands in the file.
 std::vector<std::string> Warnings(const ReportData& report);
 
 // The result of a lane under a protocol, or on a suite; null if there is none.

@@ -26,15 +26,46 @@ void from_json(const Json& json, ModelRecord& model) {
   model.stored_bytes = json.value("stored_bytes", uint64_t{0});
 }
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ProtocolRecord, id, text, text_hash, aggregation, cluster_kind,
-                                   num_units)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SuiteRecord, id, hash, num_prompts)
+
+void to_json(Json& json, const ProtocolRecord& protocol) {
+  json = {{"id", protocol.id},
+          {"text", protocol.text},
+          {"text_hash", protocol.text_hash},
+          {"aggregation", protocol.aggregation},
+          {"cluster_kind", protocol.cluster_kind},
+          {"num_units", protocol.num_units}};
+  if (!protocol.warnings.empty()) json["warnings"] = protocol.warnings;
+}
+
+void from_json(const Json& json, ProtocolRecord& protocol) {
+  json.at("id").get_to(protocol.id);
+  json.at("text").get_to(protocol.text);
+  json.at("text_hash").get_to(protocol.text_hash);
+  json.at("aggregation").get_to(protocol.aggregation);
+  json.at("cluster_kind").get_to(protocol.cluster_kind);
+  json.at("num_units").get_to(protocol.num_units);
+  if (json.contains("warnings")) json.at("warnings").get_to(protocol.warnings);
+}
 
 namespace {
 
 // A name that is not UTF-8 (a file name may be anything) must not stop a study.
 std::string Dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// What is said of a text decides no number: a study goes on where it was said in other words, or by
+// an earlier version not at all.
+Json WithoutWarnings(const std::string& manifest) {
+  Json json = Json::parse(manifest);
+  if (const auto protocols = json.find("protocols");
+      protocols != json.end() && protocols->is_array()) {
+    for (Json& protocol : *protocols) {
+      if (protocol.is_object()) protocol.erase("warnings");
+    }
+  }
+  return json;
 }
 
 }  // namespace
@@ -72,8 +103,8 @@ Result<Manifest> ManifestFromJson(const std::string& text) {
 
 std::optional<ManifestDifference> FirstDifference(const std::string& ours,
                                                   const std::string& theirs) {
-  const Json left = Json::parse(ours).flatten();
-  const Json right = Json::parse(theirs).flatten();
+  const Json left = WithoutWarnings(ours).flatten();
+  const Json right = WithoutWarnings(theirs).flatten();
   Json pointers = left;
   pointers.update(right);  // sorted, each once
   for (const auto& [pointer, unused] : pointers.items()) {

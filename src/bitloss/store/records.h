@@ -43,6 +43,8 @@ struct ProtocolRecord {
   // What the clusters are: "article", or "block" where a text has no headings.
   std::string cluster_kind = "article";
   uint64_t num_units = 0;  // to be measured: the study is complete when every lane has them all
+  // What of the text was not scored, or not as it stands in the file. Decides no number.
+  std::vector<std::string> warnings = {};
   bool operator==(const ProtocolRecord&) const = default;
 };
 
@@ -121,10 +123,10 @@ struct TextUnit {
   uint32_t num_scored = 0;  // predictions; the length of every array of its TokenScores
   double weight = 0.0;
   std::vector<ClusterRun> clusters = {};  // in order; their num_scored sum to num_scored
-  std::optional<uint64_t> num_words =
-      {};  // denominators of rolling-doc: of the page as it stands in
-  std::optional<uint64_t> num_bytes = {};  // the file, before anything is rewritten
-  std::string token_hash = {};             // SHA-256 of the token ids as little-endian u32
+  // Denominators of rolling-doc: of the page as it was read, before anything is rewritten.
+  std::optional<uint64_t> num_words = {};
+  std::optional<uint64_t> num_bytes = {};
+  std::string token_hash = {};  // SHA-256 of the token ids as little-endian u32
   bool operator==(const TextUnit&) const = default;
 };
 

@@ -301,6 +301,15 @@ TEST(StoreTest, RefusesToAddToTheNumbersOfAnotherProgram) {
   EXPECT_THAT(continued.error().message, HasSubstr("numeric version 0, this one's is 8"));
 }
 
+TEST(StoreTest, GoesOnWhateverIsSaidOfItsTexts) {
+  const TemporaryFolder folder;
+  Manifest manifest = SmallManifest();
+  manifest.protocols[0].warnings = {"line ends CR LF read as LF: 7"};
+  { ASSERT_TRUE(Store::OpenOrCreate(folder.path(), manifest).ok()); }
+  EXPECT_EQ(Store::OpenForReading(folder.path()).value().manifest().protocols, manifest.protocols);
+  EXPECT_TRUE(Store::OpenOrCreate(folder.path(), SmallManifest()).ok());
+}
+
 TEST(StoreTest, RefusesAStudyOfANewerVersion) {
   const TemporaryFolder folder;
   { Store store = Open(folder); }

@@ -84,6 +84,7 @@ class Forecaster {
                           .num_sequences = windows.sequences.size(),
                           .num_tokens = 0,
                           .num_predictions = windows.num_predictions,
+                          .warnings = windows.warnings,
                           .cluster_kind = text.record.cluster_kind,
                           .num_clusters = 0,
                           .effective_clusters = 0.0,

@@ -18,6 +18,7 @@ struct TextForecast {
   uint64_t num_sequences = 0;
   uint64_t num_tokens = 0;
   uint64_t num_predictions = 0;
+  std::vector<std::string> warnings;  // what of the text is not scored, or not as it stands
   std::string cluster_kind;
   size_t num_clusters = 0;
   double effective_clusters = 0.0;

@@ -14,7 +14,7 @@ namespace bitloss {
 //
 // A study goes on only under the version that it was begun with, so records of two programs never
 // stand in one table. cli/lanes_program_test.cc holds some of this version's.
-inline constexpr uint64_t kNumericVersion = 2;
+inline constexpr uint64_t kNumericVersion = 3;
 
 }  // namespace bitloss
 

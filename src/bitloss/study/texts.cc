@@ -54,7 +54,8 @@ Result<std::vector<StudyText>> LoadTexts(const ModelFiles& model, const StudyOpt
           .text_hash = text.sha256,
           .aggregation = DescribeAggregation(*protocol, study_text.windows),
           .cluster_kind = std::string(ClusterKindName(study_text.windows.cluster_kind)),
-          .num_units = study_text.windows.sequences.size()};
+          .num_units = study_text.windows.sequences.size(),
+          .warnings = study_text.windows.warnings};
     }
   }
   return cut;

@@ -21,6 +21,8 @@ Result<Windows> CutGptq2048(const Text& text, const TextEncoder& encoder, size_t
   Windows windows;
   windows.cluster_kind = text.cluster_kind;
   windows.num_clusters = text.num_clusters;
+  WarnOfRewriting(stream.spelled_bytes, stream.text_bytes, windows);
+  WarnOfTail(stream.tokens.size(), kChunk, windows);
   windows.num_tokens = num_chunks * kChunk;
   for (size_t i = 0; i < num_chunks; ++i) {
     windows.sequences.push_back(stream.Cut(i * kChunk, (i + 1) * kChunk, 1));

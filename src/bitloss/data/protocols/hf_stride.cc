@@ -24,6 +24,7 @@ Result<Windows> CutHfStride(const Text& text, const TextEncoder& encoder, size_t
   Windows windows;
   windows.cluster_kind = text.cluster_kind;
   windows.num_clusters = text.num_clusters;
+  WarnOfRewriting(stream.spelled_bytes, stream.text_bytes, windows);
   for (size_t begin = 0, previous_end = 0; previous_end < num_tokens; begin += kStride) {
     if (windows.sequences.size() == max_samples) break;
     const size_t end = std::min(begin + kHfStride.window, num_tokens);

@@ -7,6 +7,12 @@
 // tokens, in order, of which 500 were published. The list is fixed (seed_lines_table.h); asking the
 // evaluated model's own tokenizer would choose others. Of any other text, the non-blank lines in
 // order, without those of a single token, which have nothing to predict.
+//
+// The tokens of a line beyond 512 are not scored, as the published figure left them out (one line
+// of its 500), and Windows::warnings counts them: a text whose paragraphs are longer than that is
+// better read in windows.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "bitloss/data/protocols/list.h"
@@ -31,15 +37,42 @@ std::vector<const Row*> ChooseRows(const Text& text) {
   return rows;
 }
 
-Result<Sequence> CutLine(std::string_view line, uint32_t cluster, const TextEncoder& encoder) {
+// Tokens and lines that are left out.
+struct LeftOut {
+  size_t num_cut_lines = 0;
+  size_t num_cut_tokens = 0;
+  size_t num_single_tokens = 0;
+};
+
+Result<Sequence> CutLine(std::string_view line, uint32_t cluster, const TextEncoder& encoder,
+                         LeftOut& left_out) {
   BITLOSS_TRY(std::vector<TokenId> tokens, encoder.encode(line));
   if (AddsBos(encoder)) tokens.insert(tokens.begin(), *encoder.bos);
-  tokens.resize(std::min(tokens.size(), kLines512Seed.window));
+  if (tokens.size() > kLines512Seed.window) {
+    left_out.num_cut_lines += 1;
+    left_out.num_cut_tokens += tokens.size() - kLines512Seed.window;
+    tokens.resize(kLines512Seed.window);
+  }
+  if (tokens.size() == 1) left_out.num_single_tokens += 1;
   Sequence sequence;
   sequence.weight = static_cast<double>(tokens.size());
   sequence.clusters.assign(tokens.empty() ? 0 : tokens.size() - 1, cluster);
   sequence.tokens = std::move(tokens);
   return sequence;
+}
+
+void Warn(const LeftOut& left_out, Windows& windows) {
+  if (left_out.num_cut_lines > 0) {
+    windows.warnings.push_back(
+        fmt::format("lines cut to {} tokens: {} of {}; their other {} tokens are not scored",
+                    kLines512Seed.window, left_out.num_cut_lines, windows.sequences.size(),
+                    left_out.num_cut_tokens));
+  }
+  if (left_out.num_single_tokens > 0) {
+    windows.warnings.push_back(
+        fmt::format("lines of one token, which have nothing to predict, left out: {}",
+                    left_out.num_single_tokens));
+  }
 }
 
 }  // namespace
@@ -52,13 +85,15 @@ Result<Windows> CutLines512Seed(const Text& text, const TextEncoder& encoder, si
     windows.note =
         "all non-blank lines in order; the fixed list of lines is of WikiText-2's test split";
   }
+  LeftOut left_out;
   for (const Row* row : ChooseRows(text)) {
     if (windows.sequences.size() == max_samples) break;
-    BITLOSS_TRY(Sequence line, CutLine(text.RowText(*row), row->cluster, encoder));
+    BITLOSS_TRY(Sequence line, CutLine(text.RowText(*row), row->cluster, encoder, left_out));
     if (line.tokens.size() < 2) continue;
     windows.num_tokens += line.tokens.size();
     windows.sequences.push_back(std::move(line));
   }
+  Warn(left_out, windows);
   return windows;
 }
 

@@ -82,9 +82,13 @@ Result<Windows> CutRollingDoc(const Text& text, const TextEncoder& encoder, size
   windows.num_clusters = wikitext ? static_cast<uint32_t>(documents.size()) : text.num_clusters;
   if (!wikitext) windows.note = "scored as it is; only WikiText is detokenized";
   documents.resize(std::min(documents.size(), max_samples));
+  size_t spelled_bytes = 0;
+  size_t text_bytes = 0;
   for (const Document& document : documents) {
     BITLOSS_TRY(TokenStream stream, EncodeStream(document.scored, encoder, SpecialTokens::kNone));
     if (stream.tokens.empty()) continue;
+    spelled_bytes += stream.spelled_bytes;
+    text_bytes += stream.text_bytes;
     windows.num_tokens += stream.tokens.size();
     stream.tokens.insert(stream.tokens.begin(), *prefix);
     stream.clusters.insert(stream.clusters.begin(), stream.clusters.front());
@@ -93,6 +97,7 @@ Result<Windows> CutRollingDoc(const Text& text, const TextEncoder& encoder, size
     windows.sequences[first].num_words = document.num_words;
     windows.sequences[first].num_bytes = document.num_bytes;
   }
+  WarnOfRewriting(spelled_bytes, text_bytes, windows);
   return windows;
 }
 

@@ -1,20 +1,11 @@
 #include "bitloss/data/protocols/wikitext_pages.h"
 
-#include <utf8proc.h>
-
-#include <cstdint>
 #include <utility>
+
+#include "bitloss/data/white_space.h"
 
 namespace bitloss {
 namespace {
-
-constexpr std::string_view kSpace = " \t\r\n\v\f";
-
-std::string_view Strip(std::string_view s) {
-  const size_t begin = s.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return s.substr(begin, s.find_last_not_of(kSpace) - begin + 1);
-}
 
 std::string ReplaceAll(std::string_view text, std::string_view from, std::string_view to) {
   std::string out;
@@ -30,7 +21,7 @@ std::string ReplaceAll(std::string_view text, std::string_view from, std::string
 
 bool LooksLikeHeading(std::string_view line) {
   const std::string collapsed = ReplaceAll(ReplaceAll(line, "= = =", "==="), "= =", "==");
-  const std::string_view stripped = Strip(collapsed);
+  const std::string_view stripped = StripAsciiSpace(collapsed);
   return stripped.starts_with("= ") && stripped.ends_with(" =");
 }
 
@@ -43,7 +34,7 @@ std::string TrimInside(std::string_view text, char open, char close) {
     const size_t to = from == std::string_view::npos ? from : text.find(close, from + 1);
     if (to == std::string_view::npos) break;
     out += text.substr(begin, from + 1 - begin);
-    out += Strip(text.substr(from + 1, to - from - 1));
+    out += StripAsciiSpace(text.substr(from + 1, to - from - 1));
     out += close;
     begin = to + 1;
   }
@@ -68,13 +59,6 @@ std::string ReplaceSlashedDigit(std::string_view text) {
   return out;
 }
 
-// str.isspace() of Python 3.
-bool IsWhiteSpace(int32_t c) {
-  return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 ||
-         c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
-         c == 0x205F || c == 0x3000;
-}
-
 }  // namespace
 
 std::vector<PageRange> SplitIntoPages(std::string_view raw) {
@@ -85,7 +69,7 @@ std::vector<PageRange> SplitIntoPages(std::string_view raw) {
     const size_t end = newline == std::string_view::npos ? raw.size() : newline;
     if (begin > page_begin && LooksLikeHeading(raw.substr(begin, end - begin))) {
       const size_t page_end = begin - 1;
-      if (!Strip(raw.substr(page_begin, page_end - page_begin)).empty()) {
+      if (!StripAsciiSpace(raw.substr(page_begin, page_end - page_begin)).empty()) {
         pages.push_back({page_begin, page_end});
       }
       page_begin = begin;
@@ -113,20 +97,6 @@ std::string Detokenize(std::string_view page) {
   return s;
 }
 
-size_t CountPieces(std::string_view page) {
-  size_t runs = 0;
-  bool in_space = false;
-  const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(page.data());
-  for (size_t i = 0; i < page.size();) {
-    utf8proc_int32_t codepoint = 0;
-    const utf8proc_ssize_t length =
-        utf8proc_iterate(bytes + i, static_cast<utf8proc_ssize_t>(page.size() - i), &codepoint);
-    const bool space = length > 0 && IsWhiteSpace(codepoint);
-    if (space && !in_space) ++runs;
-    in_space = space;
-    i += length > 0 ? static_cast<size_t>(length) : 1;
-  }
-  return runs + 1;
-}
+size_t CountPieces(std::string_view page) { return CountSpaceRuns(page) + 1; }
 
 }  // namespace bitloss
