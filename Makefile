@@ -3,13 +3,16 @@
 # make test     all tests
 # make test-gpu all of a GPU's tests on this machine: bits, whole studies beside the CPU's, figures
 # make build    build/release/bitloss
+# make install  program, model and texts to PREFIX (/usr/local); the folder may be moved as a whole
 
 JOBS ?= $(shell nproc)
 BITLOSS := build/release/bitloss
 SCHEMES ?= int8,nf4,awq,int3_group:64
 OUT ?= runs
 
-.PHONY: demo smollm2 test test-gpu build setup check clean
+PREFIX ?= /usr/local
+
+.PHONY: demo smollm2 test test-gpu build install check clean
 
 demo: build
 	$(BITLOSS) run --schemes $(SCHEMES) --out $(OUT)/demo
@@ -18,26 +21,29 @@ smollm2: build
 	$(BITLOSS) run "$$(tools/fetch-smollm2)" --schemes $(SCHEMES) $(if $(TEXT),--text $(TEXT) --protocol lines-512-seed) \
 	  --out $(OUT)/smollm2
 
-build: setup
+build:
+	@tools/setup
 	@cmake --preset release >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }
 	@rm -f build-configure.log
-	cmake --build --preset release -j $(JOBS) --target bitloss
+	cmake --build --preset release -j $(JOBS) --target program
 
-test: setup
+test:
+	@tools/setup --tests
 	@cmake --preset dev >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }
 	@rm -f build-configure.log
 	cmake --build --preset dev -j $(JOBS)
 	ctest --test-dir build/dev -j $(JOBS) --output-on-failure -LE 'acceptance|peer|slow'
 
-test-gpu: setup
-	@cmake --preset release >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }
+test-gpu:
+	@tools/setup --tests
+	@cmake --preset release -DBITLOSS_TESTS=ON >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }
 	@rm -f build-configure.log
-	cmake --build --preset release -j $(JOBS) --target bitloss cuda_backend_test
+	cmake --build --preset release -j $(JOBS) --target program cuda_backend_test
 	tools/gpu-bundle build/release build/release/gpu-bundle
 	build/release/gpu-bundle/gpu-check --out build/release/gpu-check
 
-setup:
-	@tools/setup
+install: build
+	cmake --install build/release --prefix $(PREFIX)
 
 check:
 	tools/check

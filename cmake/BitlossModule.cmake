@@ -25,16 +25,21 @@ endfunction()
 
 # bitloss_test(tensor_test.cc DEPENDS tensor [LABELS slow])
 #
-# A GoogleTest program of its own. Tests without a label run in `make test`; the
+# A GoogleTest program of its own, if tests are built (BITLOSS_TESTS). Tests without a label run in `make test`; the
 # labels are `slow`, `acceptance` (needs BITLOSS_SHARED_DATA) and `peer` (needs
 # another project's tools).
 function(bitloss_test source)
+  if(NOT BITLOSS_TESTS)
+    return()
+  endif()
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "DEPENDS;LABELS")
   cmake_path(GET source STEM test_name)
   add_executable(${test_name} ${source})
+  # In one folder, from where they find the model that ships as an installed program does.
+  set_target_properties(${test_name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   list(TRANSFORM arg_DEPENDS PREPEND bitloss:: OUTPUT_VARIABLE libraries)
   target_link_libraries(${test_name} PRIVATE ${libraries} GTest::gmock GTest::gtest_main
-                        bitloss::warnings)
+                        nlohmann_json::nlohmann_json bitloss::warnings)
   target_compile_definitions(${test_name} PRIVATE
     BITLOSS_SOURCE_DIR="${PROJECT_SOURCE_DIR}" BITLOSS_SHARED_DATA="${BITLOSS_SHARED_DATA}")
   add_test(NAME ${test_name} COMMAND ${test_name})

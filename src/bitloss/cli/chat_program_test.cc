@@ -15,7 +15,7 @@ using ::testing::Not;
 
 constexpr const char* kTiny = BITLOSS_SOURCE_DIR "/models/bitloss-tiny";
 
-class ChatProgram : public SmallStudy {
+class ChatProgram : public SmallStudyTest {
  protected:
   // The model that ships with bitloss, with another tokenizer_config.json.
   std::string Model(const std::string& name, const std::string& tokenizer_config) const {

@@ -26,7 +26,7 @@ void RunSql(const std::string& file, const std::string& sql) {
   ASSERT_TRUE(done.ok()) << done.error().message;
 }
 
-class LanesProgram : public SmallStudy {
+class LanesProgram : public SmallStudyTest {
  protected:
   // A checkpoint of the embedded model at `path`, in place of what is there.
   static void Quantize(const std::string& scheme, const std::string& path,

@@ -35,7 +35,7 @@ inline std::string Records(const std::string& study) {
 }
 
 // Every lane over the first lines of the embedded model's text and seven prompts.
-class SmallStudy : public testing::Test {
+class SmallStudyTest : public testing::Test {
  protected:
   Arguments Study(const std::string& out, const std::string& schemes = "int8,nf4",
                   const std::string& num_lines = "6") const {

@@ -13,7 +13,7 @@ namespace {
 using nlohmann::json;
 using testing::HasSubstr;
 
-class StudyProgram : public SmallStudy {};
+class StudyProgram : public SmallStudyTest {};
 
 TEST_F(StudyProgram, GivesTransformersLossOfTheFirstLinesOfTheHeldOutText) {
   const json golden =

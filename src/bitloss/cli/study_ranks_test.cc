@@ -17,11 +17,11 @@ Arguments RanksOneOfWhichDies(int count, int killed, const std::string& seconds)
   return Ranks(count) + Arguments{"/bin/sh", "-c", script, "sh"};
 }
 
-class StudyRanks : public SmallStudy {
+class StudyRanks : public SmallStudyTest {
  protected:
   // Enough groups for every rank, which has one thread.
   Arguments Study(const std::string& out, const std::string& schemes) const {
-    return SmallStudy::Study(out, schemes, "12") + Arguments{"--threads", "1"};
+    return SmallStudyTest::Study(out, schemes, "12") + Arguments{"--threads", "1"};
   }
 };
 

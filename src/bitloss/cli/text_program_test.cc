@@ -44,7 +44,7 @@ std::string Replaced(std::string_view text, char what, std::string_view by) {
   return out;
 }
 
-class TextProgram : public SmallStudy {
+class TextProgram : public SmallStudyTest {
  protected:
   // A study of `text` in a folder named after it.
   std::string Out(const std::string& text) const { return text + ".study"; }

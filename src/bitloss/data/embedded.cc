@@ -7,16 +7,16 @@
 namespace bitloss {
 namespace {
 
-std::filesystem::path InstalledModel() {
+constexpr std::string_view kModel = "share/bitloss/models/bitloss-tiny";
+
+std::filesystem::path ProgramFolder() {
   std::error_code error;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) return {};
-  return program.parent_path().parent_path() / "share/bitloss/models/bitloss-tiny";
+  return std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
 }
 
 bool HoldsModel(const std::filesystem::path& folder) {
   std::error_code error;
-  return !folder.empty() && std::filesystem::exists(folder / "config.json", error);
+  return std::filesystem::exists(folder / "config.json", error);
 }
 
 }  // namespace
@@ -35,13 +35,15 @@ Result<Suite> OpenSuite(std::string_view name_or_path) {
 }
 
 Result<std::filesystem::path> EmbeddedModelFolder() {
-  const std::array<std::filesystem::path, 2> places = {InstalledModel(),
-                                                       BITLOSS_SOURCE_MODELS "/bitloss-tiny"};
+  const std::filesystem::path program = ProgramFolder();
+  const std::array<std::filesystem::path, 2> places = {program.parent_path() / kModel,
+                                                       program / kModel};
   for (const std::filesystem::path& place : places) {
     if (HoldsModel(place)) return place;
   }
   return NotFound(
-      "the model bitloss-tiny is neither in '{}' nor in '{}'; name a MODEL, or install it",
+      "the model and the texts that ship with bitloss are neither in '{}' nor in '{}'; name a "
+      "MODEL, --text and --calibration, or install bitloss with its share folder",
       places[0].string(), places[1].string());
 }
 

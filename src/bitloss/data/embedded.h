@@ -23,8 +23,9 @@ std::span<const EmbeddedSuite> EmbeddedSuites();
 Result<Suite> OpenSuite(std::string_view name_or_path);
 
 // The folder of bitloss-tiny (config.json, model.safetensors, eval.txt, calibration.txt, ...): the
-// first that is there of <bin>/../share/bitloss/models/bitloss-tiny, where <bin> holds the running
-// program, and models/bitloss-tiny of the source tree that it was built from. kNotFound names both.
+// first that is there of <bin>/../share/bitloss/models/bitloss-tiny (an installed program) and
+// <bin>/share/bitloss/models/bitloss-tiny (a build folder), where <bin> holds the running program.
+// kNotFound names both.
 Result<std::filesystem::path> EmbeddedModelFolder();
 
 }  // namespace bitloss

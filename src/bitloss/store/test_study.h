@@ -1,4 +1,4 @@
-// Small made-up records for tests.
+// For tests: small made-up records.
 #ifndef BITLOSS_STORE_TEST_STUDY_H_
 #define BITLOSS_STORE_TEST_STUDY_H_
 

@@ -23,32 +23,19 @@ std::vector<size_t> Draw(size_t size, size_t count, uint64_t seed) {
   return drawn;
 }
 
-Result<std::string> ReadText(const StudyOptions& options, std::filesystem::path& path,
-                             Calibration& calibration) {
-  path = options.calibration;
-  calibration.text_name = path.filename().string();
-  if (path.empty()) {
-    BITLOSS_TRY(const std::filesystem::path folder, EmbeddedModelFolder());
-    path = folder / "calibration.txt";
-    calibration.text_name = "bitloss-tiny/calibration.txt";
-  }
-  BITLOSS_TRY(std::string text, ReadFile(path));
+Status ReadImportance(const std::filesystem::path& path, Calibration& calibration) {
+  BITLOSS_TRY(const std::string importances, ReadFile(path));
+  calibration.importance_name = path.filename().string();
+  calibration.importance_hash = Sha256Hex(importances);
+  BITLOSS_TRY(calibration.importance, ImportanceFile::Open(path));
+  return Ok();
+}
+
+// Cuts the text at `path`.
+Status ReadSequences(const ModelFiles& model, const StudyOptions& options,
+                     const std::filesystem::path& path, Calibration& calibration) {
+  BITLOSS_TRY(const std::string text, ReadFile(path));
   calibration.text_hash = Sha256Hex(text);
-  return text;
-}
-
-}  // namespace
-
-size_t Calibration::num_tokens() const {
-  size_t count = 0;
-  for (const auto& sequence : sequences) count += sequence.size();
-  return count;
-}
-
-Result<Calibration> ReadCalibration(const ModelFiles& model, const StudyOptions& options) {
-  Calibration calibration;
-  std::filesystem::path path;
-  BITLOSS_TRY(const std::string text, ReadText(options, path, calibration));
   const auto encoded =
       model.tokenizer.Encode(text, Tokenizer::Special::kAsText, Tokenizer::AddTokens::kNone);
   if (!encoded.ok()) return Within(path.string(), encoded.error());
@@ -71,12 +58,32 @@ Result<Calibration> ReadCalibration(const ModelFiles& model, const StudyOptions&
     const auto begin = ids.begin() + static_cast<ptrdiff_t>(i * length);
     calibration.sequences.emplace_back(begin, begin + static_cast<ptrdiff_t>(length));
   }
-  if (!options.imatrix.empty()) {
-    BITLOSS_TRY(const std::string importances, ReadFile(options.imatrix));
-    calibration.importance_name = options.imatrix.filename().string();
-    calibration.importance_hash = Sha256Hex(importances);
-    BITLOSS_TRY(calibration.importance, ImportanceFile::Open(options.imatrix));
+  return Ok();
+}
+
+}  // namespace
+
+size_t Calibration::num_tokens() const {
+  size_t count = 0;
+  for (const auto& sequence : sequences) count += sequence.size();
+  return count;
+}
+
+Result<Calibration> ReadCalibration(const ModelFiles& model, const StudyOptions& options) {
+  Calibration calibration;
+  if (!options.imatrix.empty()) BITLOSS_DO(ReadImportance(options.imatrix, calibration));
+  if (!options.calibration.empty()) {
+    calibration.text_name = options.calibration.filename().string();
+    BITLOSS_DO(ReadSequences(model, options, options.calibration, calibration));
+    return calibration;
   }
+  const Result<std::filesystem::path> shipped = EmbeddedModelFolder();
+  if (!shipped.ok()) {
+    calibration.missing = shipped.error();
+    return calibration;
+  }
+  calibration.text_name = "bitloss-tiny/calibration.txt";
+  BITLOSS_DO(ReadSequences(model, options, shipped.value() / "calibration.txt", calibration));
   return calibration;
 }
 

@@ -24,6 +24,8 @@ struct Calibration {
   std::optional<ImportanceFile> importance;
   std::string importance_name;
   std::string importance_hash;
+  // Why there is none, if there is none: only lanes that calibrate need one.
+  std::optional<Error> missing = {};
 
   size_t num_tokens() const;
 };
@@ -32,7 +34,8 @@ struct Calibration {
 // options.calibration_sequence tokens, or as many as the model takes, and keeps
 // options.calibration_tokens of them: the first or, with options.calibration_seed, sequences that
 // are drawn without replacement from the whole text. A text that has fewer is taken whole.
-// kBadInput if it has not one whole sequence.
+// kBadInput if it has not one whole sequence. Where the text that ships is asked for and not there,
+// the calibration is empty and says so in `missing`.
 Result<Calibration> ReadCalibration(const ModelFiles& model, const StudyOptions& options);
 
 // The text and what was taken of it, for a lane's record; what differs between two of them, for a

@@ -5,7 +5,6 @@
 #include <map>
 
 #include "bitloss/compute/devices.h"
-#include "bitloss/data/embedded.h"
 #include "bitloss/eval/scoring.h"
 #include "bitloss/stats/clustered_mean.h"
 #include "bitloss/stats/power.h"
@@ -238,9 +237,7 @@ double Forecast::SecondsAtMost() const {
 }
 
 Result<Forecast> ForecastStudy(const StudyOptions& options, const ProgressSink& progress) {
-  BITLOSS_TRY(const std::filesystem::path shipped, EmbeddedModelFolder());
-  BITLOSS_TRY(const ModelFiles model,
-              OpenModel(options.model.empty() ? shipped.string() : options.model));
+  BITLOSS_TRY(const ModelFiles model, OpenModel(options.model));
   BITLOSS_TRY(const std::vector<StudyText> texts, LoadTexts(model, options));
   BITLOSS_TRY(const std::vector<StudySuite> suites, LoadSuites(model, options));
   BITLOSS_TRY(const Calibration calibration, ReadCalibration(model, options));

@@ -88,6 +88,12 @@ bool UsesImportanceFile(const Scheme& scheme, const Calibration& calibration) {
   return scheme.fit == FitKind::kImatrix && calibration.importance.has_value();
 }
 
+Status CheckCalibration(const Scheme& scheme, const Calibration& calibration) {
+  const bool reads_text = Calibrates(scheme) && !UsesImportanceFile(scheme, calibration);
+  if (reads_text && calibration.missing) return *calibration.missing;
+  return Ok();
+}
+
 std::string DefinitionOf(const Scheme& scheme, const LaneInputs& inputs) {
   std::string text;
   if (UsesImportanceFile(scheme, inputs.calibration)) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "bitloss/base/result.h"
 #include "bitloss/quant/scheme.h"
 #include "bitloss/study/calibration_text.h"
 #include "bitloss/study/mixed_scheme.h"
@@ -21,6 +22,9 @@ struct LaneInputs {
 
 // Whether the scheme takes its importances from a file rather than from the calibration text.
 bool UsesImportanceFile(const Scheme& scheme, const Calibration& calibration);
+
+// calibration.missing if the scheme's fit looks at a text that is not there.
+Status CheckCalibration(const Scheme& scheme, const Calibration& calibration);
 
 // The scheme with every choice settled, for people: "int4_group:64:asym+awq(8x512 tokens of ...)".
 // Requires: it is resolved for the model.

@@ -49,6 +49,9 @@ Result<LanePlan> PlanMixedLane(const std::string& path, const ModelFiles& model,
   BITLOSS_TRY(const std::string json, ReadFile(path));
   LanePlan plan;
   BITLOSS_TRY(plan.mixed, ParseMixedScheme(json, path, model.source.config(), options));
+  for (const Scheme& component : plan.mixed->components) {
+    BITLOSS_DO(CheckCalibration(component, inputs.calibration));
+  }
   plan.scheme = plan.mixed->components[0];
   plan.record.scheme = path;
   // What the file says, not where it lies.
@@ -70,6 +73,7 @@ Result<LanePlan> PlanLane(const std::string& text, const ModelFiles& model,
   const bool chooses_group = parsed.chooses_group;
   BITLOSS_TRY(const Scheme scheme,
               ResolveForWidths(std::move(parsed), QuantizedWidths(model.source.config())));
+  BITLOSS_DO(CheckCalibration(scheme, calibration));
   LanePlan plan;
   plan.scheme = scheme;
   plan.record.scheme = text;

@@ -4,6 +4,7 @@
 
 #include "bitloss/base/file.h"
 #include "bitloss/checkpoint/checkpoint.h"
+#include "bitloss/data/embedded.h"
 #include "bitloss/model/config.h"
 
 namespace bitloss {
@@ -74,6 +75,10 @@ Result<Tokenizer> OpenTokenizer(const std::string& model) {
 }
 
 Result<ModelFiles> OpenModel(const std::string& model) {
+  if (model.empty()) {
+    BITLOSS_TRY(const fs::path shipped, EmbeddedModelFolder());
+    return OpenAnyModel(shipped.string());
+  }
   BITLOSS_TRY(ModelFiles files, OpenAnyModel(model));
   if (const StoredQuantization* quantization = files.source.checkpoint().quantization()) {
     return Unsupported(

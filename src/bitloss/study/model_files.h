@@ -28,6 +28,7 @@ struct ModelFiles {
 // kBadInput or kUnsupported, in one line, for anything that does not fit together: a tokenizer with
 // more tokens than the model has rows, a missing tensor, an unknown architecture.
 // kUnsupported also for a checkpoint that another tool has quantized: it is a lane, not a baseline.
+// Without a name: the model that ships with the program.
 Result<ModelFiles> OpenModel(const std::string& model);
 
 // The same, quantized or not.

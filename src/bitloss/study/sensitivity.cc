@@ -6,6 +6,7 @@
 #include "bitloss/compute/devices.h"
 #include "bitloss/data/embedded.h"
 #include "bitloss/study/bit_allocation.h"
+#include "bitloss/study/lane_identity.h"
 #include "bitloss/study/lanes.h"
 #include "bitloss/study/model_files.h"
 #include "bitloss/study/swap_runner.h"
@@ -19,34 +20,36 @@ constexpr size_t kStride = 4;
 struct Inputs {
   ModelFiles model;
   std::string text_name;
-  std::vector<std::vector<int32_t>> sequences;    // that are measured on
-  std::vector<std::vector<int32_t>> calibration;  // of fits that calibrate
+  std::vector<std::vector<int32_t>> sequences;  // that are measured on
+  Calibration calibration;                      // of fits that calibrate
 };
 
 Result<Inputs> OpenInputs(const SensitivityOptions& options) {
-  BITLOSS_TRY(const std::filesystem::path shipped, EmbeddedModelFolder());
-  BITLOSS_TRY(ModelFiles model,
-              OpenModel(options.model.empty() ? shipped.string() : options.model));
+  BITLOSS_TRY(ModelFiles model, OpenModel(options.model));
   Inputs inputs{std::move(model), {}, {}, {}};
   StudyOptions text;
-  text.calibration = options.text.empty() ? shipped / "eval.txt" : options.text;
+  text.calibration = options.text;
+  if (options.text.empty()) {
+    BITLOSS_TRY(const std::filesystem::path shipped, EmbeddedModelFolder());
+    text.calibration = shipped / "eval.txt";
+  }
   text.calibration_tokens = options.num_tokens;
   BITLOSS_TRY(Calibration read, ReadCalibration(inputs.model, text));
   inputs.text_name = options.text.empty() ? "bitloss-tiny/eval.txt" : read.text_name;
   inputs.sequences = std::move(read.sequences);
-  BITLOSS_TRY(Calibration calibration, ReadCalibration(inputs.model, StudyOptions()));
-  inputs.calibration = std::move(calibration.sequences);
+  BITLOSS_TRY(inputs.calibration, ReadCalibration(inputs.model, StudyOptions()));
   return inputs;
 }
 
 Result<std::vector<Scheme>> ResolveSchemes(const SensitivityOptions& options,
-                                           const ModelConfig& config) {
+                                           const Inputs& inputs) {
   if (options.schemes.empty()) return BadInput("no scheme to analyse; name one with --scheme");
-  const std::vector<size_t> widths = QuantizedWidths(config);
+  const std::vector<size_t> widths = QuantizedWidths(inputs.model.source.config());
   std::vector<Scheme> schemes;
   for (const std::string& text : options.schemes) {
     BITLOSS_TRY(Scheme parsed, ParseScheme(text));
     BITLOSS_TRY(Scheme scheme, ResolveForWidths(std::move(parsed), widths));
+    BITLOSS_DO(CheckCalibration(scheme, inputs.calibration));
     if (options.budget && Calibrates(scheme)) {
       return Unsupported("scheme '{}' changes more than its own matrix and cannot be mixed", text);
     }
@@ -161,14 +164,14 @@ Result<Sensitivity> AnalyzeSensitivity(const SensitivityOptions& options,
   const auto start = std::chrono::steady_clock::now();
   BITLOSS_TRY(const Inputs inputs, OpenInputs(options));
   const ModelConfig& config = inputs.model.source.config();
-  BITLOSS_TRY(const std::vector<Scheme> resolved, ResolveSchemes(options, config));
+  BITLOSS_TRY(const std::vector<Scheme> resolved, ResolveSchemes(options, inputs));
   const std::span<const Scheme> schemes(resolved.data(), options.budget ? resolved.size() : 1);
 
   ThreadPool threads(options.num_threads);
   BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeBackend(threads));
   Transformer transformer(config, *backend);
   LaneBuilderOptions build;
-  build.calibration = inputs.calibration;
+  build.calibration = inputs.calibration.sequences;
   build.seed = options.seed;
   std::vector<Scheme> lanes_of = {};
   BITLOSS_TRY(lanes_of.emplace_back(), ParseScheme("fp16"));

@@ -2,7 +2,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "bitloss/data/embedded.h"
 #include "bitloss/study/numeric_version.h"
 #include "bitloss/study/stored_types.h"
 
@@ -61,12 +60,7 @@ Result<Manifest> MakeManifest(const StudyPlan& plan, const StudyOptions& options
 }  // namespace
 
 Result<StudyPlan> MakeStudyPlan(const StudyOptions& options) {
-  std::string model = options.model;
-  if (model.empty()) {
-    BITLOSS_TRY(const std::filesystem::path folder, EmbeddedModelFolder());
-    model = folder.string();
-  }
-  BITLOSS_TRY(ModelFiles files, OpenModel(model));
+  BITLOSS_TRY(ModelFiles files, OpenModel(options.model));
   StudyPlan plan{std::move(files), {}, {}, {}, {}};
   BITLOSS_TRY(plan.texts, LoadTexts(plan.model, options));
   BITLOSS_TRY(plan.suites, LoadSuites(plan.model, options));
