@@ -302,6 +302,11 @@ const FitInfo& InfoOf(FitKind kind) { return *std::ranges::find(kFits, kind, &Fi
 Status CheckFit(const Format& format, FitKind fit) {
   const bool independent = format.row_coding == RowCoding::kIndependent;
   const bool has_codes = format.unpack != nullptr;
+  if (fit != FitKind::kImatrix && NeedsImportances(format)) {
+    return Unsupported(
+        "{0} is not made without importances, by llama.cpp neither: write {0}+imatrix",
+        format.name);
+  }
   switch (fit) {
     case FitKind::kNearest:
     case FitKind::kNoise:

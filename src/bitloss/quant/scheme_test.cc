@@ -112,6 +112,13 @@ TEST(SchemeTest, RefusesWhatDoesNotGoTogether) {
   EXPECT_THAT(ParseScheme("nf4:auto").error().message, HasSubstr("takes no parameters"));
 }
 
+TEST(SchemeTest, FormatsThatNeedImportancesAreRefusedWithoutThem) {
+  EXPECT_THAT(ParseScheme("iq2_xs").error().message, HasSubstr("write iq2_xs+imatrix"));
+  EXPECT_THAT(ParseScheme("iq3_xxs+awq").error().message, HasSubstr("write iq3_xxs+imatrix"));
+  EXPECT_TRUE(ParseScheme("iq2_xs+imatrix").ok());
+  EXPECT_TRUE(ParseScheme("iq3_s").ok());
+}
+
 TEST(SchemeTest, RefusesAThresholdThatIsNone) {
   for (const std::string_view text : {"int8_row@llm.int8:-1", "int8_row@llm.int8:nan",
                                       "int8_row@llm.int8:6x", "int8_row@llm.int8:"}) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstddef>
 
@@ -106,12 +105,6 @@ Line FitLine(std::span<const float> x, std::span<const float> importance, float 
 }
 
 }  // namespace
-
-int GgmlNearestInt(float x) {
-  constexpr float kShift = 12582912.0f;  // 1.5 * 2^23
-  const auto bits = std::bit_cast<int32_t>(x + kShift);
-  return (bits & 0x007FFFFF) - 0x00400000;
-}
 
 AsymmetricScale SearchAsymmetric(const AsymmetricSearch& search, std::span<const float> x,
                                  std::span<const float> importance, std::span<uint8_t> codes) {

@@ -6,6 +6,7 @@
 #ifndef BITLOSS_QUANT_FORMATS_GGML_CODE_SEARCH_H_
 #define BITLOSS_QUANT_FORMATS_GGML_CODE_SEARCH_H_
 
+#include <bit>
 #include <cstdint>
 #include <span>
 
@@ -13,7 +14,11 @@ namespace bitloss {
 
 // To nearest, ties to even, for |x| < 2^22. Beyond it what the reference's bit trick gives there,
 // some integer: blocks of tiny scales and large weights are encoded to the same nonsense.
-int GgmlNearestInt(float x);
+inline int GgmlNearestInt(float x) {
+  constexpr float kShift = 12582912.0f;  // 1.5 * 2^23
+  const auto bits = std::bit_cast<int32_t>(x + kShift);
+  return (bits & 0x007FFFFF) - 0x00400000;
+}
 
 inline constexpr float kGgmlNoScale = 1e-15f;  // groups below it are stored as zeros
 

@@ -19,9 +19,20 @@ struct Fallback {
   std::string_view stored_as;
 };
 constexpr std::array kFallbacks = {
-    Fallback{"Q2_K", "IQ4_NL"}, Fallback{"Q3_K", "IQ4_NL"}, Fallback{"IQ4_XS", "IQ4_NL"},
-    Fallback{"Q4_K", "Q5_0"},   Fallback{"Q5_K", "Q5_1"},   Fallback{"Q6_K", "Q8_0"},
+    Fallback{"Q2_K", "IQ4_NL"},   Fallback{"Q3_K", "IQ4_NL"},  Fallback{"IQ4_XS", "IQ4_NL"},
+    Fallback{"Q4_K", "Q5_0"},     Fallback{"Q5_K", "Q5_1"},    Fallback{"Q6_K", "Q8_0"},
+    Fallback{"IQ1_S", "IQ4_NL"},  Fallback{"IQ1_M", "IQ4_NL"}, Fallback{"IQ2_XXS", "IQ4_NL"},
+    Fallback{"IQ2_XS", "IQ4_NL"}, Fallback{"IQ2_S", "IQ4_NL"}, Fallback{"IQ3_XXS", "IQ4_NL"},
+    Fallback{"IQ3_S", "IQ4_NL"},  Fallback{"TQ1_0", "Q4_0"},   Fallback{"TQ2_0", "Q4_0"},
 };
+
+// Types whose encoder has no form without importances, and those that it is not used for.
+constexpr std::array<std::string_view, 3> kOnlyByImportances = {"IQ1_S", "IQ2_XXS", "IQ2_XS"};
+constexpr std::array<std::string_view, 3> kBadWithoutImportances = {"IQ1_M", "IQ2_S", "IQ3_XXS"};
+
+bool IsAmong(std::span<const std::string_view> names, const GgmlType& type) {
+  return std::ranges::find(names, type.name) != names.end();
+}
 
 std::string FormatName(const GgmlType& type) {
   // "mxfp4" alone is the OCP format, whose encoder rounds differently.
@@ -79,6 +90,9 @@ Result<EncodedMatrix> EncodeWeighted(const Format& format, ConstMatrixView weigh
   if (type.encode == nullptr) {
     return Unsupported("{} is only read from files, not made: its encoder is not in bitloss",
                        format.name);
+  }
+  if (importance.empty() && IsAmong(kOnlyByImportances, type)) {
+    return Unsupported("{0} is made by importances alone: ask for {0}+imatrix", format.name);
   }
   BITLOSS_DO(CheckWithinF16(weights));
   std::vector<std::byte> bytes(stored.num_bytes(stored, weights.rows, weights.cols));
@@ -195,6 +209,15 @@ struct Listed {
   std::string_view summary;
 };
 constexpr std::array kListed = {
+    Listed{"IQ1_S", "1.6-bit GGUF super-blocks, eights of three levels from 2048 points"},
+    Listed{"IQ1_M", "1.8-bit GGUF super-blocks, the points of iq1_s, scales for 16 weights"},
+    Listed{"TQ1_0", "three levels in GGUF, five to a byte, an FP16 scale for 256 weights"},
+    Listed{"IQ2_XXS", "2.1-bit GGUF super-blocks, eights from 256 points, scales for 32 weights"},
+    Listed{"TQ2_0", "three levels in GGUF, four to a byte, an FP16 scale for 256 weights"},
+    Listed{"IQ2_XS", "2.3-bit GGUF super-blocks, eights from 512 points, scales for 16 weights"},
+    Listed{"IQ2_S", "2.6-bit GGUF super-blocks, eights from 1024 points, scales for 16 weights"},
+    Listed{"IQ3_XXS", "3.1-bit GGUF super-blocks, fours from 256 points, scales for 32 weights"},
+    Listed{"IQ3_S", "3.4-bit GGUF super-blocks, fours from 512 points, scales for 32 weights"},
     Listed{"Q2_K", "2-bit GGUF super-blocks, 4-bit scales and mins for 16 weights"},
     Listed{"Q3_K", "3-bit GGUF super-blocks, 6-bit scales for 16 weights"},
     Listed{"IQ4_XS", "4-bit GGUF super-blocks of 16 uneven levels, 6-bit scales for 32 weights"},
@@ -233,6 +256,12 @@ const GgmlType* GgmlTypeOf(const Format& format) {
 bool MultipliesInGgmlBlocks(const Format& format) {
   const GgmlType* type = GgmlTypeOf(format);
   return type != nullptr && type->elements_per_block == kLegacyBlock && type->name != "MXFP4";
+}
+
+bool NeedsImportances(const Format& format) {
+  const GgmlType* type = GgmlTypeOf(format);
+  return type != nullptr &&
+         (IsAmong(kOnlyByImportances, *type) || IsAmong(kBadWithoutImportances, *type));
 }
 
 std::vector<FormatFamily> GgmlFamilies() {

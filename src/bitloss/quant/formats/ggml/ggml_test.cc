@@ -84,17 +84,22 @@ TEST(GgmlTest, EncodesToTheBitsOfLlamaCppWithAndWithoutImportances) {
       ++num_rows[name];
     }
   }
+  const auto format_of = [](std::string_view type) -> const Format& {
+    return GgmlFormat(*FindGgmlType(type));
+  };
   for (const FormatFamily& family : GgmlFamilies()) {
     const std::string type(GgmlTypeOf(family.make({}).value())->name);
-    EXPECT_EQ(num_rows[type], 11) << type;
+    const bool is_defined = format_of(type).encode(format_of(type), weights).ok();
+    EXPECT_EQ(num_rows[type], is_defined ? 11 : 0) << type;
     EXPECT_EQ(num_rows[type + "/imatrix"], 11) << type;
   }
 }
 
 TEST(GgmlTest, StoresRowsThatSuperBlocksDoNotDivideAsLlamaCppDoes) {
   constexpr std::pair<std::string_view, std::string_view> kStored[] = {
-      {"Q2_K", "iq4_nl"}, {"Q3_K", "iq4_nl"}, {"IQ4_XS", "iq4_nl"},
-      {"Q4_K", "q5_0"},   {"Q5_K", "q5_1"},   {"Q6_K", "q8_0"}};
+      {"Q2_K", "iq4_nl"},  {"Q3_K", "iq4_nl"}, {"IQ4_XS", "iq4_nl"},
+      {"IQ3_S", "iq4_nl"}, {"TQ1_0", "q4_0"},  {"TQ2_0", "q4_0"},
+      {"Q4_K", "q5_0"},    {"Q5_K", "q5_1"},   {"Q6_K", "q8_0"}};
   for (const auto& [name, stored] : kStored) {
     const Format& format = GgmlFormat(*FindGgmlType(name));
     EXPECT_EQ(format.stored_as(format, 576).name, stored);
@@ -107,10 +112,20 @@ TEST(GgmlTest, StoresRowsThatSuperBlocksDoNotDivideAsLlamaCppDoes) {
 }
 
 TEST(GgmlTest, TypesThatAreOnlyReadSayThatTheyAreNotMade) {
-  const Format& format = GgmlFormat(*FindGgmlType("TQ1_0"));
+  const Format& format = GgmlFormat(*FindGgmlType("NVFP4"));
   const auto encoded = format.encode(format, GaussianMatrix(1, 256, 1));
   EXPECT_EQ(encoded.error().kind, ErrorKind::kUnsupported);
-  EXPECT_THAT(encoded.error().message, HasSubstr("tq1_0 is only read from files"));
+  EXPECT_THAT(encoded.error().message, HasSubstr("nvfp4_gguf is only read from files"));
+}
+
+TEST(GgmlTest, TypesThatAreMadeByImportancesAloneSayHowToAskForThem) {
+  for (const char* type : {"IQ1_S", "IQ2_XXS", "IQ2_XS"}) {
+    const Format& format = GgmlFormat(*FindGgmlType(type));
+    EXPECT_TRUE(NeedsImportances(format));
+    const auto encoded = format.encode(format, GaussianMatrix(1, 256, 1));
+    EXPECT_EQ(encoded.error().kind, ErrorKind::kUnsupported);
+    EXPECT_THAT(encoded.error().message, HasSubstr("ask for " + format.name + "+imatrix"));
+  }
 }
 
 TEST(GgmlTest, RefusesWeightsBeyondFp16) {

@@ -4,31 +4,12 @@
 
 #include "bitloss/quant/formats/ggml/code_search.h"
 #include "bitloss/quant/formats/ggml/k_blocks.h"
+#include "bitloss/quant/formats/ggml/weigh.h"
 
 namespace bitloss {
 namespace {
 
 using Codes = std::array<uint8_t, kKBlock>;
-
-float SumOfSquares(std::span<const float> x) {
-  float sum = 0.0f;
-  for (const float value : x) sum += value * value;
-  return sum;
-}
-
-float SumOf(std::span<const float> x) {
-  float sum = 0.0f;
-  for (const float value : x) sum += value;
-  return sum;
-}
-
-// importance * sqrt(mean_square + w^2).
-void Weigh(std::span<const float> weights, std::span<const float> importance, float mean_square,
-           std::span<float> out) {
-  for (size_t i = 0; i < out.size(); ++i) {
-    out[i] = importance[i] * std::sqrt(mean_square + weights[i] * weights[i]);
-  }
-}
 
 // What the searches of a block's sub-blocks found.
 template <size_t kGroups>

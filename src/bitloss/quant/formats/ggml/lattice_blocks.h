@@ -1,5 +1,5 @@
 // The ggml formats that take weights by eights (or fours) from a table of points, 256 weights to a
-// block; only decoded here.
+// block. How points and scales are chosen: lattice_search.h, iq1_encode.cc.
 //
 //   IQ2_XXS | d | {indices[4], signs and scale (32 bits)}[8] |
 //   IQ2_XS  | d | qs[32] (16 bits) | scales[8] |
@@ -111,6 +111,16 @@ void Unpack(const BlockIQ3_XXS& block, BlockCodes& out);
 void Unpack(const BlockIQ3_S& block, BlockCodes& out);
 void Unpack(const BlockIQ1_S& block, BlockCodes& out);
 void Unpack(const BlockIQ1_M& block, BlockCodes& out);
+
+// Blocks of IQ2_XXS, IQ2_XS and IQ1_S are chosen by importances.
+// Requires: for those, importance.of_weights is not empty.
+void Encode(KWeights weights, const GgmlImportance& importance, BlockIQ2_XXS& block);
+void Encode(KWeights weights, const GgmlImportance& importance, BlockIQ2_XS& block);
+void Encode(KWeights weights, const GgmlImportance& importance, BlockIQ2_S& block);
+void Encode(KWeights weights, const GgmlImportance& importance, BlockIQ3_XXS& block);
+void Encode(KWeights weights, const GgmlImportance& importance, BlockIQ3_S& block);
+void Encode(KWeights weights, const GgmlImportance& importance, BlockIQ1_S& block);
+void Encode(KWeights weights, const GgmlImportance& importance, BlockIQ1_M& block);
 
 }  // namespace bitloss
 

@@ -1,4 +1,5 @@
-// The ggml formats of three levels, 256 weights to an FP16 scale; only decoded here.
+// The ggml formats of three levels, 256 weights to an FP16 scale. d is the largest magnitude, q - 1
+// the nearest of w / d, ties away from zero.
 //
 //   TQ1_0  | qs[48] | qh[4] | d |   five weights a byte (qh: four), in base three
 //   TQ2_0  | qs[64] | d |           four weights a byte
@@ -37,6 +38,10 @@ static_assert(sizeof(BlockTQ2_0) == 66);
 
 void Unpack(const BlockTQ1_0& block, BlockCodes& out);
 void Unpack(const BlockTQ2_0& block, BlockCodes& out);
+
+// Importances are not looked at.
+void Encode(KWeights weights, const GgmlImportance& importance, BlockTQ1_0& block);
+void Encode(KWeights weights, const GgmlImportance& importance, BlockTQ2_0& block);
 
 }  // namespace bitloss
 

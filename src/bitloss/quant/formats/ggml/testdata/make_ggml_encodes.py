@@ -5,11 +5,12 @@
 #
 # LLAMA_CPP is a folder with llama.cpp's sources, whose ggml-quants.c is compiled with -O2
 # -ffp-contract=off (nothing fused, as in its x86-64 builds); the golden is of the llama.cpp inside
-# the sdist of llama-cpp-python 0.3.36. For Q4_0 to Q8_0 and MXFP4, gguf-py 0.19.0 is asked too and
-# must agree. numpy 2.4.6.
+# the sdist of llama-cpp-python 0.3.36. For Q4_0 to Q8_0, MXFP4, TQ1_0 and TQ2_0, gguf-py 0.19.0 is
+# asked too and must agree. numpy 2.4.6.
 #
 # Lines "weights FP16-HEX" and "importance FP32-HEX" give row r its inputs; "TYPE r HEX" and
-# "TYPE/imatrix r HEX" what it encodes to, without and with importances.
+# "TYPE/imatrix r HEX" what it encodes to, without (but for types that are not defined without) and
+# with importances.
 import ctypes
 import pathlib
 import subprocess
@@ -20,8 +21,10 @@ import gguf
 import numpy as np
 
 TYPES = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K",
-         "IQ4_NL", "IQ4_XS", "MXFP4"]
-GGUF_PY = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "MXFP4"]
+         "IQ4_NL", "IQ4_XS", "MXFP4", "TQ1_0", "TQ2_0", "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS",
+         "IQ2_S", "IQ3_XXS", "IQ3_S"]
+ONLY_WITH_IMPORTANCES = ["IQ1_S", "IQ2_XXS", "IQ2_XS"]
+GGUF_PY = ["Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "MXFP4", "TQ1_0", "TQ2_0"]
 STUBS = """
 int ggml_backend_buffer_get_usage(void) { return 0; }
 void ggml_backend_tensor_memset(void) {}
@@ -72,6 +75,10 @@ def main():
     rng = np.random.default_rng(20251123)
     with tempfile.TemporaryDirectory() as folder, open(sys.argv[2], "w") as out:
         library = compile_ggml(sys.argv[1], pathlib.Path(folder))
+        for kind in ["IQ1_S", "IQ2_XXS", "IQ2_XS", "IQ2_S"]:
+            library.iq2xs_init_impl(int(gguf.GGMLQuantizationType[kind]))
+        for points in [256, 512]:
+            library.iq3xs_init_impl(points)
         for r, values in enumerate(rows(rng)):
             half = values.astype("<f2")
             row = half.astype("<f4")
@@ -79,12 +86,13 @@ def main():
             print("weights", r, half.tobytes().hex(), file=out)
             print("importance", r, importance.tobytes().hex(), file=out)
             for name in TYPES:
-                plain = encode(library, name, row, None)
-                if name in GGUF_PY:
-                    peer = gguf.quants.quantize(row, gguf.GGMLQuantizationType[name])
-                    if peer.tobytes() != plain.tobytes():
-                        sys.exit(f"{name}, row {r}: gguf-py and ggml-quants.c differ")
-                print(name, r, plain.tobytes().hex(), file=out)
+                if name not in ONLY_WITH_IMPORTANCES:
+                    plain = encode(library, name, row, None)
+                    if name in GGUF_PY:
+                        peer = gguf.quants.quantize(row, gguf.GGMLQuantizationType[name])
+                        if peer.tobytes() != plain.tobytes():
+                            sys.exit(f"{name}, row {r}: gguf-py and ggml-quants.c differ")
+                    print(name, r, plain.tobytes().hex(), file=out)
                 weighted = encode(library, name, row, importance)
                 print(name + "/imatrix", r, weighted.tobytes().hex(), file=out)
 
