@@ -96,7 +96,7 @@ class HfCheckpoint : public Checkpoint {
   }
 
   const StoredQuantization* quantization() const override {
-    return quantized_ ? &quantized_->quantization : nullptr;
+    return quantized_ && !quantized_->is_published_form ? &quantized_->quantization : nullptr;
   }
 
   Result<std::string> Identity() const override {

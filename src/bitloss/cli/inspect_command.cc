@@ -43,7 +43,7 @@ Result<nlohmann::ordered_json> InspectCheckpoint(const fs::path& path) {
   BITLOSS_TRY(const std::unique_ptr<Checkpoint> checkpoint, Checkpoint::Open(path));
   BITLOSS_TRY(const ModelConfig config, ReadModelConfig(*checkpoint));
   nlohmann::ordered_json json = {{"kind", "checkpoint"},
-                                 {"architecture", Name(config.architecture)},
+                                 {"architecture", config.architecture},
                                  {"layers", config.num_layers},
                                  {"hidden_size", config.hidden_size},
                                  {"intermediate_size", config.intermediate_size},

@@ -23,7 +23,7 @@ struct NamedKl {
 std::vector<NamedKl> TensorsByDamage(const SchemeSensitivity& scheme) {
   std::vector<NamedKl> tensors;
   for (size_t layer = 0; layer < scheme.tensors.size(); ++layer) {
-    for (size_t i = 0; i < kNumLinears; ++i) {
+    for (size_t i = 0; i < kNumLinearKinds; ++i) {
       tensors.push_back({fmt::format("layer {} {}", layer, ModuleName(kAllLinears[i])),
                          scheme.tensors[layer][i]});
     }
@@ -76,7 +76,7 @@ nlohmann::ordered_json SchemeJson(const SchemeSensitivity& scheme) {
   }
   for (const auto& layer : scheme.tensors) {
     nlohmann::ordered_json tensors;
-    for (size_t i = 0; i < kNumLinears; ++i) {
+    for (size_t i = 0; i < kNumLinearKinds; ++i) {
       tensors[std::string(ModuleName(kAllLinears[i]))] = layer[i];
     }
     json["tensors"].push_back(std::move(tensors));

@@ -89,8 +89,14 @@ void Backend::AttentionInFp16(const AttentionShape& shape, ConstDeviceView queri
                        OnHost(sequence.keys, staging[2 * i]),
                        OnHost(sequence.values, staging[2 * i + 1])});
   }
+  Matrix sinks;
+  AttentionShape host_shape = shape;
+  if (shape.sinks.rows > 0) {
+    const ConstMatrixView on = OnHost(shape.sinks, sinks);
+    host_shape.sinks = {on.data, on.rows, on.cols, on.stride};
+  }
   Matrix result(out.rows, out.cols);
-  AttendInFp16(shape, OnHost(queries, staging.back()), on_host, threads(), result);
+  AttendInFp16(host_shape, OnHost(queries, staging.back()), on_host, threads(), result);
   Upload(result, out);
 }
 

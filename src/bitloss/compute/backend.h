@@ -61,17 +61,50 @@ class PackedMatrix {
 // The bits of every product are the same.
 enum class Packing { kCopy, kInPlace };
 
-// cos and sin of position * frequency, [positions][head_dim / 2] each. Filled by the model in
-// double precision, rounded once to FP32.
+// Which elements of a head turn together: i and i + half of the rotated part, or neighbours.
+enum class RopePairing { kHalves, kNeighbours };
+
+// cos and sin of position * frequency, [positions][rotated / 2] each: the first `rotated` elements
+// of a head turn, the rest stay. Filled by the model in double precision, rounded once to FP32.
 struct RopeTable {
   Tensor cos;
   Tensor sin;
+  RopePairing pairing = RopePairing::kHalves;
 };
 
+// Scores are scale * q . k, then cap * tanh(score / cap) where there is a cap. A query at position
+// i sees keys [FirstKey(i), i].
 struct AttentionShape {
   size_t num_heads = 0;
   size_t num_kv_heads = 0;  // query head j reads kv head j / (num_heads / num_kv_heads)
   size_t head_dim = 0;
+  float scale = 0;    // 0: 1 / sqrt(head_dim)
+  float softcap = 0;  // 0: none
+  size_t window = 0;  // keys that a query sees, itself included; 0: all
+  size_t chunk = 0;   // it sees none of an earlier chunk of so many positions; 0: one chunk
+  // One score for each query head, of a key without a value; empty: none. Not scaled, not capped.
+  ConstDeviceView sinks = {};
+
+  size_t FirstKey(size_t position) const {
+    size_t first = window > 0 && position + 1 > window ? position + 1 - window : 0;
+    if (chunk > 0 && position / chunk * chunk > first) first = position / chunk * chunk;
+    return first;
+  }
+  // Whether it is what every backend's own kernels do: no cap, all keys, no sinks.
+  bool IsPlain() const { return softcap == 0 && window == 0 && chunk == 0 && sinks.rows == 0; }
+};
+
+// What becomes of the two inputs of a gated unit, element by element:
+//   kSilu         silu(gate) * up, silu(z) = z / (1 + exp(-z))
+//   kGeluTanh     z / 2 (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) * up, z = gate
+//   kReluSquared  max(up, 0)^2; there is no gate
+//   kClamped      (u + 1) z / (1 + exp(-alpha z)), z = min(gate, limit), u = up within +-limit
+//   kSigmoid      up / (1 + exp(-gate))
+enum class Gating { kSilu, kGeluTanh, kReluSquared, kClamped, kSigmoid };
+struct GatedUnit {
+  Gating gating = Gating::kSilu;
+  float limit = 0;
+  float alpha = 1;
 };
 
 // One sequence of a batch: its new tokens and all keys and values up to the last of them.
@@ -189,21 +222,35 @@ class Backend {
   virtual void RmsNorm(ConstDeviceView x, ConstDeviceView weight, float eps,
                        DeviceView y) const = 0;
 
-  // Rotates each head of each row by its position, halves paired (i, i + head_dim / 2).
-  // x [tokens][num_heads * head_dim], positions [tokens] < table rows.
+  // y[t][i] = x[t][i] - mean_i(x[t][i]). y may be x.
+  virtual void Center(ConstDeviceView x, DeviceView y) const = 0;
+
+  // Rotates each head of each row by its position. x [tokens][num_heads * head_dim], positions
+  // [tokens] < table rows.
   virtual void Rope(const RopeTable& table, std::span<const uint32_t> positions, size_t head_dim,
                     DeviceView x) const = 0;
 
-  // out[t] = softmax(q[t] . k / sqrt(head_dim)) v over keys at or before t's position, for each
-  // head. queries and out [tokens][num_heads * head_dim].
+  // out[t] = softmax(scores of q[t]) v over the keys that t sees, for each head. queries and out
+  // [tokens][num_heads * head_dim].
   virtual void Attention(const AttentionShape& shape, ConstDeviceView queries,
                          std::span<const AttentionSequence> sequences, DeviceView out) const = 0;
 
-  // out = silu(gate) * up, element by element; silu(z) = z / (1 + exp(-z)). out may be gate.
-  virtual void SwiGlu(ConstDeviceView gate, ConstDeviceView up, DeviceView out) const = 0;
+  // out of gate and up, element by element. out may be either.
+  virtual void Gate(const GatedUnit& unit, ConstDeviceView gate, ConstDeviceView up,
+                    DeviceView out) const = 0;
 
   // x += delta.
   virtual void Add(ConstDeviceView delta, DeviceView x) const = 0;
+
+  // Row i of x times factors[i].
+  virtual void ScaleRows(std::span<const float> factors, DeviceView x) const = 0;
+  // All of x times `factor`.
+  void Scale(float factor, DeviceView x) const { ScaleRows(std::vector<float>(x.rows, factor), x); }
+  // x = cap * tanh(x / cap).
+  virtual void SoftCap(float cap, DeviceView x) const = 0;
+  // to[rows[i]] += weights[i] * from[i], the product rounded first. No row comes twice.
+  virtual void AddWeighted(ConstDeviceView from, std::span<const size_t> rows,
+                           std::span<const float> weights, DeviceView to) const = 0;
 
   // --- The arithmetic of controls (rounded_arithmetic.h): as other engines compute. By loops of
   // the host's, wherever tensors lie.

@@ -240,7 +240,7 @@ std::vector<RowRecord> BenchmarkRowOperations(const Backend& backend, const Mach
   };
   add("rms_norm", 2, [&] { backend.RmsNorm(a, weight, 1e-5f, b); });
   add("rope", 2, [&] { backend.Rope(rotations, positions, head_dim, b); });
-  add("swiglu", 3, [&] { backend.SwiGlu(a, a, b); });
+  add("swiglu", 3, [&] { backend.Gate({}, a, a, b); });
   add("add", 3, [&] { backend.Add(a, b); });
   return records;
 }

@@ -66,6 +66,27 @@ void HostBackend::Embed(const EncodedMatrix& table, std::span<const int32_t> tok
   }
 }
 
+void HostBackend::ScaleRows(std::span<const float> factors, DeviceView x) const {
+  BITLOSS_CHECK(factors.size() == x.rows);
+  const MatrixView rows = HostView(x);
+  threads_.ForEachPart(rows.rows, [&](size_t row, size_t) {
+    for (float& value : rows.Row(row)) value *= factors[row];
+  });
+}
+
+void HostBackend::AddWeighted(ConstDeviceView from, std::span<const size_t> rows,
+                              std::span<const float> weights, DeviceView to) const {
+  BITLOSS_CHECK(rows.size() == from.rows && weights.size() == from.rows && from.cols == to.cols);
+  const ConstMatrixView source = HostView(from);
+  const MatrixView target = HostView(to);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    BITLOSS_CHECK(rows[i] < to.rows);
+    const std::span<const float> addend = source.Row(i);
+    const std::span<float> sum = target.Row(rows[i]);
+    for (size_t col = 0; col < sum.size(); ++col) sum[col] += weights[i] * addend[col];
+  }
+}
+
 void HostBackend::RoundActivations(Execution::Kind execution, ConstDeviceView from,
                                    DeviceView to) const {
   if (from.data != to.data) Copy(from, to);

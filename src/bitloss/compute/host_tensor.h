@@ -57,6 +57,9 @@ class HostBackend : public Backend {
   void GatherRows(ConstDeviceView from, std::span<const size_t> rows, DeviceView to) const override;
   void Embed(const EncodedMatrix& table, std::span<const int32_t> tokens,
              DeviceView x) const override;
+  void ScaleRows(std::span<const float> factors, DeviceView x) const override;
+  void AddWeighted(ConstDeviceView from, std::span<const size_t> rows,
+                   std::span<const float> weights, DeviceView to) const override;
   void RoundActivations(Execution::Kind execution, ConstDeviceView from,
                         DeviceView to) const override;
   void AttentionInFp16(const AttentionShape& shape, ConstDeviceView queries,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "bitloss/base/check.h"
@@ -31,30 +32,38 @@ HeadCache ReadHead(const HostSequence& sequence, size_t num_keys, size_t head, s
   return cache;
 }
 
-// Scores of one query against the first scores.size() keys.
-void Score(const HeadCache& cache, std::span<const float> query, std::span<float> scores) {
+// Scores of one query against keys first, first + 1, ..., scores.size() of them.
+void Score(const AttentionShape& shape, const HeadCache& cache, std::span<const float> query,
+           size_t first, std::span<float> scores) {
   std::ranges::fill(scores, 0.0f);
   for (size_t i = 0; i < query.size(); ++i) {
     const float q = ThroughF16(query[i]);
-    const float* keys = cache.keys.Row(i).data();
+    const float* keys = cache.keys.Row(i).data() + first;
     for (size_t key = 0; key < scores.size(); ++key) scores[key] += q * keys[key];
   }
-  const float scale = ThroughF16(1.0f / std::sqrt(static_cast<float>(query.size())));
+  const float scale = ThroughF16(
+      shape.scale != 0 ? shape.scale : 1.0f / std::sqrt(static_cast<float>(query.size())));
   for (float& score : scores) score = ThroughF16(ThroughF16(score) * scale);
+  if (shape.softcap == 0) return;
+  const float cap = shape.softcap;
+  for (float& score : scores) {
+    score = ThroughF16(ThroughF16(std::tanh(ThroughF16(score / cap))) * cap);
+  }
 }
 
-void Softmax(std::span<float> scores) {
-  const float largest = *std::ranges::max_element(scores);
-  float sum = 0.0f;
+// `sink`: the score of a key without a value, or -inf.
+void Softmax(float sink, std::span<float> scores) {
+  const float largest = std::max(sink, *std::ranges::max_element(scores));
+  float sum = std::exp(sink - largest);
   for (float& score : scores) sum += score = std::exp(score - largest);
   for (float& score : scores) score = ThroughF16(score / sum);
 }
 
-void WeightedSum(const HeadCache& cache, std::span<const float> probabilities,
+void WeightedSum(const HeadCache& cache, std::span<const float> probabilities, size_t first,
                  std::span<float> out) {
   std::ranges::fill(out, 0.0f);
   for (size_t key = 0; key < probabilities.size(); ++key) {
-    const float* values = cache.values.Row(key).data();
+    const float* values = cache.values.Row(first + key).data();
     for (size_t i = 0; i < out.size(); ++i) out[i] += probabilities[key] * values[i];
   }
   for (float& value : out) value = ThroughF16(value);
@@ -66,15 +75,18 @@ void AttendHead(const AttentionShape& shape, ConstMatrixView queries, const Host
   const size_t sharing = shape.num_heads / shape.num_kv_heads;
   const size_t num_keys = sequence.first_position + sequence.rows.size();
   const HeadCache cache = ReadHead(sequence, num_keys, kv_head, shape.head_dim);
+  const std::span<const float> sinks = HostRow(shape.sinks);
   std::vector<float> scores;
   for (size_t i = 0; i < sequence.rows.size(); ++i) {
     const size_t row = sequence.rows.begin + i;
-    scores.resize(sequence.first_position + i + 1);
+    const size_t position = sequence.first_position + i;
+    const size_t first = shape.FirstKey(position);
+    scores.resize(position + 1 - first);
     for (size_t head = kv_head * sharing; head < (kv_head + 1) * sharing; ++head) {
       const size_t column = head * shape.head_dim;
-      Score(cache, queries.Row(row).subspan(column, shape.head_dim), scores);
-      Softmax(scores);
-      WeightedSum(cache, scores, out.Row(row).subspan(column, shape.head_dim));
+      Score(shape, cache, queries.Row(row).subspan(column, shape.head_dim), first, scores);
+      Softmax(sinks.empty() ? -std::numeric_limits<float>::infinity() : sinks[head], scores);
+      WeightedSum(cache, scores, first, out.Row(row).subspan(column, shape.head_dim));
     }
   }
 }

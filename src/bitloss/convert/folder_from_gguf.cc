@@ -26,11 +26,12 @@ Result<OrderedJson> RopeScalingJson(const RopeScaling& scaling) {
                        {"high_freq_factor", llama3->high_freq_factor},
                        {"original_max_position_embeddings", llama3->original_max_positions}};
   }
+  if (std::holds_alternative<NoRopeScaling>(scaling)) return OrderedJson();
   if (std::holds_alternative<FactorsRopeScaling>(scaling)) {
     return Unsupported(
         "rotary factors that are only listed (rope_freqs) have no words in config.json");
   }
-  return OrderedJson();
+  return Unsupported("this kind of rotary scaling is not written to config.json");
 }
 
 // What `tokenizer.ggml.pre` names, as tokenizer.json has it.
@@ -175,15 +176,15 @@ Status WriteJson(const fs::path& path, const OrderedJson& json) {
 
 Result<OrderedJson> ConfigFromModel(const ModelFiles& model) {
   const ModelConfig& c = model.source.config();
-  const bool is_llama = c.architecture == Architecture::kLlama;
+  const bool is_llama = c.architecture == "llama";
   if (is_llama && c.qkv_bias != c.output_bias) {
     return Unsupported("{}: biases of q, k and v without one of the output projection",
                        model.path.string());
   }
-  auto scaling = RopeScalingJson(c.rope.scaling);
+  auto scaling = RopeScalingJson(c.ropes[0].scaling);
   if (!scaling.ok()) return Within(model.path.string(), scaling.error());
   OrderedJson config = {{"architectures", {is_llama ? "LlamaForCausalLM" : "Qwen2ForCausalLM"}},
-                        {"model_type", Name(c.architecture)},
+                        {"model_type", c.architecture},
                         {"hidden_act", "silu"},
                         {"hidden_size", c.hidden_size},
                         {"intermediate_size", c.intermediate_size},
@@ -193,7 +194,7 @@ Result<OrderedJson> ConfigFromModel(const ModelFiles& model) {
                         {"head_dim", c.head_dim},
                         {"max_position_embeddings", c.max_positions},
                         {"rms_norm_eps", c.rms_norm_eps},
-                        {"rope_theta", c.rope.theta},
+                        {"rope_theta", c.ropes[0].theta},
                         {"rope_scaling", scaling.value()},
                         {"tie_word_embeddings", model.source.tied_head()},
                         {"torch_dtype", "float16"},

@@ -59,7 +59,7 @@ SharedBytes Widen(const SafetensorsEntry& part) {
 }
 
 uint64_t InterleavedHeads(const ModelConfig& config, std::string_view name) {
-  if (config.architecture != Architecture::kLlama) return 0;
+  if (config.architecture != "llama") return 0;
   if (name.find(".q_proj.") != name.npos) return config.num_heads;
   return name.find(".k_proj.") != name.npos ? config.num_kv_heads : 0;
 }
@@ -96,13 +96,13 @@ Result<std::vector<GgufTensor>> TensorsOf(const ModelConfig& config,
 
 // What llama3's rope scaling is in a file: the factor of each frequency. None for no scaling.
 std::optional<GgufTensor> RopeFactors(const ModelConfig& config) {
-  const bool scaled = std::holds_alternative<Llama3RopeScaling>(config.rope.scaling) ||
-                      std::holds_alternative<FactorsRopeScaling>(config.rope.scaling);
+  const bool scaled = std::holds_alternative<Llama3RopeScaling>(config.ropes[0].scaling) ||
+                      std::holds_alternative<FactorsRopeScaling>(config.ropes[0].scaling);
   if (!scaled) return std::nullopt;
-  ModelConfig plain = config;
-  plain.rope.scaling = NoRopeScaling{};
-  const std::vector<double> from = RopeInverseFrequencies(plain);
-  const std::vector<double> to = RopeInverseFrequencies(config);
+  RopeConfig plain = config.ropes[0];
+  plain.scaling = NoRopeScaling{};
+  const std::vector<double> from = RopeInverseFrequencies(plain, config.head_dim);
+  const std::vector<double> to = RopeInverseFrequencies(config.ropes[0], config.head_dim);
   std::vector<float> factors(from.size());
   for (size_t i = 0; i < factors.size(); ++i) factors[i] = static_cast<float>(from[i] / to[i]);
   return GgufTensor{
@@ -130,7 +130,7 @@ uint32_t FileType(std::span<const GgufTensor> tensors) {
 }
 
 void AddConfig(const ModelConfig& config, GgufPairs& pairs) {
-  const std::string a(Name(config.architecture));
+  const std::string& a = config.architecture;
   const auto number = [&](std::string_view key, size_t value) {
     pairs.AddUint(fmt::format("{}.{}", a, key), static_cast<uint32_t>(value));
   };
@@ -147,8 +147,8 @@ void AddConfig(const ModelConfig& config, GgufPairs& pairs) {
     number("attention.value_length", config.head_dim);
   }
   pairs.AddFloat(a + ".attention.layer_norm_rms_epsilon", static_cast<float>(config.rms_norm_eps));
-  pairs.AddFloat(a + ".rope.freq_base", static_cast<float>(config.rope.theta));
-  if (const auto* linear = std::get_if<LinearRopeScaling>(&config.rope.scaling)) {
+  pairs.AddFloat(a + ".rope.freq_base", static_cast<float>(config.ropes[0].theta));
+  if (const auto* linear = std::get_if<LinearRopeScaling>(&config.ropes[0].scaling)) {
     pairs.AddString(a + ".rope.scaling.type", "linear");
     pairs.AddFloat(a + ".rope.scaling.factor", static_cast<float>(linear->factor));
   }
@@ -170,7 +170,7 @@ Result<GgufPairs> CopiedPairs(const GgufMetadata& metadata) {
 
 Result<GgufPairs> MadePairs(const ModelFiles& model, const std::filesystem::path& folder) {
   GgufPairs pairs;
-  pairs.AddString("general.architecture", Name(model.source.config().architecture));
+  pairs.AddString("general.architecture", model.source.config().architecture);
   pairs.AddString("general.name", model.name);
   AddConfig(model.source.config(), pairs);
   return WithTokenizer(model, std::move(pairs), folder);

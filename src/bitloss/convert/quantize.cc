@@ -56,12 +56,14 @@ Result<std::vector<SafetensorsEntry>> LayerTensors(size_t layer, const FittedLay
                                                    const Layout* layout) {
   const std::string prefix = fmt::format("model.layers.{}.", layer);
   std::vector<SafetensorsEntry> tensors = {
-      VectorPart(prefix + "input_layernorm.weight", fitted.source.input_norm),
-      VectorPart(prefix + "post_attention_layernorm.weight", fitted.source.post_attention_norm)};
-  for (const Linear linear : kAllLinears) {
-    const std::string module = prefix + std::string(ModuleName(linear));
-    const EncodedMatrix& encoded = fitted.encoded[static_cast<size_t>(linear)];
-    const std::vector<float>& bias = fitted.source.bias(linear);
+      VectorPart(prefix + "input_layernorm.weight",
+                 fitted.source.part(Kept::kPreAttentionNorm).flat()),
+      VectorPart(prefix + "post_attention_layernorm.weight",
+                 fitted.source.part(Kept::kPreMlpNorm).flat())};
+  for (size_t i = 0; i < fitted.encoded.size(); ++i) {
+    const std::string module = prefix + fitted.source.plan->linears[i].Name();
+    const EncodedMatrix& encoded = fitted.encoded[i];
+    const std::vector<float>& bias = fitted.source.biases[i];
     if (!bias.empty()) tensors.push_back(VectorPart(module + ".bias", bias));
     if (layout == nullptr) {
       tensors.push_back(PlainPart(module + ".weight", encoded));

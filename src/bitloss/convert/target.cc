@@ -1,5 +1,8 @@
 #include "bitloss/convert/target.h"
 
+#include <algorithm>
+#include <array>
+
 #include "bitloss/convert/gguf_file.h"
 #include "bitloss/model/weights.h"
 #include "bitloss/quant/formats/ggml/ggml_format.h"
@@ -9,9 +12,33 @@ namespace {
 
 Status CanHold(const Layout& layout, const Scheme& scheme, const ModelConfig& config) {
   if (layout.write == nullptr) return Unsupported("{} is only read", layout.name);
-  for (const Linear linear : kAllLinears) {
-    const LinearShape shape = ShapeOf(config, linear);
+  for (const LinearSpec& linear : PlanLayer(config, 0).linears) {
+    const LinearShape shape = linear.shape;
     BITLOSS_DO(layout.supports(scheme.format, scheme.execution, shape.out, shape.in));
+  }
+  return Ok();
+}
+
+// Others are read alone: their matrices lie in other ways than one by one under Llama's names.
+Status CanBeWritten(const ModelConfig& config) {
+  constexpr std::array<std::string_view, 2> kWritten = {"llama", "qwen2"};
+  if (std::ranges::find(kWritten, config.architecture) != kWritten.end()) return Ok();
+  return Unsupported("checkpoints of architecture {} are not written; written are {}",
+                     config.architecture, fmt::join(kWritten, ", "));
+}
+
+// A GGUF file of these has no key for a window, and the writer none for these scalings.
+Status CanBeSaidInGguf(const ModelConfig& config) {
+  const RopeScaling& scaling = config.ropes[0].scaling;
+  if (std::holds_alternative<YarnRopeScaling>(scaling) ||
+      std::holds_alternative<LongRopeScaling>(scaling)) {
+    return Unsupported("gguf: this kind of rotary scaling is not written");
+  }
+  for (size_t layer = 0; layer < config.num_layers; ++layer) {
+    if (config.layer(layer).window > 0) {
+      return Unsupported("gguf: a file of architecture {} has no word for a window",
+                         config.architecture);
+    }
   }
   return Ok();
 }
@@ -20,8 +47,10 @@ Status CanHold(const Layout& layout, const Scheme& scheme, const ModelConfig& co
 
 Result<const Layout*> ChooseLayout(const Scheme& scheme, const ModelConfig& config,
                                    std::string_view name) {
+  BITLOSS_DO(CanBeWritten(config));
   if (name == GgufLayout().name || (name.empty() && GgmlTypeOf(scheme.format) != nullptr)) {
     BITLOSS_DO(CanHold(GgufLayout(), scheme, config));
+    BITLOSS_DO(CanBeSaidInGguf(config));
     if (QuantizesHead(scheme) && GgmlTypeOf(scheme.head_format) == nullptr) {
       return Unsupported("scheme '{}': gguf has no type for a head in {}", scheme.text,
                          scheme.head_format.name);

@@ -61,24 +61,31 @@ Result<BenchModel> BenchModel::Make(const ModelConfig& config, std::string_view 
   BITLOSS_TRY(Scheme scheme, ParseScheme(scheme_text));
   BITLOSS_TRY(scheme, ResolveForWidths(std::move(scheme), widths));
   LaneWeights& weights = model.weights_;
+  const auto plan = std::make_shared<const LayerPlan>(PlanLayer(config, 0));
   weights.layers.resize(config.num_layers);
-  for (const Linear linear : kAllLinears) {
-    const LinearShape shape = ShapeOf(config, linear);
+  for (LayerWeights& layer : weights.layers) {
+    layer.plan = plan;
+    layer.linears.resize(plan->linears.size());
+    for (size_t i = 0; i < plan->linears.size(); ++i) {
+      layer.biases.emplace_back(backend.memory());
+    }
+    layer.execution = scheme.execution.kind;
+    for (const KeptSpec& kept : plan->kept) {
+      layer.kept[static_cast<size_t>(kept.kept)] =
+          backend.ToTensor(std::vector<float>(kept.cols, 1.0f));
+    }
+  }
+  for (size_t i = 0; i < plan->linears.size(); ++i) {
+    const LinearShape shape = plan->linears[i].shape;
     BITLOSS_TRY(const EncodedMatrix encoded,
                 scheme.format.encode(scheme.format, RandomWeights(shape.out, shape.in)));
     for (LayerWeights& layer : weights.layers) {
-      std::unique_ptr<PackedMatrix>& packed = layer.linears[static_cast<size_t>(linear)];
-      BITLOSS_TRY(packed, backend.Pack(encoded, scheme.execution));
-      model.packed_bytes_ += packed->num_bytes();
+      BITLOSS_TRY(layer.linears[i], backend.Pack(encoded, scheme.execution));
+      model.packed_bytes_ += layer.linears[i]->num_bytes();
     }
   }
-  const std::vector<float> ones(config.hidden_size, 1.0f);
-  for (LayerWeights& layer : weights.layers) {
-    layer.input_norm = backend.ToTensor(ones);
-    layer.post_attention_norm = backend.ToTensor(ones);
-    layer.execution = scheme.execution.kind;
-  }
-  weights.final_norm = std::make_shared<const Tensor>(backend.ToTensor(ones));
+  weights.final_norm = std::make_shared<const Tensor>(
+      backend.ToTensor(std::vector<float>(config.hidden_size, 1.0f)));
   const Format& half = F16Format();
   BITLOSS_TRY(weights.embedding,
               half.encode(half, RandomWeights(config.vocab_size, config.hidden_size)));
@@ -89,9 +96,8 @@ Result<BenchModel> BenchModel::Make(const ModelConfig& config, std::string_view 
 
 double BenchModel::linear_flops() const {
   double weights = 0;
-  for (const Linear linear : kAllLinears) {
-    const LinearShape shape = ShapeOf(config_, linear);
-    weights += static_cast<double>(shape.out * shape.in);
+  for (const LinearSpec& linear : PlanLayer(config_, 0).linears) {
+    weights += static_cast<double>(linear.shape.out * linear.shape.in);
   }
   return 2.0 * weights * static_cast<double>(config_.num_layers);
 }

@@ -1,6 +1,7 @@
 #include "bitloss/model/calibration.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 
@@ -62,12 +63,41 @@ class OutputLoss {
   Sum total_;
 };
 
-// The scales of each group of linears that share an input.
+// Whether each part has a norm of its own before it, which can absorb a scale.
+bool NormsBeforeParts(const ModelConfig& config) {
+  return config.norm_placement == NormPlacement::kBefore ||
+         config.norm_placement == NormPlacement::kAround;
+}
+
+// Linears that read what enters a part.
+std::vector<size_t> ReadersOf(const LayerPlan& plan, BlockPart part) {
+  std::vector<size_t> readers;
+  for (size_t i = 0; i < plan.linears.size(); ++i) {
+    const LinearSpec& linear = plan.linears[i];
+    const bool is_attention = linear.unit == Unit::kAttention;
+    if (is_attention != (part == BlockPart::kAttention)) continue;
+    if (linear.kind != Linear::kOutput && linear.kind != Linear::kDown) readers.push_back(i);
+  }
+  return readers;
+}
+
+// Every gated unit: the dense one or the shared expert, and experts.
+std::vector<MlpPlaces> UnitsOf(const LayerPlan& plan) {
+  std::vector<MlpPlaces> units;
+  if (plan.mlp) units.push_back(*plan.mlp);
+  units.insert(units.end(), plan.experts.begin(), plan.experts.end());
+  return units;
+}
+
+constexpr size_t kValuePlace = 2;
+constexpr size_t kOutputPlace = 3;
+
+// The scales of each group of linears that share an input; none where nothing can absorb them.
 struct BlockScales {
-  std::vector<float> attention_input;
+  std::optional<std::vector<float>> attention_input;
   std::optional<std::vector<float>> heads;  // only where v_proj can absorb them
-  std::vector<float> feed_forward_input;
-  std::vector<float> activated;
+  std::optional<std::vector<float>> mlp_input;
+  std::vector<std::vector<float>> activated;  // of each unit, or none
 };
 
 // Sequences that go through a candidate together, before its loss is held against the best.
@@ -88,13 +118,23 @@ class ScaleSearch {
         output_(transformer.backend().memory()) {}
 
   Result<BlockScales> Run() {
+    const ModelConfig& config = transformer_.config();
     BlockScales scales;
-    BITLOSS_TRY(scales.attention_input, SearchAttentionInput());
-    if (OutputScalesHaveAPlace()) {
-      BITLOSS_TRY(scales.heads, SearchAlone(Linear::kOutput, seen_.heads));
+    if (NormsBeforeParts(config)) {
+      BITLOSS_TRY(scales.attention_input, SearchInput(BlockPart::kAttention));
     }
-    BITLOSS_TRY(scales.feed_forward_input, SearchFeedForwardInput());
-    BITLOSS_TRY(scales.activated, SearchAlone(Linear::kDown, seen_.activated));
+    if (OutputScalesHaveAPlace()) {
+      BITLOSS_TRY(scales.heads, SearchAlone(kOutputPlace));
+    }
+    if (NormsBeforeParts(config)) {
+      BITLOSS_TRY(scales.mlp_input, SearchInput(BlockPart::kMlp));
+    }
+    const bool is_linear_in_up =
+        config.activation.gating == Gating::kSilu || config.activation.gating == Gating::kGeluTanh;
+    if (!is_linear_in_up) return scales;
+    for (const MlpPlaces& unit : UnitsOf(*source_.plan)) {
+      BITLOSS_TRY(scales.activated.emplace_back(), SearchAlone(unit.down));
+    }
     return scales;
   }
 
@@ -103,54 +143,41 @@ class ScaleSearch {
 
   // With grouped queries a row of v_proj feeds several columns of o_proj; AutoAWQ goes by shapes.
   bool OutputScalesHaveAPlace() const {
-    const Matrix& value = source_.weight(Linear::kValue);
-    const Matrix& output = source_.weight(Linear::kOutput);
+    const Matrix& value = source_.weights[kValuePlace];
+    const Matrix& output = source_.weights[kOutputPlace];
     return value.rows() == output.rows() && value.cols() == output.cols();
   }
 
   // Puts candidates in the place of the block's own weights.
-  Status Replace(std::span<const Linear> linears, std::span<const Matrix> candidates) {
+  Status Replace(std::span<const size_t> linears, std::span<const Matrix> candidates) {
     for (size_t i = 0; i < linears.size(); ++i) {
       BITLOSS_TRY(const EncodedMatrix encoded, F32Format().encode(F32Format(), candidates[i]));
-      BITLOSS_TRY(weights_.linears[static_cast<size_t>(linears[i])],
-                  transformer_.backend().Pack(encoded, Execution{}));
+      BITLOSS_TRY(weights_.linears[linears[i]], transformer_.backend().Pack(encoded, Execution{}));
     }
     return Ok();
   }
 
-  Result<std::vector<float>> Search(std::span<const Linear> linears, ConstMatrixView x,
+  Result<std::vector<float>> Search(std::span<const size_t> linears, ConstMatrixView x,
                                     const CandidateLoss& loss) {
     std::vector<ConstMatrixView> weights;
-    for (const Linear linear : linears) weights.push_back(source_.weight(linear));
+    for (const size_t linear : linears) weights.push_back(source_.weights[linear]);
     auto choice = SearchScale(format_, weights, ActivationMeans(x, threads()), loss, threads());
-    if (!choice.ok()) return Within(ModuleName(linears[0]), choice.error());
+    if (!choice.ok()) return Within(source_.plan->linears[linears[0]].Name(), choice.error());
     return std::move(choice.value().scales);
   }
 
-  Result<std::vector<float>> SearchAttentionInput() {
-    constexpr std::array kLinears = {Linear::kQuery, Linear::kKey, Linear::kValue};
-    const Tensor inputs = transformer_.backend().ToTensor(seen_.attention_input);
-    return Search(kLinears, seen_.attention_input,
+  // The linears that read a part's input; the part's output is the loss.
+  Result<std::vector<float>> SearchInput(BlockPart part) {
+    const std::vector<size_t> linears = ReadersOf(*source_.plan, part);
+    const Observed::Part& seen = seen_.part(part);
+    const Tensor inputs = transformer_.backend().ToTensor(seen.input);
+    return Search(linears, seen.input,
                   [&](std::span<const Matrix> candidates, double limit) -> Result<double> {
-                    BITLOSS_DO(Replace(kLinears, candidates));
+                    BITLOSS_DO(Replace(linears, candidates));
                     return LossOverGroups(
-                        inputs, seen_.attention_output, limit,
+                        inputs, seen.output, limit,
                         [&](const Batch& group, ConstDeviceView x, Tensor& output) {
-                          transformer_.SelfAttention(weights_, layer_, group, nullptr, x, output);
-                        });
-                  });
-  }
-
-  Result<std::vector<float>> SearchFeedForwardInput() {
-    constexpr std::array kLinears = {Linear::kGate, Linear::kUp};
-    const Tensor inputs = transformer_.backend().ToTensor(seen_.feed_forward_input);
-    return Search(kLinears, seen_.feed_forward_input,
-                  [&](std::span<const Matrix> candidates, double limit) -> Result<double> {
-                    BITLOSS_DO(Replace(kLinears, candidates));
-                    return LossOverGroups(
-                        inputs, seen_.feed_forward_output, limit,
-                        [&](const Batch& group, ConstDeviceView x, Tensor& output) {
-                          transformer_.FeedForward(weights_, group, x, output);
+                          transformer_.Part(weights_, layer_, group, part, x, output);
                         });
                   });
   }
@@ -174,11 +201,12 @@ class ScaleSearch {
   }
 
   // A linear whose own output is the loss.
-  Result<std::vector<float>> SearchAlone(Linear linear, ConstMatrixView x) {
+  Result<std::vector<float>> SearchAlone(size_t linear) {
+    const Matrix& x = seen_.InputOf(linear);
     const Gram gram = MakeGram(x, threads());
     return Search(
         {&linear, 1}, x, [&](std::span<const Matrix> candidates, double limit) -> Result<double> {
-          return LinearLoss(gram, source_.weight(linear), candidates[0], threads(), limit);
+          return LinearLoss(gram, source_.weights[linear], candidates[0], threads(), limit);
         });
   }
 
@@ -212,60 +240,89 @@ void DivideRows(Matrix& weights, std::span<const float> scales) {
   }
 }
 
-// Norms and biases are stored in FP16, so that is what they become.
-Status DivideStored(std::string_view name, std::span<const float> scales, std::span<float> values) {
+// Norms, biases and what else is kept are stored in FP16, so that is what they become.
+template <class Change>
+Status ChangeStored(std::string_view name, std::span<const float> scales, std::span<float> values,
+                    const Change& change) {
   for (size_t i = 0; i < values.size(); ++i) {
-    const float divided = ThroughF16(values[i] / scales[i]);
-    if (!std::isfinite(divided)) {
-      return Unsupported("{}: element {}, {} / {}, is beyond the range of FP16", name, i, values[i],
-                         scales[i]);
+    const float scale = scales[i % scales.size()];
+    const float changed = ThroughF16(change(values[i], scale));
+    if (!std::isfinite(changed)) {
+      return Unsupported("{}: element {}, {} scaled by {}, is beyond the range of FP16", name, i,
+                         values[i], scale);
     }
-    values[i] = divided;
+    values[i] = changed;
   }
   return Ok();
 }
 
-// Scales `consumers` up and their input down: the input is `made_by` norm weights.
-Status ApplyThroughNorm(std::string_view name, std::span<const float> scales,
-                        std::span<const Linear> consumers, std::span<float> made_by,
-                        LayerSource& block) {
-  for (const Linear linear : consumers) MultiplyColumns(block.weight(linear), scales);
-  return DivideStored(name, scales, made_by);
+float Divide(float value, float scale) { return value / scale; }
+
+// Scales what reads a part's input up and that input down: it is made by norm weights. What reads
+// it and stays as it is, a router say, is scaled too.
+Status ApplyThroughNorm(const ModelConfig& config, BlockPart part, std::span<const float> scales,
+                        LayerSource& block, Observed& seen) {
+  const bool is_attention = part == BlockPart::kAttention;
+  const std::vector<size_t> readers = ReadersOf(*block.plan, part);
+  for (const size_t linear : readers) MultiplyColumns(block.weights[linear], scales);
+  const auto times = [](float value, float scale) { return value * scale; };
+  for (const Kept kept : {Kept::kOutputGate, Kept::kRouter, Kept::kSharedGate}) {
+    if ((kept == Kept::kOutputGate) != is_attention || !block.plan->Has(kept)) continue;
+    BITLOSS_DO(ChangeStored("what reads the same input", scales, block.part(kept).flat(), times));
+  }
+  const Kept norm = is_attention ? Kept::kPreAttentionNorm : Kept::kPreMlpNorm;
+  const std::string_view name = is_attention ? "input_layernorm" : "post_attention_layernorm";
+  const std::span<float> weights = block.part(norm).flat();
+  if (config.norm_kind == NormKind::kRmsOnePlus) {
+    BITLOSS_DO(ChangeStored(name, scales, weights, [](float value, float scale) {
+      return (1.0f + value) / scale - 1.0f;
+    }));
+  } else {
+    BITLOSS_DO(ChangeStored(name, scales, weights, Divide));
+  }
+  for (Observed::Input& input : seen.inputs) {
+    if (std::ranges::find(readers, input.linears[0]) != readers.end()) {
+      DivideColumns(input.rows, scales);
+    }
+  }
+  return Ok();
 }
 
 // The same where the input is made by the rows of a linear.
-Status ApplyThroughLinear(Linear made_by, std::span<const float> scales, Linear consumer,
-                          LayerSource& block) {
-  MultiplyColumns(block.weight(consumer), scales);
-  DivideRows(block.weight(made_by), scales);
-  return DivideStored(ModuleName(made_by), scales, block.bias(made_by));
+Status ApplyThroughLinear(size_t made_by, std::span<const float> scales, size_t consumer,
+                          LayerSource& block, Observed& seen) {
+  MultiplyColumns(block.weights[consumer], scales);
+  DivideRows(block.weights[made_by], scales);
+  DivideColumns(seen.InputOf(consumer), scales);
+  return ChangeStored(block.plan->linears[made_by].Name(), scales, block.biases[made_by], Divide);
 }
 
 // Applies the scales to the block and to the inputs that its linears see.
-Status Apply(const BlockScales& scales, LayerSource& block, Observed& seen) {
-  constexpr std::array kAttention = {Linear::kQuery, Linear::kKey, Linear::kValue};
-  constexpr std::array kFeedForward = {Linear::kGate, Linear::kUp};
-  BITLOSS_DO(ApplyThroughNorm("input_layernorm", scales.attention_input, kAttention,
-                              block.input_norm, block));
-  DivideColumns(seen.attention_input, scales.attention_input);
-  if (scales.heads) {
-    BITLOSS_DO(ApplyThroughLinear(Linear::kValue, *scales.heads, Linear::kOutput, block));
-    DivideColumns(seen.heads, *scales.heads);
+Status Apply(const ModelConfig& config, const BlockScales& scales, LayerSource& block,
+             Observed& seen) {
+  if (scales.attention_input) {
+    BITLOSS_DO(
+        ApplyThroughNorm(config, BlockPart::kAttention, *scales.attention_input, block, seen));
   }
-  BITLOSS_DO(ApplyThroughNorm("post_attention_layernorm", scales.feed_forward_input, kFeedForward,
-                              block.post_attention_norm, block));
-  DivideColumns(seen.feed_forward_input, scales.feed_forward_input);
-  BITLOSS_DO(ApplyThroughLinear(Linear::kUp, scales.activated, Linear::kDown, block));
-  DivideColumns(seen.activated, scales.activated);
+  if (scales.heads) {
+    BITLOSS_DO(ApplyThroughLinear(kValuePlace, *scales.heads, kOutputPlace, block, seen));
+  }
+  if (scales.mlp_input) {
+    BITLOSS_DO(ApplyThroughNorm(config, BlockPart::kMlp, *scales.mlp_input, block, seen));
+  }
+  const std::vector<MlpPlaces> units = UnitsOf(*block.plan);
+  for (size_t i = 0; i < scales.activated.size(); ++i) {
+    BITLOSS_DO(ApplyThroughLinear(units[i].up, scales.activated[i], units[i].down, block, seen));
+  }
   return Ok();
 }
 
 // SmoothQuant's scales of the inputs of `consumers`, whose largest magnitudes are `maxima`.
-std::vector<float> SmoothingScales(const LayerSource& block, std::span<const Linear> consumers,
+std::vector<float> SmoothingScales(const LayerSource& block, std::span<const size_t> consumers,
                                    std::span<const float> maxima, double strength) {
   std::vector<float> largest(maxima.size());
-  for (const Linear linear : consumers) {
-    const std::vector<float> of_linear = ColumnMaxima(block.weight(linear));
+  for (const size_t linear : consumers) {
+    const std::vector<float> of_linear = ColumnMaxima(block.weights[linear]);
     for (size_t i = 0; i < largest.size(); ++i) largest[i] = std::max(largest[i], of_linear[i]);
   }
   std::vector<float> scales(maxima.size());
@@ -279,14 +336,11 @@ std::vector<float> SmoothingScales(const LayerSource& block, std::span<const Lin
 
 // Queries and keys are left alone, as in AutoAWQ: their products, not they, are the output.
 Status Clip(const Format& format, const Observed& seen, ThreadPool& threads, LayerSource& block) {
-  const std::pair<Linear, const Matrix*> clipped[] = {{Linear::kValue, &seen.attention_input},
-                                                      {Linear::kOutput, &seen.heads},
-                                                      {Linear::kGate, &seen.feed_forward_input},
-                                                      {Linear::kUp, &seen.feed_forward_input},
-                                                      {Linear::kDown, &seen.activated}};
-  for (const auto& [linear, x] : clipped) {
-    const Status status = ClipGroups(format, *x, threads, block.weight(linear));
-    if (!status.ok()) return Within(ModuleName(linear), status.error());
+  for (size_t i = 0; i < block.weights.size(); ++i) {
+    const LinearSpec& linear = block.plan->linears[i];
+    if (linear.kind == Linear::kQuery || linear.kind == Linear::kKey) continue;
+    const Status status = ClipGroups(format, seen.InputOf(i), threads, block.weights[i]);
+    if (!status.ok()) return Within(linear.Name(), status.error());
   }
   return Ok();
 }
@@ -297,31 +351,34 @@ Result<LayerSource> FitLayerAwq(Transformer& transformer, const LayerSource& sou
                                 const Batch& batch, ConstDeviceView inputs, const Format& format) {
   const Backend& backend = transformer.backend();
   LaneSize unused;
-  BITLOSS_TRY(LayerWeights weights, PackLayer(source, F16Format(), Execution{}, backend, unused));
+  BITLOSS_TRY(LayerWeights weights,
+              PackLayer(transformer.config(), source, F16Format(), Execution{}, backend, unused));
   Observed seen = Observe(transformer, weights, layer, batch, inputs);
   BITLOSS_TRY(
       const BlockScales scales,
       ScaleSearch(transformer, source, std::move(weights), layer, batch, seen, format).Run());
   LayerSource fitted = CopyOf(source);
-  BITLOSS_DO(Apply(scales, fitted, seen));
+  BITLOSS_DO(Apply(transformer.config(), scales, fitted, seen));
   BITLOSS_DO(Clip(format, seen, backend.threads(), fitted));
   return fitted;
 }
 
-Result<LayerSource> FitLayerSmoothQuant(const LayerSource& source, double strength,
-                                        Observed& seen) {
-  constexpr std::array kAttention = {Linear::kQuery, Linear::kKey, Linear::kValue};
-  constexpr std::array kFeedForward = {Linear::kGate, Linear::kUp};
-  const std::vector<float> attention =
-      SmoothingScales(source, kAttention, ColumnMaxima(seen.attention_input), strength);
-  const std::vector<float> feed_forward =
-      SmoothingScales(source, kFeedForward, ColumnMaxima(seen.feed_forward_input), strength);
+Result<LayerSource> FitLayerSmoothQuant(const ModelConfig& config, const LayerSource& source,
+                                        double strength, Observed& seen) {
+  if (!NormsBeforeParts(config)) {
+    return Unsupported("smoothquant: architecture {} has no norm before each part of a block",
+                       config.architecture);
+  }
   LayerSource fitted = CopyOf(source);
-  BITLOSS_DO(ApplyThroughNorm("input_layernorm", attention, kAttention, fitted.input_norm, fitted));
-  BITLOSS_DO(ApplyThroughNorm("post_attention_layernorm", feed_forward, kFeedForward,
-                              fitted.post_attention_norm, fitted));
-  DivideColumns(seen.attention_input, attention);
-  DivideColumns(seen.feed_forward_input, feed_forward);
+  std::array<std::vector<float>, 2> scales;
+  for (const BlockPart part : {BlockPart::kAttention, BlockPart::kMlp}) {
+    const std::vector<size_t> readers = ReadersOf(*source.plan, part);
+    const std::vector<float> maxima = ColumnMaxima(seen.part(part).input);
+    scales[static_cast<size_t>(part)] = SmoothingScales(source, readers, maxima, strength);
+  }
+  for (const BlockPart part : {BlockPart::kAttention, BlockPart::kMlp}) {
+    BITLOSS_DO(ApplyThroughNorm(config, part, scales[static_cast<size_t>(part)], fitted, seen));
+  }
   return fitted;
 }
 

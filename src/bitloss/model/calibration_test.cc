@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "bitloss/base/random.h"
@@ -38,24 +39,43 @@ void FillNormal(const RandomStream& stream, uint64_t which, double scale, std::s
   }
 }
 
+// A block of the right shapes.
+LayerSource EmptyBlock(const ModelConfig& config) {
+  LayerSource block;
+  block.plan = std::make_shared<const LayerPlan>(PlanLayer(config, 0));
+  block.biases.resize(block.plan->linears.size());
+  for (const LinearSpec& linear : block.plan->linears) {
+    block.weights.emplace_back(linear.shape.out, linear.shape.in);
+  }
+  for (const KeptSpec& kept : block.plan->kept) block.part(kept.kept).Resize(kept.rows, kept.cols);
+  return block;
+}
+
+// Places in the list of a dense block's linears.
+constexpr size_t kQuery = 0, kKey = 1, kValue = 2, kOutput = 3, kGate = 4, kUp = 5, kDown = 6;
+
+std::span<const float> InputNorm(const LayerSource& block) {
+  return block.part(Kept::kPreAttentionNorm).flat();
+}
+std::span<const float> MlpNorm(const LayerSource& block) {
+  return block.part(Kept::kPreMlpNorm).flat();
+}
+
 // A block whose inputs have a few large columns, as those of trained models do.
 LayerSource RandomBlock(const ModelConfig& config) {
   const RandomStream stream(7, "block");
-  LayerSource block;
-  for (const Linear linear : kAllLinears) {
-    const LinearShape shape = ShapeOf(config, linear);
-    const auto which = static_cast<uint64_t>(linear);
-    block.weight(linear).Resize(shape.out, shape.in);
-    FillNormal(stream, which, 0.1, block.weight(linear).flat());
-    if (linear > Linear::kValue) continue;
-    block.bias(linear).resize(shape.out);
-    FillNormal(stream, which + 8, 0.1, block.bias(linear));
+  LayerSource block = EmptyBlock(config);
+  for (size_t i = 0; i < block.weights.size(); ++i) {
+    FillNormal(stream, i, 0.1, block.weights[i].flat());
+    if (!block.plan->linears[i].has_bias) continue;
+    block.biases[i].resize(block.weights[i].rows());
+    FillNormal(stream, i + 8, 0.1, block.biases[i]);
   }
-  block.input_norm.assign(config.hidden_size, 1.0f);
-  block.post_attention_norm.assign(config.hidden_size, 0.5f);
+  block.part(Kept::kPreAttentionNorm).Fill(1.0f);
+  block.part(Kept::kPreMlpNorm).Fill(0.5f);
   for (const size_t column : {3, 20, 41}) {
-    block.input_norm[column] = 12.0f;
-    block.post_attention_norm[column] = 9.0f;
+    block.part(Kept::kPreAttentionNorm).Row(0)[column] = 12.0f;
+    block.part(Kept::kPreMlpNorm).Row(0)[column] = 9.0f;
   }
   return block;
 }
@@ -87,7 +107,8 @@ class AwqBlock {
   Matrix Outputs(const LayerSource& block, std::string_view format) {
     LaneSize size;
     const LayerWeights weights =
-        PackLayer(block, ParseFormat(format).value(), Execution{}, *backend_, size).value();
+        PackLayer(config_, block, ParseFormat(format).value(), Execution{}, *backend_, size)
+            .value();
     Matrix x(inputs_.rows(), inputs_.cols());
     std::ranges::copy(inputs_.flat(), x.data());
     transformer_.Layer(weights, 0, batch_, nullptr, AsTensor(x));
@@ -129,12 +150,12 @@ TEST(FitLayerAwqTest, NormsAbsorbWhatTheirConsumersAreScaledBy) {
   AwqBlock block(2);
   const LayerSource fitted = block.Fit("int4_group:32");
   const LayerSource& source = block.source();
-  EXPECT_NE(fitted.input_norm, source.input_norm);
-  for (const Linear linear : {Linear::kQuery, Linear::kKey}) {
-    for (size_t row = 0; row < source.weight(linear).rows(); ++row) {
-      for (size_t i = 0; i < source.input_norm.size(); ++i) {
-        const double expected = double{source.weight(linear).Row(row)[i]} * source.input_norm[i];
-        ASSERT_NEAR(double{fitted.weight(linear).Row(row)[i]} * fitted.input_norm[i], expected,
+  EXPECT_FALSE(std::ranges::equal(InputNorm(fitted), InputNorm(source)));
+  for (const size_t linear : {kQuery, kKey}) {
+    for (size_t row = 0; row < source.weights[linear].rows(); ++row) {
+      for (size_t i = 0; i < InputNorm(source).size(); ++i) {
+        const double expected = double{source.weights[linear].Row(row)[i]} * InputNorm(source)[i];
+        ASSERT_NEAR(double{fitted.weights[linear].Row(row)[i]} * InputNorm(fitted)[i], expected,
                     std::abs(expected) * 0x1p-10);
       }
     }
@@ -144,16 +165,16 @@ TEST(FitLayerAwqTest, NormsAbsorbWhatTheirConsumersAreScaledBy) {
 TEST(FitLayerAwqTest, StoresNormsInFp16) {
   AwqBlock block(2);
   const LayerSource fitted = block.Fit("int4_group:32");
-  for (const float weight : fitted.input_norm) EXPECT_EQ(weight, ThroughF16(weight));
-  for (const float weight : fitted.post_attention_norm) EXPECT_EQ(weight, ThroughF16(weight));
+  for (const float weight : InputNorm(fitted)) EXPECT_EQ(weight, ThroughF16(weight));
+  for (const float weight : MlpNorm(fitted)) EXPECT_EQ(weight, ThroughF16(weight));
 }
 
 TEST(FitLayerAwqTest, OnlyClipsTheOutputProjectionWhereQueriesAreGrouped) {
   AwqBlock block(2);
   const LayerSource fitted = block.Fit("int3_group:32");
-  EXPECT_EQ(fitted.bias(Linear::kValue), block.source().bias(Linear::kValue));
-  const std::span<const float> before = block.source().weight(Linear::kOutput).flat();
-  const std::span<const float> after = fitted.weight(Linear::kOutput).flat();
+  EXPECT_EQ(fitted.biases[kValue], block.source().biases[kValue]);
+  const std::span<const float> before = block.source().weights[kOutput].flat();
+  const std::span<const float> after = fitted.weights[kOutput].flat();
   size_t num_clipped = 0;
   for (size_t i = 0; i < before.size(); ++i) {
     ASSERT_LE(std::abs(after[i]), std::abs(before[i]));
@@ -165,8 +186,8 @@ TEST(FitLayerAwqTest, OnlyClipsTheOutputProjectionWhereQueriesAreGrouped) {
 TEST(FitLayerAwqTest, ScalesTheOutputProjectionThroughValuesWhereEachQueryHasItsOwn) {
   AwqBlock block(4);
   const LayerSource fitted = block.Fit("int3_group:32");
-  const std::vector<float>& before = block.source().bias(Linear::kValue);
-  const std::vector<float>& after = fitted.bias(Linear::kValue);
+  const std::vector<float>& before = block.source().biases[kValue];
+  const std::vector<float>& after = fitted.biases[kValue];
   EXPECT_NE(after, before);
   for (size_t i = 0; i < before.size(); ++i) {
     EXPECT_EQ(std::signbit(after[i]), std::signbit(before[i])) << i;
@@ -178,42 +199,44 @@ TEST(FitLayerAwqTest, GivesTheSameBitsOnAnyNumberOfThreads) {
   AwqBlock three(2, 3);
   const LayerSource a = one.Fit("int4_group:32");
   const LayerSource b = three.Fit("int4_group:32");
-  EXPECT_EQ(a.input_norm, b.input_norm);
-  for (const Linear linear : kAllLinears) {
-    EXPECT_THAT(a.weight(linear).flat(), ElementsAreArray(b.weight(linear).flat()))
-        << ModuleName(linear);
+  EXPECT_THAT(InputNorm(a), ElementsAreArray(InputNorm(b)));
+  for (size_t i = 0; i < a.weights.size(); ++i) {
+    EXPECT_THAT(a.weights[i].flat(), ElementsAreArray(b.weights[i].flat())) << i;
   }
 }
 
 // Amax = [10, 1], Wmax = [0.5, 2], strength 0.5: s = [4.4721, 0.7071], after which activations and
 // weights have equal maxima.
 TEST(SmoothQuantTest, WorkedExample) {
-  LayerSource block;
-  for (const Linear linear : kAllLinears) {
-    block.weight(linear).Resize(2, 2);
-    block.weight(linear).Fill(0.25f);
-  }
-  block.weight(Linear::kQuery).Row(1)[0] = -0.5f;
-  block.weight(Linear::kValue).Row(0)[1] = 2.0f;
-  block.weight(Linear::kGate).Row(0)[0] = 0.5f;
-  block.weight(Linear::kUp).Row(1)[1] = -2.0f;
-  block.input_norm = {1.0f, 1.0f};
-  block.post_attention_norm = {2.0f, 2.0f};
+  ModelConfig config;
+  config.hidden_size = config.intermediate_size = 2;
+  config.num_layers = config.num_heads = config.num_kv_heads = 1;
+  config.head_dim = 2;
+  LayerSource block = EmptyBlock(config);
+  for (Matrix& weights : block.weights) weights.Fill(0.25f);
+  block.weights[kQuery].Row(1)[0] = -0.5f;
+  block.weights[kValue].Row(0)[1] = 2.0f;
+  block.weights[kGate].Row(0)[0] = 0.5f;
+  block.weights[kUp].Row(1)[1] = -2.0f;
+  block.part(Kept::kPreAttentionNorm).Fill(1.0f);
+  block.part(Kept::kPreMlpNorm).Fill(2.0f);
   Observed seen;
-  for (Matrix* x : {&seen.attention_input, &seen.feed_forward_input}) {
-    x->Resize(2, 2);
-    x->Fill(0.0f);
-    x->Row(0)[0] = -10.0f;
-    x->Row(1)[1] = 1.0f;
+  for (const std::vector<size_t>& linears : {std::vector{kQuery, kKey, kValue}, {kGate, kUp}}) {
+    Matrix x(2, 2);
+    x.Fill(0.0f);
+    x.Row(0)[0] = -10.0f;
+    x.Row(1)[1] = 1.0f;
+    seen.parts[linears[0] == kQuery ? 0 : 1].input = CopyOf(x);
+    seen.inputs.push_back({linears, std::move(x)});
   }
-  const LayerSource fitted = FitLayerSmoothQuant(block, 0.5, seen).value();
-  EXPECT_NEAR(seen.attention_input.Row(0)[0], -2.2361, 1e-4);
-  EXPECT_NEAR(seen.feed_forward_input.Row(1)[1], 1.4142, 1e-4);
-  EXPECT_NEAR(fitted.weight(Linear::kQuery).Row(1)[0], -2.2361, 1e-4);
-  EXPECT_NEAR(fitted.weight(Linear::kUp).Row(1)[1], -1.4142, 1e-4);
-  EXPECT_NEAR(fitted.input_norm[0], 1 / 4.4721, 1e-4);
-  EXPECT_NEAR(fitted.post_attention_norm[1], 2 / 0.7071, 2e-3);
-  EXPECT_EQ(fitted.weight(Linear::kDown).Row(0)[0], 0.25f);  // left alone
+  const LayerSource fitted = FitLayerSmoothQuant(config, block, 0.5, seen).value();
+  EXPECT_NEAR(seen.InputOf(kQuery).Row(0)[0], -2.2361, 1e-4);
+  EXPECT_NEAR(seen.InputOf(kUp).Row(1)[1], 1.4142, 1e-4);
+  EXPECT_NEAR(fitted.weights[kQuery].Row(1)[0], -2.2361, 1e-4);
+  EXPECT_NEAR(fitted.weights[kUp].Row(1)[1], -1.4142, 1e-4);
+  EXPECT_NEAR(InputNorm(fitted)[0], 1 / 4.4721, 1e-4);
+  EXPECT_NEAR(MlpNorm(fitted)[1], 2 / 0.7071, 2e-3);
+  EXPECT_EQ(fitted.weights[kDown].Row(0)[0], 0.25f);  // left alone
 }
 
 }  // namespace

@@ -1,56 +1,91 @@
-// What a model is, apart from its weights and its tokenizer: sizes, rotary embedding, biases, and
-// where its answers end. Read from a folder's config.json and generation_config.json, or from the
-// metadata of a GGUF file.
+// What a model is, apart from its weights and its tokenizer, as a value: sizes, and for every layer
+// what it does. Read from a folder's config.json and generation_config.json, or from the metadata
+// of a GGUF file; architectures/ has one file for each kind that is known.
 #ifndef BITLOSS_MODEL_CONFIG_H_
 #define BITLOSS_MODEL_CONFIG_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "bitloss/base/result.h"
 #include "bitloss/checkpoint/checkpoint.h"
+#include "bitloss/compute/backend.h"
+#include "bitloss/model/rope.h"
 
 namespace bitloss {
 
-enum class Architecture { kLlama, kQwen2 };
-std::string_view Name(Architecture architecture);  // "llama", "qwen2"
+// Where a block norms: x + A(n(x)); x + n'(A(n(x))); x + n'(A(x)); or one norm and one sum for
+// both parts, x + A(n(x)) + F(n(x)).
+enum class NormPlacement { kBefore, kAround, kAfter, kParallel };
 
-// How the rotary frequencies theta^(-2i/head_dim) are changed to reach longer contexts.
-struct NoRopeScaling {};
-// All divided by `factor`.
-struct LinearRopeScaling {
-  double factor = 1.0;
-};
-// Llama 3.1: those of wavelength (2 pi / frequency) above original / low_freq_factor divided by
-// `factor`, those below original / high_freq_factor kept, smoothly in between.
-struct Llama3RopeScaling {
-  double factor = 1.0;
-  double low_freq_factor = 1.0;
-  double high_freq_factor = 1.0;
-  uint64_t original_max_positions = 0;
-};
-// Each divided by its own factor: what a GGUF file stores as rope_freqs.weight.
-struct FactorsRopeScaling {
-  std::vector<float> factors;  // [head_dim / 2], each > 0
-};
-using RopeScaling =
-    std::variant<NoRopeScaling, LinearRopeScaling, Llama3RopeScaling, FactorsRopeScaling>;
+// x / rms(x) * w; the same times 1 + w; or of x - mean(x).
+enum class NormKind { kRms, kRmsOnePlus, kLayerNorm };
 
-struct RopeConfig {
-  double theta = 10000.0;
-  RopeScaling scaling;
+// Whether queries and keys are divided by their RMS: each head by its own, or all together.
+enum class HeadNorms { kNone, kEachHead, kWholeWidth };
+enum class HeadNormWeight { kOwn, kNone };
+enum class HeadNormPlace { kBeforeRope, kAfterRope };
+
+// q at position i times 1 + beta ln(1 + floor((i + offset) / length)).
+struct QueryTemperature {
+  double beta = 0.0;
+  uint64_t length = 1;
+  uint64_t offset = 0;
 };
 
-// All sizes are > 0, num_heads is a multiple of num_kv_heads, head_dim is even.
+// How a token chooses its experts and what they weigh. With r = W h (+ bias): score = softmax(r),
+// sigmoid(r) or r; the `chosen` of largest score (+ selection bias) count, ties to the lowest.
+struct RouterSpec {
+  enum class Score { kSoftmax, kSigmoid, kNone };
+  // Of the chosen: their scores as they are, over their sum, softmax of them, or sigmoid of them.
+  enum class Weights { kScores, kNormalized, kSoftmax, kSigmoid };
+  enum class GroupScore { kLargest, kSumOfTwoLargest };
+
+  Score score = Score::kSoftmax;
+  Weights weights = Weights::kScores;
+  double scale = 1.0;  // times every weight
+  bool has_bias = false;
+  bool has_selection_bias = false;
+  bool weighs_input = false;  // the weight multiplies what an expert reads, not what it gives
+  // Experts in `groups` equal groups, of which the best `groups_kept` are eligible.
+  size_t groups = 1;
+  size_t groups_kept = 1;
+  GroupScore group_score = GroupScore::kLargest;
+};
+
+struct ExpertsSpec {
+  enum class Shared { kNone, kAdded, kGated };  // kGated: times sigmoid of a row of weights and h
+
+  size_t count = 0;
+  size_t chosen = 0;  // of each token
+  size_t width = 0;
+  Shared shared = Shared::kNone;
+  size_t shared_width = 0;
+  bool has_bias = false;
+  RouterSpec router;
+};
+
+// What one layer does where layers differ.
+struct LayerSpec {
+  size_t window = 0;               // keys that a query sees; 0: all
+  size_t chunk = 0;                // positions that see each other; 0: all
+  std::optional<size_t> rope = 0;  // of ModelConfig::ropes; none: no rotation
+  bool has_experts = false;        // instead of the dense MLP
+  size_t mlp_width = 0;            // of the dense MLP; 0: the model's intermediate_size
+  bool norms_heads = true;         // where the model has head norms
+  bool has_temperature = true;     // where the model has one
+};
+
+// All sizes are > 0, num_heads is a multiple of num_kv_heads.
 struct ModelConfig {
   // For people: the name of the folder (in a hub cache, of the model) or of the GGUF file, whose
   // own general.name is often that of a training run.
   std::string name;
-  Architecture architecture = Architecture::kLlama;
+  std::string architecture = "llama";  // as in model_type
   size_t hidden_size = 0;
   size_t intermediate_size = 0;
   size_t num_layers = 0;
@@ -59,23 +94,50 @@ struct ModelConfig {
   size_t head_dim = 0;  // not always hidden_size / num_heads
   size_t vocab_size = 0;
   size_t max_positions = 0;
-  double rms_norm_eps = 0.0;
-  RopeConfig rope;
+
+  double rms_norm_eps = 0.0;   // of every norm
+  double post_norm_eps = 0.0;  // of norms after a part; 0: the same
+  NormKind norm_kind = NormKind::kRms;
+  NormKind final_norm_kind = NormKind::kRms;
+  NormPlacement norm_placement = NormPlacement::kBefore;
+
+  std::vector<RopeConfig> ropes = {RopeConfig{}};
+  HeadNorms head_norms = HeadNorms::kNone;
+  HeadNormWeight head_norm_weight = HeadNormWeight::kOwn;
+  HeadNormPlace head_norm_place = HeadNormPlace::kBeforeRope;
+  double query_scale = 1.0;      // times q, on top of the scale of scores
+  double attention_scale = 0.0;  // of scores; 0: 1 / sqrt(head_dim)
+  double attention_softcap = 0.0;
+  bool has_sinks = false;
+  bool has_output_gate = false;  // heads times sigmoid of a projection of the attention's input
+  std::optional<QueryTemperature> temperature;
+
+  GatedUnit activation;
+  std::optional<ExpertsSpec> experts;
+
+  double embedding_scale = 1.0;
+  bool norms_embedding = false;  // rows divided by their RMS
+  double residual_scale = 1.0;   // of what a part adds
+  double logit_scale = 1.0;
+  double logit_softcap = 0.0;
+
   bool tied_embeddings = false;  // the head is the embedding
   bool qkv_bias = false;
   bool output_bias = false;  // of the attention's output projection
   bool mlp_bias = false;
+
+  std::vector<LayerSpec> layers = {};  // empty: every layer is LayerSpec{}
+
+  LayerSpec layer(size_t i) const { return layers.empty() ? LayerSpec{} : layers[i]; }
+  bool has_gates() const { return activation.gating != Gating::kReluSquared; }
 };
 
 // Reads and checks. Errors name the file and the JSON pointer or metadata key.
 //
-// kUnsupported: an architecture other than those above, by name; an activation other than SiLU; a
-// sliding window; rotary scaling of another kind; experts. kBadInput: a value that is missing, of
-// the wrong type, zero, absurdly large, or in contradiction to another.
+// kUnsupported: an architecture that is not known, with the nearest that are; a value of a key that
+// would change the numbers and is not understood. kBadInput: a value that is missing, of the wrong
+// type, zero, absurdly large, or in contradiction to another.
 Result<ModelConfig> ReadModelConfig(const Checkpoint& checkpoint);
-
-// The head_dim / 2 frequencies, in radians per position, in double.
-std::vector<double> RopeInverseFrequencies(const ModelConfig& config);
 
 struct GenerationConfig {
   // Every id that ends an answer; sorted, without repeats; empty if the model names none.

@@ -73,10 +73,11 @@ Result<Format> FormatNamed(const std::string& name, const Format& format, size_t
 
 SharedBytes WriteFittedBlock(const FittedLayer& block) {
   Writer writer;
-  writer.Floats(block.source.input_norm);
-  writer.Floats(block.source.post_attention_norm);
+  for (const KeptSpec& kept : block.source.plan->kept) {
+    writer.Floats(block.source.part(kept.kept).flat());
+  }
   writer.Floats(block.activation_scales);
-  for (size_t i = 0; i < kNumLinears; ++i) {
+  for (size_t i = 0; i < block.encoded.size(); ++i) {
     const EncodedMatrix& matrix = block.encoded[i];
     writer.Floats(block.source.biases[i]);
     writer.Bytes(std::as_bytes(std::span(matrix.format.name)));
@@ -89,15 +90,27 @@ SharedBytes WriteFittedBlock(const FittedLayer& block) {
   return writer.Finish();
 }
 
-Result<FittedLayer> ReadFittedBlock(const SharedBytes& bytes, const Format& format) {
+Result<FittedLayer> ReadFittedBlock(const SharedBytes& bytes, const Format& format,
+                                    std::shared_ptr<const LayerPlan> plan) {
   Reader reader(bytes);
   FittedLayer block;
-  BITLOSS_TRY(block.source.input_norm, reader.Floats());
-  BITLOSS_TRY(block.source.post_attention_norm, reader.Floats());
-  BITLOSS_TRY(const std::vector<float> scales, reader.Floats());
-  if (scales.size() != kNumLinears) return BadInput("{} activation scales", scales.size());
-  std::ranges::copy(scales, block.activation_scales.begin());
-  for (size_t i = 0; i < kNumLinears; ++i) {
+  for (const KeptSpec& kept : plan->kept) {
+    BITLOSS_TRY(const std::vector<float> values, reader.Floats());
+    if (values.size() != kept.rows * kept.cols) return BadInput("{} values", values.size());
+    Matrix& part = block.source.part(kept.kept);
+    part.Resize(kept.rows, kept.cols);
+    std::ranges::copy(values, part.flat().begin());
+  }
+  const size_t num_linears = plan->linears.size();
+  BITLOSS_TRY(block.activation_scales, reader.Floats());
+  if (block.activation_scales.size() != num_linears) {
+    return BadInput("{} activation scales", block.activation_scales.size());
+  }
+  block.encoded.resize(num_linears);
+  block.source.biases.resize(num_linears);
+  block.source.weights.resize(num_linears);
+  block.source.plan = std::move(plan);
+  for (size_t i = 0; i < num_linears; ++i) {
     EncodedMatrix& matrix = block.encoded[i];
     BITLOSS_TRY(block.source.biases[i], reader.Floats());
     BITLOSS_TRY(const SharedBytes name, reader.Bytes());

@@ -18,12 +18,13 @@ namespace bitloss {
 // format, its shape and its planes; numbers little-endian.
 SharedBytes WriteFittedBlock(const FittedLayer& block);
 // Raised when these bytes change their meaning: whoever keeps them keeps this beside them.
-inline constexpr int kFittedBlockVersion = 1;
+inline constexpr int kFittedBlockVersion = 2;
 
-// The same block, its weights empty and its planes inside `bytes`. `format` is what the block was
-// fitted to; a linear may be in the format that this one stores rows of its width in. kBadInput if
-// the bytes are not such a block.
-Result<FittedLayer> ReadFittedBlock(const SharedBytes& bytes, const Format& format);
+// The same block, of the given plan, its weights empty and its planes inside `bytes`. `format` is
+// what the block was fitted to; a linear may be in the format that this one stores rows of its
+// width in. kBadInput if the bytes are not such a block.
+Result<FittedLayer> ReadFittedBlock(const SharedBytes& bytes, const Format& format,
+                                    std::shared_ptr<const LayerPlan> plan);
 
 class FittedBlocks {
  public:

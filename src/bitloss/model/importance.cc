@@ -16,7 +16,7 @@ using Entries = std::map<std::string, std::vector<float>>;
 constexpr std::string_view kSums = ".in_sum2";
 constexpr std::string_view kCounts = ".counts";
 
-constexpr std::array<std::string_view, kNumLinears> kGgufNames = {
+constexpr std::array<std::string_view, kNumLinearKinds> kGgufNames = {
     "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"};
 
 Status CheckUsable(const std::string& name, std::span<const float> values) {
@@ -99,11 +99,16 @@ Result<ImportanceFile> ImportanceFile::Open(const std::filesystem::path& path) {
   return file;
 }
 
-Result<std::array<std::vector<float>, kNumLinears>> ImportanceFile::OfLayer(
-    size_t layer, const LayerSource& source) const {
-  std::array<std::vector<float>, kNumLinears> importances;
-  for (size_t i = 0; i < kNumLinears; ++i) {
-    const std::string name = fmt::format("blk.{}.{}.weight", layer, kGgufNames[i]);
+Result<std::vector<std::vector<float>>> ImportanceFile::OfLayer(size_t layer,
+                                                                const LayerSource& source) const {
+  std::vector<std::vector<float>> importances;
+  for (size_t i = 0; i < source.weights.size(); ++i) {
+    const LinearSpec& linear = source.plan->linears[i];
+    if (linear.unit != Unit::kAttention && linear.unit != Unit::kMlp) {
+      return Unsupported("importance matrices of experts are not read; leave --imatrix out");
+    }
+    const std::string name =
+        fmt::format("blk.{}.{}.weight", layer, kGgufNames[static_cast<size_t>(linear.kind)]);
     const auto found = entries_.find(name);
     if (found == entries_.end()) {
       return BadInput("the importance matrix has no '{}': it is of another model", name);
@@ -112,7 +117,7 @@ Result<std::array<std::vector<float>, kNumLinears>> ImportanceFile::OfLayer(
       return BadInput("the importance matrix has {} values for '{}', which has {} inputs",
                       found->second.size(), name, source.weights[i].cols());
     }
-    importances[i] = found->second;
+    importances.push_back(found->second);
   }
   return importances;
 }

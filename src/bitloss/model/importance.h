@@ -12,7 +12,6 @@
 #ifndef BITLOSS_MODEL_IMPORTANCE_H_
 #define BITLOSS_MODEL_IMPORTANCE_H_
 
-#include <array>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -30,8 +29,8 @@ class ImportanceFile {
   static Result<ImportanceFile> Open(const std::filesystem::path& path);
 
   // Of the linears of a block. kBadInput names one that is missing or of another width.
-  Result<std::array<std::vector<float>, kNumLinears>> OfLayer(size_t layer,
-                                                              const LayerSource& source) const;
+  // kUnsupported for a block with experts.
+  Result<std::vector<std::vector<float>>> OfLayer(size_t layer, const LayerSource& source) const;
 
   const std::map<std::string, std::vector<float>>& entries() const { return entries_; }
 

@@ -102,8 +102,13 @@ TEST(ImportanceFileTest, RefusesSizesAndValuesThatCannotBe) {
 
 TEST(ImportanceFileTest, NamesTheMatrixThatItDoesNotHave) {
   const auto file = ImportanceFile::Open(Write(LegacyFile())).value();
-  EXPECT_THAT(file.OfLayer(3, LayerSource{}).error().message,
-              HasSubstr("has no 'blk.3.attn_q.weight'"));
+  ModelConfig config;
+  config.hidden_size = config.intermediate_size = config.head_dim = 2;
+  config.num_layers = config.num_heads = config.num_kv_heads = 1;
+  LayerSource block;
+  block.plan = std::make_shared<const LayerPlan>(PlanLayer(config, 0));
+  block.weights.resize(block.plan->linears.size());
+  EXPECT_THAT(file.OfLayer(3, block).error().message, HasSubstr("has no 'blk.3.attn_q.weight'"));
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "bitloss/model/lane_builder.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <map>
 #include <optional>
@@ -54,7 +53,8 @@ Result<SharedParts> ReadSharedParts(const ModelSource& source, const Backend& ba
   SharedParts parts;
   BITLOSS_TRY(parts.embedding, source.Embedding(precision, backend.threads()));
   BITLOSS_TRY(const std::vector<float> final_norm, source.FinalNorm(precision));
-  parts.final_norm = std::make_shared<const Tensor>(backend.ToTensor(final_norm));
+  parts.final_norm = std::make_shared<const Tensor>(
+      backend.ToTensor(AsMultiplied(source.config().final_norm_kind, final_norm)));
   BITLOSS_TRY(const EncodedMatrix head, source.tied_head()
                                             ? Result<EncodedMatrix>(parts.embedding)
                                             : source.Head(precision, backend.threads()));
@@ -91,14 +91,14 @@ Status FinishLane(const ModelSource& source, const Backend& backend, const Schem
   return Ok();
 }
 
-Result<LayerWeights> PackFitted(const FittedLayer& fitted, const Scheme& scheme,
-                                const Backend& backend, LaneSize& size) {
-  const auto execution = [&](Linear linear) {
+Result<LayerWeights> PackFitted(const ModelConfig& config, const FittedLayer& fitted,
+                                const Scheme& scheme, const Backend& backend, LaneSize& size) {
+  const auto execution = [&](size_t linear) {
     Execution of_linear = scheme.execution;
-    of_linear.activation_scale = fitted.activation_scales[static_cast<size_t>(linear)];
+    of_linear.activation_scale = fitted.activation_scales[linear];
     return of_linear;
   };
-  return PackEncodedLayer(fitted.source, fitted.encoded, execution, Packing::kCopy, backend, size);
+  return PackEncodedLayer(config, fitted.source, fitted.encoded, {execution}, backend, size);
 }
 
 // One block of one lane, encoded and not packed.
@@ -121,14 +121,15 @@ Result<LayerWeights> FitAndPack(Transformer& transformer, const LayerSource& ori
   if (scheme.fit == FitKind::kNoise) {
     const LayerSource noisy =
         WithNoise(original, layer, scheme.noise, options.seed, backend.threads());
-    return PackLayer(noisy, scheme.format, scheme.execution, backend, size);
+    return PackLayer(transformer.config(), noisy, scheme.format, scheme.execution, backend, size);
   }
   if (scheme.fit == FitKind::kNearest && !Calibrates(scheme)) {
-    return PackLayer(original, scheme.format, scheme.execution, backend, size);
+    return PackLayer(transformer.config(), original, scheme.format, scheme.execution, backend,
+                     size);
   }
   BITLOSS_TRY(const FittedLayer fitted,
               FitLayer(transformer, original, layer, inputs, scheme, options.importance));
-  return PackFitted(fitted, scheme, backend, size);
+  return PackFitted(transformer.config(), fitted, scheme, backend, size);
 }
 
 bool LeavesHalves(const Scheme& scheme) {
@@ -139,16 +140,17 @@ bool LeavesHalves(const Scheme& scheme) {
 // A block of a lane that leaves its linears in FP16: each is read, if it has to be, by one thread.
 Result<LayerWeights> PackHalves(const ModelSource& source, size_t layer, const Scheme& scheme,
                                 Packing packing, const Backend& backend, LaneSize& size) {
-  std::array<std::optional<Result<EncodedMatrix>>, kNumLinears> read;
-  backend.threads().ForEachPart(
-      kNumLinears, [&](size_t i, size_t) { read[i] = source.HalfLinear(layer, kAllLinears[i]); });
-  std::array<EncodedMatrix, kNumLinears> halves;
-  for (size_t i = 0; i < kNumLinears; ++i) {
+  const size_t count = source.plan(layer).linears.size();
+  std::vector<std::optional<Result<EncodedMatrix>>> read(count);
+  backend.threads().ForEachPart(count,
+                                [&](size_t i, size_t) { read[i] = source.HalfLinear(layer, i); });
+  std::vector<EncodedMatrix> halves(count);
+  for (size_t i = 0; i < count; ++i) {
     BITLOSS_TRY(halves[i], std::move(*read[i]));
   }
   BITLOSS_TRY(const LayerSource vectors, source.LayerVectors(layer, Precision::kFp16));
-  return PackEncodedLayer(
-      vectors, halves, [&](Linear) { return scheme.execution; }, packing, backend, size);
+  return PackEncodedLayer(source.config(), vectors, halves,
+                          {[&](size_t) { return scheme.execution; }, packing}, backend, size);
 }
 
 double SecondsSince(std::chrono::steady_clock::time_point start) {
@@ -227,7 +229,7 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
         if (own != own_chains.end()) {
           LaneSize unused;
           BITLOSS_TRY(const LayerWeights weights,
-                      PackFitted(fitted.value(), schemes[i], backend, unused));
+                      PackFitted(source.config(), fitted.value(), schemes[i], backend, unused));
           own->second.Advance(weights, layer);
         }
         lanes[i].seconds += SecondsSince(start);
@@ -244,7 +246,7 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
       BITLOSS_TRY(const LayerSource* original, stored(Precision::kFp16));
       LaneSize unused;
       BITLOSS_TRY(const LayerWeights weights,
-                  PackLayer(*original, F16Format(), Execution{}, backend, unused));
+                  PackLayer(source.config(), *original, F16Format(), Execution{}, backend, unused));
       chain->Advance(weights, layer);
     }
     if (options.layer_done) options.layer_done(layer + 1);
@@ -270,12 +272,12 @@ Result<BlockMaker> BlockMaker::Open(const ModelSource& source, const Backend& ba
     }
     LaneWeights& shell = maker.shells_.emplace_back();
     BITLOSS_DO(FinishLane(source, backend, scheme, shared[precision], shell));
-    for (const Linear linear : kAllLinears) {
-      const LinearShape shape = ShapeOf(source.config(), linear);
-      const uint64_t num_layers = source.config().num_layers;
-      shell.size.linear_weights += num_layers * shape.out * shape.in;
-      shell.size.linear_bytes +=
-          num_layers * scheme.format.num_bytes(scheme.format, shape.out, shape.in);
+    for (size_t layer = 0; layer < source.config().num_layers; ++layer) {
+      for (const LinearSpec& linear : source.plan(layer).linears) {
+        const LinearShape shape = linear.shape;
+        shell.size.linear_weights += uint64_t{shape.out} * shape.in;
+        shell.size.linear_bytes += scheme.format.num_bytes(scheme.format, shape.out, shape.in);
+      }
     }
   }
   return maker;
@@ -301,26 +303,30 @@ Result<LayerWeights> BlockMaker::Make(size_t lane, size_t layer) {
   LaneSize unused;
   if (TakesAFit(scheme)) {
     BITLOSS_TRY(const SharedBytes bytes, fitted_->Get(lane, layer));
-    const auto fitted = ReadFittedBlock(bytes, scheme.format);
+    const auto fitted = ReadFittedBlock(bytes, scheme.format, source_->shared_plan(layer));
     if (!fitted.ok()) return Within(context, fitted.error());
-    return PackFitted(fitted.value(), scheme, *backend_, unused);
+    return PackFitted(source_->config(), fitted.value(), scheme, *backend_, unused);
   }
   BITLOSS_TRY(const LayerSource* original, Read(layer, PrecisionOf(scheme.format)));
   auto packed =
       scheme.fit == FitKind::kNoise
-          ? PackLayer(WithNoise(*original, layer, scheme.noise, seed_, backend_->threads()),
+          ? PackLayer(source_->config(),
+                      WithNoise(*original, layer, scheme.noise, seed_, backend_->threads()),
                       scheme.format, scheme.execution, *backend_, unused)
-          : PackLayer(*original, scheme.format, scheme.execution, *backend_, unused);
+          : PackLayer(source_->config(), *original, scheme.format, scheme.execution, *backend_,
+                      unused);
   if (!packed.ok()) return Within(context, packed.error());
   return packed;
 }
 
 Result<uint64_t> BlockMaker::PackedBlockBytes(size_t lane) {
   const Scheme& scheme = schemes_[lane];
-  BITLOSS_TRY(const LayerSource* original, Read(0, PrecisionOf(scheme.format)));
+  // The last: where layers differ, the first may be a small dense one.
+  BITLOSS_TRY(const LayerSource* original,
+              Read(source_->config().num_layers - 1, PrecisionOf(scheme.format)));
   LaneSize unused;
-  BITLOSS_TRY(const LayerWeights block,
-              PackLayer(*original, scheme.format, scheme.execution, *backend_, unused));
+  BITLOSS_TRY(const LayerWeights block, PackLayer(source_->config(), *original, scheme.format,
+                                                  scheme.execution, *backend_, unused));
   uint64_t bytes = 0;
   for (const auto& linear : block.linears) bytes += linear->num_bytes();
   return bytes;

@@ -12,24 +12,23 @@ namespace {
 
 constexpr float kMaxActivationCode = 127.0f;
 
-// encode(linear) for every linear.
+// encode(i) for every linear.
 template <class Encode>
 Status EncodeAll(const Encode& encode, FittedLayer& fitted) {
-  for (const Linear linear : kAllLinears) {
-    auto encoded = encode(linear);
-    if (!encoded.ok()) return Within(ModuleName(linear), encoded.error());
-    fitted.encoded[static_cast<size_t>(linear)] = std::move(encoded).value();
+  for (size_t i = 0; i < fitted.encoded.size(); ++i) {
+    auto encoded = encode(i);
+    if (!encoded.ok()) return Within(fitted.source.plan->linears[i].Name(), encoded.error());
+    fitted.encoded[i] = std::move(encoded).value();
   }
   return Ok();
 }
 
 Status EncodeNearest(const Format& format, ThreadPool& threads, FittedLayer& fitted) {
-  std::array<std::optional<Result<EncodedMatrix>>, kNumLinears> results;
-  threads.ForEachPart(kNumLinears, [&](size_t i, size_t) {
+  std::vector<std::optional<Result<EncodedMatrix>>> results(fitted.encoded.size());
+  threads.ForEachPart(results.size(), [&](size_t i, size_t) {
     results[i] = format.encode(format, fitted.source.weights[i]);
   });
-  return EncodeAll([&](Linear linear) { return std::move(*results[static_cast<size_t>(linear)]); },
-                   fitted);
+  return EncodeAll([&](size_t i) { return std::move(*results[i]); }, fitted);
 }
 
 Result<EncodedMatrix> EncodeByImportance(const Format& format, ConstMatrixView weights,
@@ -40,85 +39,74 @@ Result<EncodedMatrix> EncodeByImportance(const Format& format, ConstMatrixView w
   return EncodeClipped(format, weights, importance, threads);
 }
 
-std::array<std::vector<float>, kNumLinears> ImportancesOf(const Observed& seen) {
-  std::array<std::vector<float>, kNumLinears> importances;
-  for (const Linear linear : kAllLinears) {
-    importances[static_cast<size_t>(linear)] = MeanSquares(seen.InputOf(linear));
-  }
+Result<LayerWeights> PackBaseline(const Transformer& transformer, const LayerSource& source) {
+  LaneSize unused;
+  return PackLayer(transformer.config(), source, F16Format(), Execution{}, transformer.backend(),
+                   unused);
+}
+
+std::vector<std::vector<float>> ImportancesOf(const Observed& seen, size_t num_linears) {
+  std::vector<std::vector<float>> importances;
+  for (size_t i = 0; i < num_linears; ++i) importances.push_back(MeanSquares(seen.InputOf(i)));
   return importances;
 }
 
-// GPTQ on one block, the order of its linears that of a forward pass: what reads an input is
-// rounded after everything that makes it.
-class GptqLayer {
+// GPTQ on one block, in the order of a forward pass: what reads an input is rounded after
+// everything that makes it.
+class GptqTap final : public BlockTap {
  public:
-  GptqLayer(Transformer& transformer, const Scheme& scheme, size_t layer, const Batch& batch,
-            LayerWeights weights, FittedLayer& fitted)
-      : transformer_(transformer),
-        scheme_(scheme),
-        layer_(layer),
-        batch_(batch),
-        weights_(std::move(weights)),
-        fitted_(fitted) {}
+  GptqTap(const Backend& backend, const Scheme& scheme, LayerWeights& weights, FittedLayer& fitted)
+      : backend_(backend), scheme_(scheme), weights_(weights), fitted_(fitted) {}
 
-  Status Run(ConstDeviceView inputs) {
-    const Backend& backend = transformer_.backend();
-    const auto eps = static_cast<float>(transformer_.config().rms_norm_eps);
-    Tensor x(backend.memory(), inputs.rows, inputs.cols);
-    Tensor normed(backend.memory(), inputs.rows, inputs.cols);
-    Tensor delta(backend.memory());
-    backend.Copy(inputs, x);
-    backend.RmsNorm(x, weights_.input_norm, eps, normed);
-    BITLOSS_DO(Round({Linear::kQuery, Linear::kKey, Linear::kValue}, normed));
-    transformer_.SelfAttention(weights_, layer_, batch_, nullptr, normed, delta);
-    const Tensor& heads = transformer_.scratch().heads;
-    BITLOSS_DO(Round({Linear::kOutput}, heads));
-    backend.MatMul(weights_.linear(Linear::kOutput), weights_.bias(Linear::kOutput), heads,
-                   batch_.sequences(), delta);
-    backend.Add(delta, x);
-    backend.RmsNorm(x, weights_.post_attention_norm, eps, normed);
-    BITLOSS_DO(Round({Linear::kGate, Linear::kUp}, normed));
-    transformer_.FeedForward(weights_, batch_, normed, delta);
-    return Round({Linear::kDown}, transformer_.scratch().activated);
+  void BeforeLinears(std::span<const size_t> linears, ConstDeviceView inputs) override {
+    if (status_.ok()) status_ = Round(linears, inputs);
   }
+  void AfterPart(BlockPart, ConstDeviceView, ConstDeviceView) override {}
+  bool WantsAllRows(size_t num_rows) override { return num_rows < kFewestExpertRows; }
+
+  const Status& status() const { return status_; }
 
  private:
   // Linears that read the same input.
-  Status Round(std::initializer_list<Linear> linears, ConstDeviceView inputs) {
-    ThreadPool& threads = transformer_.backend().threads();
+  Status Round(std::span<const size_t> linears, ConstDeviceView inputs) {
+    ThreadPool& threads = backend_.threads();
     Matrix staging;
-    const ConstMatrixView x = transformer_.backend().OnHost(inputs, staging);
+    const ConstMatrixView x = backend_.OnHost(inputs, staging);
+    const auto name = [&](size_t i) { return fitted_.source.plan->linears[i].Name(); };
     const auto factor = FactorGptq(MakeGram(x, threads), scheme_.gptq);
-    if (!factor.ok()) return Within(ModuleName(*linears.begin()), factor.error());
-    for (const Linear linear : linears) {
-      auto encoded = EncodeGptq(scheme_.format, fitted_.source.weight(linear), factor.value(),
+    if (!factor.ok()) return Within(name(linears[0]), factor.error());
+    for (const size_t i : linears) {
+      auto encoded = EncodeGptq(scheme_.format, fitted_.source.weights[i], factor.value(),
                                 scheme_.gptq, threads);
-      if (!encoded.ok()) return Within(ModuleName(linear), encoded.error());
-      const auto index = static_cast<size_t>(linear);
-      BITLOSS_TRY(weights_.linears[index],
-                  transformer_.backend().Pack(encoded.value(), Execution{}));
-      fitted_.encoded[index] = std::move(encoded).value();
+      if (!encoded.ok()) return Within(name(i), encoded.error());
+      BITLOSS_TRY(weights_.linears[i], backend_.Pack(encoded.value(), Execution{}));
+      fitted_.encoded[i] = std::move(encoded).value();
     }
     return Ok();
   }
 
-  Transformer& transformer_;
+  const Backend& backend_;
   const Scheme& scheme_;
-  size_t layer_;
-  const Batch& batch_;
-  LayerWeights weights_;  // FP16, then rounded as it goes
+  LayerWeights& weights_;  // FP16, then rounded as it goes
   FittedLayer& fitted_;
+  Status status_;
 };
 
-Result<LayerWeights> PackBaseline(const LayerSource& source, const Backend& backend) {
-  LaneSize unused;
-  return PackLayer(source, F16Format(), Execution{}, backend, unused);
+Status FitGptq(Transformer& transformer, const LayerSource& source, size_t layer,
+               const LayerInputs& inputs, const Scheme& scheme, FittedLayer& fitted) {
+  const Backend& backend = transformer.backend();
+  BITLOSS_TRY(LayerWeights weights, PackBaseline(transformer, source));
+  GptqTap tap(backend, scheme, weights, fitted);
+  Tensor x(backend.memory(), inputs.of_lane.rows, inputs.of_lane.cols);
+  backend.Copy(inputs.of_lane, x);
+  transformer.Layer(weights, layer, *inputs.batch, tap, x);
+  return tap.status();
 }
 
 void FindActivationScales(const Observed& seen, FittedLayer& fitted) {
-  for (const Linear linear : kAllLinears) {
-    fitted.activation_scales[static_cast<size_t>(linear)] =
-        std::ranges::max(ColumnMaxima(seen.InputOf(linear))) / kMaxActivationCode;
+  for (size_t i = 0; i < fitted.activation_scales.size(); ++i) {
+    fitted.activation_scales[i] =
+        std::ranges::max(ColumnMaxima(seen.InputOf(i))) / kMaxActivationCode;
   }
 }
 
@@ -142,22 +130,24 @@ Result<FittedLayer> FitLayer(Transformer& transformer, const LayerSource& source
                                scheme.execution.static_activations ||
                                (scheme.fit == FitKind::kImatrix && importance == nullptr);
   if (looks_at_inputs) {
-    BITLOSS_TRY(const LayerWeights weights, PackBaseline(source, backend));
+    BITLOSS_TRY(const LayerWeights weights, PackBaseline(transformer, source));
     seen = Observe(transformer, weights, layer, *inputs.batch, inputs.of_baseline);
   }
   if (scheme.fit == FitKind::kAwq) {
     BITLOSS_TRY(fitted.source,
                 FitLayerAwq(transformer, source, layer, *inputs.batch, inputs.of_baseline, format));
   } else if (scheme.fit == FitKind::kSmoothQuant) {
-    BITLOSS_TRY(fitted.source, FitLayerSmoothQuant(source, scheme.smoothing_strength, *seen));
+    BITLOSS_TRY(fitted.source, FitLayerSmoothQuant(transformer.config(), source,
+                                                   scheme.smoothing_strength, *seen));
   } else {
     fitted.source = CopyOf(source);
   }
+  const size_t num_linears = fitted.source.weights.size();
+  fitted.encoded.resize(num_linears);
+  fitted.activation_scales.resize(num_linears);
   if (scheme.execution.static_activations) FindActivationScales(*seen, fitted);
 
-  const auto weights_of = [&](Linear linear) -> const Matrix& {
-    return fitted.source.weight(linear);
-  };
+  const std::vector<Matrix>& weights = fitted.source.weights;
   switch (scheme.fit) {
     case FitKind::kNearest:
     case FitKind::kNoise:  // added to the weights before
@@ -166,35 +156,28 @@ Result<FittedLayer> FitLayer(Transformer& transformer, const LayerSource& source
       BITLOSS_DO(EncodeNearest(format, threads, fitted));
       break;
     case FitKind::kMse:
-      BITLOSS_DO(EncodeAll(
-          [&](Linear linear) { return EncodeClipped(format, weights_of(linear), {}, threads); },
-          fitted));
+      BITLOSS_DO(EncodeAll([&](size_t i) { return EncodeClipped(format, weights[i], {}, threads); },
+                           fitted));
       break;
     case FitKind::kHqq:
-      BITLOSS_DO(EncodeAll(
-          [&](Linear linear) { return EncodeHqq(format, weights_of(linear), threads); }, fitted));
+      BITLOSS_DO(
+          EncodeAll([&](size_t i) { return EncodeHqq(format, weights[i], threads); }, fitted));
       break;
     case FitKind::kImatrix: {
-      std::array<std::vector<float>, kNumLinears> importances;
+      std::vector<std::vector<float>> importances;
       if (importance == nullptr) {
-        importances = ImportancesOf(*seen);
+        importances = ImportancesOf(*seen, num_linears);
       } else {
         BITLOSS_TRY(importances, importance->OfLayer(layer, source));
       }
       BITLOSS_DO(EncodeAll(
-          [&](Linear linear) {
-            return EncodeByImportance(format, weights_of(linear),
-                                      importances[static_cast<size_t>(linear)], threads);
-          },
+          [&](size_t i) { return EncodeByImportance(format, weights[i], importances[i], threads); },
           fitted));
       break;
     }
-    case FitKind::kGptq: {
-      BITLOSS_TRY(LayerWeights weights, PackBaseline(source, backend));
-      BITLOSS_DO(GptqLayer(transformer, scheme, layer, *inputs.batch, std::move(weights), fitted)
-                     .Run(inputs.of_lane));
+    case FitKind::kGptq:
+      BITLOSS_DO(FitGptq(transformer, source, layer, inputs, scheme, fitted));
       break;
-    }
   }
   return fitted;
 }

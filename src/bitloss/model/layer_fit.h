@@ -3,7 +3,7 @@
 #ifndef BITLOSS_MODEL_LAYER_FIT_H_
 #define BITLOSS_MODEL_LAYER_FIT_H_
 
-#include <array>
+#include <vector>
 
 #include "bitloss/base/result.h"
 #include "bitloss/model/importance.h"
@@ -14,11 +14,11 @@
 namespace bitloss {
 
 struct FittedLayer {
-  LayerSource
-      source;  // norms and biases as the lane has them; its weights may have been moved from
-  std::array<EncodedMatrix, kNumLinears> encoded;
-  // Of static activations: the largest magnitude of each linear's inputs / 127.
-  std::array<float, kNumLinears> activation_scales{};
+  // Kept parts and biases as the lane has them; its weights may have been moved from.
+  LayerSource source;
+  std::vector<EncodedMatrix> encoded;  // as many as the block's linears
+  // Of static activations: the largest magnitude of each linear's inputs / 127; else 0.
+  std::vector<float> activation_scales;
 };
 
 // The calibration sequences at the entry of a block.

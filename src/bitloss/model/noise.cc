@@ -5,6 +5,7 @@
 
 #include "bitloss/base/random.h"
 #include "bitloss/base/sum.h"
+#include "bitloss/model/observed.h"
 
 namespace bitloss {
 namespace {
@@ -51,13 +52,11 @@ Matrix NoisyCopy(const Matrix& weights, const RandomStream& random, double scale
 
 LayerSource WithNoise(const LayerSource& source, size_t layer, double scale, uint64_t seed,
                       ThreadPool& threads) {
-  LayerSource noisy;
-  noisy.input_norm = source.input_norm;
-  noisy.post_attention_norm = source.post_attention_norm;
-  noisy.biases = source.biases;
-  for (const Linear linear : kAllLinears) {
-    const RandomStream random(seed, fmt::format("noise {} {}", layer, ModuleName(linear)));
-    noisy.weight(linear) = NoisyCopy(source.weight(linear), random, scale, threads);
+  LayerSource noisy = CopyOfKept(source);
+  for (size_t i = 0; i < source.weights.size(); ++i) {
+    const RandomStream random(seed,
+                              fmt::format("noise {} {}", layer, source.plan->linears[i].Name()));
+    noisy.weights[i] = NoisyCopy(source.weights[i], random, scale, threads);
   }
   return noisy;
 }

@@ -2,48 +2,50 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace bitloss {
+namespace {
 
-const Matrix& Observed::InputOf(Linear linear) const {
-  switch (linear) {
-    case Linear::kQuery:
-    case Linear::kKey:
-    case Linear::kValue:
-      return attention_input;
-    case Linear::kOutput:
-      return heads;
-    case Linear::kGate:
-    case Linear::kUp:
-      return feed_forward_input;
-    case Linear::kDown:
-      return activated;
+class Recorder final : public BlockTap {
+ public:
+  Recorder(const Backend& backend, Observed& seen) : backend_(backend), seen_(seen) {}
+
+  void BeforeLinears(std::span<const size_t> linears, ConstDeviceView inputs) override {
+    seen_.inputs.push_back({{linears.begin(), linears.end()}, backend_.ToMatrix(inputs)});
   }
-  return activated;
+  void AfterPart(BlockPart part, ConstDeviceView input, ConstDeviceView output) override {
+    seen_.parts[static_cast<size_t>(part)] = {backend_.ToMatrix(input), backend_.ToMatrix(output)};
+  }
+  bool WantsAllRows(size_t num_rows) override { return num_rows < kFewestExpertRows; }
+
+ private:
+  const Backend& backend_;
+  Observed& seen_;
+};
+
+}  // namespace
+
+const Matrix& Observed::InputOf(size_t linear) const {
+  const auto found = std::ranges::find_if(inputs, [linear](const Input& input) {
+    return std::ranges::find(input.linears, linear) != input.linears.end();
+  });
+  BITLOSS_CHECK(found != inputs.end());
+  return found->rows;
+}
+
+Matrix& Observed::InputOf(size_t linear) {
+  return const_cast<Matrix&>(std::as_const(*this).InputOf(linear));  // NOLINT: it is its own
 }
 
 Observed Observe(Transformer& transformer, const LayerWeights& weights, size_t layer,
                  const Batch& batch, ConstDeviceView inputs) {
   const Backend& backend = transformer.backend();
-  const auto eps = static_cast<float>(transformer.config().rms_norm_eps);
   Observed seen;
+  Recorder recorder(backend, seen);
   Tensor x(backend.memory(), inputs.rows, inputs.cols);
-  Tensor normed(backend.memory(), inputs.rows, inputs.cols);
-  Tensor delta(backend.memory());
   backend.Copy(inputs, x);
-
-  backend.RmsNorm(x, weights.input_norm, eps, normed);
-  transformer.SelfAttention(weights, layer, batch, nullptr, normed, delta);
-  seen.attention_input = backend.ToMatrix(normed);
-  seen.attention_output = backend.ToMatrix(delta);
-  seen.heads = backend.ToMatrix(transformer.scratch().heads);
-  backend.Add(delta, x);
-
-  backend.RmsNorm(x, weights.post_attention_norm, eps, normed);
-  transformer.FeedForward(weights, batch, normed, delta);
-  seen.feed_forward_input = backend.ToMatrix(normed);
-  seen.feed_forward_output = backend.ToMatrix(delta);
-  seen.activated = backend.ToMatrix(transformer.scratch().activated);
+  transformer.Layer(weights, layer, batch, recorder, x);
   return seen;
 }
 
@@ -75,12 +77,16 @@ Matrix CopyOf(ConstMatrixView from) {
   return copy;
 }
 
+LayerSource CopyOfKept(const LayerSource& from) {
+  LayerSource copy{.plan = from.plan, .weights = {}, .biases = from.biases, .kept = {}};
+  copy.weights.resize(from.weights.size());
+  for (size_t i = 0; i < kNumKept; ++i) copy.kept[i] = CopyOf(from.kept[i]);
+  return copy;
+}
+
 LayerSource CopyOf(const LayerSource& from) {
-  LayerSource copy{.input_norm = from.input_norm,
-                   .post_attention_norm = from.post_attention_norm,
-                   .weights = {},
-                   .biases = from.biases};
-  for (const Linear linear : kAllLinears) copy.weight(linear) = CopyOf(from.weight(linear));
+  LayerSource copy = CopyOfKept(from);
+  for (size_t i = 0; i < from.weights.size(); ++i) copy.weights[i] = CopyOf(from.weights[i]);
   return copy;
 }
 

@@ -11,15 +11,25 @@
 
 namespace bitloss {
 
-struct Observed {
-  Matrix attention_input;  // of q, k, v
-  Matrix heads;            // of o
-  Matrix attention_output;
-  Matrix feed_forward_input;  // of gate, up
-  Matrix activated;           // of down
-  Matrix feed_forward_output;
+// An expert that fewer rows of the calibration text chose is shown all of them.
+inline constexpr size_t kFewestExpertRows = 128;
 
-  const Matrix& InputOf(Linear linear) const;
+struct Observed {
+  // Linears that read the same rows.
+  struct Input {
+    std::vector<size_t> linears;
+    Matrix rows;
+  };
+  struct Part {
+    Matrix input;
+    Matrix output;
+  };
+  std::vector<Input> inputs;
+  std::array<Part, 2> parts;  // by BlockPart
+
+  const Matrix& InputOf(size_t linear) const;
+  Matrix& InputOf(size_t linear);
+  const Part& part(BlockPart part) const { return parts[static_cast<size_t>(part)]; }
 };
 
 // `inputs` [tokens of batch][hidden_size] is what enters the block.
@@ -33,6 +43,8 @@ std::vector<float> ColumnMaxima(ConstMatrixView x);
 
 Matrix CopyOf(ConstMatrixView from);
 LayerSource CopyOf(const LayerSource& from);
+// The same without the matrices of its linears.
+LayerSource CopyOfKept(const LayerSource& from);
 
 }  // namespace bitloss
 

@@ -6,8 +6,6 @@
 namespace bitloss {
 namespace {
 
-constexpr std::string_view kLinears = "decoder linears (q, k, v, o, gate, up, down)";
-
 // The execution of a matrix in this format: what was left alone is multiplied as it is.
 Execution ExecutionOf(const ModelSource& stored, const Format& format) {
   const StoredQuantization* quantization = stored.checkpoint().quantization();
@@ -31,21 +29,20 @@ void Count(std::string_view tensors, std::string_view format, uint64_t num_weigh
 Result<LayerWeights> PackStoredLayer(const ModelSource& stored, size_t layer,
                                      const Backend& backend, BuiltLane& to) {
   BITLOSS_TRY(const LayerSource vectors, stored.LayerVectors(layer, Precision::kStored));
-  LayerWeights packed;
-  packed.input_norm = backend.ToTensor(vectors.input_norm);
-  packed.post_attention_norm = backend.ToTensor(vectors.post_attention_norm);
-  for (const Linear linear : kAllLinears) {
-    BITLOSS_TRY(const EncodedMatrix matrix, stored.StoredLinear(layer, linear));
+  BITLOSS_TRY(LayerWeights packed, PackKept(stored.config(), vectors, backend));
+  const std::string linears = fmt::format("decoder linears ({})", LinearsInWords(stored.config()));
+  for (size_t i = 0; i < packed.linears.size(); ++i) {
+    BITLOSS_TRY(const EncodedMatrix matrix, stored.StoredLinear(layer, i));
     auto result = backend.Pack(matrix, ExecutionOf(stored, matrix.format));
     if (!result.ok()) {
-      return Within(fmt::format("layer {}, {}", layer, ModuleName(linear)), result.error());
+      return Within(fmt::format("layer {}, {}", layer, stored.plan(layer).linears[i].Name()),
+                    result.error());
     }
-    packed.linears[static_cast<size_t>(linear)] = std::move(result).value();
-    packed.biases[static_cast<size_t>(linear)] = backend.ToTensor(vectors.bias(linear));
+    packed.linears[i] = std::move(result).value();
     const uint64_t weights = uint64_t{matrix.rows} * matrix.cols;
     to.weights.size.linear_weights += weights;
     to.weights.size.linear_bytes += matrix.num_bytes();
-    Count(kLinears, matrix.format.name, weights, matrix.num_bytes(), to.stored_parts);
+    Count(linears, matrix.format.name, weights, matrix.num_bytes(), to.stored_parts);
   }
   return packed;
 }
@@ -75,7 +72,7 @@ void CountVectors(const ModelSource& stored, BuiltLane& to) {
   for (const StoredPart& part : to.stored_parts) num_weights -= part.num_weights;
   const uint64_t num_bytes = stored.stored_vector_bytes();
   to.weights.size.other_bytes += num_bytes;
-  Count("norms, biases", "as stored", num_weights, num_bytes, to.stored_parts);
+  Count(KeptInWords(stored.config()), "as stored", num_weights, num_bytes, to.stored_parts);
 }
 
 }  // namespace
@@ -91,7 +88,8 @@ Result<BuiltLane> BuildStoredLane(const ModelSource& stored, const Backend& back
   }
   BITLOSS_DO(PackTables(stored, backend, built));
   BITLOSS_TRY(const std::vector<float> final_norm, stored.FinalNorm(Precision::kStored));
-  built.weights.final_norm = std::make_shared<const Tensor>(backend.ToTensor(final_norm));
+  built.weights.final_norm = std::make_shared<const Tensor>(
+      backend.ToTensor(AsMultiplied(stored.config().final_norm_kind, final_norm)));
   CountVectors(stored, built);
   built.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return built;

@@ -1,25 +1,43 @@
-// The forward pass of Llama and Qwen2 models (reference: Hugging Face modeling_llama.py and
-// modeling_qwen2.py), in FP32 on a Backend.
+// The forward pass of decoder-only transformers, driven by ModelConfig, in FP32 on a Backend
+// (reference: Hugging Face modeling_*.py, one for each file of architectures/).
 #ifndef BITLOSS_MODEL_TRANSFORMER_H_
 #define BITLOSS_MODEL_TRANSFORMER_H_
 
-#include <initializer_list>
-#include <utility>
+#include <span>
+#include <vector>
 
 #include "bitloss/compute/backend.h"
 #include "bitloss/model/batch.h"
 #include "bitloss/model/config.h"
+#include "bitloss/model/router.h"
 #include "bitloss/model/weights.h"
 
 namespace bitloss {
 
-// Memory that a forward pass works in; one object serves many passes. After SelfAttention, `heads`
-// holds the input of o_proj; after FeedForward, `activated` the input of down_proj (calibration
-// reads both).
+// What a block is made of: each reads one input and gives what is added to the residual stream.
+enum class BlockPart { kAttention, kMlp };
+
+// Sees what enters and leaves the parts of a block while it runs; for fits.
+class BlockTap {
+ public:
+  virtual ~BlockTap() = default;
+  // These linears of the block are about to multiply these rows: all of the batch, or those that
+  // chose an expert. The block multiplies by what stands in its place afterwards.
+  virtual void BeforeLinears(std::span<const size_t> linears, ConstDeviceView inputs) = 0;
+  // What a part reads, normed, and what it gives, before a norm after it.
+  virtual void AfterPart(BlockPart part, ConstDeviceView input, ConstDeviceView output) = 0;
+  // Whether the linears of an expert that so few rows chose are to be shown all rows instead.
+  virtual bool WantsAllRows(size_t num_rows) = 0;
+};
+
+// Memory that a forward pass works in; one object serves many passes.
 struct Scratch {
   explicit Scratch(TensorMemory& memory);
 
   Tensor normed, queries, keys, values, heads, gate, activated, delta;
+  Tensor gating;    // of the attention's output
+  Tensor parallel;  // the other part's output, where both are added at once
+  Tensor routed, expert_input, expert_output;
   Tensor rounded;  // the input of a linear in a lane that rounds activations
 };
 
@@ -33,10 +51,9 @@ class Transformer {
   const ModelConfig& config() const { return config_; }
   const Backend& backend() const { return backend_; }
 
-  // x_{l+1} = h + FeedForward(norm(h)), h = x_l + Attention(norm(x_l)), from x_0 =
-  // embedding[tokens]; `hidden` [tokens][hidden_size] receives norm(x_L), which LmHead turns into
-  // logits. With a cache, the batch's sequences continue its slots. Requires: token ids <
-  // vocab_size, positions < max_positions.
+  // `hidden` [tokens][hidden_size] receives norm(x_L), which LmHead turns into logits; x_0 =
+  // embedding[tokens], x_{l+1} = Layer(x_l). With a cache, the batch's sequences continue its
+  // slots. Requires: token ids < vocab_size, positions < max_positions.
   void Hidden(const LaneWeights& lane, const Batch& batch, KvCache* cache, Tensor& hidden);
 
   // logits [rows][vocab_size] of rows of `hidden`.
@@ -46,31 +63,60 @@ class Transformer {
   void Embed(const LaneWeights& lane, const Batch& batch, Tensor& x) const;
   // x = norm(x), the final one.
   void FinalNorm(const LaneWeights& lane, DeviceView x) const;
-  // x += Attention(norm(x)); x += FeedForward(norm(x)).
+  // One block, by groups of sequences.
   void Layer(const LayerWeights& weights, size_t layer, const Batch& batch, KvCache* cache,
              DeviceView x);
-  // delta = o_proj(attention(q, k, v of `normed`)), [tokens][hidden_size].
-  void SelfAttention(const LayerWeights& weights, size_t layer, const Batch& batch, KvCache* cache,
-                     ConstDeviceView normed, Tensor& delta);
-  // delta = down_proj(silu(gate) * up) of `normed`.
-  void FeedForward(const LayerWeights& weights, const Batch& batch, ConstDeviceView normed,
-                   Tensor& delta);
-  const Scratch& scratch() const { return scratch_; }
+  // The same, all sequences at once, seen by a tap.
+  void Layer(const LayerWeights& weights, size_t layer, const Batch& batch, BlockTap& tap,
+             DeviceView x);
+  // One part of a block, of its normed input.
+  void Part(const LayerWeights& weights, size_t layer, const Batch& batch, BlockPart part,
+            ConstDeviceView input, Tensor& output);
 
  private:
-  void LayerOfGroup(const LayerWeights& weights, size_t layer, const Batch& batch, KvCache* cache,
-                    DeviceView x);
-  void MatMul(const LayerWeights& weights, Linear linear, const Batch& batch, ConstDeviceView x,
-              Tensor& y);
-  // Several linears of the same input.
-  void MatMuls(const LayerWeights& weights, const Batch& batch, ConstDeviceView x,
-               std::initializer_list<std::pair<Linear, Tensor*>> linears);
-  void ExtendRope(size_t num_positions);
+  // What a call goes through a block with.
+  struct Pass {
+    const LayerWeights& weights;
+    size_t layer;
+    const Batch& batch;
+    KvCache* cache;
+    BlockTap* tap;
+  };
+
+  void Block(const Pass& pass, DeviceView x);
+  // The input of a part: normed, or x itself where norms come after.
+  ConstDeviceView InputOf(const Pass& pass, BlockPart part, ConstDeviceView x);
+  // Norms and scales what a part gives and adds it to x.
+  void AddPart(const Pass& pass, BlockPart part, Tensor& delta, DeviceView x);
+  void SelfAttention(const Pass& pass, ConstDeviceView input, Tensor& delta);
+  void Attend(const Pass& pass, size_t num_rows);
+  void TurnHeads(const Pass& pass);
+  void NormHeads(const Pass& pass, Kept norm, Tensor& x);
+  void FeedForward(const Pass& pass, ConstDeviceView input, Tensor& delta);
+  void RunMlp(const Pass& pass, const MlpPlaces& mlp, std::span<const RowRange> calls,
+              ConstDeviceView input, Tensor& delta);
+  void RunExperts(const Pass& pass, ConstDeviceView input, Tensor& delta);
+  void RunExpert(const Pass& pass, size_t expert, const Routing::Visits& visits,
+                 ConstDeviceView input, Tensor& delta);
+  void AddSharedExpert(const Pass& pass, ConstDeviceView input, Tensor& delta);
+
+  // y = W x of linears that read the same input, which the tap sees first.
+  struct LinearOutput {
+    size_t linear;
+    Tensor* y;
+  };
+  void Multiply(const Pass& pass, std::span<const LinearOutput> outputs,
+                std::span<const RowRange> calls, ConstDeviceView x);
+  void MultiplyOne(const LayerWeights& weights, size_t linear, std::span<const RowRange> calls,
+                   ConstDeviceView x, Tensor& y);
+  void Norm(NormKind kind, ConstDeviceView x, ConstDeviceView weight, double eps,
+            DeviceView y) const;
+  const RopeTable& TableOf(size_t rope, SequenceLength length, size_t num_positions);
 
   ModelConfig config_;
   const Backend& backend_;
-  std::vector<double> inverse_frequencies_;
-  RopeTable rope_;
+  std::vector<RopeTable> tables_;  // [rope][SequenceLength]
+  Tensor ones_;                    // of norms without a weight
   Scratch scratch_;
 };
 

@@ -6,28 +6,10 @@
 #include <cstring>
 #include <optional>
 
+#include "bitloss/model/architecture.h"
+
 namespace bitloss {
 namespace {
-
-std::string LayerTensor(size_t layer, std::string_view rest) {
-  return fmt::format("model.layers.{}.{}", layer, rest);
-}
-
-bool HasBias(const ModelConfig& config, Linear linear) {
-  switch (linear) {
-    case Linear::kQuery:
-    case Linear::kKey:
-    case Linear::kValue:
-      return config.qkv_bias;
-    case Linear::kOutput:
-      return config.output_bias;
-    case Linear::kGate:
-    case Linear::kUp:
-    case Linear::kDown:
-      return config.mlp_bias;
-  }
-  return false;
-}
 
 // The values' FP16 form. kUnsupported names the first one that does not fit.
 Status RoundAllToF16(const std::string& name, std::span<float> values) {
@@ -46,75 +28,139 @@ Status RoundAllToF16(const std::string& name, std::span<float> values) {
 
 }  // namespace
 
-std::string_view ModuleName(Linear linear) {
-  constexpr std::array<std::string_view, kNumLinears> kNames = {
-      "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
-      "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"};
-  return kNames[static_cast<size_t>(linear)];
-}
-
-LinearShape ShapeOf(const ModelConfig& config, Linear linear) {
-  const size_t query_width = config.num_heads * config.head_dim;
-  const size_t kv_width = config.num_kv_heads * config.head_dim;
-  switch (linear) {
-    case Linear::kQuery:
-      return {query_width, config.hidden_size};
-    case Linear::kKey:
-    case Linear::kValue:
-      return {kv_width, config.hidden_size};
-    case Linear::kOutput:
-      return {config.hidden_size, query_width};
-    case Linear::kGate:
-    case Linear::kUp:
-      return {config.intermediate_size, config.hidden_size};
-    case Linear::kDown:
-      return {config.hidden_size, config.intermediate_size};
-  }
-  return {};
-}
-
-std::vector<size_t> QuantizedWidths(const ModelConfig& config) {
-  std::vector<size_t> widths;
-  for (const Linear linear : kAllLinears) widths.push_back(ShapeOf(config, linear).in);
-  return widths;
-}
-
 Result<ModelSource> ModelSource::Open(std::shared_ptr<const Checkpoint> checkpoint,
                                       ModelConfig config) {
   ModelSource source(std::move(checkpoint), std::move(config));
-  const ModelConfig& c = source.config_;
+  source.architecture_ = FindArchitecture(source.config_.architecture);
+  BITLOSS_CHECK(source.architecture_ != nullptr);
+  for (size_t layer = 0; layer < source.config_.num_layers; ++layer) {
+    source.plans_.push_back(std::make_shared<const LayerPlan>(PlanLayer(source.config_, layer)));
+  }
+  BITLOSS_DO(source.CheckTables());
+  for (size_t layer = 0; layer < source.config_.num_layers; ++layer) {
+    BITLOSS_DO(source.CheckLayer(layer));
+  }
+  BITLOSS_DO(source.CheckNothingIsLeft());
+  return source;
+}
+
+Status ModelSource::CheckTables() {
+  const ModelConfig& c = config_;
   const std::array<uint64_t, 1> hidden = {c.hidden_size};
   const std::array<uint64_t, 2> table = {c.vocab_size, c.hidden_size};
+  // Where the text model stands among others, its names have a prefix.
+  constexpr std::array<std::string_view, 3> kBases = {"model.", "language_model.model.",
+                                                      "model.language_model."};
+  base_ = kBases[0];
+  for (const std::string_view base : kBases) {
+    if (checkpoint_->Has(fmt::format("{}embed_tokens.weight", base))) base_ = base;
+  }
+  embedding_name_ = base_ + "embed_tokens.weight";
+  final_norm_name_ = base_ + "norm.weight";
+  head_name_ = "lm_head.weight";
+  if (!checkpoint_->Has(head_name_) && checkpoint_->Has("language_model.lm_head.weight")) {
+    head_name_ = "language_model.lm_head.weight";
+  }
   // A tied model may still carry its head, and some files carry the shared table as the head only.
-  const bool has_head = source.checkpoint_->Has("lm_head.weight");
-  const bool has_embedding = source.checkpoint_->Has("model.embed_tokens.weight");
-  source.tied_head_ = !has_head || (c.tied_embeddings && !has_embedding);
+  const bool has_head = checkpoint_->Has(head_name_);
+  const bool has_embedding = checkpoint_->Has(embedding_name_);
+  tied_head_ = !has_head || (c.tied_embeddings && !has_embedding);
   if (!has_head && !c.tied_embeddings && has_embedding) {
     return BadInput(
         "tensor 'lm_head.weight' is missing, and the configuration does not tie it to "
         "the embedding");
   }
-  BITLOSS_DO(
-      source.CheckShape(has_embedding ? "model.embed_tokens.weight" : "lm_head.weight", table));
-  if (has_head) BITLOSS_DO(source.CheckShape("lm_head.weight", table));
-  BITLOSS_DO(source.CheckShape("model.norm.weight", hidden));
-  for (size_t layer = 0; layer < c.num_layers; ++layer) {
-    BITLOSS_DO(source.CheckShape(LayerTensor(layer, "input_layernorm.weight"), hidden));
-    BITLOSS_DO(source.CheckShape(LayerTensor(layer, "post_attention_layernorm.weight"), hidden));
-    for (const Linear linear : kAllLinears) {
-      const LinearShape shape = ShapeOf(c, linear);
-      const std::array<uint64_t, 2> matrix = {shape.out, shape.in};
-      const std::string module = LayerTensor(layer, ModuleName(linear));
-      BITLOSS_DO(source.CheckShape(module + ".weight", matrix));
-      const std::array<uint64_t, 1> bias = {shape.out};
-      if (HasBias(c, linear)) BITLOSS_DO(source.CheckShape(module + ".bias", bias));
-      if (!HasBias(c, linear) && source.checkpoint_->Has(module + ".bias")) {
-        return BadInput("tensor '{}.bias' is there, but the configuration says that there is none",
-                        module);
-      }
-    }
+  BITLOSS_DO(CheckShape(has_embedding ? embedding_name_ : head_name_, table));
+  if (has_head) BITLOSS_DO(CheckShape(head_name_, table));
+  BITLOSS_DO(CheckShape(final_norm_name_, hidden));
+  for (const std::string& name : {embedding_name_, head_name_, final_norm_name_}) Use(name);
+  if (!has_head) head_name_ = embedding_name_;
+  if (!has_embedding) embedding_name_ = head_name_;
+  return Ok();
+}
+
+Status ModelSource::CheckLayer(size_t layer) {
+  for (const KeptSpec& kept : plan(layer).kept) {
+    const TensorPart part = PlaceOf(layer, kept);
+    BITLOSS_DO(CheckShape(part.name, part.shape));
+    Use(part.name);
   }
-  return source;
+  for (size_t i = 0; i < plan(layer).linears.size(); ++i) {
+    const TensorPart part = PlaceOf(layer, i);
+    BITLOSS_DO(CheckShape(part.name, part.shape));
+    Use(part.name);
+    BITLOSS_DO(CheckBias(layer, i));
+  }
+  return Ok();
+}
+
+Status ModelSource::CheckBias(size_t layer, size_t linear) {
+  const std::optional<TensorPart> bias = PlaceOfBias(layer, linear);
+  if (!bias) return Ok();
+  if (plan(layer).linears[linear].has_bias) {
+    BITLOSS_DO(CheckShape(bias->name, bias->shape));
+    Use(bias->name);
+  } else if (checkpoint_->Has(bias->name)) {
+    return BadInput("tensor '{}' is there, but the configuration says that there is none",
+                    bias->name);
+  }
+  return Ok();
+}
+
+namespace {
+
+// Of other kinds of input, of heads that predict further tokens, and what is computed anew.
+bool IsSkipped(std::string_view name) {
+  constexpr std::array<std::string_view, 15> kStarts = {"vision_tower.",
+                                                        "vision_model.",
+                                                        "multi_modal_projector.",
+                                                        "audio_tower.",
+                                                        "embed_vision.",
+                                                        "embed_audio.",
+                                                        "model.visual.",
+                                                        "model.vision_tower.",
+                                                        "model.vision_adapter.",
+                                                        "model.vision_projection.",
+                                                        "model.multi_modal_projector.",
+                                                        "model.audio_tower.",
+                                                        "mtp.",
+                                                        "rope_freqs",
+                                                        "rope_factors_"};
+  const bool starts = std::ranges::any_of(
+      kStarts, [name](std::string_view start) { return name.starts_with(start); });
+  return starts || name.find("rotary_emb.") != name.npos || name.ends_with(".k_scale") ||
+         name.ends_with(".v_scale") || name.ends_with(".attn.bias") ||
+         name.ends_with(".attn.masked_bias");
+}
+
+// The number of the block that a name belongs to; none if it belongs to none.
+std::optional<size_t> LayerOf(std::string_view name) {
+  for (const std::string_view before : {"layers.", "blk."}) {
+    size_t at = name.find(before);
+    if (at == name.npos) continue;
+    size_t layer = 0;
+    size_t digits = 0;
+    for (at += before.size(); at < name.size() && name[at] >= '0' && name[at] <= '9'; ++at) {
+      layer = std::min<size_t>(layer * 10 + static_cast<size_t>(name[at] - '0'), 1 << 24);
+      ++digits;
+    }
+    if (digits > 0) return layer;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+// A tensor that nobody asked for is a norm, a bias or a head that would be left out unseen.
+Status ModelSource::CheckNothingIsLeft() const {
+  for (const std::string& name : checkpoint_->TensorNames()) {
+    if (used_.contains(name) || IsSkipped(name)) continue;
+    const std::optional<size_t> layer = LayerOf(name);
+    if (layer && *layer >= config_.num_layers) continue;  // blocks that predict further tokens
+    return Unsupported("tensor '{}' is there, but architecture {} has no use for it", name,
+                       config_.architecture);
+  }
+  return Ok();
 }
 
 Status ModelSource::CheckShape(const std::string& name, std::span<const uint64_t> expected) const {
@@ -130,21 +176,31 @@ Status ModelSource::CheckShape(const std::string& name, std::span<const uint64_t
 
 uint64_t ModelSource::num_linear_parameters() const {
   uint64_t count = 0;
-  for (const Linear linear : kAllLinears) {
-    const LinearShape shape = ShapeOf(config_, linear);
-    count += uint64_t{shape.out} * shape.in;
+  for (const auto& layer : plans_) {
+    for (const LinearSpec& linear : layer->linears) {
+      count += uint64_t{linear.shape.out} * linear.shape.in;
+    }
   }
-  return count * config_.num_layers;
+  return count;
+}
+
+uint64_t ModelSource::num_expert_parameters() const {
+  uint64_t count = 0;
+  for (const auto& layer : plans_) {
+    for (const LinearSpec& linear : layer->linears) {
+      if (linear.unit == Unit::kExpert) count += uint64_t{linear.shape.out} * linear.shape.in;
+    }
+  }
+  return count;
 }
 
 uint64_t ModelSource::num_parameters() const {
-  uint64_t per_layer = 2 * config_.hidden_size;
-  for (const Linear linear : kAllLinears) {
-    if (HasBias(config_, linear)) per_layer += ShapeOf(config_, linear).out;
+  uint64_t count = num_linear_parameters() + config_.hidden_size;
+  for (const auto& layer : plans_) {
+    for (const KeptSpec& kept : layer->kept) count += uint64_t{kept.rows} * kept.cols;
+    for (const LinearSpec& linear : layer->linears) count += linear.has_bias ? linear.shape.out : 0;
   }
-  const uint64_t table = uint64_t{config_.vocab_size} * config_.hidden_size;
-  return num_linear_parameters() + per_layer * config_.num_layers + config_.hidden_size +
-         table * (tied_head_ ? 1 : 2);
+  return count + uint64_t{config_.vocab_size} * config_.hidden_size * (tied_head_ ? 1 : 2);
 }
 
 Result<Matrix> ModelSource::ReadMatrix(const std::string& name, size_t rows, size_t cols,
@@ -155,54 +211,77 @@ Result<Matrix> ModelSource::ReadMatrix(const std::string& name, size_t rows, siz
   return matrix;
 }
 
+// Rows that lie apart, or columns, are read with what is between them.
+Result<Matrix> ModelSource::ReadPart(const TensorPart& part, Precision precision) const {
+  Matrix matrix(part.rows, part.cols);
+  if (part.is_transposed) {
+    BITLOSS_TRY(const TensorInfo info, checkpoint_->Info(part.name));
+    Matrix block(part.cols, info.cols);
+    BITLOSS_DO(
+        ReadFiniteRows(*checkpoint_, part.name, part.block, part.block + part.cols, block.flat()));
+    for (size_t row = 0; row < part.rows; ++row) {
+      for (size_t col = 0; col < part.cols; ++col) {
+        matrix.Row(row)[col] = block.Row(col)[part.first + row * part.step];
+      }
+    }
+  } else if (part.step == 1) {
+    BITLOSS_DO(
+        ReadFiniteRows(*checkpoint_, part.name, part.first, part.first + part.rows, matrix.flat()));
+  } else {
+    for (size_t row = 0; row < part.rows; ++row) {
+      const size_t from = part.first + row * part.step;
+      BITLOSS_DO(ReadFiniteRows(*checkpoint_, part.name, from, from + 1, matrix.Row(row)));
+    }
+  }
+  if (precision == Precision::kFp16) BITLOSS_DO(RoundAllToF16(part.name, matrix.flat()));
+  return matrix;
+}
+
 Result<LayerSource> ModelSource::LayerVectors(size_t layer, Precision precision) const {
-  const auto vector = [&](const std::string& name, size_t size) -> Result<std::vector<float>> {
-    BITLOSS_TRY(const Matrix row, ReadMatrix(name, 1, size, precision));
-    return std::vector<float>(row.flat().begin(), row.flat().end());
-  };
   LayerSource source;
-  BITLOSS_TRY(source.input_norm,
-              vector(LayerTensor(layer, "input_layernorm.weight"), config_.hidden_size));
-  BITLOSS_TRY(source.post_attention_norm,
-              vector(LayerTensor(layer, "post_attention_layernorm.weight"), config_.hidden_size));
-  for (const Linear linear : kAllLinears) {
-    if (!HasBias(config_, linear)) continue;
-    BITLOSS_TRY(source.bias(linear), vector(LayerTensor(layer, ModuleName(linear)) + ".bias",
-                                            ShapeOf(config_, linear).out));
+  source.plan = plans_[layer];
+  source.weights.resize(plan(layer).linears.size());
+  source.biases.resize(plan(layer).linears.size());
+  for (const KeptSpec& kept : plan(layer).kept) {
+    // What chooses experts is added to scores, in full precision wherever it is published.
+    const Precision stays = kept.kept == Kept::kSelectionBias ? Precision::kStored : precision;
+    BITLOSS_TRY(source.part(kept.kept), ReadPart(PlaceOf(layer, kept), stays));
+  }
+  for (size_t i = 0; i < plan(layer).linears.size(); ++i) {
+    if (!plan(layer).linears[i].has_bias) continue;
+    const TensorPart part = *PlaceOfBias(layer, i);
+    BITLOSS_TRY(const TensorInfo info, checkpoint_->Info(part.name));
+    BITLOSS_TRY(const Matrix all, ReadMatrix(part.name, info.rows, info.cols, precision));
+    for (size_t k = 0; k < part.rows; ++k) {
+      source.biases[i].push_back(all.flat()[part.first + k * part.step]);
+    }
   }
   return source;
 }
 
 Result<LayerSource> ModelSource::Layer(size_t layer, Precision precision) const {
   BITLOSS_TRY(LayerSource source, LayerVectors(layer, precision));
-  for (const Linear linear : kAllLinears) {
-    const LinearShape shape = ShapeOf(config_, linear);
-    BITLOSS_TRY(source.weight(linear),
-                ReadMatrix(LayerTensor(layer, ModuleName(linear)) + ".weight", shape.out, shape.in,
-                           precision));
+  for (size_t i = 0; i < source.weights.size(); ++i) {
+    BITLOSS_TRY(source.weights[i], ReadPart(PlaceOf(layer, i), precision));
   }
   return source;
 }
 
 Result<std::vector<float>> ModelSource::FinalNorm(Precision precision) const {
-  BITLOSS_TRY(const Matrix row, ReadMatrix("model.norm.weight", 1, config_.hidden_size, precision));
+  BITLOSS_TRY(const Matrix row, ReadMatrix(final_norm_name_, 1, config_.hidden_size, precision));
   return std::vector<float>(row.flat().begin(), row.flat().end());
 }
 
-std::string ModelSource::HeadName() const {
-  return checkpoint_->Has("lm_head.weight") ? "lm_head.weight" : "model.embed_tokens.weight";
-}
-
-std::string ModelSource::EmbeddingName() const {
-  return checkpoint_->Has("model.embed_tokens.weight") ? "model.embed_tokens.weight" : HeadName();
-}
-
 Result<EncodedMatrix> ModelSource::Embedding(Precision precision, ThreadPool& threads) const {
-  return ReadTable(EmbeddingName(), precision, threads);
+  return ReadTable(embedding_name_, precision, threads);
 }
 
 Result<EncodedMatrix> ModelSource::Head(Precision precision, ThreadPool& threads) const {
-  return ReadTable(HeadName(), precision, threads);
+  return ReadTable(head_name_, precision, threads);
+}
+
+TensorPart ModelSource::Whole(const std::string& name, size_t rows, size_t cols) const {
+  return {.name = name, .shape = {rows, cols}, .rows = rows, .cols = cols};
 }
 
 namespace {
@@ -231,37 +310,38 @@ bool AllFiniteHalves(std::span<const std::byte> halves, ThreadPool& threads) {
 
 }  // namespace
 
-std::optional<EncodedMatrix> ModelSource::ViewHalves(const std::string& name, size_t rows,
-                                                     size_t cols) const {
-  const std::optional<TensorView> view = checkpoint_->View(name);
-  if (!view || view->dtype != DType::kF16) return std::nullopt;
-  return EncodedMatrix{F16Format(), rows, cols, view->bytes, {}, {}, {}};
+std::optional<EncodedMatrix> ModelSource::ViewHalves(const TensorPart& part) const {
+  const std::optional<TensorView> view = checkpoint_->View(part.name);
+  if (!view || view->dtype != DType::kF16 || part.is_transposed || part.step != 1) {
+    return std::nullopt;
+  }
+  const size_t row_bytes = part.cols * sizeof(uint16_t);
+  return EncodedMatrix{F16Format(), part.rows, part.cols,
+                       view->bytes.Sub(part.first * row_bytes, part.rows * row_bytes)};
 }
 
-Result<EncodedMatrix> ModelSource::ReadHalves(const std::string& name, size_t rows,
-                                              size_t cols) const {
-  BITLOSS_TRY(const Matrix matrix, ReadMatrix(name, rows, cols, Precision::kFp16));
+Result<EncodedMatrix> ModelSource::ReadHalves(const TensorPart& part) const {
+  BITLOSS_TRY(const Matrix matrix, ReadPart(part, Precision::kFp16));
   return F16Format().encode(F16Format(), matrix);
 }
 
 // What is not finite is read all the same, which says where it is.
-Result<EncodedMatrix> ModelSource::HalfLinear(size_t layer, Linear linear) const {
-  const LinearShape shape = ShapeOf(config_, linear);
-  const std::string name = LayerTensor(layer, ModuleName(linear)) + ".weight";
-  std::optional<EncodedMatrix> halves = ViewHalves(name, shape.out, shape.in);
+Result<EncodedMatrix> ModelSource::HalfLinear(size_t layer, size_t linear) const {
+  const TensorPart part = PlaceOf(layer, linear);
+  std::optional<EncodedMatrix> halves = ViewHalves(part);
   if (halves && AllFiniteHalves(halves->codes.span())) return *std::move(halves);
-  return ReadHalves(name, shape.out, shape.in);
+  return ReadHalves(part);
 }
 
 Result<EncodedMatrix> ModelSource::ReadTable(const std::string& name, Precision precision,
                                              ThreadPool& threads) const {
-  const size_t rows = config_.vocab_size, cols = config_.hidden_size;
+  const TensorPart part = Whole(name, config_.vocab_size, config_.hidden_size);
   if (precision == Precision::kFp16) {
-    std::optional<EncodedMatrix> halves = ViewHalves(name, rows, cols);
+    std::optional<EncodedMatrix> halves = ViewHalves(part);
     if (halves && AllFiniteHalves(halves->codes.span(), threads)) return *std::move(halves);
-    return ReadHalves(name, rows, cols);
+    return ReadHalves(part);
   }
-  BITLOSS_TRY(const Matrix table, ReadMatrix(name, rows, cols, precision));
+  BITLOSS_TRY(const Matrix table, ReadPart(part, precision));
   return F32Format().encode(F32Format(), table);
 }
 
@@ -283,78 +363,70 @@ Status CheckFiniteDecoded(const std::string& name, const EncodedMatrix& matrix) 
 
 }  // namespace
 
-Result<EncodedMatrix> ModelSource::StoredMatrix(const std::string& name, size_t rows,
-                                                size_t cols) const {
-  BITLOSS_TRY(const std::optional<EncodedMatrix> packed, checkpoint_->Quantized(name));
-  if (packed) {
-    BITLOSS_DO(CheckFiniteDecoded(name, *packed));
-    return *packed;
+namespace {
+
+// Rows of a matrix as its file has quantized it. kUnsupported where its rows do not stand by
+// themselves.
+Result<EncodedMatrix> RowsOf(const EncodedMatrix& whole, const TensorPart& part) {
+  if (part.rows == whole.rows) return whole;
+  if (part.step != 1 || part.is_transposed) {
+    return Unsupported("tensor '{}': its rows alternate, and are read from plain numbers only",
+                       part.name);
   }
-  BITLOSS_TRY(const Matrix plain, ReadMatrix(name, rows, cols, Precision::kStored));
+  EncodedMatrix rows = whole;
+  rows.rows = part.rows;
+  for (SharedBytes* plane : {&rows.codes, &rows.scales, &rows.zeros, &rows.extra}) {
+    if (plane->empty()) continue;
+    if (plane->size() % whole.rows != 0 || whole.format.row_coding != RowCoding::kIndependent) {
+      return Unsupported("tensor '{}': {} cannot be cut into the matrices that it holds", part.name,
+                         whole.format.name);
+    }
+    const size_t row_bytes = plane->size() / whole.rows;
+    *plane = plane->Sub(part.first * row_bytes, part.rows * row_bytes);
+  }
+  return rows;
+}
+
+}  // namespace
+
+Result<EncodedMatrix> ModelSource::StoredMatrix(const TensorPart& part) const {
+  BITLOSS_TRY(std::optional<EncodedMatrix> packed, checkpoint_->Quantized(part.name));
+  if (packed) {
+    BITLOSS_TRY(const EncodedMatrix rows, RowsOf(*packed, part));
+    BITLOSS_DO(CheckFiniteDecoded(part.name, rows));
+    return rows;
+  }
+  BITLOSS_TRY(const Matrix plain, ReadPart(part, Precision::kStored));
   const Format& format = FitsF16(plain.flat()) ? F16Format() : F32Format();
   return format.encode(format, plain);
 }
 
-Result<EncodedMatrix> ModelSource::StoredLinear(size_t layer, Linear linear) const {
-  const LinearShape shape = ShapeOf(config_, linear);
-  return StoredMatrix(LayerTensor(layer, ModuleName(linear)) + ".weight", shape.out, shape.in);
+Result<EncodedMatrix> ModelSource::StoredLinear(size_t layer, size_t linear) const {
+  return StoredMatrix(PlaceOf(layer, linear));
 }
 
 Result<EncodedMatrix> ModelSource::StoredEmbedding() const {
-  return StoredMatrix(EmbeddingName(), config_.vocab_size, config_.hidden_size);
+  return StoredMatrix(Whole(embedding_name_, config_.vocab_size, config_.hidden_size));
 }
 
 Result<EncodedMatrix> ModelSource::StoredHead() const {
-  return StoredMatrix(HeadName(), config_.vocab_size, config_.hidden_size);
+  return StoredMatrix(Whole(head_name_, config_.vocab_size, config_.hidden_size));
 }
 
 uint64_t ModelSource::stored_vector_bytes() const {
-  const auto bytes = [&](const std::string& name) {
-    const auto info = checkpoint_->Info(name);
-    return info.ok() ? info.value().num_bytes : 0;
-  };
-  uint64_t total = bytes("model.norm.weight");
+  std::set<std::string> names = {final_norm_name_};
   for (size_t layer = 0; layer < config_.num_layers; ++layer) {
-    total += bytes(LayerTensor(layer, "input_layernorm.weight"));
-    total += bytes(LayerTensor(layer, "post_attention_layernorm.weight"));
-    for (const Linear linear : kAllLinears) {
-      total += bytes(LayerTensor(layer, ModuleName(linear)) + ".bias");
+    for (const KeptSpec& kept : plan(layer).kept) names.insert(PlaceOf(layer, kept).name);
+    for (size_t i = 0; i < plan(layer).linears.size(); ++i) {
+      if (plan(layer).linears[i].has_bias) names.insert(PlaceOfBias(layer, i)->name);
     }
   }
+  uint64_t total = 0;
+  for (const std::string& name : names) {
+    const auto info = checkpoint_->Info(name);
+    total += info.ok() ? info.value().num_bytes : 0;
+  }
   return total;
-}
-
-Result<LayerWeights> PackLayer(const LayerSource& source, const Format& format,
-                               const Execution& execution, const Backend& backend, LaneSize& size) {
-  std::array<std::optional<Result<EncodedMatrix>>, kNumLinears> results;
-  backend.threads().ForEachPart(kNumLinears, [&](size_t i, size_t) {
-    results[i] = format.encode(format, source.weights[i]);
-  });
-  std::array<EncodedMatrix, kNumLinears> encoded;
-  for (size_t i = 0; i < kNumLinears; ++i) {
-    if (!results[i]->ok()) return Within(ModuleName(kAllLinears[i]), results[i]->error());
-    encoded[i] = std::move(*results[i]).value();
-  }
-  return PackEncodedLayer(
-      source, encoded, [&](Linear) { return execution; }, Packing::kCopy, backend, size);
-}
-
-Result<LayerWeights> PackEncodedLayer(const LayerSource& source,
-                                      std::span<const EncodedMatrix, kNumLinears> encoded,
-                                      const std::function<Execution(Linear)>& execution,
-                                      Packing packing, const Backend& backend, LaneSize& size) {
-  LayerWeights packed;
-  packed.input_norm = backend.ToTensor(source.input_norm);
-  packed.post_attention_norm = backend.ToTensor(source.post_attention_norm);
-  packed.execution = execution(kAllLinears[0]).kind;
-  for (const Linear linear : kAllLinears) {
-    const auto i = static_cast<size_t>(linear);
-    size.linear_bytes += encoded[i].num_bytes();
-    size.linear_weights += uint64_t{encoded[i].rows} * encoded[i].cols;
-    BITLOSS_TRY(packed.linears[i], backend.Pack(encoded[i], execution(linear), packing));
-    packed.biases[i] = backend.ToTensor(source.biases[i]);
-  }
-  return packed;
 }
 
 }  // namespace bitloss

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,48 +17,42 @@
 #include "bitloss/checkpoint/checkpoint.h"
 #include "bitloss/compute/backend.h"
 #include "bitloss/model/config.h"
+#include "bitloss/model/layer_plan.h"
 #include "bitloss/quant/format.h"
 
 namespace bitloss {
 
-// The seven matrices of a decoder block, in the order of a forward pass.
-enum class Linear { kQuery, kKey, kValue, kOutput, kGate, kUp, kDown };
-inline constexpr size_t kNumLinears = 7;
-inline constexpr std::array<Linear, kNumLinears> kAllLinears = {
-    Linear::kQuery, Linear::kKey, Linear::kValue, Linear::kOutput,
-    Linear::kGate,  Linear::kUp,  Linear::kDown};
+struct Architecture;  // model/architecture.h
 
-// "self_attn.q_proj", ... as in Hugging Face names.
-std::string_view ModuleName(Linear linear);
-
-// [out][in] of a linear.
-struct LinearShape {
-  size_t out = 0;
-  size_t in = 0;
-};
-LinearShape ShapeOf(const ModelConfig& config, Linear linear);
-// The row lengths of the matrices that schemes quantize.
-std::vector<size_t> QuantizedWidths(const ModelConfig& config);
-
-// One decoder block before quantization, in FP32 that holds the values of its stored form.
+// One decoder block before quantization, in FP32 that holds the values of its stored form. What a
+// norm holds is the weight as stored, also where the model multiplies by 1 + w.
 struct LayerSource {
-  std::vector<float> input_norm;                       // [hidden]
-  std::vector<float> post_attention_norm;              // [hidden]
-  std::array<Matrix, kNumLinears> weights;             // [out][in]
-  std::array<std::vector<float>, kNumLinears> biases;  // [out], or empty
+  std::shared_ptr<const LayerPlan> plan;
+  std::vector<Matrix> weights;             // [out][in], as many as plan->linears
+  std::vector<std::vector<float>> biases;  // [out], or empty
+  std::array<Matrix, kNumKept> kept;       // as plan->kept says, else empty
 
-  Matrix& weight(Linear linear) { return weights[static_cast<size_t>(linear)]; }
-  const Matrix& weight(Linear linear) const { return weights[static_cast<size_t>(linear)]; }
-  std::vector<float>& bias(Linear linear) { return biases[static_cast<size_t>(linear)]; }
-  const std::vector<float>& bias(Linear linear) const {
-    return biases[static_cast<size_t>(linear)];
-  }
+  Matrix& part(Kept which) { return kept[static_cast<size_t>(which)]; }
+  const Matrix& part(Kept which) const { return kept[static_cast<size_t>(which)]; }
 };
 
 // Which values count as the model's own.
 enum class Precision {
   kFp16,    // every tensor rounded to FP16: the baseline of a study
   kStored,  // what the file decodes to, in FP32
+};
+
+// Where a matrix lies: `rows` rows of a tensor from `first` on, every `step`-th; or, transposed,
+// columns of the rows [block, block + cols). A fused tensor holds several.
+struct TensorPart {
+  std::string name;
+  std::vector<uint64_t> shape;  // that the whole tensor must have
+  size_t first = 0;
+  size_t step = 1;
+  bool is_transposed = false;
+  size_t block = 0;
+  size_t rows = 0;
+  size_t cols = 0;
 };
 
 // Reads a model's tensors from its checkpoint when they are asked for, checked: present, of the
@@ -71,16 +66,27 @@ class ModelSource {
   const Checkpoint& checkpoint() const { return *checkpoint_; }
   bool tied_head() const { return tied_head_; }
 
-  // The number of weights, tied ones once; and of those in the decoder blocks' linears.
+  // The number of weights, tied ones once; of those in the decoder blocks' linears; and of those in
+  // experts of which each token takes some.
   uint64_t num_parameters() const;
   uint64_t num_linear_parameters() const;
+  uint64_t num_expert_parameters() const;
+
+  // A block's tensors. Linears are numbered as in its list.
+  const LayerPlan& plan(size_t layer) const { return *plans_[layer]; }
+  const std::shared_ptr<const LayerPlan>& shared_plan(size_t layer) const { return plans_[layer]; }
+  // Where a linear or a kept part lies; for who writes the checkpoint again.
+  TensorPart PlaceOf(size_t layer, size_t linear) const;
+  TensorPart PlaceOf(size_t layer, const KeptSpec& kept) const;
+  const std::string& EmbeddingName() const { return embedding_name_; }
+  const std::string& FinalNormName() const { return final_norm_name_; }
 
   Result<LayerSource> Layer(size_t layer, Precision precision) const;
   // The same without its matrices.
   Result<LayerSource> LayerVectors(size_t layer, Precision precision) const;
   // A linear of Layer(layer, kFp16) as halves: where they lie in the file, if it has them, which
   // copies nothing.
-  Result<EncodedMatrix> HalfLinear(size_t layer, Linear linear) const;
+  Result<EncodedMatrix> HalfLinear(size_t layer, size_t linear) const;
   Result<std::vector<float>> FinalNorm(Precision precision) const;
   // [vocab][hidden] in f16 (kFp16) or f32, without a copy where the file holds just that.
   Result<EncodedMatrix> Embedding(Precision precision, ThreadPool& threads) const;
@@ -89,7 +95,7 @@ class ModelSource {
   // Matrices as the checkpoint holds them: a quantized one packed, nothing expanded; a plain one in
   // f16 where that changes no value, else in f32. kBadInput also for one that decodes to a weight
   // that is not finite.
-  Result<EncodedMatrix> StoredLinear(size_t layer, Linear linear) const;
+  Result<EncodedMatrix> StoredLinear(size_t layer, size_t linear) const;
   Result<EncodedMatrix> StoredEmbedding() const;
   Result<EncodedMatrix> StoredHead() const;
   // The bytes of the vectors (norms and biases), as stored.
@@ -100,32 +106,53 @@ class ModelSource {
       : checkpoint_(std::move(checkpoint)), config_(std::move(config)) {}
 
   Status CheckShape(const std::string& name, std::span<const uint64_t> expected) const;
+  Status CheckTables();
+  Status CheckLayer(size_t layer);
+  Status CheckBias(size_t layer, size_t linear);
+  Status CheckNothingIsLeft() const;
+  void Use(const std::string& name) { used_.insert(name); }
+
+  std::string LayerTensor(size_t layer, std::string_view rest) const;
+  TensorPart PlaceOfStacked(size_t layer, const LinearSpec& linear) const;
+  std::optional<TensorPart> PlaceOfBias(size_t layer, size_t linear) const;
+
   Result<Matrix> ReadMatrix(const std::string& name, size_t rows, size_t cols,
                             Precision precision) const;
+  Result<Matrix> ReadPart(const TensorPart& part, Precision precision) const;
   // The tensor's halves where they lie in the file, or nothing if it has no halves there.
-  std::optional<EncodedMatrix> ViewHalves(const std::string& name, size_t rows, size_t cols) const;
-  Result<EncodedMatrix> ReadHalves(const std::string& name, size_t rows, size_t cols) const;
+  std::optional<EncodedMatrix> ViewHalves(const TensorPart& part) const;
+  Result<EncodedMatrix> ReadHalves(const TensorPart& part) const;
   Result<EncodedMatrix> ReadTable(const std::string& name, Precision precision,
                                   ThreadPool& threads) const;
-  Result<EncodedMatrix> StoredMatrix(const std::string& name, size_t rows, size_t cols) const;
-  std::string EmbeddingName() const;
-  std::string HeadName() const;
+  Result<EncodedMatrix> StoredMatrix(const TensorPart& part) const;
+  TensorPart Whole(const std::string& name, size_t rows, size_t cols) const;
 
   std::shared_ptr<const Checkpoint> checkpoint_;
   ModelConfig config_;
+  const Architecture* architecture_ = nullptr;
+  std::string base_;  // before "layers.3."
+  std::string embedding_name_;
+  std::string head_name_;
+  std::string final_norm_name_;
+  std::vector<std::shared_ptr<const LayerPlan>> plans_;
+  std::set<std::string, std::less<>> used_;
   bool tied_head_ = false;
 };
 
 // One decoder block as a lane runs it.
 struct LayerWeights {
-  Tensor input_norm;
-  Tensor post_attention_norm;
-  std::array<std::unique_ptr<PackedMatrix>, kNumLinears> linears;
-  std::array<Tensor, kNumLinears> biases;  // [1][out], or empty
+  std::shared_ptr<const LayerPlan> plan;
+  std::vector<std::unique_ptr<PackedMatrix>> linears;
+  std::vector<Tensor> biases;         // [1][out], or empty
+  std::array<Tensor, kNumKept> kept;  // norms as they multiply, 1 + w where the model says so
+  std::unique_ptr<PackedMatrix> router;
+  std::unique_ptr<PackedMatrix> shared_gate;
+  std::unique_ptr<PackedMatrix> output_gate;
   Execution::Kind execution = Execution::Kind::kRealActivations;
 
-  const PackedMatrix& linear(Linear l) const { return *linears[static_cast<size_t>(l)]; }
-  ConstDeviceView bias(Linear l) const { return biases[static_cast<size_t>(l)]; }
+  const PackedMatrix& linear(size_t i) const { return *linears[i]; }
+  ConstDeviceView bias(size_t i) const { return biases[i]; }
+  ConstDeviceView part(Kept which) const { return kept[static_cast<size_t>(which)]; }
 };
 
 // What a lane costs to store.
@@ -151,15 +178,29 @@ struct LaneWeights {
 };
 
 // Packs a block whose linears are encoded in `format`, adding to `size` what they cost.
-Result<LayerWeights> PackLayer(const LayerSource& source, const Format& format,
-                               const Execution& execution, const Backend& backend, LaneSize& size);
+Result<LayerWeights> PackLayer(const ModelConfig& config, const LayerSource& source,
+                               const Format& format, const Execution& execution,
+                               const Backend& backend, LaneSize& size);
 
-// Packs a block whose linears are encoded already; of `source` only norms and biases count. Each
-// linear has an execution of its own. `packing` as in Backend::Pack.
-Result<LayerWeights> PackEncodedLayer(const LayerSource& source,
-                                      std::span<const EncodedMatrix, kNumLinears> encoded,
-                                      const std::function<Execution(Linear)>& execution,
-                                      Packing packing, const Backend& backend, LaneSize& size);
+// How the linears of a block are packed: each with an execution of its own; `packing` as in
+// Backend::Pack.
+struct PackOptions {
+  std::function<Execution(size_t linear)> execution;
+  Packing packing = Packing::kCopy;
+};
+
+// Packs a block whose linears are encoded already; of `source` only kept parts and biases count.
+Result<LayerWeights> PackEncodedLayer(const ModelConfig& config, const LayerSource& source,
+                                      std::span<const EncodedMatrix> encoded,
+                                      const PackOptions& options, const Backend& backend,
+                                      LaneSize& size);
+
+// The kept parts and biases of a block as a lane runs them; its linears are still to be packed.
+Result<LayerWeights> PackKept(const ModelConfig& config, const LayerSource& source,
+                              const Backend& backend);
+
+// The final norm as it multiplies.
+std::vector<float> AsMultiplied(NormKind kind, std::vector<float> weights);
 
 }  // namespace bitloss
 

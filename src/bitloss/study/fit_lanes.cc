@@ -59,7 +59,8 @@ Status ShareBlock(Team& team, size_t from, const Fit& fit, size_t layer, FittedB
 
 // Takes what is kept of the fits into this run's blocks. A block that cannot be read as one of its
 // scheme counts as missing.
-Status ReadKept(size_t num_layers, const FitPlaces& places, std::vector<Fit>& fits) {
+Status ReadKept(const ModelSource& source, const FitPlaces& places, std::vector<Fit>& fits) {
+  const size_t num_layers = source.config().num_layers;
   for (Fit& fit : fits) {
     fit.is_kept.assign(num_layers, 0);
     if (places.kept == nullptr) continue;
@@ -68,7 +69,7 @@ Status ReadKept(size_t num_layers, const FitPlaces& places, std::vector<Fit>& fi
       BITLOSS_TRY(std::optional<std::vector<std::byte>> block, places.kept->Get(*fit.key, layer));
       if (!block) continue;
       const SharedBytes bytes = SharedBytes::Own(std::move(*block));
-      if (!ReadFittedBlock(bytes, fit.scheme->format).ok()) continue;
+      if (!ReadFittedBlock(bytes, fit.scheme->format, source.shared_plan(layer)).ok()) continue;
       BITLOSS_DO(places.blocks.Put(fit.number, layer, bytes));
       fit.is_kept[layer] = 1;
     }
@@ -77,8 +78,9 @@ Status ReadKept(size_t num_layers, const FitPlaces& places, std::vector<Fit>& fi
 }
 
 // The same for all ranks, from rank 0's file.
-Status TakeKept(Team& team, size_t num_layers, const FitPlaces& places, std::vector<Fit>& fits) {
-  const Status read = ReadKept(num_layers, places, fits);
+Status TakeKept(Team& team, const ModelSource& source, const FitPlaces& places,
+                std::vector<Fit>& fits) {
+  const Status read = ReadKept(source, places, fits);
   Result<Message> known = Message();
   if (!read.ok()) {
     known = read.error();
@@ -90,7 +92,7 @@ Status TakeKept(Team& team, size_t num_layers, const FitPlaces& places, std::vec
   Status kept;  // what goes wrong here must not keep this rank from the next exchange
   for (size_t i = 0; i < fits.size(); ++i) {
     fits[i].is_kept = std::move(of_leader[i].is_kept);
-    for (size_t layer = 0; team.size() > 1 && layer < num_layers; ++layer) {
+    for (size_t layer = 0; team.size() > 1 && layer < source.config().num_layers; ++layer) {
       if (fits[i].is_kept[layer] == 0) continue;
       const Status given = ShareBlock(team, 0, fits[i], layer, places.blocks);
       if (kept.ok()) kept = given;
@@ -129,7 +131,7 @@ Result<std::vector<BuiltLane>> MakeMissing(const ModelSource& source, Transforme
   };
   build.skipped_layer = [&](size_t i, size_t layer) -> Result<FittedLayer> {
     BITLOSS_TRY(const SharedBytes bytes, places.blocks.Get(fits[i].number, layer));
-    return ReadFittedBlock(bytes, schemes[i].format);
+    return ReadFittedBlock(bytes, schemes[i].format, source.shared_plan(layer));
   };
   build.layer_encoded = [&](size_t i, size_t layer, const FittedLayer& block) -> Status {
     const SharedBytes bytes = WriteFittedBlock(block);
@@ -169,7 +171,7 @@ Result<std::vector<double>> FitLanes(const ModelSource& source, Transformer& tra
   std::vector<double> seconds(plans.size());
   std::vector<Fit> fits = FitsOf(plans);
   if (fits.empty()) return seconds;
-  BITLOSS_DO(TakeKept(team, source.config().num_layers, places, fits));
+  BITLOSS_DO(TakeKept(team, source, places, fits));
   for (const Fit& fit : fits) seconds[fit.plan] += fit.kept_seconds;
   std::erase_if(fits, [](const Fit& fit) { return fit.complete(); });
   if (fits.empty()) return seconds;

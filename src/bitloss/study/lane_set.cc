@@ -32,10 +32,11 @@ std::vector<Scheme> SchemesOf(std::span<const LanePlan> plans) {
 LaneSize MixedSize(const MixedScheme& mixed, const ModelConfig& config, uint64_t other_bytes) {
   LaneSize size;
   size.other_bytes = other_bytes;
-  for (const auto& choices : mixed.choices) {
-    for (size_t i = 0; i < kNumLinears; ++i) {
-      const Format& format = mixed.components[choices[i]].format;
-      const LinearShape shape = ShapeOf(config, kAllLinears[i]);
+  for (size_t layer = 0; layer < mixed.choices.size(); ++layer) {
+    for (const LinearSpec& linear : PlanLayer(config, layer).linears) {
+      const size_t choice = mixed.choices[layer][static_cast<size_t>(linear.kind)];
+      const Format& format = mixed.components[choice].format;
+      const LinearShape shape = linear.shape;
       size.linear_bytes += format.num_bytes(format, shape.out, shape.in);
       size.linear_weights += uint64_t{shape.out} * shape.in;
     }
@@ -74,12 +75,15 @@ Result<std::unique_ptr<LaneSet>> LaneSet::Open(const ModelSource& source, const 
 }
 
 uint64_t LaneSet::block_weights() const {
-  uint64_t count = 0;
-  for (const Linear linear : kAllLinears) {
-    const LinearShape shape = ShapeOf(config_, linear);
-    count += uint64_t{shape.out} * shape.in;
+  uint64_t largest = 0;
+  for (size_t layer = 0; layer < config_.num_layers; ++layer) {
+    uint64_t count = 0;
+    for (const LinearSpec& linear : PlanLayer(config_, layer).linears) {
+      count += uint64_t{linear.shape.out} * linear.shape.in;
+    }
+    largest = std::max(largest, count);
   }
-  return count;
+  return largest;
 }
 
 Result<LayerWeights> LaneSet::Make(size_t i, size_t layer) {
@@ -91,8 +95,9 @@ Result<LayerWeights> LaneSet::Make(size_t i, size_t layer) {
     for (size_t component = 1; component < place.mixed->components.size(); ++component) {
       if (std::ranges::find(choices, component) == choices.end()) continue;
       BITLOSS_TRY(LayerWeights other, maker_.Make(place.first + component, layer));
-      for (size_t l = 0; l < kNumLinears; ++l) {
-        if (choices[l] == component) std::swap(block.linears[l], other.linears[l]);
+      for (size_t l = 0; l < block.linears.size(); ++l) {
+        if (choices[static_cast<size_t>(block.plan->linears[l].kind)] == component)
+          std::swap(block.linears[l], other.linears[l]);
       }
     }
   }

@@ -66,10 +66,9 @@ TEST(LaneSet, ReadsTheWeightsOnceForAGroupWhateverTheNumberOfLanes) {
     ASSERT_TRUE(scorer.Score(group).ok());
     const std::map<std::string, uint64_t> rows = checkpoint->TakeRowsRead();
     for (size_t layer = 0; layer < config.num_layers; ++layer) {
-      for (const Linear linear : kAllLinears) {
-        const std::string name =
-            fmt::format("model.layers.{}.{}.weight", layer, ModuleName(linear));
-        EXPECT_EQ(rows.at(name), ShapeOf(config, linear).out) << name;
+      for (const LinearSpec& linear : PlanLayer(config, layer).linears) {
+        const std::string name = fmt::format("model.layers.{}.{}.weight", layer, linear.Name());
+        EXPECT_EQ(rows.at(name), linear.shape.out) << name;
       }
     }
   }

@@ -187,12 +187,15 @@ void DescribeBuiltLane(const ModelSource& source, const LaneWeights& weights, La
 
   const uint64_t num_other = source.num_parameters() - weights.size.linear_weights;
   nlohmann::ordered_json coverage = nlohmann::ordered_json::array();
-  coverage.push_back({{"tensors", "decoder linears (q, k, v, o, gate, up, down)"},
-                      {"format", plan.mixed ? MixedFormats(*plan.mixed) : plan.scheme.format.name},
-                      {"weights", weights.size.linear_weights},
-                      {"bytes", weights.size.linear_bytes}});
-  coverage.push_back({{"tensors", source.tied_head() ? "embedding tied with lm_head, norms, biases"
-                                                     : "embedding, lm_head, norms, biases"},
+  coverage.push_back(
+      {{"tensors", fmt::format("decoder linears ({})", LinearsInWords(source.config()))},
+       {"format", plan.mixed ? MixedFormats(*plan.mixed) : plan.scheme.format.name},
+       {"weights", weights.size.linear_weights},
+       {"bytes", weights.size.linear_bytes}});
+  coverage.push_back({{"tensors", fmt::format("{}, {}",
+                                              source.tied_head() ? "embedding tied with lm_head"
+                                                                 : "embedding, lm_head",
+                                              KeptInWords(source.config()))},
                       {"format", plan.scheme.head_format.name},
                       {"weights", num_other},
                       {"bytes", weights.size.other_bytes}});

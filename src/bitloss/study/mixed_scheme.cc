@@ -32,8 +32,8 @@ Result<size_t> FindOrAdd(const std::string& text, const ModelConfig& config,
 Status ReadLayer(const nlohmann::json& layer, const std::string& pointer, std::string_view path,
                  const ModelConfig& config, const SchemeOptions& options, MixedScheme& mixed) {
   if (!layer.is_object()) return Bad(path, "{} is not an object", pointer);
-  std::array<size_t, kNumLinears> choices{};
-  for (size_t i = 0; i < kNumLinears; ++i) {
+  std::array<size_t, kNumLinearKinds> choices{};
+  for (size_t i = 0; i < kNumLinearKinds; ++i) {
     const std::string name(ModuleName(kAllLinears[i]));
     const auto found = layer.find(name);
     if (found == layer.end() || !found->is_string()) {
@@ -80,7 +80,7 @@ std::string WriteMixedScheme(const MixedScheme& mixed) {
   nlohmann::ordered_json json = {{"schema", kSchema}, {"layers", nlohmann::ordered_json::array()}};
   for (const auto& choices : mixed.choices) {
     nlohmann::ordered_json layer;
-    for (size_t i = 0; i < kNumLinears; ++i) {
+    for (size_t i = 0; i < kNumLinearKinds; ++i) {
       layer[std::string(ModuleName(kAllLinears[i]))] = mixed.components[choices[i]].text;
     }
     json["layers"].push_back(std::move(layer));
@@ -88,18 +88,18 @@ std::string WriteMixedScheme(const MixedScheme& mixed) {
   return json.dump(1) + "\n";
 }
 
-BuiltLane AssembleMixedLane(const MixedScheme& mixed, const ModelConfig& config,
-                            std::vector<BuiltLane> built) {
+BuiltLane AssembleMixedLane(const MixedScheme& mixed, std::vector<BuiltLane> built) {
   BITLOSS_CHECK(!built.empty() && built.size() == mixed.components.size());
   LaneSize size;
   for (size_t layer = 0; layer < mixed.choices.size(); ++layer) {
     LayerWeights& to = built[0].weights.layers[layer];
-    for (size_t i = 0; i < kNumLinears; ++i) {
-      const size_t choice = mixed.choices[layer][i];
+    const std::vector<LinearSpec>& linears = to.plan->linears;
+    for (size_t i = 0; i < linears.size(); ++i) {
+      const size_t choice = mixed.choices[layer][static_cast<size_t>(linears[i].kind)];
       // Swapped, so that a linear of the first component stays in place.
       std::swap(to.linears[i], built[choice].weights.layers[layer].linears[i]);
       const Format& format = mixed.components[choice].format;
-      const LinearShape shape = ShapeOf(config, kAllLinears[i]);
+      const LinearShape shape = linears[i].shape;
       size.linear_bytes += format.num_bytes(format, shape.out, shape.in);
       size.linear_weights += uint64_t{shape.out} * shape.in;
     }

@@ -1,4 +1,5 @@
-// A scheme that gives each linear of each decoder block a format of its own, in a JSON file:
+// A scheme that gives each kind of linear of each decoder block a format of its own, in a JSON
+// file:
 //
 //   {"schema": "bitloss.mixed-scheme/1",
 //    "layers": [{"self_attn.q_proj": "nf4", ..., "mlp.down_proj": "int8_row"}, ...]}
@@ -21,8 +22,8 @@ namespace bitloss {
 
 struct MixedScheme {
   std::vector<Scheme> components;  // resolved for the model
-  // By layer and linear: which of the components.
-  std::vector<std::array<size_t, kNumLinears>> choices;
+  // By layer and kind of linear: which of the components. Experts of a layer share one.
+  std::vector<std::array<size_t, kNumLinearKinds>> choices;
 };
 
 // Whether `text`, given where a scheme is expected, names such a file: it ends in ".json".
@@ -37,8 +38,7 @@ std::string WriteMixedScheme(const MixedScheme& mixed);
 
 // The mix as one lane, taking each linear from the lane of its component; those lanes are spent.
 // Requires: built[i] is the lane of components[i], whose fits touch matrices alone.
-BuiltLane AssembleMixedLane(const MixedScheme& mixed, const ModelConfig& config,
-                            std::vector<BuiltLane> built);
+BuiltLane AssembleMixedLane(const MixedScheme& mixed, std::vector<BuiltLane> built);
 
 }  // namespace bitloss
 

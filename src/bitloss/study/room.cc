@@ -48,8 +48,13 @@ Lengths FindLengths(std::span<const StudyText> texts, std::span<const StudySuite
 uint64_t ScratchBytes(const ModelConfig& config) {
   const uint64_t queries = uint64_t{config.num_heads} * config.head_dim;
   const uint64_t keys = uint64_t{config.num_kv_heads} * config.head_dim;
-  return kFloat * (4 * uint64_t{config.hidden_size} + 2 * queries + 2 * keys +
-                   3 * uint64_t{config.intermediate_size});
+  uint64_t mlp = config.intermediate_size;
+  uint64_t routed = 0;
+  if (config.experts) {
+    mlp = std::max({mlp, uint64_t{config.experts->width}, uint64_t{config.experts->shared_width}});
+    routed = config.experts->count + 2 * uint64_t{config.hidden_size};
+  }
+  return kFloat * (4 * uint64_t{config.hidden_size} + 2 * queries + 2 * keys + 3 * mlp + routed);
 }
 
 // Beside the block in the making: its copy that is scaled, what enters and leaves its parts, hidden

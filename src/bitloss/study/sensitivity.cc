@@ -76,7 +76,7 @@ class Analysis {
       BITLOSS_TRY(const std::vector<double> kl, runner_.SwapInLayer(layer, swaps, lane));
       result.layers.push_back(kl.back());
       if (kl.size() > 1)
-        std::copy_n(kl.begin(), kNumLinears, result.tensors.emplace_back().begin());
+        std::copy_n(kl.begin(), kNumLinearKinds, result.tensors.emplace_back().begin());
     }
     if (!Calibrates(scheme)) {
       for (const Linear linear : kAllLinears) {
@@ -100,9 +100,19 @@ class Analysis {
   const ProgressSink& progress_;
 };
 
-uint64_t BytesOf(const Scheme& scheme, const ModelConfig& config, size_t linear) {
-  const LinearShape shape = ShapeOf(config, kAllLinears[linear]);
-  return scheme.format.num_bytes(scheme.format, shape.out, shape.in);
+// Of all linears of a kind in a layer.
+struct KindSize {
+  uint64_t bytes = 0;
+  uint64_t weights = 0;
+};
+KindSize SizeOf(const Scheme& scheme, const LayerPlan& plan, size_t kind) {
+  KindSize size;
+  for (const LinearSpec& linear : plan.linears) {
+    if (static_cast<size_t>(linear.kind) != kind) continue;
+    size.bytes += scheme.format.num_bytes(scheme.format, linear.shape.out, linear.shape.in);
+    size.weights += uint64_t{linear.shape.out} * linear.shape.in;
+  }
+  return size;
 }
 
 // Chooses among the schemes, and FP16, which does nothing.
@@ -115,14 +125,14 @@ Result<MixRecommendation> Recommend(const ModelConfig& config, std::span<const S
   std::vector<std::vector<TensorChoice>> tensors;
   uint64_t num_weights = 0;
   for (size_t layer = 0; layer < config.num_layers; ++layer) {
-    for (size_t i = 0; i < kNumLinears; ++i) {
-      const LinearShape shape = ShapeOf(config, kAllLinears[i]);
-      num_weights += uint64_t{shape.out} * shape.in;
+    const LayerPlan plan = PlanLayer(config, layer);
+    for (size_t i = 0; i < kNumLinearKinds; ++i) {
+      num_weights += SizeOf(schemes[0], plan, i).weights;
       std::vector<TensorChoice>& choices = tensors.emplace_back();
       for (size_t s = 0; s < schemes.size(); ++s) {
-        choices.push_back({BytesOf(schemes[s], config, i), measured[s].tensors[layer][i]});
+        choices.push_back({SizeOf(schemes[s], plan, i).bytes, measured[s].tensors[layer][i]});
       }
-      choices.push_back({BytesOf(mix.mixed.components.back(), config, i), 0.0});
+      choices.push_back({SizeOf(mix.mixed.components.back(), plan, i).bytes, 0.0});
     }
   }
   const double max_bytes = budget / 8 * static_cast<double>(num_weights);
@@ -136,7 +146,7 @@ Result<MixRecommendation> Recommend(const ModelConfig& config, std::span<const S
   mix.mixed.choices.resize(config.num_layers);
   for (size_t t = 0; t < tensors.size(); ++t) {
     const size_t choice = (*chosen)[t];
-    mix.mixed.choices[t / kNumLinears][t % kNumLinears] = choice;
+    mix.mixed.choices[t / kNumLinearKinds][t % kNumLinearKinds] = choice;
     kl.Add(tensors[t][choice].kl);
     bytes += tensors[t][choice].bytes;
   }
@@ -191,7 +201,7 @@ Result<Sensitivity> AnalyzeSensitivity(const SensitivityOptions& options,
     BITLOSS_TRY(result.schemes.emplace_back(), analysis.Run(schemes[s], lanes[s + 1].weights));
     if (s > 0) continue;
     // Swaps of one block all go the same way.
-    const double swaps = result.schemes[0].tensors.empty() ? 1 : kNumLinears + 1;
+    const double swaps = result.schemes[0].tensors.empty() ? 1 : kNumLinearKinds + 1;
     result.all_runs = static_cast<double>(runner.num_block_tokens()) / full_run;
     const double others = 1 + static_cast<double>(result.schemes[0].kinds.size());
     result.layer_sweep_runs = (result.all_runs - others) / swaps;
@@ -201,7 +211,7 @@ Result<Sensitivity> AnalyzeSensitivity(const SensitivityOptions& options,
     std::vector<BuiltLane> components;
     for (size_t s = 0; s < schemes.size(); ++s) components.push_back(std::move(lanes[s + 1]));
     components.push_back(std::move(lanes[0]));
-    BuiltLane mixed = AssembleMixedLane(result.mix->mixed, config, std::move(components));
+    BuiltLane mixed = AssembleMixedLane(result.mix->mixed, std::move(components));
     BITLOSS_TRY(result.mix->measured_kl, runner.SwapAll(mixed.weights));
   }
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

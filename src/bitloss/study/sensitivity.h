@@ -34,8 +34,8 @@ struct SensitivityOptions {
 // empty.
 struct SchemeSensitivity {
   std::string scheme;
-  double all = 0.0;                                      // the whole lane
-  std::vector<std::array<double, kNumLinears>> tensors;  // [layer][linear]
+  double all = 0.0;                                          // the whole lane
+  std::vector<std::array<double, kNumLinearKinds>> tensors;  // [layer][kind of linear]
   std::vector<double> layers;
   std::vector<double> kinds;  // by linear
 

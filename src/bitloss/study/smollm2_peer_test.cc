@@ -98,8 +98,8 @@ TEST_F(SmolLm2, IsQuantizedToTheBitsOfBitsandbytes) {
     Sha256 codes, scales;
     for (size_t layer = 0; layer < model_.source().config().num_layers; ++layer) {
       const LayerSource block = Must(model_.source().Layer(layer, Precision::kFp16));
-      for (const Linear linear : kAllLinears) {
-        const EncodedMatrix encoded = Must(format.encode(format, block.weight(linear).view()));
+      for (const Matrix& weights : block.weights) {
+        const EncodedMatrix encoded = Must(format.encode(format, weights.view()));
         codes.Add(encoded.codes.span());
         scales.Add(encoded.scales.span());
       }

@@ -29,10 +29,29 @@ constexpr Size kSizes[] = {
 // Files write these numbers in float32 or in decimals.
 bool NearlyEqual(double a, double b) { return std::abs(a - b) <= 1e-6 * std::abs(a); }
 
+Status CheckRopes(const ModelConfig& baseline, const ModelConfig& stored) {
+  if (stored.ropes.size() != baseline.ropes.size()) {
+    return BadInput("it has {} tables of rotary frequencies, the model {}", stored.ropes.size(),
+                    baseline.ropes.size());
+  }
+  for (size_t rope = 0; rope < baseline.ropes.size(); ++rope) {
+    const std::vector<double> expected =
+        RopeInverseFrequencies(baseline.ropes[rope], baseline.head_dim);
+    const std::vector<double> found = RopeInverseFrequencies(stored.ropes[rope], stored.head_dim);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      if (i >= found.size() || !NearlyEqual(expected[i], found[i])) {
+        return BadInput("its rotary frequency {} is {}, the model's is {}", i,
+                        i < found.size() ? found[i] : 0.0, expected[i]);
+      }
+    }
+  }
+  return Ok();
+}
+
 Status CheckConfig(const ModelConfig& baseline, const ModelConfig& stored) {
   if (stored.architecture != baseline.architecture) {
-    return BadInput("its architecture is {}, the model's is {}", Name(stored.architecture),
-                    Name(baseline.architecture));
+    return BadInput("its architecture is {}, the model's is {}", stored.architecture,
+                    baseline.architecture);
   }
   for (const Size& size : kSizes) {
     if (stored.*size.member != baseline.*size.member) {
@@ -43,14 +62,7 @@ Status CheckConfig(const ModelConfig& baseline, const ModelConfig& stored) {
   if (!NearlyEqual(baseline.rms_norm_eps, stored.rms_norm_eps)) {
     return BadInput("its norms add {}, the model's {}", stored.rms_norm_eps, baseline.rms_norm_eps);
   }
-  const std::vector<double> expected = RopeInverseFrequencies(baseline);
-  const std::vector<double> found = RopeInverseFrequencies(stored);
-  for (size_t i = 0; i < expected.size(); ++i) {
-    if (!NearlyEqual(expected[i], found[i])) {
-      return BadInput("its rotary frequency {} is {}, the model's is {}", i, found[i], expected[i]);
-    }
-  }
-  return Ok();
+  return CheckRopes(baseline, stored);
 }
 
 // Files that write one tokenizer differently (GGUF has no rules for added tokens) still agree in

@@ -39,7 +39,7 @@ Result<Manifest> MakeManifest(const StudyPlan& plan, const StudyOptions& options
   manifest.bitloss_version = BITLOSS_VERSION;
   manifest.numeric_version = kNumericVersion;
   manifest.model.name = plan.model.name;
-  manifest.model.architecture = std::string(Name(source.config().architecture));
+  manifest.model.architecture = source.config().architecture;
   manifest.model.num_parameters = source.num_parameters();
   BITLOSS_TRY(manifest.model.identity, source.checkpoint().Identity());
   BITLOSS_TRY(const StoredTypes stored, FindStoredTypes(source.checkpoint()));

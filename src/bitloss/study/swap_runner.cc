@@ -16,8 +16,11 @@ void Exchange(const LayerSwap& swap, LayerWeights& a, LayerWeights& b) {
     std::swap(a, b);
     return;
   }
-  for (const Linear linear : swap.linears) {
-    std::swap(a.linears[static_cast<size_t>(linear)], b.linears[static_cast<size_t>(linear)]);
+  for (size_t i = 0; i < a.linears.size(); ++i) {
+    const Linear kind = a.plan->linears[i].kind;
+    if (std::ranges::find(swap.linears, kind) != swap.linears.end()) {
+      std::swap(a.linears[i], b.linears[i]);
+    }
   }
 }
 

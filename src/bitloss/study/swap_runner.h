@@ -16,7 +16,7 @@
 
 namespace bitloss {
 
-// The linears of a block that come from the other lane; whole: its norms and biases too.
+// The kinds of linears of a block that come from the other lane; whole: its norms and biases too.
 struct LayerSwap {
   std::vector<Linear> linears;
   bool whole = false;

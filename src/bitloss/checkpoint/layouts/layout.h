@@ -41,6 +41,8 @@ struct QuantizedTensors {
   StoredQuantization quantization;
   std::map<std::string, QuantizedTensor, std::less<>> matrices;  // "P.weight"
   std::set<std::string, std::less<>> parts;                      // the stored names behind them
+  // The model's makers publish it so: what the matrices hold are its own weights.
+  bool is_published_form = false;
 };
 
 struct Layout {

@@ -8,14 +8,15 @@
 #include "bitloss/checkpoint/layouts/fine_grained_fp8.h"
 #include "bitloss/checkpoint/layouts/gptq.h"
 #include "bitloss/checkpoint/layouts/layout.h"
+#include "bitloss/checkpoint/layouts/mxfp4.h"
 #include "bitloss/checkpoint/layouts/parts.h"
 
 namespace bitloss {
 
 std::span<const Layout> Layouts() {
   static const std::array kLayouts = {
-      Bitsandbytes4BitLayout(),  Bitsandbytes8BitLayout(), AwqLayout(), GptqLayout(),
-      CompressedTensorsLayout(), FineGrainedFp8Layout()};
+      Bitsandbytes4BitLayout(),  Bitsandbytes8BitLayout(), AwqLayout(),  GptqLayout(),
+      CompressedTensorsLayout(), FineGrainedFp8Layout(),   MxFp4Layout()};
   return kLayouts;
 }
 

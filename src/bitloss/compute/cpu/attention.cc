@@ -13,6 +13,7 @@
 #if HWY_TARGET != HWY_SCALAR
 #include "bitloss/compute/cpu/exp-inl.h"
 #include "bitloss/compute/cpu/striped_sum-inl.h"
+#include "bitloss/compute/cpu/tanh-inl.h"
 #include "bitloss/compute/cpu/tile_product-inl.h"
 #include "bitloss/compute/cpu/transpose-inl.h"
 #endif
@@ -35,12 +36,13 @@ constexpr size_t RoundUp(size_t n, size_t to) { return (n + to - 1) / to * to; }
 class PartOfAttention {
  public:
   PartOfAttention(const AttentionShape& shape, const AttentionPart& part, float* scratch)
-      : part_(part),
+      : shape_(shape),
+        part_(part),
         heads_(shape.num_heads / shape.num_kv_heads),
         dim_(shape.head_dim),
         padded_dim_(RoundUp(shape.head_dim, kLanes)),
         num_rows_((part.end_row - part.first_row) * heads_),
-        scale_(1.0f / std::sqrt(static_cast<float>(shape.head_dim))),
+        scale_(shape.softcap > 0 ? 1.0f : ScaleOf(shape)),
         keys_(part.sequence->keys.data + part.kv_head * dim_),
         values_(part.sequence->values.data + part.kv_head * dim_) {
     const auto take = [&scratch](size_t count) {
@@ -64,16 +66,38 @@ class PartOfAttention {
   void Run(ConstMatrixView queries, MatrixView out) {
     Begin(queries);
     const size_t num_keys = KeysOfRow(num_rows_ - 1);
-    for (size_t first = 0; first < num_keys; first += kKeyTile) {
+    for (size_t first = FirstKeyOfRow(0) / kKeyTile * kKeyTile; first < num_keys;
+         first += kKeyTile) {
       Visit(first, HWY_MIN(num_keys, first + kKeyTile));
     }
     Finish(out);
   }
 
  private:
-  // Keys that a row sees: those at or before its query's position.
+  // The rows [begin, end) at a tile of keys [first, last).
+  struct Tile {
+    size_t begin;
+    size_t end;
+    size_t first;
+    size_t last;
+  };
+
+  static float ScaleOf(const AttentionShape& shape) {
+    return shape.scale != 0 ? shape.scale : 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
+  }
+
+  // A row sees keys [FirstKeyOfRow, KeysOfRow): none after its query's position.
   size_t KeysOfRow(size_t row) const {
     return part_.sequence->first_position + part_.first_row + row / heads_ + 1;
+  }
+  size_t FirstKeyOfRow(size_t row) const { return shape_.FirstKey(KeysOfRow(row) - 1); }
+  // The same within a tile.
+  size_t FirstOf(size_t row, const Tile& tile) const {
+    const size_t first = FirstKeyOfRow(row);
+    return first > tile.first ? first - tile.first : 0;
+  }
+  size_t EndOf(size_t row, const Tile& tile) const {
+    return HWY_MIN(tile.last, KeysOfRow(row)) - tile.first;
   }
   size_t MatrixRow(size_t row) const {
     return part_.sequence->rows.begin + part_.first_row + row / heads_;
@@ -88,17 +112,25 @@ class PartOfAttention {
     }
     for (size_t i = 0; i < num_rows_ * padded_dim_; ++i) sums_[i] = 0.0f;
     for (size_t i = 0; i < num_rows_ * kStripes; ++i) stripes_[i] = 0.0f;
+    if (shape_.sinks.rows == 0) return;
+    for (size_t row = 0; row < num_rows_; ++row) {
+      tops_[row] = shape_.sinks.data[part_.kv_head * heads_ + row % heads_];
+      stripes_[row * kStripes] = 1.0f;
+    }
   }
 
-  // The tile of keys [first, end).
-  void Visit(size_t first, size_t end) {
-    size_t row = 0;
-    while (KeysOfRow(row) <= first) row += heads_;
-    TransposeKeys(first, end);
-    Score(row, first, end);
-    RaiseTops(row, first, end);
-    for (size_t r = row; r < num_rows_; ++r) Weigh(r, HWY_MIN(end, KeysOfRow(r)) - first);
-    AddValues(row, first, end);
+  // The tile of keys [first, last).
+  void Visit(size_t first, size_t last) {
+    Tile tile{0, num_rows_, first, last};
+    while (KeysOfRow(tile.begin) <= first) tile.begin += heads_;
+    while (tile.end > tile.begin && FirstKeyOfRow(tile.end - 1) >= last) tile.end -= heads_;
+    if (tile.begin == tile.end) return;
+    TransposeKeys(first, last);
+    Score(tile);
+    if (shape_.softcap > 0) CapScores(tile);
+    RaiseTops(tile);
+    for (size_t r = tile.begin; r < tile.end; ++r) Weigh(r, EndOf(r, tile));
+    AddValues(tile);
   }
 
   // key_panels_[panel][d][kTileWidth keys]. Keys beyond the end of a panel repeat the last one;
@@ -111,9 +143,9 @@ class PartOfAttention {
     }
   }
 
-  void Score(size_t first_row, size_t first, size_t end) {
-    ForEachRowGroup(first_row, num_rows_, [&](size_t row, size_t end_row) HWY_ATTR {
-      const size_t num_keys = HWY_MIN(end, KeysOfRow(end_row - 1)) - first;
+  void Score(const Tile& tile) {
+    ForEachRowGroup(tile.begin, tile.end, [&](size_t row, size_t end_row) HWY_ATTR {
+      const size_t num_keys = EndOf(end_row - 1, tile);
       for (size_t key = 0; key < num_keys; key += kTileWidth) {
         const size_t num_vectors = (HWY_MIN(kTileWidth, num_keys - key) + kLanes - 1) / kLanes;
         MultiplyTile(end_row - row, num_vectors, queries_ + row * dim_, dim_,
@@ -123,16 +155,32 @@ class PartOfAttention {
     });
   }
 
-  // Raises each row's top to that of its scores in this tile, [first, end), and notes the factor
-  // that brings what the row has summed so far down to it. Scores beyond those that a row sees
-  // become -inf, up to whole stripes.
-  void RaiseTops(size_t first_row, size_t first, size_t end) {
+  void CapScores(const Tile& tile) {
     const FloatTag d;
-    for (size_t row = first_row; row < num_rows_; ++row) {
+    const FloatVector cap = hn::Set(d, shape_.softcap);
+    const FloatVector scale = hn::Set(d, ScaleOf(shape_));
+    for (size_t row = tile.begin; row < tile.end; ++row) {
       float* HWY_RESTRICT scores = scores_ + row * kKeyTile;
-      const size_t count = HWY_MIN(end, KeysOfRow(row)) - first;
+      for (size_t i = 0; i < RoundUp(EndOf(row, tile), kStripes); i += kLanes) {
+        const FloatVector score = hn::Mul(hn::Load(d, scores + i), scale);
+        hn::Store(hn::Mul(cap, Tanh(hn::Div(score, cap))), d, scores + i);
+      }
+    }
+  }
+
+  // Raises each row's top to that of its scores in this tile and notes the factor that brings what
+  // the row has summed so far down to it. Scores that a row does not see become -inf, up to whole
+  // stripes.
+  void RaiseTops(const Tile& tile) {
+    const FloatTag d;
+    constexpr float kNone = -std::numeric_limits<float>::infinity();
+    for (size_t row = tile.begin; row < tile.end; ++row) {
+      float* HWY_RESTRICT scores = scores_ + row * kKeyTile;
+      const size_t count = EndOf(row, tile);
       const size_t padded = RoundUp(count, kStripes);
-      for (size_t i = count; i < padded; ++i) scores[i] = -std::numeric_limits<float>::infinity();
+      const size_t first = FirstOf(row, tile);
+      for (size_t i = 0; i < first; ++i) scores[i] = kNone;
+      for (size_t i = count; i < padded; ++i) scores[i] = kNone;
       FloatVector top = hn::Load(d, scores);
       for (size_t i = kLanes; i < padded; i += kLanes) top = hn::Max(top, hn::Load(d, scores + i));
       const float old_top = tops_[row];
@@ -175,22 +223,28 @@ class PartOfAttention {
     }
   }
 
-  void AddValues(size_t first_row, size_t first, size_t end) {
-    const float* values = values_ + first * part_.sequence->values.stride;
+  void AddValues(const Tile& tile) {
+    const float* values = values_ + tile.first * part_.sequence->values.stride;
     size_t stride = part_.sequence->values.stride;
     if (padded_dim_ != dim_) {
-      PadValues(values, end - first);
+      PadValues(values, tile.last - tile.first);
       values = value_tile_;
       stride = padded_dim_;
     }
     // A group's rows do not all see the same keys; those that only some see come row by row, so
     // that no row multiplies a value that it may not look at.
-    ForEachRowGroup(first_row, num_rows_, [&](size_t row, size_t end_row) HWY_ATTR {
-      const size_t common = HWY_MIN(end, KeysOfRow(row)) - first;
-      AddValuesOfKeys(row, end_row, 0, common, values, stride);
+    ForEachRowGroup(tile.begin, tile.end, [&](size_t row, size_t end_row) HWY_ATTR {
+      const size_t end = EndOf(row, tile);
+      const size_t begin = HWY_MIN(FirstOf(end_row - 1, tile), end);
       for (size_t r = row; r < end_row; ++r) {
-        const size_t count = HWY_MIN(end, KeysOfRow(r)) - first;
-        if (count > common) AddValuesOfKeys(r, r + 1, common, count, values, stride);
+        const size_t first = FirstOf(r, tile);
+        if (first < begin) AddValuesOfKeys(r, r + 1, first, begin, values, stride);
+      }
+      if (begin < end) AddValuesOfKeys(row, end_row, begin, end, values, stride);
+      for (size_t r = row; r < end_row; ++r) {
+        const size_t first = HWY_MAX(end, FirstOf(r, tile));
+        const size_t count = EndOf(r, tile);
+        if (count > first) AddValuesOfKeys(r, r + 1, first, count, values, stride);
       }
     });
   }
@@ -226,6 +280,7 @@ class PartOfAttention {
     }
   }
 
+  const AttentionShape& shape_;
   AttentionPart part_;
   size_t heads_;  // that read this kv head
   size_t dim_;

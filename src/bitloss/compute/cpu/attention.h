@@ -3,10 +3,12 @@
 //
 // For a query q and its tiles in ascending order:
 //   s[key] = sum_d q[d] k[key][d], d ascending, one fused multiply-add per term
-//   m' = max(m, max s * c), c = 1 / sqrt(dim);  a = exp(m - m');  p[key] = exp(fma(s[key], c, -m'))
+//   m' = max(m, max s * c), c the scale;  a = exp(m - m');  p[key] = exp(fma(s[key], c, -m'))
+//   (with a cap, s[key] = cap * tanh(s[key] * c / cap) before that, and then c = 1)
 //   l[j] = l[j] a + sum of p[key], key = j (mod 16), ascending      16 stripes, merged at the end
 //   o[d] = o[d] a + sum of p[key] v[key][d], key ascending, one fused multiply-add per term
-// and out = o / l.
+// and out = o / l. A sink is where m and l begin: at its score and at 1. Keys outside of a query's
+// window or chunk weigh nothing, and no query visits a tile of which it sees no key.
 #ifndef BITLOSS_COMPUTE_CPU_ATTENTION_H_
 #define BITLOSS_COMPUTE_CPU_ATTENTION_H_
 

@@ -89,7 +89,7 @@ TEST(Attention, GivesTheSameBitsOnEveryInstructionSetAndNumberOfThreads) {
 TEST(Attention, GivesATokenTheSameBitsInDecodingAsInPrefill) {
   ThreadPool threads(2);
   const auto backend = Cpu(threads);
-  for (const AttentionShape shape : {AttentionShape{6, 2, 64}, AttentionShape{7, 1, 20}}) {
+  for (const AttentionShape& shape : {AttentionShape{6, 2, 64}, AttentionShape{7, 1, 20}}) {
     const size_t num_keys = 270;
     const Matrix q = RandomMatrix(num_keys, Width(shape), "q");
     const Matrix k = RandomMatrix(num_keys, KvWidth(shape), "k");
@@ -182,6 +182,97 @@ TEST(Attention, NeverLooksAtLaterTokensEvenIfTheyAreNan) {
     } else {
       for (const float value : out.Row(row)) EXPECT_TRUE(std::isnan(value));
     }
+  }
+}
+
+// What layers of other architectures see: windows, chunks, caps and sinks, alone and together.
+struct Reach {
+  size_t window = 0;
+  size_t chunk = 0;
+  float softcap = 0;
+  float scale = 0;
+  bool has_sinks = false;
+};
+constexpr Reach kReaches[] = {
+    {.window = 1},       {.window = 5},
+    {.window = 128},     {.window = 150},
+    {.chunk = 10},       {.chunk = 130},
+    {.softcap = 0.5f},   {.scale = 1.5f},
+    {.has_sinks = true}, {.window = 40, .softcap = 2.0f, .scale = 0.7f, .has_sinks = true}};
+
+AttentionShape With(AttentionShape shape, const Reach& reach, const Matrix& sinks) {
+  shape.window = reach.window;
+  shape.chunk = reach.chunk;
+  shape.softcap = reach.softcap;
+  shape.scale = reach.scale;
+  if (reach.has_sinks) shape.sinks = AsTensor(sinks);
+  return shape;
+}
+
+TEST(Attention, AgreesWithTheReferenceWhateverATokenSees) {
+  ThreadPool threads(2);
+  const auto reference = MakeReferenceBackend();
+  for (const AttentionShape& plain : {AttentionShape{6, 2, 64}, AttentionShape{3, 1, 20}}) {
+    const size_t num_keys = 300;
+    const Matrix q = RandomMatrix(num_keys, Width(plain), "q");
+    const Matrix k = RandomMatrix(num_keys, KvWidth(plain), "k");
+    const Matrix v = RandomMatrix(num_keys, KvWidth(plain), "v");
+    const Matrix sinks = RandomMatrix(1, plain.num_heads, "sinks");
+    for (const Reach& reach : kReaches) {
+      const AttentionShape shape = With(plain, reach, sinks);
+      const Matrix expected = Prefill(*reference, shape, q, k, v);
+      const double scale = std::max(1.0, double{reach.scale} * std::sqrt(plain.head_dim));
+      const double tolerance =
+          2 * scale * Tolerance(shape, num_keys, std::sqrt(static_cast<double>(plain.head_dim)));
+      for (const std::string& instruction_set : CpuInstructionSets()) {
+        const Matrix out = Prefill(*Cpu(threads, instruction_set), shape, q, k, v);
+        for (size_t i = 0; i < out.flat().size(); ++i) {
+          ASSERT_NEAR(out.flat()[i], expected.flat()[i], tolerance)
+              << instruction_set << ", window " << reach.window << ", chunk " << reach.chunk
+              << ", row " << i / out.cols();
+        }
+      }
+    }
+  }
+}
+
+TEST(Attention, GivesATokenTheSameBitsInDecodingWhateverItSees) {
+  ThreadPool threads(2);
+  for (const std::string& instruction_set : CpuInstructionSets()) {
+    const auto backend = Cpu(threads, instruction_set);
+    const AttentionShape plain{6, 2, 20};
+    const size_t num_keys = 270;
+    const Matrix q = RandomMatrix(num_keys, Width(plain), "q");
+    const Matrix k = RandomMatrix(num_keys, KvWidth(plain), "k");
+    const Matrix v = RandomMatrix(num_keys, KvWidth(plain), "v");
+    const Matrix sinks = RandomMatrix(1, plain.num_heads, "sinks");
+    for (const Reach& reach : kReaches) {
+      const AttentionShape shape = With(plain, reach, sinks);
+      const Matrix all = Prefill(*backend, shape, q, k, v);
+      for (size_t at = 0; at < num_keys; ++at) {
+        const Matrix one = Prefill(*backend, shape, q.view().Rows(at, at + 1),
+                                   k.view().Rows(0, at + 1), v.view().Rows(0, at + 1));
+        ASSERT_TRUE(std::ranges::equal(one.Row(0), all.Row(at)))
+            << "token " << at << ", window " << reach.window << ", chunk " << reach.chunk;
+      }
+    }
+  }
+}
+
+TEST(Attention, NeverLooksAtTokensBeforeItsWindowEvenIfTheyAreNan) {
+  ThreadPool threads(1);
+  const auto backend = Cpu(threads);
+  const AttentionShape shape = {.num_heads = 3, .num_kv_heads = 1, .head_dim = 16, .window = 7};
+  const Matrix q = RandomMatrix(40, Width(shape), "q");
+  Matrix k = RandomMatrix(40, KvWidth(shape), "k");
+  Matrix v = RandomMatrix(40, KvWidth(shape), "v");
+  const Matrix clean = Prefill(*backend, shape, q, k, v);
+  std::ranges::fill(k.Row(30), std::numeric_limits<float>::quiet_NaN());
+  std::ranges::fill(v.Row(30), std::numeric_limits<float>::infinity());
+  const Matrix out = Prefill(*backend, shape, q, k, v);
+  for (size_t row = 0; row < 40; ++row) {
+    const bool sees_it = row >= 30 && row < 37;
+    EXPECT_EQ(std::ranges::equal(out.Row(row), clean.Row(row)), !sees_it) << row;
   }
 }
 

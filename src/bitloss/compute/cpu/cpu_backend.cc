@@ -112,19 +112,29 @@ class CpuBackend final : public HostBackend {
     });
   }
 
+  void Center(ConstDeviceView x_tensor, DeviceView y_tensor) const override {
+    const ConstMatrixView x = HostView(x_tensor);
+    const MatrixView y = HostView(y_tensor);
+    BITLOSS_CHECK(y.cols == x.cols && y.rows == x.rows);
+    ForEachRow(x.rows, x.cols,
+               [&](size_t row) { rows_.center(x.Row(row).data(), x.cols, y.Row(row).data()); });
+  }
+
   void Rope(const RopeTable& table, std::span<const uint32_t> positions, size_t head_dim,
             DeviceView x_tensor) const override {
     const MatrixView x = HostView(x_tensor);
     const ConstMatrixView cosines = HostView(table.cos.view());
     const ConstMatrixView sines = HostView(table.sin.view());
-    BITLOSS_CHECK(positions.size() == x.rows && x.cols % head_dim == 0 && head_dim % 2 == 0);
-    BITLOSS_CHECK(table.cos.cols() == head_dim / 2 && table.sin.cols() == head_dim / 2);
+    const size_t half = table.cos.cols();
+    BITLOSS_CHECK(positions.size() == x.rows && x.cols % head_dim == 0 && 2 * half <= head_dim);
+    BITLOSS_CHECK(table.sin.cols() == half);
+    const auto rotate = table.pairing == RopePairing::kHalves ? rows_.rope : rows_.rope_neighbours;
     ForEachRow(x.rows, x.cols, [&](size_t row) {
       BITLOSS_CHECK(positions[row] < table.cos.rows());
       const float* cos = cosines.Row(positions[row]).data();
       const float* sin = sines.Row(positions[row]).data();
       for (size_t col = 0; col < x.cols; col += head_dim) {
-        rows_.rope(cos, sin, head_dim / 2, x.Row(row).data() + col);
+        rotate(cos, sin, half, x.Row(row).data() + col);
       }
     });
   }
@@ -133,6 +143,7 @@ class CpuBackend final : public HostBackend {
                  std::span<const AttentionSequence> sequences, DeviceView out) const override {
     BITLOSS_CHECK(shape.num_kv_heads > 0 && shape.num_heads % shape.num_kv_heads == 0);
     BITLOSS_CHECK(queries.cols == shape.num_heads * shape.head_dim && out.cols == queries.cols);
+    BITLOSS_CHECK(shape.sinks.rows == 0 || shape.sinks.cols == shape.num_heads);
     for (const AttentionSequence& sequence : sequences) {
       const size_t num_keys = sequence.first_position + sequence.rows.size();
       BITLOSS_CHECK(sequence.rows.end <= queries.rows && sequence.rows.end <= out.rows);
@@ -144,16 +155,22 @@ class CpuBackend final : public HostBackend {
                     attention_scratch_, HostView(out));
   }
 
-  void SwiGlu(ConstDeviceView gate_tensor, ConstDeviceView up_tensor,
-              DeviceView out_tensor) const override {
-    const ConstMatrixView gate = HostView(gate_tensor);
+  void Gate(const GatedUnit& unit, ConstDeviceView gate_tensor, ConstDeviceView up_tensor,
+            DeviceView out_tensor) const override {
+    const bool has_gate = unit.gating != Gating::kReluSquared;
     const ConstMatrixView up = HostView(up_tensor);
+    const ConstMatrixView gate = has_gate ? HostView(gate_tensor) : up;
     const MatrixView out = HostView(out_tensor);
     BITLOSS_CHECK(gate.rows == up.rows && gate.cols == up.cols);
     BITLOSS_CHECK(gate.rows == out.rows && gate.cols == out.cols);
     ForEachRow(gate.rows, gate.cols, [&](size_t row) {
-      rows_.swiglu(gate.Row(row).data(), up.Row(row).data(), gate.cols, out.Row(row).data());
+      rows_.gate(unit, gate.Row(row).data(), up.Row(row).data(), gate.cols, out.Row(row).data());
     });
+  }
+
+  void SoftCap(float cap, DeviceView x_tensor) const override {
+    const MatrixView x = HostView(x_tensor);
+    ForEachRow(x.rows, x.cols, [&](size_t row) { rows_.soft_cap(cap, x.cols, x.Row(row).data()); });
   }
 
   void Add(ConstDeviceView delta_tensor, DeviceView x_tensor) const override {

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "bitloss/compute/backend.h"
+
 namespace bitloss {
 
 // The kernels of one instruction set; null where it has no fused multiply-add. Formulas: backend.h.
@@ -13,15 +15,22 @@ struct RowKernels {
   // are added in halves (8 to 8, 4 to 4, ...). y may be x.
   void (*rms_norm)(const float* x, const float* weight, size_t size, float eps, float* y) = nullptr;
 
-  // One head, [2 * half] floats, in place.
-  void (*rope)(const float* cos, const float* sin, size_t half, float* head) = nullptr;
+  // The mean is a sum striped in the same way, divided by the size.
+  void (*center)(const float* x, size_t size, float* y) = nullptr;
 
-  // out may be gate.
-  void (*swiglu)(const float* gate, const float* up, size_t size, float* out) = nullptr;
+  // The rotated part of one head, [2 * half] floats, in place.
+  void (*rope)(const float* cos, const float* sin, size_t half, float* head) = nullptr;
+  void (*rope_neighbours)(const float* cos, const float* sin, size_t half, float* head) = nullptr;
+
+  // out may be gate or up.
+  void (*gate)(const GatedUnit& unit, const float* gate, const float* up, size_t size,
+               float* out) = nullptr;
+
+  void (*soft_cap)(float cap, size_t size, float* x) = nullptr;
 
   void (*add)(const float* delta, size_t size, float* x) = nullptr;
 
-  // y[i] = e^x[i]; the exponential that swiglu and attention use, for its test.
+  // y[i] = e^x[i]; the exponential that gates and attention use, for its test.
   void (*exp)(const float* x, size_t size, float* y) = nullptr;
 };
 

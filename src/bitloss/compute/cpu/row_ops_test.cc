@@ -125,7 +125,7 @@ TEST(RowOps, SwiGluAgreesWithTheReference) {
     const Matrix up = RandomMatrix(3, size, "up");
     // The exponential's unit (two roundings), a sum, a quotient, a product, the reference's.
     ExpectAgreement(backends, 3, size, 7 * kEpsilon, [&](const Backend& backend, Matrix& out) {
-      backend.SwiGlu(AsTensor(gate), AsTensor(up), AsTensor(out));
+      backend.Gate({}, AsTensor(gate), AsTensor(up), AsTensor(out));
     });
   }
 }
@@ -140,7 +140,7 @@ TEST(RowOps, SwiGluOfHugeGatesIsTheirProductOrZero) {
   up.Fill(2.0f);
   for (const auto& backend : backends.cpu) {
     Matrix out(1, 3);
-    backend->SwiGlu(AsTensor(gate), AsTensor(up), AsTensor(out));
+    backend->Gate({}, AsTensor(gate), AsTensor(up), AsTensor(out));
     EXPECT_EQ(out.Row(0)[0], 2e30f);
     EXPECT_EQ(out.Row(0)[1], 0.0f);
     EXPECT_TRUE(std::isnan(out.Row(0)[2]));
@@ -224,6 +224,136 @@ TEST(Exp, HasTheRightEnds) {
     const float nan = std::numeric_limits<float>::quiet_NaN();
     kernels.exp(&nan, 1, y);
     EXPECT_TRUE(std::isnan(y[0]));
+  }
+}
+
+TEST(RowOps, CenterTakesTheMeanAway) {
+  const Backends backends;
+  for (const size_t size : kSizes) {
+    const Matrix x = RandomMatrix(3, size, "x");
+    Matrix expected(3, size);
+    backends.reference->Center(AsTensor(x), AsTensor(expected));
+    // The mean: size / 16 + 5 additions of terms in [-1, 1], a division; a subtraction.
+    const double tolerance = (static_cast<double>(size) / 16 + 9) * kEpsilon;
+    for (const auto& backend : backends.cpu) {
+      Matrix y(3, size);
+      backend->Center(AsTensor(x), AsTensor(y));
+      for (size_t i = 0; i < y.flat().size(); ++i) {
+        ASSERT_NEAR(y.flat()[i], expected.flat()[i], tolerance) << backend->Describe();
+      }
+      Matrix first(3, size);
+      backends.cpu.front()->Center(AsTensor(x), AsTensor(first));
+      ASSERT_TRUE(std::ranges::equal(y.flat(), first.flat())) << backend->Describe();
+    }
+  }
+}
+
+TEST(RowOps, RopeTurnsNeighboursAndPartsOfHeads) {
+  const Backends backends;
+  const uint32_t positions[] = {3, 0, 9};
+  for (const RopePairing pairing : {RopePairing::kHalves, RopePairing::kNeighbours}) {
+    for (const size_t head_dim : {2, 6, 20, 64, 96}) {
+      for (const size_t half : {size_t{1}, head_dim / 4, head_dim / 2}) {
+        if (half == 0) continue;
+        const Matrix x = RandomMatrix(3, 4 * head_dim, "x");
+        const RopeTable table{backends.reference->ToTensor(RandomMatrix(10, half, "cos")),
+                              backends.reference->ToTensor(RandomMatrix(10, half, "sin")), pairing};
+        Matrix expected(3, 4 * head_dim);
+        std::ranges::copy(x.flat(), expected.flat().begin());
+        backends.reference->Rope(table, positions, head_dim, AsTensor(expected));
+        EXPECT_EQ(expected.Row(1)[2 * half % head_dim] == x.Row(1)[2 * half % head_dim],
+                  2 * half < head_dim);
+        for (const auto& backend : backends.cpu) {
+          Matrix rotated(3, 4 * head_dim);
+          std::ranges::copy(x.flat(), rotated.flat().begin());
+          backend->Rope(table, positions, head_dim, AsTensor(rotated));
+          for (size_t i = 0; i < rotated.flat().size(); ++i) {
+            ASSERT_NEAR(rotated.flat()[i], expected.flat()[i], 4 * kEpsilon)
+                << backend->Describe() << ", head size " << head_dim << ", half " << half;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(RowOps, TanhIsNearTheExactOne) {
+  for (const std::string& instruction_set : CpuInstructionSets()) {
+    ThreadPool threads(1);
+    const auto backend = std::move(MakeCpuBackend(threads, instruction_set)).value();
+    Matrix x(1, 40000);
+    for (size_t i = 0; i < x.cols(); ++i) {
+      x.Row(0)[i] = (static_cast<float>(i) - 20000.0f) * 6e-4f;
+    }
+    Matrix y(1, x.cols());
+    std::ranges::copy(x.flat(), y.flat().begin());
+    backend->SoftCap(1.0f, AsTensor(y));
+    for (size_t i = 0; i < x.cols(); ++i) {
+      const double exact = std::tanh(double{x.Row(0)[i]});
+      ASSERT_NEAR(y.Row(0)[i], exact, 5 * kEpsilon * std::abs(exact)) << x.Row(0)[i];
+    }
+  }
+}
+
+TEST(RowOps, SoftCapOfHugeValuesIsTheCap) {
+  const Backends backends;
+  for (const auto& backend : backends.cpu) {
+    Matrix x(1, 3);
+    x.Row(0)[0] = 1e30f;
+    x.Row(0)[1] = -std::numeric_limits<float>::infinity();
+    x.Row(0)[2] = std::numeric_limits<float>::quiet_NaN();
+    backend->SoftCap(30.0f, AsTensor(x));
+    EXPECT_EQ(x.Row(0)[0], 30.0f);
+    EXPECT_EQ(x.Row(0)[1], -30.0f);
+    EXPECT_TRUE(std::isnan(x.Row(0)[2]));
+  }
+}
+
+TEST(RowOps, GatesOfEveryKindAgreeWithTheReference) {
+  const Backends backends;
+  const GatedUnit units[] = {{Gating::kGeluTanh},
+                             {Gating::kReluSquared},
+                             {Gating::kClamped, 1.5f, 1.702f},
+                             {Gating::kSigmoid}};
+  for (const GatedUnit& unit : units) {
+    for (const size_t size : kSizes) {
+      Matrix gate = RandomMatrix(3, size, "gate");
+      for (float& value : gate.flat()) value *= 4;
+      Matrix up = RandomMatrix(3, size, "up");
+      for (float& value : up.flat()) value *= 3;
+      Matrix expected(3, size);
+      backends.reference->Gate(unit, AsTensor(gate), AsTensor(up), AsTensor(expected));
+      Matrix first(3, size);
+      backends.cpu.front()->Gate(unit, AsTensor(gate), AsTensor(up), AsTensor(first));
+      for (const auto& backend : backends.cpu) {
+        Matrix out(3, size);
+        backend->Gate(unit, AsTensor(gate), AsTensor(up), AsTensor(out));
+        ASSERT_TRUE(std::ranges::equal(out.flat(), first.flat())) << backend->Describe();
+        for (size_t i = 0; i < out.flat().size(); ++i) {
+          // 1 + tanh of a negative number cancels: its error stays that of terms near 1.
+          ASSERT_NEAR(out.flat()[i], expected.flat()[i],
+                      20 * kEpsilon * (std::abs(expected.flat()[i]) + 6))
+              << static_cast<int>(unit.gating);
+        }
+      }
+    }
+  }
+}
+
+TEST(RowOps, AddWeightedAddsEachRowWhereItBelongs) {
+  const Backends backends;
+  const Matrix from = RandomMatrix(2, 5, "from");
+  const size_t rows[] = {3, 1};
+  const float weights[] = {2.0f, -0.5f};
+  for (const auto& backend : backends.cpu) {
+    Matrix to(4, 5);
+    to.Fill(1.0f);
+    backend->AddWeighted(AsTensor(from), rows, weights, AsTensor(to));
+    for (size_t col = 0; col < 5; ++col) {
+      EXPECT_EQ(to.Row(0)[col], 1.0f);
+      EXPECT_EQ(to.Row(3)[col], 1.0f + 2.0f * from.Row(0)[col]);
+      EXPECT_EQ(to.Row(1)[col], 1.0f + -0.5f * from.Row(1)[col]);
+    }
   }
 }
 

@@ -6,10 +6,12 @@
 #include <chrono>
 #include <cmath>
 #include <optional>
+#include <utility>
 
 #include "bitloss/base/check.h"
 #include "bitloss/compute/cuda/cuda_device.h"
 #include "bitloss/compute/cuda/cuda_matrix.h"
+#include "bitloss/compute/host_tensor.h"
 #include "bitloss/metrics/row_sums.h"
 #include "bitloss/tensor/dtype.h"
 
@@ -26,8 +28,9 @@ const float* VectorOrNull(ConstDeviceView vector) {
 
 class CudaBackend final : public Backend {
  public:
-  CudaBackend(std::unique_ptr<CudaDevice> device, ThreadPool& threads)
-      : device_(std::move(device)), threads_(threads) {}
+  CudaBackend(std::unique_ptr<CudaDevice> device, std::unique_ptr<Backend> host,
+              ThreadPool& threads)
+      : device_(std::move(device)), host_(std::move(host)), threads_(threads) {}
 
   std::string Describe() const override {
     return fmt::format("{}, exact, {} host thread{}", device_->name(), threads_.num_threads(),
@@ -138,10 +141,19 @@ class CudaBackend final : public Backend {
     Check(Api().rms_norm(Context(), Rows(x), weight.data, eps, Rows(y)));
   }
 
+  void Center(ConstDeviceView x, DeviceView y) const override {
+    Matrix rows = ToMatrix(x);
+    host_->Center(AsTensor(std::as_const(rows)), AsTensor(rows));
+    Upload(rows, y);
+  }
+
   void Rope(const RopeTable& table, std::span<const uint32_t> positions, size_t head_dim,
             DeviceView x) const override {
-    BITLOSS_CHECK(positions.size() == x.rows && x.cols % head_dim == 0 && head_dim % 2 == 0);
-    BITLOSS_CHECK(table.cos.cols() == head_dim / 2 && table.sin.cols() == head_dim / 2);
+    BITLOSS_CHECK(positions.size() == x.rows && x.cols % head_dim == 0);
+    BITLOSS_CHECK(2 * table.cos.cols() <= head_dim && table.sin.cols() == table.cos.cols());
+    if (table.pairing != RopePairing::kHalves || 2 * table.cos.cols() != head_dim) {
+      return RopeOnHost(table, positions, head_dim, x);
+    }
     for (const uint32_t position : positions) BITLOSS_CHECK(position < table.cos.rows());
     Check(Api().rope(Context(), table.cos.view().data, table.sin.view().data, positions.data(),
                      head_dim, Rows(x)));
@@ -151,6 +163,7 @@ class CudaBackend final : public Backend {
                  std::span<const AttentionSequence> sequences, DeviceView out) const override {
     BITLOSS_CHECK(shape.num_kv_heads > 0 && shape.num_heads % shape.num_kv_heads == 0);
     BITLOSS_CHECK(queries.cols == shape.num_heads * shape.head_dim && out.cols == queries.cols);
+    if (!shape.IsPlain()) return AttendOnHost(shape, queries, sequences, out);
     std::vector<CudaSequence> on_device;
     for (const AttentionSequence& sequence : sequences) {
       const size_t num_keys = sequence.first_position + sequence.rows.size();
@@ -163,17 +176,46 @@ class CudaBackend final : public Backend {
                            sequence.values.stride});
     }
     const CudaAttention attention{
-        shape.num_heads,  shape.num_kv_heads,
-        shape.head_dim,   1.0f / std::sqrt(static_cast<float>(shape.head_dim)),
-        Rows(queries),    Rows(out),
-        on_device.data(), on_device.size()};
+        shape.num_heads,
+        shape.num_kv_heads,
+        shape.head_dim,
+        shape.scale != 0 ? shape.scale : 1.0f / std::sqrt(static_cast<float>(shape.head_dim)),
+        Rows(queries),
+        Rows(out),
+        on_device.data(),
+        on_device.size()};
     Check(Api().attention(Context(), &attention));
   }
 
-  void SwiGlu(ConstDeviceView gate, ConstDeviceView up, DeviceView out) const override {
-    BITLOSS_CHECK(gate.rows == up.rows && gate.cols == up.cols);
-    BITLOSS_CHECK(gate.rows == out.rows && gate.cols == out.cols);
-    Check(Api().swiglu(Context(), Rows(gate), Rows(up), Rows(out)));
+  void Gate(const GatedUnit& unit, ConstDeviceView gate, ConstDeviceView up,
+            DeviceView out) const override {
+    BITLOSS_CHECK(up.rows == out.rows && up.cols == out.cols);
+    if (unit.gating == Gating::kSilu) {
+      BITLOSS_CHECK(gate.rows == up.rows && gate.cols == up.cols);
+      return Check(Api().swiglu(Context(), Rows(gate), Rows(up), Rows(out)));
+    }
+    const Matrix gates = gate.rows > 0 ? ToMatrix(gate) : Matrix();
+    Matrix ups = ToMatrix(up);
+    host_->Gate(unit, AsTensor(gates), AsTensor(std::as_const(ups)), AsTensor(ups));
+    Upload(ups, out);
+  }
+
+  void ScaleRows(std::span<const float> factors, DeviceView x) const override {
+    Matrix rows = ToMatrix(x);
+    host_->ScaleRows(factors, AsTensor(rows));
+    Upload(rows, x);
+  }
+  void SoftCap(float cap, DeviceView x) const override {
+    Matrix rows = ToMatrix(x);
+    host_->SoftCap(cap, AsTensor(rows));
+    Upload(rows, x);
+  }
+  void AddWeighted(ConstDeviceView from, std::span<const size_t> rows,
+                   std::span<const float> weights, DeviceView to) const override {
+    const Matrix addends = ToMatrix(from);
+    Matrix sums = ToMatrix(to);
+    host_->AddWeighted(AsTensor(addends), rows, weights, AsTensor(sums));
+    Upload(sums, to);
   }
 
   void Add(ConstDeviceView delta, DeviceView x) const override {
@@ -268,6 +310,34 @@ class CudaBackend final : public Backend {
   CudaContext* Context() const { return device_->context(); }
   void Check(CudaError error) const { device_->Check(error); }
 
+  // What the device has no kernel for is done by the CPU's, with the same bits.
+  void RopeOnHost(const RopeTable& table, std::span<const uint32_t> positions, size_t head_dim,
+                  DeviceView x) const {
+    RopeTable on_host{host_->ToTensor(ToMatrix(table.cos)), host_->ToTensor(ToMatrix(table.sin)),
+                      table.pairing};
+    Matrix rows = ToMatrix(x);
+    host_->Rope(on_host, positions, head_dim, AsTensor(rows));
+    Upload(rows, x);
+  }
+  void AttendOnHost(const AttentionShape& shape, ConstDeviceView queries,
+                    std::span<const AttentionSequence> sequences, DeviceView out) const {
+    std::vector<Matrix> keys_and_values;
+    std::vector<AttentionSequence> on_host;
+    keys_and_values.reserve(2 * sequences.size());
+    for (const AttentionSequence& sequence : sequences) {
+      const Matrix& keys = keys_and_values.emplace_back(ToMatrix(sequence.keys));
+      const Matrix& values = keys_and_values.emplace_back(ToMatrix(sequence.values));
+      on_host.push_back({sequence.rows, sequence.first_position, AsTensor(keys), AsTensor(values)});
+    }
+    const Matrix sinks = shape.sinks.rows > 0 ? ToMatrix(shape.sinks) : Matrix();
+    AttentionShape host_shape = shape;
+    host_shape.sinks = AsTensor(sinks);
+    const Matrix rows = ToMatrix(queries);
+    Matrix result(out.rows, out.cols);
+    host_->Attention(host_shape, AsTensor(rows), on_host, AsTensor(result));
+    Upload(result, out);
+  }
+
   // Whether two turn activations into the same integers.
   static bool SameRounding(const Execution& a, const Execution& b) {
     return a.kind == b.kind && a.outlier_threshold == b.outlier_threshold &&
@@ -346,6 +416,7 @@ class CudaBackend final : public Backend {
   }
 
   std::unique_ptr<CudaDevice> device_;
+  std::unique_ptr<Backend> host_;
   ThreadPool& threads_;
   // Memory that stays from call to call: activations as integers.
   mutable CudaBuffer codes_;
@@ -380,8 +451,10 @@ Result<std::unique_ptr<Backend>> MakeCudaBackend(const CudaApi& api, int device,
   BITLOSS_TRY(const CudaDeviceInfo info, LookAt(api, device));
   CudaContext* context = nullptr;
   if (const CudaError error = api.open(device, &context)) return Unsupported("{}", error);
-  return std::unique_ptr<Backend>(std::make_unique<CudaBackend>(
-      std::make_unique<CudaDevice>(api, context, device, info), threads));
+  auto opened = std::make_unique<CudaDevice>(api, context, device, info);
+  BITLOSS_TRY(std::unique_ptr<Backend> host, MakeCpuBackend(threads));
+  return std::unique_ptr<Backend>(
+      std::make_unique<CudaBackend>(std::move(opened), std::move(host), threads));
 }
 
 std::vector<std::string> DescribeCudaDevices(const CudaApi& api) {

@@ -207,7 +207,7 @@ TEST_F(CudaBackendTest, RowOperations) {
     for (float& value : gate.flat()) value *= 200.0f;
     EXPECT_TRUE(Agree([&](const Backend& backend) {
       Tensor out(backend.memory(), rows, 193);
-      backend.SwiGlu(backend.ToTensor(gate), backend.ToTensor(x), out);
+      backend.Gate({}, backend.ToTensor(gate), backend.ToTensor(x), out);
       backend.Add(backend.ToTensor(x), out);
       backend.RmsNorm(out, backend.ToTensor(RandomVector(193, "weight")), 1e-5f, out);
       return backend.ToMatrix(out);

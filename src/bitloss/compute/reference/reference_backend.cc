@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <vector>
 
 #include "bitloss/base/check.h"
@@ -47,25 +48,60 @@ double Dot(std::span<const float> a, std::span<const float> b) {
   return sum;
 }
 
-// One head of one query: softmax(q . k / sqrt(head_dim)) v over the first `num_keys` keys.
-void AttendOneHead(std::span<const float> query, ConstMatrixView keys, ConstMatrixView values,
-                   size_t num_keys, std::span<float> out) {
-  std::vector<double> weights(num_keys);
-  double top = -std::numeric_limits<double>::infinity();
-  for (size_t key = 0; key < num_keys; ++key) {
-    weights[key] = Dot(query, keys.Row(key)) / std::sqrt(static_cast<double>(query.size()));
-    top = std::max(top, weights[key]);
+// The score of a query and a key.
+double ScoreOf(const AttentionShape& shape, std::span<const float> query,
+               std::span<const float> key) {
+  double score = Dot(query, key);
+  score = shape.scale != 0 ? score * double{shape.scale}
+                           : score / std::sqrt(static_cast<double>(query.size()));
+  if (shape.softcap > 0) score = double{shape.softcap} * std::tanh(score / double{shape.softcap});
+  return score;
+}
+
+// One head of one query at `position`: softmax(scores) v over the keys that it sees.
+void AttendOneHead(const AttentionShape& shape, size_t head, size_t position,
+                   std::span<const float> query, ConstMatrixView keys, ConstMatrixView values,
+                   std::span<float> out) {
+  const size_t first = shape.FirstKey(position);
+  std::vector<double> weights;
+  double top = shape.sinks.rows > 0 ? double{HostRow(shape.sinks)[head]}
+                                    : -std::numeric_limits<double>::infinity();
+  const double sink = top;
+  for (size_t key = first; key <= position; ++key) {
+    weights.push_back(ScoreOf(shape, query, keys.Row(key)));
+    top = std::max(top, weights.back());
   }
-  double total = 0.0;
+  double total = shape.sinks.rows > 0 ? std::exp(sink - top) : 0.0;
   for (double& weight : weights) {
     weight = std::exp(weight - top);
     total += weight;
   }
   for (size_t i = 0; i < out.size(); ++i) {
     double sum = 0.0;
-    for (size_t key = 0; key < num_keys; ++key) sum += weights[key] * double{values.Row(key)[i]};
+    for (size_t key = first; key <= position; ++key) {
+      sum += weights[key - first] * double{values.Row(key)[i]};
+    }
     out[i] = static_cast<float>(sum / total);
   }
+}
+
+double GateOne(const GatedUnit& unit, double z, double up) {
+  const double limit = unit.limit;
+  switch (unit.gating) {
+    case Gating::kSilu:
+      return z / (1.0 + std::exp(-z)) * up;
+    case Gating::kGeluTanh:
+      return 0.5 * z *
+             (1.0 + std::tanh(std::sqrt(2.0 / std::numbers::pi) * (z + 0.044715 * z * z * z))) * up;
+    case Gating::kReluSquared:
+      return std::max(up, 0.0) * std::max(up, 0.0);
+    case Gating::kClamped:
+      z = std::min(z, limit);
+      return (std::clamp(up, -limit, limit) + 1.0) * z / (1.0 + std::exp(-double{unit.alpha} * z));
+    case Gating::kSigmoid:
+      return up / (1.0 + std::exp(-z));
+  }
+  return 0.0;
 }
 
 class ReferenceBackend final : public HostBackend {
@@ -136,22 +172,38 @@ class ReferenceBackend final : public HostBackend {
     }
   }
 
+  void Center(ConstDeviceView x_tensor, DeviceView y_tensor) const override {
+    const ConstMatrixView x = HostView(x_tensor);
+    const MatrixView y = HostView(y_tensor);
+    for (size_t token = 0; token < x.rows; ++token) {
+      double sum = 0.0;
+      for (const float value : x.Row(token)) sum += double{value};
+      const double mean = sum / static_cast<double>(x.cols);
+      for (size_t i = 0; i < x.cols; ++i) {
+        y.Row(token)[i] = static_cast<float>(double{x.Row(token)[i]} - mean);
+      }
+    }
+  }
+
   void Rope(const RopeTable& table, std::span<const uint32_t> positions, size_t head_dim,
             DeviceView x_tensor) const override {
     const MatrixView x = HostView(x_tensor);
     const ConstMatrixView cosines = HostView(table.cos.view());
     const ConstMatrixView sines = HostView(table.sin.view());
-    const size_t half = head_dim / 2;
+    const size_t half = table.cos.cols();
+    const bool halves = table.pairing == RopePairing::kHalves;
     for (size_t token = 0; token < x.rows; ++token) {
       const std::span<const float> cos = cosines.Row(positions[token]);
       const std::span<const float> sin = sines.Row(positions[token]);
       for (size_t head = 0; head < x.cols / head_dim; ++head) {
         const std::span<float> v = x.Row(token).subspan(head * head_dim, head_dim);
         for (size_t i = 0; i < half; ++i) {
-          const double a = v[i];
-          const double b = v[i + half];
-          v[i] = static_cast<float>(a * double{cos[i]} - b * double{sin[i]});
-          v[i + half] = static_cast<float>(b * double{cos[i]} + a * double{sin[i]});
+          float& first = v[halves ? i : 2 * i];
+          float& second = v[halves ? i + half : 2 * i + 1];
+          const double a = first;
+          const double b = second;
+          first = static_cast<float>(a * double{cos[i]} - b * double{sin[i]});
+          second = static_cast<float>(b * double{cos[i]} + a * double{sin[i]});
         }
       }
     }
@@ -168,26 +220,34 @@ class ReferenceBackend final : public HostBackend {
       const ConstMatrixView keys = HostView(sequence.keys);
       const ConstMatrixView values = HostView(sequence.values);
       for (size_t row = sequence.rows.begin; row < sequence.rows.end; ++row) {
-        const size_t num_keys = sequence.first_position + (row - sequence.rows.begin) + 1;
+        const size_t position = sequence.first_position + (row - sequence.rows.begin);
         for (size_t head = 0; head < shape.num_heads; ++head) {
           const size_t kv = head / queries_per_kv * dim;
-          AttendOneHead(queries.Row(row).subspan(head * dim, dim), keys.Cols(kv, kv + dim),
-                        values.Cols(kv, kv + dim), num_keys, out.Row(row).subspan(head * dim, dim));
+          AttendOneHead(shape, head, position, queries.Row(row).subspan(head * dim, dim),
+                        keys.Cols(kv, kv + dim), values.Cols(kv, kv + dim),
+                        out.Row(row).subspan(head * dim, dim));
         }
       }
     }
   }
 
-  void SwiGlu(ConstDeviceView gate_tensor, ConstDeviceView up_tensor,
-              DeviceView out_tensor) const override {
-    const ConstMatrixView gate = HostView(gate_tensor);
+  void Gate(const GatedUnit& unit, ConstDeviceView gate_tensor, ConstDeviceView up_tensor,
+            DeviceView out_tensor) const override {
     const ConstMatrixView up = HostView(up_tensor);
+    const ConstMatrixView gate = gate_tensor.rows > 0 ? HostView(gate_tensor) : up;
     const MatrixView out = HostView(out_tensor);
-    for (size_t token = 0; token < gate.rows; ++token) {
-      for (size_t i = 0; i < gate.cols; ++i) {
-        const double z = gate.Row(token)[i];
-        const double silu = z / (1.0 + std::exp(-z));
-        out.Row(token)[i] = static_cast<float>(silu * double{up.Row(token)[i]});
+    for (size_t token = 0; token < up.rows; ++token) {
+      for (size_t i = 0; i < up.cols; ++i) {
+        out.Row(token)[i] = static_cast<float>(GateOne(unit, gate.Row(token)[i], up.Row(token)[i]));
+      }
+    }
+  }
+
+  void SoftCap(float cap, DeviceView x_tensor) const override {
+    const MatrixView x = HostView(x_tensor);
+    for (size_t token = 0; token < x.rows; ++token) {
+      for (float& value : x.Row(token)) {
+        value = static_cast<float>(double{cap} * std::tanh(double{value} / double{cap}));
       }
     }
   }

@@ -54,7 +54,7 @@ TEST(ReferenceBackend, GatesBySilu) {
   Matrix out(1, 2);
   const Matrix gate = MatrixOf(1, 2, {1, 0});
   const Matrix up = MatrixOf(1, 2, {2, 5});
-  backend->SwiGlu(AsTensor(gate), AsTensor(up), AsTensor(out));
+  backend->Gate({}, AsTensor(gate), AsTensor(up), AsTensor(out));
   EXPECT_FLOAT_EQ(out.Row(0)[0], 1.4621172f);
   EXPECT_EQ(out.Row(0)[1], 0.0f);
 }

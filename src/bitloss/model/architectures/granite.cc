@@ -1,0 +1,32 @@
+// Granite 3 and 4, dense: Llama with four multipliers.
+#include "bitloss/model/architectures/architectures.h"
+
+namespace bitloss {
+namespace {
+
+Status ReadHf(const HfConfig& config, ModelConfig& model) {
+  BITLOSS_DO(ReadGraniteScales(config, model));
+  BITLOSS_DO(RequireFullAttention(config, model));
+  return ReadBiases(config, false, BiasOfOutput::kAsOthers, model);
+}
+
+Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
+  return ReadGraniteGgufScales(config, model);
+}
+
+}  // namespace
+
+const Architecture& Granite() {
+  static constexpr std::array<std::string_view, 1> kClasses = {"GraniteForCausalLM"};
+  static const Architecture architecture = {.name = "granite",
+                                            .classes = kClasses,
+                                            .defaults = {},
+                                            .read_hf = ReadHf,
+                                            .hf_names = LlamaNames(),
+                                            .gguf_name = "granite",
+                                            .read_gguf = ReadGguf,
+                                            .gguf_names = LlamaGgufNames()};
+  return architecture;
+}
+
+}  // namespace bitloss
