@@ -89,7 +89,7 @@ TEST(HfConfigTest, ReadsLlama) {
   EXPECT_FALSE(config.qkv_bias || config.output_bias || config.mlp_bias);
 }
 
-TEST(HfConfigTest, ReadsQwen2WithItsBiasesAndItsIdleWindow) {
+TEST(HfConfigTest, ReadsQwen2WithItsBiasesAndItsWindow) {
   json qwen = Changed("model_type", "qwen2");
   qwen["architectures"] = {"Qwen2ForCausalLM"};
   qwen["use_sliding_window"] = false;
@@ -99,9 +99,11 @@ TEST(HfConfigTest, ReadsQwen2WithItsBiasesAndItsIdleWindow) {
   EXPECT_EQ(config.architecture, "qwen2");
   EXPECT_TRUE(config.qkv_bias);
   EXPECT_FALSE(config.output_bias || config.mlp_bias);
+  EXPECT_EQ(config.layer(4).window, 0u);
   qwen["use_sliding_window"] = true;
-  EXPECT_EQ(ReadConfig(qwen).error().kind, ErrorKind::kUnsupported);
-  EXPECT_THAT(ReadConfig(qwen).error().message, HasSubstr("/use_sliding_window: sliding-window"));
+  const ModelConfig windowed = ReadConfig(qwen).value();
+  EXPECT_EQ(windowed.layer(2).window, 0u);
+  EXPECT_EQ(windowed.layer(3).window, 32768u);
 }
 
 TEST(HfConfigTest, FillsInWhatTransformersFillsIn) {
@@ -154,9 +156,9 @@ TEST(HfConfigTest, ReadsRotaryScalingAndRefusesOtherKindsByName) {
                 ReadConfig(Changed("rope_scaling", linear)).value().ropes[0].scaling)
                 .factor,
             2.0);
-  const json yarn = {{"rope_type", "yarn"}, {"factor", 4.0}};
-  EXPECT_THAT(ReadConfig(Changed("rope_scaling", yarn)).error().message,
-              HasSubstr("/rope_scaling/rope_type: rotary scaling \"yarn\" is not known"));
+  const json odd = {{"rope_type", "odd"}, {"factor", 4.0}};
+  EXPECT_THAT(ReadConfig(Changed("rope_scaling", odd)).error().message,
+              HasSubstr("/rope_scaling/rope_type: rotary scaling \"odd\" is not known"));
   EXPECT_THAT(ReadConfig(Changed("rope_scaling", {{"factor", 4.0}})).error().message,
               HasSubstr("/rope_scaling/type: is missing"));
   json flat = llama3;

@@ -130,8 +130,9 @@ std::string HfConfig::Place(std::string_view key) const {
 std::string HfConfig::Short(const Json& value) {
   if (value.is_structured()) return value.is_array() ? "an array" : "an object";
   constexpr size_t kMax = 60;
-  const std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true);
-  return text.size() <= kMax ? text : text.substr(0, kMax) + "...";
+  std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true);
+  if (text.size() > kMax) text.replace(kMax, text.npos, "...");
+  return text;
 }
 
 }  // namespace bitloss
