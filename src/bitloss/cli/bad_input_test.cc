@@ -86,7 +86,8 @@ TEST_F(BadInputTest, Models) {
 
   const std::string foreign = Model("foreign");
   Replace(foreign + "/config.json", "\"qwen2\"", "\"gpt_neox\"");
-  ExpectRefused({"run", foreign}, "'gpt_neox' is not known; known: llama, qwen2");
+  ExpectRefused({"run", foreign},
+                "'gpt_neox' is not known; the nearest of those that are: gpt_oss");
 
   const std::string truncated = Model("truncated");
   std::filesystem::resize_file(truncated + "/model.safetensors", 100'000);
