@@ -3,6 +3,7 @@
 
     llama_quantize.py --bitloss build/release/bitloss --llama-quantize PROGRAM --model MODEL \\
         --record FILE [--name LABEL] [--only q4_k,...] [--llama-imatrix PROGRAM --text TEXT]
+    llama_quantize.py ... --file-types [--text TEXT]
 
 For each type: the model as an F16 GGUF file is quantized by llama-quantize (--pure, embedding and head
 left alone) and by `bitloss quantize`; the bytes of every tensor are compared, and where they differ
@@ -10,13 +11,17 @@ the blocks are counted. No importance matrix is used, or, with a TEXT, the one t
 makes of its first chunks, in its old and in its new file format. FILE gets the counts under LABEL, which
 says how llama-quantize was built: compilers that fuse multiplications and additions (the default of
 GCC where the processor can) decide near ties otherwise than the C sources do as written, and bitloss
-follows the sources. Needs gguf-py.
+follows the sources. With --file-types every file type is made by both, embedding and head included,
+plain and by the importance matrix that `bitloss imatrix` writes of the TEXT (by default of the one
+that ships), which llama-quantize reads, too; what llama-quantize refuses to make plain, bitloss must
+refuse. Needs gguf-py.
 """
 
 import argparse
 import json
 import pathlib
 import shutil
+import resource
 import subprocess
 import tempfile
 
@@ -24,6 +29,9 @@ import gguf
 import numpy
 
 TYPES = "q4_0 q4_1 q5_0 q5_1 q8_0 q2_k q3_k q4_k q5_k q6_k iq4_nl iq4_xs".split()
+FILE_TYPES = """Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q2_K_S Q3_K_S Q3_K_M Q3_K_L Q4_K_S Q4_K_M Q5_K_S Q5_K_M Q6_K
+    IQ1_S IQ1_M IQ2_XXS IQ2_XS IQ2_S IQ2_M IQ3_XXS IQ3_XS IQ3_S IQ3_M IQ4_NL IQ4_XS TQ1_0 TQ2_0
+    MXFP4_MOE""".split()
 # llama-quantize's names of mixes whose base is the type.
 MIXES = {"q2_k": "Q2_K", "q3_k": "Q3_K_S", "q4_k": "Q4_K_S", "q5_k": "Q5_K_S"}
 
@@ -72,6 +80,45 @@ def make_importances(program, model, text, folder):
     return made
 
 
+def succeeds(command):
+    return subprocess.run([str(word) for word in command], check=False, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL).returncode == 0
+
+
+def processor_seconds():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def compare_file_types(args, f16, folder):
+    """Counts by file type, "+imatrix" behind those that are made by importances; the seconds that
+    each program had processors for."""
+    importance = folder / "imatrix.gguf"
+    text = ["--calibration", args.text] if args.text else []
+    quiet([args.bitloss, "imatrix", args.model, "--out", importance, *text])
+    counts = {}
+    for kind in args.only.split(",") if args.only else FILE_TYPES:
+        for given in [[], ["--imatrix", importance]]:
+            label = kind + ("+imatrix" if given else "")
+            ours, theirs = folder / "ours", folder / "theirs.gguf"
+            shutil.rmtree(ours, ignore_errors=True)
+            theirs.unlink(missing_ok=True)
+            start = processor_seconds()
+            made = succeeds([args.bitloss, "quantize", args.model, "--scheme", "gguf:" + label,
+                             *given, "--threads", args.threads, "--out", ours])
+            middle = processor_seconds()
+            made_there = succeeds([args.llama_quantize, *given, f16, theirs, kind, args.threads])
+            end = processor_seconds()
+            if not made or not made_there:
+                counts[label] = {"refused by": [name for name, done in [
+                    ("bitloss", made), ("llama-quantize", made_there)] if not done]}
+            else:
+                counts[label] = compare(ours / "model.gguf", theirs)
+                counts[label]["seconds"] = [round(middle - start, 1), round(end - middle, 1)]
+            print(label, json.dumps(counts[label]), flush=True)
+    return counts
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -81,6 +128,8 @@ def main():
     parser.add_argument("--only", help="types, separated by commas")
     parser.add_argument("--llama-imatrix")
     parser.add_argument("--text")
+    parser.add_argument("--file-types", action="store_true")
+    parser.add_argument("--threads", default="2")
     args = parser.parse_args()
     record = pathlib.Path(args.record)
     results = json.loads(record.read_text()) if record.exists() else {}
@@ -90,6 +139,11 @@ def main():
         quiet([args.bitloss, "quantize", args.model, "--scheme", "fp16", "--layout", "gguf",
                "--out", folder / "f16"])
         f16 = folder / "f16" / "model.gguf"
+        if args.file_types:
+            label = args.name + ", file types"
+            results.setdefault(label, {})[model] = compare_file_types(args, f16, folder)
+            record.write_text(json.dumps(results, indent=1) + "\n")
+            return
         importances = {None: None}
         if args.text:
             importances = make_importances(args.llama_imatrix, f16, args.text, folder)

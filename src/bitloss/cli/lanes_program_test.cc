@@ -461,5 +461,27 @@ TEST_F(LanesProgram, AQuantizedModelSaysWhatItWas) {
   EXPECT_FALSE(json::parse(TextOf(folder_ / "plain/report.json")).at("model").contains("stored"));
 }
 
+// Sums over a power of two of tokens are means that come back exactly.
+TEST_F(LanesProgram, AnImportanceMatrixThatIsWrittenGivesTheLaneOfItsText) {
+  const std::string matrix = folder_ / "tiny.imatrix.gguf";
+  const Arguments text = {"--calibration-tokens", "1024", "--calibration-sequence", "256"};
+  MustRun(Arguments{"imatrix", kTiny, "--out", matrix} + text);
+  Quantize("iq2_m+imatrix", folder_ / "by-text", text);
+  Quantize("iq2_m+imatrix", folder_ / "by-file", {"--imatrix", matrix});
+  EXPECT_TRUE(TextOf(folder_ / "by-text/model.gguf") == TextOf(folder_ / "by-file/model.gguf"));
+  const Finished again = RunBitloss({"imatrix", kTiny, "--out", matrix});
+  EXPECT_EQ(again.exit_code, 3);
+  EXPECT_THAT(again.err, HasSubstr("is there already"));
+}
+
+TEST_F(LanesProgram, AFileTypeIsALaneWhoseRecordSaysWhatEachMatrixIsIn) {
+  MustRun(Lines("Q4_K_M"));
+  const json lane = Report()["lanes"][1];
+  EXPECT_EQ(lane["scheme"], "Q4_K_M");
+  EXPECT_EQ(lane["definition"], "gguf:q4_k_m");
+  EXPECT_EQ(lane["coverage"]["parts"][0]["format"], "q5_0 x 22, q4_k x 2, q8_0 x 2, q6_k x 2");
+  EXPECT_EQ(lane["coverage"]["parts"][1]["format"], "q8_0, the rest f16");
+}
+
 }  // namespace
 }  // namespace bitloss

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/imatrix_command.h"
 #include "bitloss/compute/device_error.h"
 #include "bitloss/compute/devices.h"
 
@@ -68,6 +69,7 @@ int Main(int argc, char** argv) {
   AddGateCommand(app, action);
   AddInspectCommand(app, action);
   AddQuantizeCommand(app, action);
+  AddImatrixCommand(app, action);
   AddSchemesCommand(app, action);
   AddSensitivityCommand(app, action);
   AddTokenizeCommand(app, action);
@@ -77,7 +79,8 @@ int Main(int argc, char** argv) {
   AddCheckCommand(app, action);
   AddBenchCommand(app, action);
   DeviceChoice device{"auto", CudaPlugins()};
-  for (const char* command : {"run", "quantize", "sensitivity", "generate", "score", "bench"}) {
+  for (const char* command :
+       {"run", "quantize", "imatrix", "sensitivity", "generate", "score", "bench"}) {
     AddDeviceOption(*app.get_subcommand(command), device);
   }
   try {

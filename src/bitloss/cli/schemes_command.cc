@@ -17,6 +17,8 @@ std::string_view Title(SchemeRow::Kind kind) {
       return "executions";
     case SchemeRow::Kind::kPreset:
       return "presets";
+    case SchemeRow::Kind::kFileType:
+      return "file types";
   }
   return "";
 }
@@ -42,7 +44,10 @@ void PrintMatrix(const std::vector<SchemeRow>& rows) {
 }
 
 void PrintText(const std::vector<SchemeRow>& rows) {
-  fmt::print("A scheme is FORMAT[+FIT][@EXECUTION][+head=FORMAT], or a preset's name.\n");
+  fmt::print(
+      "A scheme is FORMAT[+FIT][@EXECUTION][+head=FORMAT], a preset's name, or a file type of "
+      "llama.cpp\nwith options of llama-quantize's behind ':' (pure, token-embedding-type=TYPE, "
+      "output-tensor-type=TYPE,\ntensor-type=REGEX=TYPE) and +imatrix or nothing.\n");
   const SchemeRow* previous = nullptr;
   for (const SchemeRow& row : rows) {
     if (previous == nullptr || previous->kind != row.kind) {

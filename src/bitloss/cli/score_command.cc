@@ -10,6 +10,7 @@
 #include "bitloss/compute/devices.h"
 #include "bitloss/eval/sequence_losses.h"
 #include "bitloss/model/lane_builder.h"
+#include "bitloss/model/matrix_formats.h"
 #include "bitloss/study/calibration_text.h"
 #include "bitloss/study/model_files.h"
 
@@ -95,17 +96,17 @@ Result<BuiltLane> BuildLane(const ModelSource& source, Transformer& transformer,
                             const Options& options) {
   BITLOSS_TRY(Scheme parsed,
               ParseScheme(options.scheme, {.int8_threshold = options.study.int8_threshold}));
-  BITLOSS_TRY(const Scheme scheme,
-              ResolveForWidths(std::move(parsed), QuantizedWidths(source.config())));
   Calibration calibration;
-  if (Calibrates(scheme)) {
+  if (Calibrates(parsed)) {
     BITLOSS_TRY(const ModelFiles model, OpenModel(options.model));
     BITLOSS_TRY(calibration, ReadCalibration(model, options.study));
   }
+  const ImportanceFile* importance = calibration.importance ? &*calibration.importance : nullptr;
+  BITLOSS_TRY(const Scheme scheme, ResolveForModel(std::move(parsed), source, importance));
   LaneBuilderOptions build;
   build.calibration = calibration.sequences;
   build.seed = options.study.seed;
-  build.importance = calibration.importance ? &*calibration.importance : nullptr;
+  build.importance = importance;
   BITLOSS_TRY(std::vector<BuiltLane> lanes, BuildLanes(source, transformer, {&scheme, 1}, build));
   return std::move(lanes[0]);
 }

@@ -112,15 +112,17 @@ std::optional<GgufTensor> RopeFactors(const ModelConfig& config) {
 // ---- Metadata
 
 // llama_ftype of files whose matrices are mostly of a type; a hint, which no reader trusts.
-uint32_t FileType(std::span<const GgufTensor> tensors) {
+uint32_t MostlyOf(std::span<const GgufTensor> tensors) {
   struct Known {
     std::string_view type;
     uint32_t file_type;
   };
-  constexpr Known kKnown[] = {{"F16", 1},    {"Q4_0", 2},  {"Q4_1", 3},  {"Q8_0", 7},
-                              {"Q5_0", 8},   {"Q5_1", 9},  {"Q2_K", 10}, {"Q3_K", 12},
-                              {"Q4_K", 15},  {"Q5_K", 17}, {"Q6_K", 18}, {"IQ4_NL", 25},
-                              {"IQ4_XS", 30}};
+  constexpr Known kKnown[] = {{"F16", 1},     {"Q4_0", 2},     {"Q4_1", 3},    {"Q8_0", 7},
+                              {"Q5_0", 8},    {"Q5_1", 9},     {"Q2_K", 10},   {"Q3_K", 12},
+                              {"Q4_K", 15},   {"Q5_K", 17},    {"Q6_K", 18},   {"IQ4_NL", 25},
+                              {"IQ4_XS", 30}, {"IQ2_XXS", 19}, {"IQ2_XS", 20}, {"IQ3_XXS", 23},
+                              {"IQ1_S", 24},  {"IQ3_S", 26},   {"IQ2_S", 29},  {"IQ1_M", 31},
+                              {"TQ1_0", 36},  {"TQ2_0", 37}};
   constexpr uint32_t kGuessed = 1024;
   const auto gate = std::ranges::find_if(
       tensors, [](const GgufTensor& tensor) { return tensor.name == "blk.0.ffn_down.weight"; });
@@ -184,18 +186,19 @@ const Layout& GgufLayout() {
 }
 
 Status WriteGgufFile(const ModelFiles& model, std::vector<SafetensorsEntry> parts,
-                     const std::filesystem::path& folder, const std::filesystem::path& path) {
+                     const GgufTarget& target) {
   const ModelConfig& config = model.source.config();
   BITLOSS_TRY(std::vector<GgufTensor> tensors, TensorsOf(config, parts));
   const GgufFile* source = model.source.checkpoint().gguf();
-  BITLOSS_TRY(GgufPairs pairs,
-              source != nullptr ? CopiedPairs(source->metadata()) : MadePairs(model, folder));
-  pairs.AddUint("general.file_type", FileType(tensors));
+  BITLOSS_TRY(GgufPairs pairs, source != nullptr ? CopiedPairs(source->metadata())
+                                                 : MadePairs(model, target.folder));
+  pairs.AddUint("general.file_type",
+                target.file_type != nullptr ? target.file_type->number : MostlyOf(tensors));
   pairs.AddUint("general.quantization_version", 2);
   if (std::optional<GgufTensor> factors = RopeFactors(config)) {
     tensors.insert(tensors.begin(), std::move(*factors));
   }
-  return WriteGguf(path, pairs, tensors);
+  return WriteGguf(target.path, pairs, tensors);
 }
 
 }  // namespace bitloss

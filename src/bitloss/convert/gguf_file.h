@@ -8,6 +8,7 @@
 
 #include "bitloss/base/result.h"
 #include "bitloss/checkpoint/layouts/layout.h"
+#include "bitloss/quant/file_type.h"
 #include "bitloss/study/model_files.h"
 
 namespace bitloss {
@@ -16,15 +17,21 @@ namespace bitloss {
 // [rows][bytes of a row]. Not one of Layouts(): no folder is laid out so.
 const Layout& GgufLayout();
 
-// Writes `path` from finished parts: those of GgufLayout and FP16 tensors by their Hugging Face
-// names. Rows of q and k are put in GGUF's order for architecture llama; vectors become F32.
+struct GgufTarget {
+  std::filesystem::path path;
+  std::filesystem::path folder;         // for a file that is written and removed again
+  const FileType* file_type = nullptr;  // null: that of what most of the matrices are in
+};
+
+// Writes target.path from finished parts: those of GgufLayout and FP16 tensors by their Hugging
+// Face names. Rows of q and k are put in GGUF's order for architecture llama; vectors become F32.
 // Metadata are the source file's own if the model is a GGUF file, else made from its configuration
-// and tokenizer. `folder` is for a file that is written and removed again.
+// and tokenizer.
 //
 // kUnsupported: a tokenizer that no "tokenizer.ggml.pre" stands for (tried one by one, by the ids
 // that they give), or one that is not byte-level BPE.
 Status WriteGgufFile(const ModelFiles& model, std::vector<SafetensorsEntry> parts,
-                     const std::filesystem::path& folder, const std::filesystem::path& path);
+                     const GgufTarget& target);
 
 }  // namespace bitloss
 

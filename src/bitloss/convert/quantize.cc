@@ -10,7 +10,9 @@
 #include "bitloss/convert/parts_folder.h"
 #include "bitloss/convert/target.h"
 #include "bitloss/model/lane_builder.h"
+#include "bitloss/model/matrix_formats.h"
 #include "bitloss/quant/formats/planes.h"
+#include "bitloss/quant/scheme_file_type.h"
 #include "bitloss/study/lanes.h"
 
 namespace bitloss {
@@ -84,12 +86,33 @@ Result<std::vector<SafetensorsEntry>> TableParts(const std::string& module,
   return layout->write(module, encoded);
 }
 
+// Embedding and head of a file type.
+Result<std::vector<SafetensorsEntry>> FileTypeTables(const ModelSource& source,
+                                                     const FileTypeFormats& formats,
+                                                     ThreadPool& threads) {
+  BITLOSS_TRY(const EncodedMatrix embedding, source.Embedding(Precision::kFp16, threads));
+  BITLOSS_TRY(const EncodedMatrix encoded, EncodeTable(*formats.embedding, embedding, threads));
+  BITLOSS_TRY(std::vector<SafetensorsEntry> tensors,
+              GgufLayout().write("model.embed_tokens", encoded));
+  if (source.tied_head()) return tensors;
+  BITLOSS_TRY(const EncodedMatrix head, source.Head(Precision::kFp16, threads));
+  BITLOSS_TRY(const EncodedMatrix encoded_head, EncodeTable(*formats.head, head, threads));
+  BITLOSS_TRY(std::vector<SafetensorsEntry> parts, GgufLayout().write("lm_head", encoded_head));
+  std::ranges::move(parts, std::back_inserter(tensors));
+  return tensors;
+}
+
 // Embedding, final norm and, unless it is the embedding, head.
 Result<std::vector<SafetensorsEntry>> TableTensors(const ModelSource& source, const Scheme& scheme,
                                                    const Layout* layout, ThreadPool& threads) {
   const Format* of_head = QuantizesHead(scheme) ? &scheme.head_format : nullptr;
-  BITLOSS_TRY(const EncodedMatrix embedding, source.Embedding(Precision::kFp16, threads));
   BITLOSS_TRY(const std::vector<float> norm, source.FinalNorm(Precision::kFp16));
+  if (const auto formats = FileTypeFormatsOf(scheme, source)) {
+    BITLOSS_TRY(std::vector<SafetensorsEntry> file_type, FileTypeTables(source, *formats, threads));
+    file_type.push_back(VectorPart("model.norm.weight", norm));
+    return file_type;
+  }
+  BITLOSS_TRY(const EncodedMatrix embedding, source.Embedding(Precision::kFp16, threads));
   BITLOSS_TRY(
       std::vector<SafetensorsEntry> tensors,
       TableParts("model.embed_tokens", embedding, source.tied_head() ? of_head : nullptr, layout));
@@ -156,7 +179,9 @@ Result<uint64_t> Assemble(const ModelFiles& model, const Scheme& scheme, const L
 
   BITLOSS_TRY(const fs::path whole, folder.BeginWhole());
   if (layout == &GgufLayout()) {
-    BITLOSS_DO(WriteGgufFile(model, std::move(tensors), whole, whole / "model.gguf"));
+    const auto file_type = FileTypeOf(scheme.format);
+    const GgufTarget target = {whole / "model.gguf", whole, file_type ? file_type->type : nullptr};
+    BITLOSS_DO(WriteGgufFile(model, std::move(tensors), target));
     BITLOSS_DO(folder.Finish());
     return num_bytes;
   }

@@ -6,6 +6,7 @@
 
 #include "bitloss/base/file.h"
 #include "bitloss/checkpoint/checkpoint.h"
+#include "bitloss/checkpoint/gguf.h"
 #include "bitloss/checkpoint/test_files.h"
 #include "bitloss/convert/gguf_tokenizer.h"
 #include "bitloss/store/store.h"
@@ -57,7 +58,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Written{"nvfp4", "compressed-tensors"}, Written{"mxfp4", "compressed-tensors"},
                     Written{"mxfp6", "compressed-tensors"}, Written{"mxfp8", "compressed-tensors"},
                     Written{"int8_row+gptq@w8a8", "compressed-tensors"},
-                    Written{"q4_k+head=q6_k", "gguf"}),
+                    Written{"q4_k+head=q6_k", "gguf"}, Written{"Q4_K_M", "gguf"},
+                    Written{"IQ2_M:token-embedding-type=q5_1+imatrix", "gguf"},
+                    Written{"iq1_m+imatrix", "gguf"}, Written{"tq1_0", "gguf"}),
     [](const auto& tested) {
       std::string name = tested.param.scheme + "_" + tested.param.layout;
       std::ranges::replace_if(
@@ -244,6 +247,35 @@ TEST(QuantizeTest, SaysWhyASchemeCannotBeWritten) {
   wrong_layout.layout = "x";
   EXPECT_THAT(Message(QuantizeModel(wrong_layout, kSilent)), HasSubstr("no layout 'x'"));
   EXPECT_FALSE(fs::exists(out.string() + ".partial"));
+}
+
+// Rows of 384 fall back, those of 768 (ffn_down) do not; the last two of four layers get more bits.
+TEST(QuantizeTest, WritesAFileTypeInTheTypesThatLlamaQuantizeChooses) {
+  const Folder folder;
+  ASSERT_EQ(Message(QuantizeModel(Options("q4_k_m", folder.path() / "out"), kSilent)), "");
+  const GgufFile file = GgufFile::Open(folder.path() / "out" / "model.gguf").value();
+  EXPECT_EQ(file.metadata().GetUint("general.file_type").value(), 15u);
+  for (const auto& [name, type] : {std::pair{"token_embd", "Q8_0"},
+                                   {"blk.0.attn_q", "Q5_0"},
+                                   {"blk.1.attn_v", "Q5_0"},
+                                   {"blk.2.attn_v", "Q8_0"},
+                                   {"blk.1.ffn_down", "Q4_K"},
+                                   {"blk.3.ffn_down", "Q6_K"},
+                                   {"output_norm", "F32"}}) {
+    EXPECT_EQ(file.FindTensor(std::string(name) + ".weight")->type->name, type) << name;
+  }
+}
+
+TEST(QuantizeTest, RefusesAFileTypeThatNeedsImportancesAndALayoutThatIsNotGguf) {
+  const Folder folder;
+  QuantizeOptions options = Options("gguf:iq2_xs", folder.path() / "out");
+  EXPECT_EQ(Message(QuantizeModel(options, kSilent)),
+            "scheme 'gguf:iq2_xs': blk.0.ffn_down.weight would be IQ2_XS, which file type IQ2_XS "
+            "makes by importances alone: add +imatrix");
+  options = Options("q4_k_m", folder.path() / "out");
+  options.layout = "gptq";
+  EXPECT_EQ(Message(QuantizeModel(options, kSilent)),
+            "scheme 'q4_k_m': a file type is written as gguf, not as gptq");
 }
 
 TEST(QuantizeTest, AQuantizedModelIsNoBaseline) {

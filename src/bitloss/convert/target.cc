@@ -6,6 +6,7 @@
 #include "bitloss/convert/gguf_file.h"
 #include "bitloss/model/weights.h"
 #include "bitloss/quant/formats/ggml/ggml_format.h"
+#include "bitloss/quant/scheme_file_type.h"
 
 namespace bitloss {
 namespace {
@@ -48,6 +49,14 @@ Status CanBeSaidInGguf(const ModelConfig& config) {
 Result<const Layout*> ChooseLayout(const Scheme& scheme, const ModelConfig& config,
                                    std::string_view name) {
   BITLOSS_DO(CanBeWritten(config));
+  if (FileTypeOf(scheme.format)) {
+    if (!name.empty() && name != GgufLayout().name) {
+      return Unsupported("scheme '{}': a file type is written as gguf, not as {}", scheme.text,
+                         name);
+    }
+    BITLOSS_DO(CanBeSaidInGguf(config));
+    return &GgufLayout();
+  }
   if (name == GgufLayout().name || (name.empty() && GgmlTypeOf(scheme.format) != nullptr)) {
     BITLOSS_DO(CanHold(GgufLayout(), scheme, config));
     BITLOSS_DO(CanBeSaidInGguf(config));

@@ -9,6 +9,8 @@
 #include <string>
 
 #include "bitloss/base/byte_reader.h"
+#include "bitloss/quant/formats/ggml/ggml_format.h"
+#include "bitloss/quant/scheme_file_type.h"
 
 namespace bitloss {
 namespace {
@@ -65,6 +67,12 @@ Result<Format> FormatNamed(const std::string& name, const Format& format, size_t
   if (format.stored_as != nullptr) {
     const Format& stored = format.stored_as(format, cols);
     if (stored.name == name) return stored;
+  }
+  // Which of its types a file type has there is what the identity of the lane says.
+  if (FileTypeOf(format)) {
+    if (name == F16Format().name) return F16Format();
+    Result<Format> named = ParseFormat(name);
+    if (named.ok() && GgmlTypeOf(named.value()) != nullptr) return named;
   }
   return BadInput("a fitted block holds {}, not {}", name, format.name);
 }

@@ -7,6 +7,7 @@
 #include "bitloss/base/byte_reader.h"
 #include "bitloss/base/file.h"
 #include "bitloss/checkpoint/gguf.h"
+#include "bitloss/model/measure_importance.h"
 
 namespace bitloss {
 namespace {
@@ -15,9 +16,6 @@ using Entries = std::map<std::string, std::vector<float>>;
 
 constexpr std::string_view kSums = ".in_sum2";
 constexpr std::string_view kCounts = ".counts";
-
-constexpr std::array<std::string_view, kNumLinearKinds> kGgufNames = {
-    "attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"};
 
 Status CheckUsable(const std::string& name, std::span<const float> values) {
   for (size_t i = 0; i < values.size(); ++i) {
@@ -107,8 +105,7 @@ Result<std::vector<std::vector<float>>> ImportanceFile::OfLayer(size_t layer,
     if (linear.unit != Unit::kAttention && linear.unit != Unit::kMlp) {
       return Unsupported("importance matrices of experts are not read; leave --imatrix out");
     }
-    const std::string name =
-        fmt::format("blk.{}.{}.weight", layer, kGgufNames[static_cast<size_t>(linear.kind)]);
+    const std::string name = ImportanceName(layer, linear);
     const auto found = entries_.find(name);
     if (found == entries_.end()) {
       return BadInput("the importance matrix has no '{}': it is of another model", name);

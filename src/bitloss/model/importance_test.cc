@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "bitloss/model/measure_importance.h"
+
 namespace bitloss {
 namespace {
 
@@ -38,6 +40,17 @@ std::filesystem::path Write(const std::string& bytes) {
   const auto path = std::filesystem::path(testing::TempDir()) / "importance_test.imatrix";
   std::ofstream(path, std::ios::binary) << bytes;
   return path;
+}
+
+TEST(ImportanceTest, ReadsWhatItWrites) {
+  MeasuredImportances measured;
+  measured.entries = {{"blk.0.attn_q.weight", {0.5f, 3.0f}}, {"blk.0.ffn_down.weight", {0.0f}}};
+  measured.text_name = "calibration.txt";
+  measured.num_sequences = 8;
+  measured.sequence_tokens = 512;  // sums of a power of two of tokens are exact
+  const auto path = std::filesystem::path(testing::TempDir()) / "importance_test.gguf";
+  ASSERT_TRUE(WriteImportanceFile(measured, path).ok());
+  EXPECT_EQ(ImportanceFile::Open(path).value().entries(), measured.entries);
 }
 
 std::string LegacyFile() {

@@ -6,7 +6,11 @@
 #include <optional>
 
 #include "bitloss/model/layer_fit.h"
+#include "bitloss/model/matrix_formats.h"
 #include "bitloss/model/noise.h"
+#include "bitloss/quant/formats/ggml/ggml_format.h"
+#include "bitloss/quant/formats/planes.h"
+#include "bitloss/quant/scheme_file_type.h"
 
 namespace bitloss {
 namespace {
@@ -62,6 +66,26 @@ Result<SharedParts> ReadSharedParts(const ModelSource& source, const Backend& ba
   return parts;
 }
 
+// The same of a file type, which says what embedding and head are in; the rest stays in FP16.
+Status FinishFileTypeLane(const ModelSource& source, const Backend& backend,
+                          const FileTypeFormats& formats, LaneWeights& lane) {
+  ThreadPool& threads = backend.threads();
+  BITLOSS_TRY(lane.embedding, EncodeTable(*formats.embedding, lane.embedding, threads));
+  EncodedMatrix head = lane.embedding;
+  uint64_t num_others = source.num_parameters() - source.num_linear_parameters();
+  num_others -= uint64_t{head.rows} * head.cols;
+  lane.size.other_bytes = head.num_bytes();
+  if (!source.tied_head()) {
+    BITLOSS_TRY(const EncodedMatrix stored, source.Head(Precision::kFp16, threads));
+    BITLOSS_TRY(head, EncodeTable(*formats.head, stored, threads));
+    num_others -= uint64_t{head.rows} * head.cols;
+    lane.size.other_bytes += head.num_bytes();
+  }
+  BITLOSS_TRY(lane.head, backend.Pack(head, Execution{}));
+  lane.size.other_bytes += 2 * num_others;
+  return Ok();
+}
+
 // Gives a lane its embedding, final norm and head, and counts their bytes: 2 for each weight that
 // the scheme leaves alone, 4 in the stored-precision lane, and the head's own if the scheme asks
 // for one.
@@ -73,15 +97,18 @@ Status FinishLane(const ModelSource& source, const Backend& backend, const Schem
   lane.embedding = parts.embedding;
   lane.final_norm = parts.final_norm;
   lane.head = parts.head;
+  if (const auto formats = FileTypeFormatsOf(scheme, source)) {
+    const Status status = FinishFileTypeLane(source, backend, *formats, lane);
+    if (!status.ok()) return Within(fmt::format("scheme '{}'", scheme.text), status.error());
+    return Ok();
+  }
   if (QuantizesHead(scheme)) {
     BITLOSS_TRY(const EncodedMatrix table, source.tied_head()
                                                ? Result<EncodedMatrix>(parts.embedding)
                                                : source.Head(precision, backend.threads()));
-    const Format& format = scheme.head_format;
-    if (const Status fits = format.supports(format, table.rows, table.cols); !fits.ok()) {
-      return Within(fmt::format("scheme '{}'", scheme.text), fits.error());
-    }
-    BITLOSS_TRY(const EncodedMatrix head, format.encode(format, Decode(table)));
+    auto encoded = EncodeTable(scheme.head_format, table, backend.threads());
+    if (!encoded.ok()) return Within(fmt::format("scheme '{}'", scheme.text), encoded.error());
+    const EncodedMatrix head = std::move(encoded).value();
     BITLOSS_TRY(lane.head, backend.Pack(head, Execution{}));
     if (source.tied_head()) lane.embedding = head;
     num_others -= uint64_t{head.rows} * head.cols;
@@ -124,8 +151,8 @@ Result<LayerWeights> FitAndPack(Transformer& transformer, const LayerSource& ori
     return PackLayer(transformer.config(), noisy, scheme.format, scheme.execution, backend, size);
   }
   if (scheme.fit == FitKind::kNearest && !Calibrates(scheme)) {
-    return PackLayer(transformer.config(), original, scheme.format, scheme.execution, backend,
-                     size);
+    const BlockFormats formats(scheme, transformer.config(), layer);
+    return PackLayerIn(transformer.config(), original, formats, scheme.execution, backend, size);
   }
   BITLOSS_TRY(const FittedLayer fitted,
               FitLayer(transformer, original, layer, inputs, scheme, options.importance));
@@ -151,6 +178,31 @@ Result<LayerWeights> PackHalves(const ModelSource& source, size_t layer, const S
   BITLOSS_TRY(const LayerSource vectors, source.LayerVectors(layer, Precision::kFp16));
   return PackEncodedLayer(source.config(), vectors, halves,
                           {[&](size_t) { return scheme.execution; }, packing}, backend, size);
+}
+
+// The last block as large as the lane's is, whatever its values: zeros where those of a format need
+// importances that are not at hand.
+Result<LayerWeights> PackForSize(const ModelSource& source, const LayerSource& original,
+                                 const Scheme& scheme, const Backend& backend) {
+  LaneSize unused;
+  const bool is_gguf = FileTypeOf(scheme.format) || GgmlTypeOf(scheme.format) != nullptr;
+  if (!is_gguf) {
+    return PackLayer(source.config(), original, scheme.format, scheme.execution, backend, unused);
+  }
+  const BlockFormats formats(scheme, source.config(), source.config().num_layers - 1);
+  std::vector<EncodedMatrix> zeros;
+  for (const Matrix& weights : original.weights) {
+    const size_t rows = weights.rows(), cols = weights.cols();
+    const Format& format = formats[zeros.size()];
+    const Format& stored = format.stored_as == nullptr ? format : format.stored_as(format, cols);
+    zeros.push_back(
+        {.format = stored,
+         .rows = rows,
+         .cols = cols,
+         .codes = OwnPlane(std::vector<std::byte>(stored.num_bytes(stored, rows, cols)))});
+  }
+  return PackEncodedLayer(source.config(), original, zeros,
+                          {[&](size_t) { return scheme.execution; }}, backend, unused);
 }
 
 double SecondsSince(std::chrono::steady_clock::time_point start) {
@@ -273,10 +325,13 @@ Result<BlockMaker> BlockMaker::Open(const ModelSource& source, const Backend& ba
     LaneWeights& shell = maker.shells_.emplace_back();
     BITLOSS_DO(FinishLane(source, backend, scheme, shared[precision], shell));
     for (size_t layer = 0; layer < source.config().num_layers; ++layer) {
-      for (const LinearSpec& linear : source.plan(layer).linears) {
-        const LinearShape shape = linear.shape;
+      const BlockFormats formats(scheme, source.config(), layer);
+      const std::vector<LinearSpec>& linears = source.plan(layer).linears;
+      for (size_t l = 0; l < linears.size(); ++l) {
+        const LinearShape shape = linears[l].shape;
+        const Format& format = formats[l];
         shell.size.linear_weights += uint64_t{shape.out} * shape.in;
-        shell.size.linear_bytes += scheme.format.num_bytes(scheme.format, shape.out, shape.in);
+        shell.size.linear_bytes += format.num_bytes(format, shape.out, shape.in);
       }
     }
   }
@@ -313,8 +368,9 @@ Result<LayerWeights> BlockMaker::Make(size_t lane, size_t layer) {
           ? PackLayer(source_->config(),
                       WithNoise(*original, layer, scheme.noise, seed_, backend_->threads()),
                       scheme.format, scheme.execution, *backend_, unused)
-          : PackLayer(source_->config(), *original, scheme.format, scheme.execution, *backend_,
-                      unused);
+          : PackLayerIn(source_->config(), *original,
+                        BlockFormats(scheme, source_->config(), layer), scheme.execution, *backend_,
+                        unused);
   if (!packed.ok()) return Within(context, packed.error());
   return packed;
 }
@@ -324,9 +380,7 @@ Result<uint64_t> BlockMaker::PackedBlockBytes(size_t lane) {
   // The last: where layers differ, the first may be a small dense one.
   BITLOSS_TRY(const LayerSource* original,
               Read(source_->config().num_layers - 1, PrecisionOf(scheme.format)));
-  LaneSize unused;
-  BITLOSS_TRY(const LayerWeights block, PackLayer(source_->config(), *original, scheme.format,
-                                                  scheme.execution, *backend_, unused));
+  BITLOSS_TRY(const LayerWeights block, PackForSize(*source_, *original, scheme, *backend_));
   uint64_t bytes = 0;
   for (const auto& linear : block.linears) bytes += linear->num_bytes();
   return bytes;

@@ -4,8 +4,10 @@
 #include <optional>
 
 #include "bitloss/model/calibration.h"
+#include "bitloss/model/matrix_formats.h"
 #include "bitloss/quant/fit/clip.h"
 #include "bitloss/quant/fit/hqq.h"
+#include "bitloss/quant/formats/ggml/ggml_format.h"
 
 namespace bitloss {
 namespace {
@@ -23,9 +25,10 @@ Status EncodeAll(const Encode& encode, FittedLayer& fitted) {
   return Ok();
 }
 
-Status EncodeNearest(const Format& format, ThreadPool& threads, FittedLayer& fitted) {
+Status EncodeNearest(const BlockFormats& formats, ThreadPool& threads, FittedLayer& fitted) {
   std::vector<std::optional<Result<EncodedMatrix>>> results(fitted.encoded.size());
   threads.ForEachPart(results.size(), [&](size_t i, size_t) {
+    const Format& format = formats[i];
     results[i] = format.encode(format, fitted.source.weights[i]);
   });
   return EncodeAll([&](size_t i) { return std::move(*results[i]); }, fitted);
@@ -33,9 +36,11 @@ Status EncodeNearest(const Format& format, ThreadPool& threads, FittedLayer& fit
 
 Result<EncodedMatrix> EncodeByImportance(const Format& format, ConstMatrixView weights,
                                          std::span<const float> importance, ThreadPool& threads) {
+  if (GgmlTypeOf(format) != nullptr) return EncodeGgmlRows(format, weights, importance, threads);
   if (format.encode_weighted != nullptr) {
     return format.encode_weighted(format, weights, importance);
   }
+  if (format.unpack == nullptr) return format.encode(format, weights);  // no codes to choose
   return EncodeClipped(format, weights, importance, threads);
 }
 
@@ -124,6 +129,7 @@ Result<FittedLayer> FitLayer(Transformer& transformer, const LayerSource& source
   const Backend& backend = transformer.backend();
   ThreadPool& threads = backend.threads();
   const Format& format = scheme.format;
+  const BlockFormats formats(scheme, transformer.config(), layer);
   FittedLayer fitted;
   std::optional<Observed> seen;
   const bool looks_at_inputs = scheme.fit == FitKind::kSmoothQuant ||
@@ -153,7 +159,7 @@ Result<FittedLayer> FitLayer(Transformer& transformer, const LayerSource& source
     case FitKind::kNoise:  // added to the weights before
     case FitKind::kAwq:
     case FitKind::kSmoothQuant:
-      BITLOSS_DO(EncodeNearest(format, threads, fitted));
+      BITLOSS_DO(EncodeNearest(formats, threads, fitted));
       break;
     case FitKind::kMse:
       BITLOSS_DO(EncodeAll([&](size_t i) { return EncodeClipped(format, weights[i], {}, threads); },
@@ -171,7 +177,9 @@ Result<FittedLayer> FitLayer(Transformer& transformer, const LayerSource& source
         BITLOSS_TRY(importances, importance->OfLayer(layer, source));
       }
       BITLOSS_DO(EncodeAll(
-          [&](size_t i) { return EncodeByImportance(format, weights[i], importances[i], threads); },
+          [&](size_t i) {
+            return EncodeByImportance(formats[i], weights[i], importances[i], threads);
+          },
           fitted));
       break;
     }

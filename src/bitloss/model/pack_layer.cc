@@ -1,6 +1,7 @@
 // From a block as its checkpoint has it to a block that runs.
 #include <optional>
 
+#include "bitloss/model/matrix_formats.h"
 #include "bitloss/model/weights.h"
 
 namespace bitloss {
@@ -63,10 +64,18 @@ Result<LayerWeights> PackKept(const ModelConfig& config, const LayerSource& sour
 Result<LayerWeights> PackLayer(const ModelConfig& config, const LayerSource& source,
                                const Format& format, const Execution& execution,
                                const Backend& backend, LaneSize& size) {
+  return PackLayerIn(config, source, BlockFormats(format), execution, backend, size);
+}
+
+Result<LayerWeights> PackLayerIn(const ModelConfig& config, const LayerSource& source,
+                                 const BlockFormats& formats, const Execution& execution,
+                                 const Backend& backend, LaneSize& size) {
   const size_t count = source.weights.size();
   std::vector<std::optional<Result<EncodedMatrix>>> results(count);
-  backend.threads().ForEachPart(
-      count, [&](size_t i, size_t) { results[i] = format.encode(format, source.weights[i]); });
+  backend.threads().ForEachPart(count, [&](size_t i, size_t) {
+    const Format& format = formats[i];
+    results[i] = format.encode(format, source.weights[i]);
+  });
   std::vector<EncodedMatrix> encoded(count);
   for (size_t i = 0; i < count; ++i) {
     if (!results[i]->ok()) {

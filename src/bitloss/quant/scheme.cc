@@ -10,6 +10,7 @@
 #include "bitloss/quant/formats/ggml/ggml_format.h"
 #include "bitloss/quant/formats/int_group/int_group.h"
 #include "bitloss/quant/nearest_names.h"
+#include "bitloss/quant/scheme_file_type.h"
 
 namespace bitloss {
 namespace {
@@ -101,13 +102,14 @@ const Preset* FindPreset(std::string_view name) {
 // The format's part of a scheme's text: all before the first '+' or '@'.
 std::string_view Head(std::string_view text) { return text.substr(0, text.find_first_of("+@")); }
 
-// Presets and format families, for messages.
+// Presets, format families and file types, for messages.
 std::vector<std::string_view> KnownNames() {
   std::vector<std::string_view> names;
   for (const Preset& preset : kPresets) names.push_back(preset.name);
   for (const FormatFamily& family : FormatFamilies()) {
     if (std::ranges::find(names, family.name) == names.end()) names.push_back(family.name);
   }
+  std::ranges::copy(FileTypeNames(), std::back_inserter(names));
   return names;
 }
 
@@ -271,6 +273,7 @@ Status ApplyFormat(std::string_view text, Scheme& scheme) {
 }
 
 Status CheckTogether(const Scheme& scheme) {
+  if (FileTypeOf(scheme.format)) return CheckFileType(scheme);
   if (const Status fit = CheckFit(scheme.format, scheme.fit); !fit.ok()) {
     return Within(fmt::format("scheme '{}'", scheme.text), fit.error());
   }
@@ -381,20 +384,28 @@ Result<Scheme> ParseScheme(std::string_view text, const SchemeOptions& options) 
   Scheme scheme;
   scheme.text = text;
   scheme.head_format = F16Format();
-  const std::string_view head = Head(text);
+  const std::string head = InLowerCase(Head(text));
+  const std::string_view family = std::string_view(head).substr(0, head.find(':'));
   const Preset* preset = FindPreset(head);
-  const std::string_view family = head.substr(0, head.find(':'));
-  if (preset == nullptr &&
-      std::ranges::find(FormatFamilies(), family, &FormatFamily::name) == FormatFamilies().end()) {
+  const bool is_format =
+      std::ranges::find(FormatFamilies(), family, &FormatFamily::name) != FormatFamilies().end();
+  if (preset != nullptr || is_format) {
+    BITLOSS_DO(ApplyMeaning(preset != nullptr ? preset->meaning : head, options, scheme));
+  } else if (NamesFileType(family)) {
+    BITLOSS_DO(ApplyFileType(head, scheme));
+  } else {
     return UnknownScheme(text, family);
   }
-  BITLOSS_DO(ApplyMeaning(preset != nullptr ? preset->meaning : head, options, scheme));
   BITLOSS_DO(ApplySuffixes(text.substr(head.size()), options, scheme));
   BITLOSS_DO(CheckTogether(scheme));
   return scheme;
 }
 
 Result<Scheme> ResolveForWidths(Scheme scheme, std::span<const size_t> widths) {
+  if (FileTypeOf(scheme.format)) {
+    return Unsupported("scheme '{}': a file type is of a whole model; use it with run or quantize",
+                       scheme.text);
+  }
   if (scheme.chooses_group) {
     const auto group = std::ranges::find_if(
         kAutoGroups, [&](size_t candidate) { return DividesAll(candidate, widths); });

@@ -4,7 +4,9 @@
 
 #include <array>
 
+#include "bitloss/quant/formats/ggml/ggml_format.h"
 #include "bitloss/quant/scheme.h"
+#include "bitloss/quant/scheme_file_type.h"
 
 namespace bitloss {
 namespace {
@@ -77,6 +79,17 @@ SchemeRow PresetRow(const Preset& preset) {
           .source = std::string(preset.source)};
 }
 
+SchemeRow FileTypeRow(const FileType& file_type, const std::string& name) {
+  const GgmlType& base = *FindGgmlType(file_type.base);
+  return {.kind = SchemeRow::Kind::kFileType,
+          .name = name,
+          .meaning = ParseScheme(name).value().format.name,
+          .bits_per_weight = NominalBitsPerWeight(GgmlFormat(base)),
+          .summary = fmt::format("llama-quantize's {}: {} where none of its rules says otherwise",
+                                 file_type.name, GgmlFormat(base).name),
+          .source = "llama.cpp llama-quant.cpp"};
+}
+
 }  // namespace
 
 std::vector<SchemeRow> SchemeTable() {
@@ -87,6 +100,9 @@ std::vector<SchemeRow> SchemeTable() {
     if (!execution.name.empty()) rows.push_back(ExecutionRow(execution));
   }
   for (const Preset& preset : Presets()) rows.push_back(PresetRow(preset));
+  for (size_t i = 0; i < FileTypes().size(); ++i) {
+    rows.push_back(FileTypeRow(FileTypes()[i], FileTypeNames()[i]));
+  }
   return rows;
 }
 

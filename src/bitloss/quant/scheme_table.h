@@ -10,11 +10,12 @@
 namespace bitloss {
 
 struct SchemeRow {
-  enum class Kind { kFormat, kFit, kExecution, kPreset };
+  enum class Kind { kFormat, kFit, kExecution, kPreset, kFileType };
   Kind kind = Kind::kFormat;
   std::string name;     // "int4_group", "awq"
   std::string meaning;  // the scheme or format written out: "int4_group:64:asym"; of a fit: "+awq"
-  // Everything counted, in a matrix of 4096 x 4096; none for a fit.
+  // Everything counted, in a matrix of 4096 x 4096; of a file type, of what no rule names; none for
+  // a fit.
   std::optional<double> bits_per_weight;
   std::string summary;
   std::string source;  // where it is defined; empty for what needs no source
@@ -25,7 +26,7 @@ struct SchemeRow {
   std::vector<std::pair<std::string, std::string>> refused = {};
 };
 
-// Formats, then fits, executions and presets, each in the order of its list.
+// Formats, then fits, executions, presets and file types, each in the order of its list.
 std::vector<SchemeRow> SchemeTable();
 
 }  // namespace bitloss

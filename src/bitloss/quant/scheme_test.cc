@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "bitloss/quant/scheme_file_type.h"
 #include "bitloss/quant/scheme_table.h"
 
 namespace bitloss {
@@ -112,6 +113,42 @@ TEST(SchemeTest, RefusesWhatDoesNotGoTogether) {
   EXPECT_THAT(ParseScheme("nf4:auto").error().message, HasSubstr("takes no parameters"));
 }
 
+TEST(SchemeTest, ANameThatIsAFormatsIsTheFormatAndWithGgufBeforeItTheFileType) {
+  for (const char* text : {"q6_k", "Q6_K", "iq4_xs", "Q4_K", "tq2_0"}) {
+    EXPECT_FALSE(FileTypeOf(ParseScheme(text).value().format)) << text;
+  }
+  for (const auto& [text, name] : {std::pair{"gguf:q6_k", "Q6_K"},
+                                   {"GGUF:Q4_K", "Q4_K_M"},
+                                   {"q4_k_m", "Q4_K_M"},
+                                   {"Q3_K_L", "Q3_K_L"},
+                                   {"mxfp4_moe", "MXFP4_MOE"}}) {
+    const Scheme scheme = ParseScheme(text).value();
+    ASSERT_TRUE(FileTypeOf(scheme.format)) << text;
+    EXPECT_EQ(FileTypeOf(scheme.format)->type->name, name);
+    EXPECT_FALSE(scheme.format.encode(scheme.format, Matrix(1, 256)).ok());
+    EXPECT_THAT(ResolveForWidths(scheme, kSmolLm2Widths).error().message,
+                HasSubstr("a file type is of a whole model"));
+  }
+  EXPECT_THAT(ParseScheme("AWQ").value().format.name, HasSubstr("int4_group"));
+}
+
+TEST(SchemeTest, FileTypesTakeOptionsAndImportancesAndNothingElse) {
+  const Scheme scheme = ParseScheme("Q4_K_M:pure:Tensor-Type=ATTN_V=Q8_0+imatrix").value();
+  EXPECT_EQ(scheme.format.name, "gguf:q4_k_m:pure:tensor-type=attn_v=q8_0");
+  EXPECT_EQ(FileTypeOf(scheme.format)->options.tensors[0].first, "attn_v");
+  EXPECT_EQ(scheme.fit, FitKind::kImatrix);
+  EXPECT_THAT(ParseScheme("q4_k_m:purest").error().message,
+              HasSubstr("scheme 'q4_k_m:purest': 'purest' is no option of a file type"));
+  EXPECT_THAT(ParseScheme("q4_k_m+awq").error().message, HasSubstr("not by +awq"));
+  EXPECT_THAT(ParseScheme("q4_k_m@ggml").error().message, HasSubstr("leave @ out"));
+  EXPECT_THAT(ParseScheme("q4_k_m+head=q8_0").error().message,
+              HasSubstr("write gguf:q4_k_m:output-tensor-type=TYPE"));
+  EXPECT_THAT(ParseScheme("gguf:q4_k_x").error().message,
+              HasSubstr("unknown file type 'q4_k_x'; known are q4_k_s, q4_k_m, "));
+  EXPECT_THAT(ParseScheme("gguf").error().message, HasSubstr("unknown file type 'gguf'"));
+  EXPECT_THAT(ParseScheme("q4_k_n").error().message, HasSubstr("nearest known: q4_k"));
+}
+
 TEST(SchemeTest, FormatsThatNeedImportancesAreRefusedWithoutThem) {
   EXPECT_THAT(ParseScheme("iq2_xs").error().message, HasSubstr("write iq2_xs+imatrix"));
   EXPECT_THAT(ParseScheme("iq3_xxs+awq").error().message, HasSubstr("write iq3_xxs+imatrix"));
@@ -139,8 +176,8 @@ TEST(SchemeTest, EveryPresetStandsForWhatItSays) {
 
 TEST(SchemeTableTest, ListsFormatsFitsAndPresetsWithTheirBits) {
   const std::vector<SchemeRow> rows = SchemeTable();
-  EXPECT_EQ(rows.size(),
-            FormatFamilies().size() + Fits().size() + Executions().size() - 1 + Presets().size());
+  EXPECT_EQ(rows.size(), FormatFamilies().size() + Fits().size() + Executions().size() - 1 +
+                             Presets().size() + FileTypes().size());
   const auto nf4 = std::ranges::find(rows, "nf4", &SchemeRow::name);
   EXPECT_EQ(nf4->bits_per_weight, 4.5);
   const auto awq = std::ranges::find_if(rows, [](const SchemeRow& row) {

@@ -6,6 +6,7 @@
 
 #include "bitloss/base/file.h"
 #include "bitloss/base/hash.h"
+#include "bitloss/model/matrix_formats.h"
 #include "bitloss/study/lane_identity.h"
 #include "bitloss/study/lane_request.h"
 #include "bitloss/study/stored_lanes.h"
@@ -44,6 +45,35 @@ std::string MixedFormats(const MixedScheme& mixed) {
   return formats;
 }
 
+// Of a file type as of a mixed lane.
+std::string LinearFormats(const Scheme& scheme, const ModelSource& source) {
+  const auto of_tensors = FileTypeFormatsOf(scheme, source);
+  if (!of_tensors) return scheme.format.name;
+  std::vector<std::pair<const Format*, size_t>> counts;  // in the order in which they come
+  for (const auto& layer : of_tensors->linears) {
+    for (const Format* format : layer) {
+      auto known = std::ranges::find(counts, format, &std::pair<const Format*, size_t>::first);
+      if (known == counts.end()) known = counts.insert(counts.end(), {format, 0});
+      ++known->second;
+    }
+  }
+  std::string formats;
+  for (const auto& [format, count] : counts) {
+    formats += fmt::format("{}{} x {}", formats.empty() ? "" : ", ", format->name, count);
+  }
+  return formats;
+}
+
+// Of embedding, head and what is beside them.
+std::string OtherFormats(const Scheme& scheme, const ModelSource& source) {
+  const auto of_tensors = FileTypeFormatsOf(scheme, source);
+  if (!of_tensors) return scheme.head_format.name;
+  const Format& embedding = *of_tensors->embedding;
+  const Format& head = *of_tensors->head;
+  return fmt::format("{}{}, the rest {}", embedding.name,
+                     &head == &embedding ? "" : ", " + head.name, F16Format().name);
+}
+
 Result<LanePlan> PlanMixedLane(const std::string& path, const ModelFiles& model,
                                const LaneInputs& inputs, const SchemeOptions& options) {
   BITLOSS_TRY(const std::string json, ReadFile(path));
@@ -72,7 +102,8 @@ Result<LanePlan> PlanLane(const std::string& text, const ModelFiles& model,
   BITLOSS_TRY(Scheme parsed, ParseScheme(text, scheme_options));
   const bool chooses_group = parsed.chooses_group;
   BITLOSS_TRY(const Scheme scheme,
-              ResolveForWidths(std::move(parsed), QuantizedWidths(model.source.config())));
+              ResolveForModel(std::move(parsed), model.source,
+                              calibration.importance ? &*calibration.importance : nullptr));
   BITLOSS_DO(CheckCalibration(scheme, calibration));
   LanePlan plan;
   plan.scheme = scheme;
@@ -189,14 +220,14 @@ void DescribeBuiltLane(const ModelSource& source, const LaneWeights& weights, La
   nlohmann::ordered_json coverage = nlohmann::ordered_json::array();
   coverage.push_back(
       {{"tensors", fmt::format("decoder linears ({})", LinearsInWords(source.config()))},
-       {"format", plan.mixed ? MixedFormats(*plan.mixed) : plan.scheme.format.name},
+       {"format", plan.mixed ? MixedFormats(*plan.mixed) : LinearFormats(plan.scheme, source)},
        {"weights", weights.size.linear_weights},
        {"bytes", weights.size.linear_bytes}});
   coverage.push_back({{"tensors", fmt::format("{}, {}",
                                               source.tied_head() ? "embedding tied with lm_head"
                                                                  : "embedding, lm_head",
                                               KeptInWords(source.config()))},
-                      {"format", plan.scheme.head_format.name},
+                      {"format", OtherFormats(plan.scheme, source)},
                       {"weights", num_other},
                       {"bytes", weights.size.other_bytes}});
   record.coverage = nlohmann::ordered_json{{"parts", coverage}}.dump();

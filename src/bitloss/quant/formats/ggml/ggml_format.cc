@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -83,8 +84,13 @@ float MeanSquare(std::span<const float> row) {
   return sum / static_cast<float>(row.size());
 }
 
-Result<EncodedMatrix> EncodeWeighted(const Format& format, ConstMatrixView weights,
-                                     std::span<const float> importance) {
+constexpr size_t kRowsOfAPart = 16;
+// Rows [first, end) into their places; and calls of it until all rows are done.
+using EncodeRows = std::function<void(size_t first, size_t end)>;
+using ForAllRows = std::function<void(const EncodeRows&)>;
+
+Result<EncodedMatrix> EncodeIn(const Format& format, ConstMatrixView weights,
+                               std::span<const float> importance, const ForAllRows& for_all_rows) {
   const Format& stored = StoredAs(format, weights.cols);
   const GgmlType& type = TypeOf(stored);
   if (type.encode == nullptr) {
@@ -96,19 +102,27 @@ Result<EncodedMatrix> EncodeWeighted(const Format& format, ConstMatrixView weigh
   }
   BITLOSS_DO(CheckWithinF16(weights));
   std::vector<std::byte> bytes(stored.num_bytes(stored, weights.rows, weights.cols));
-  std::byte* block = bytes.data();
-  for (size_t row = 0; row < weights.rows; ++row) {
-    const std::span<const float> values = weights.Row(row);
-    const GgmlImportance of_row = {importance, importance.empty() ? 0.0f : MeanSquare(values)};
-    for (size_t first = 0; first < values.size(); first += type.elements_per_block) {
-      type.encode(values.subspan(first, type.elements_per_block), of_row, first, block);
-      block += type.bytes_per_block;
+  for_all_rows([&](size_t first, size_t end) {
+    std::byte* block = bytes.data() + first * GgmlRowBytes(type, weights.cols);
+    for (size_t row = first; row < end; ++row) {
+      const std::span<const float> values = weights.Row(row);
+      const GgmlImportance of_row = {importance, importance.empty() ? 0.0f : MeanSquare(values)};
+      for (size_t at = 0; at < values.size(); at += type.elements_per_block) {
+        type.encode(values.subspan(at, type.elements_per_block), of_row, at, block);
+        block += type.bytes_per_block;
+      }
     }
-  }
+  });
   return EncodedMatrix{.format = stored,
                        .rows = weights.rows,
                        .cols = weights.cols,
                        .codes = OwnPlane(std::move(bytes))};
+}
+
+Result<EncodedMatrix> EncodeWeighted(const Format& format, ConstMatrixView weights,
+                                     std::span<const float> importance) {
+  return EncodeIn(format, weights, importance,
+                  [&](const EncodeRows& encode) { encode(0, weights.rows); });
 }
 
 Result<EncodedMatrix> EncodePlain(const Format& format, ConstMatrixView weights) {
@@ -247,6 +261,16 @@ std::vector<FormatFamily> MakeFamilies(std::index_sequence<kIndices...>) {
 }  // namespace
 
 const Format& GgmlFormat(const GgmlType& type) { return AllFormats().at(FormatName(type)).second; }
+
+Result<EncodedMatrix> EncodeGgmlRows(const Format& format, ConstMatrixView weights,
+                                     std::span<const float> importance, ThreadPool& threads) {
+  return EncodeIn(format, weights, importance, [&](const EncodeRows& encode) {
+    threads.ForEachPart((weights.rows + kRowsOfAPart - 1) / kRowsOfAPart, [&](size_t part, size_t) {
+      const size_t first = part * kRowsOfAPart;
+      encode(first, std::min(first + kRowsOfAPart, weights.rows));
+    });
+  });
+}
 
 const GgmlType* GgmlTypeOf(const Format& format) {
   const auto found = AllFormats().find(format.name);

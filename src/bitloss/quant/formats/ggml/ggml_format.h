@@ -19,6 +19,7 @@
 
 #include <vector>
 
+#include "bitloss/base/threads.h"
 #include "bitloss/quant/format.h"
 #include "bitloss/quant/formats/ggml/ggml_type.h"
 
@@ -31,6 +32,11 @@ const Format& GgmlFormat(const GgmlType& type);
 
 // The type of a format made by GgmlFormat; null for others.
 const GgmlType* GgmlTypeOf(const Format& format);
+
+// The same bytes as encode (without importances) or encode_weighted, rows shared among threads.
+// Requires: GgmlTypeOf(format) != nullptr, and what those require.
+Result<EncodedMatrix> EncodeGgmlRows(const Format& format, ConstMatrixView weights,
+                                     std::span<const float> importance, ThreadPool& threads);
 
 // Whether llama.cpp's CPU kernels multiply the format's blocks with blocks of 32 int8 activations:
 // q4_0, q4_1, q5_0, q5_1, q8_0, iq4_nl. (K-quants take activations in blocks of 256.)
