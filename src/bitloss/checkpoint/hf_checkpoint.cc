@@ -2,16 +2,17 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <system_error>
 
 #include "bitloss/base/file.h"
 #include "bitloss/checkpoint/identity.h"
-#include "bitloss/checkpoint/json_file.h"
 #include "bitloss/checkpoint/layouts/layout.h"
 #include "bitloss/checkpoint/printable.h"
 #include "bitloss/checkpoint/safetensors.h"
 #include "bitloss/checkpoint/tensor_info.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/quant/formats/ggml/ggml_type.h"
 
 namespace bitloss {

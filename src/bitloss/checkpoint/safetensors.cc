@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 #include <tuple>
 
 #include "bitloss/base/byte_reader.h"
 #include "bitloss/base/file.h"
-#include "bitloss/checkpoint/json_file.h"
 #include "bitloss/checkpoint/printable.h"
+#include "bitloss/json/parse.h"
 
 namespace bitloss {
 namespace {

@@ -2,9 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
-#include "bitloss/checkpoint/json_file.h"
 #include "bitloss/checkpoint/test_files.h"
+#include "bitloss/json/parse.h"
 
 namespace bitloss {
 namespace {
@@ -135,23 +136,6 @@ TEST(SafetensorsTest, SurvivesEveryTruncationAndEveryChangedByte) {
       check(bad);
     }
   }
-}
-
-TEST(JsonFileTest, ReadsWhatIsJsonAndNothingElse) {
-  const auto value = ParseJson(R"({"a":[1,-2,0.5,true,null,"x"],"b":{"c":{}}})").value();
-  EXPECT_EQ(value["a"][1], -2);
-  EXPECT_EQ(value["a"][5], "x");
-  EXPECT_TRUE(value["b"]["c"].is_object());
-  EXPECT_THAT(ParseJson("[1,2").error().message, HasSubstr("at byte 4: not valid JSON"));
-  for (const char* bad :
-       {"", "nul", "[1,]", "{\"a\":1,}", "1 2", "[1e999]", "// no\n1", "\"\\ud800\""}) {
-    EXPECT_FALSE(ParseJson(bad).ok()) << bad;
-  }
-}
-
-TEST(JsonFileTest, StopsAtAnyDepthThatIsAbsurd) {
-  const std::string deep(1'000'000, '[');
-  EXPECT_THAT(ParseJson(deep).error().message, HasSubstr("nest deeper than 100"));
 }
 
 }  // namespace

@@ -17,7 +17,7 @@ constexpr size_t kFewTokens = 32;
 struct Options {
   std::string model;
   std::string prompt;
-  std::string scheme = "fp16";
+  std::string scheme = {};  // empty: the model as it is stored
   bool raw = false;
   bool sample = false;
   size_t max_new_tokens = 100;
@@ -50,7 +50,8 @@ Result<int> GenerateAnswer(const Options& options) {
   }
   BITLOSS_TRY(const Calibration calibration, ReadCalibration(model, options.study));
   StudyOptions study = options.study;
-  study.schemes = {options.scheme};
+  study.schemes.clear();
+  if (!options.scheme.empty()) study.schemes = {options.scheme};
   BITLOSS_TRY(std::vector<LanePlan> plans, PlanLanes(model, study, calibration, {}));
   const std::vector<Scheme> schemes = {plans.back().scheme};
 
@@ -91,8 +92,8 @@ void AddGenerateCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("generate", "Answer one prompt, to try a lane by hand");
   command->add_option("MODEL", options->model, "As in 'bitloss run'")->required();
   command->add_option("PROMPT", options->prompt, "What a user would type")->required();
-  command->add_option("--scheme", options->scheme, "Which form of the model answers")
-      ->capture_default_str();
+  command->add_option("--scheme", options->scheme,
+                      "Which form of the model answers; without it, the one in which it is stored");
   command->add_flag("--raw", options->raw, "Without the chat template");
   command->add_flag("--sample", options->sample, "Sample at temperature 0.7 instead of greedily");
   command->add_option("--max-new-tokens", options->max_new_tokens, "Cut the answer here")

@@ -57,10 +57,13 @@ void AddRunCommand(CLI::App& app, Action& action) {
   auto instruction_set = std::make_shared<std::string>();
   options->num_threads = DefaultNumThreads();
   CLI::App* command = app.add_subcommand(
-      "run", "Evaluate every lane beside the FP16 baseline; go on where an earlier run stopped");
+      "run", "Evaluate every lane beside the baseline; go on where an earlier run stopped");
   command->add_option("MODEL", options->model,
                       "Folder in Hugging Face layout, .gguf file, or hub name in the local cache; "
                       "without one, the small model that ships with bitloss");
+  command->add_option("--baseline", options->baseline,
+                      "What lanes are compared with: fp16, bf16 or f32; without it, the form in "
+                      "which the model is stored, nothing rounded");
   command
       ->add_option("--schemes", options->schemes,
                    "Quantized forms, separated by commas; 'bitloss schemes' lists them. "

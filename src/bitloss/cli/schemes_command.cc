@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bitloss/cli/commands.h"
+#include "bitloss/quant/kv_format.h"
 #include "bitloss/quant/scheme_table.h"
 
 namespace bitloss {
@@ -45,9 +46,13 @@ void PrintMatrix(const std::vector<SchemeRow>& rows) {
 
 void PrintText(const std::vector<SchemeRow>& rows) {
   fmt::print(
-      "A scheme is FORMAT[+FIT][@EXECUTION][+head=FORMAT], a preset's name, or a file type of "
+      "A scheme is FORMAT[+FIT][@EXECUTION][+head=FORMAT][+kv=KV], a preset's name, or a file type "
+      "of "
       "llama.cpp\nwith options of llama-quantize's behind ':' (pure, token-embedding-type=TYPE, "
-      "output-tensor-type=TYPE,\ntensor-type=REGEX=TYPE) and +imatrix or nothing.\n");
+      "output-tensor-type=TYPE,\ntensor-type=REGEX=TYPE) and +imatrix or nothing. `baseline` is "
+      "the "
+      "format of the model's own weights.\n+kv= (or +k=, +v=) rounds keys and values: {}.\n",
+      fmt::join(KvFormatNames(), ", "));
   const SchemeRow* previous = nullptr;
   for (const SchemeRow& row : rows) {
     if (previous == nullptr || previous->kind != row.kind) {

@@ -19,7 +19,7 @@ namespace {
 
 struct Options {
   std::string model;
-  std::string scheme = "fp16";
+  std::string scheme = {};  // empty: the model as it is stored
   std::string ids;
   std::string text;
   size_t num_logits = 0;
@@ -94,8 +94,9 @@ Status CheckTokens(const Sequence& sequence, const ModelConfig& config) {
 // The lane, which needs a tokenizer only if its fit looks at a text.
 Result<BuiltLane> BuildLane(const ModelSource& source, Transformer& transformer,
                             const Options& options) {
-  BITLOSS_TRY(Scheme parsed,
-              ParseScheme(options.scheme, {.int8_threshold = options.study.int8_threshold}));
+  const std::string text =
+      options.scheme.empty() ? std::string(NameOf(source.baseline())) : options.scheme;
+  BITLOSS_TRY(Scheme parsed, ParseScheme(text, {.int8_threshold = options.study.int8_threshold}));
   Calibration calibration;
   if (Calibrates(parsed)) {
     BITLOSS_TRY(const ModelFiles model, OpenModel(options.model));

@@ -79,6 +79,12 @@ void Backend::RoundActivations(Execution::Kind execution, ConstDeviceView from,
   Upload(rows, to);
 }
 
+void Backend::ChangeRows(DeviceView x, const std::function<void(std::span<float>)>& change) const {
+  Matrix rows = ToMatrix(x);
+  threads().ForEachPart(rows.rows(), [&](size_t row, size_t) { change(rows.Row(row)); });
+  Upload(rows, x);
+}
+
 void Backend::AttentionInFp16(const AttentionShape& shape, ConstDeviceView queries,
                               std::span<const AttentionSequence> sequences, DeviceView out) const {
   std::vector<Matrix> staging(2 * sequences.size() + 1);

@@ -263,6 +263,9 @@ class Backend {
   virtual void AttentionInFp16(const AttentionShape& shape, ConstDeviceView queries,
                                std::span<const AttentionSequence> sequences, DeviceView out) const;
 
+  // change(row) for every row of x, on all threads, by the host.
+  void ChangeRows(DeviceView x, const std::function<void(std::span<float>)>& change) const;
+
   // --- Looking at logits, [rows][vocabulary].
 
   // metrics/divergence.h, for each row. kBadInput if a row's logits are not usable.

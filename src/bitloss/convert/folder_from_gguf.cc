@@ -197,7 +197,7 @@ Result<OrderedJson> ConfigFromModel(const ModelFiles& model) {
                         {"rope_theta", c.ropes[0].theta},
                         {"rope_scaling", scaling.value()},
                         {"tie_word_embeddings", model.source.tied_head()},
-                        {"torch_dtype", "float16"},
+                        {"torch_dtype", nullptr},  // the writer's
                         {"vocab_size", c.vocab_size}};
   if (is_llama) {
     config["attention_bias"] = c.qkv_bias;

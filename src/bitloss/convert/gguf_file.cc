@@ -16,6 +16,8 @@ namespace {
 // The type that a format's matrices have in a file; null if none.
 const GgmlType* TypeOf(const Format& format) {
   if (format.name == F16Format().name) return FindGgmlType("F16");
+  if (format.name == BF16Format().name) return FindGgmlType("BF16");
+  if (format.name == F32Format().name) return FindGgmlType("F32");
   return GgmlTypeOf(format);
 }
 
@@ -54,6 +56,10 @@ SharedBytes Interleave(const SharedBytes& rows, uint64_t num_rows, uint64_t num_
 SharedBytes Widen(const SafetensorsEntry& part) {
   if (part.stored_type == "F32") return part.bytes;
   std::vector<float> values;
+  if (part.stored_type == "BF16") {
+    for (const BF16 value : PartValues<BF16>(part)) values.push_back(ToFloat(value));
+    return OwnPlane(std::move(values));
+  }
   for (const F16 value : PartValues<F16>(part)) values.push_back(ToFloat(value));
   return OwnPlane(std::move(values));
 }
@@ -74,7 +80,7 @@ GgufTensor TensorOf(const SafetensorsEntry& part) {
     return {part.name.substr(0, dot), type, {part.shape[0], cols}, part.bytes};
   }
   const bool is_vector = part.shape.size() == 1;
-  return {part.name, FindGgmlType(is_vector ? "F32" : "F16"), part.shape,
+  return {part.name, FindGgmlType(is_vector ? "F32" : part.stored_type), part.shape,
           is_vector ? Widen(part) : part.bytes};
 }
 
@@ -117,12 +123,12 @@ uint32_t MostlyOf(std::span<const GgufTensor> tensors) {
     std::string_view type;
     uint32_t file_type;
   };
-  constexpr Known kKnown[] = {{"F16", 1},     {"Q4_0", 2},     {"Q4_1", 3},    {"Q8_0", 7},
-                              {"Q5_0", 8},    {"Q5_1", 9},     {"Q2_K", 10},   {"Q3_K", 12},
-                              {"Q4_K", 15},   {"Q5_K", 17},    {"Q6_K", 18},   {"IQ4_NL", 25},
-                              {"IQ4_XS", 30}, {"IQ2_XXS", 19}, {"IQ2_XS", 20}, {"IQ3_XXS", 23},
-                              {"IQ1_S", 24},  {"IQ3_S", 26},   {"IQ2_S", 29},  {"IQ1_M", 31},
-                              {"TQ1_0", 36},  {"TQ2_0", 37}};
+  constexpr Known kKnown[] = {{"F32", 0},     {"F16", 1},      {"BF16", 32},   {"Q4_0", 2},
+                              {"Q4_1", 3},    {"Q8_0", 7},     {"Q5_0", 8},    {"Q5_1", 9},
+                              {"Q2_K", 10},   {"Q3_K", 12},    {"Q4_K", 15},   {"Q5_K", 17},
+                              {"Q6_K", 18},   {"IQ4_NL", 25},  {"IQ4_XS", 30}, {"IQ2_XXS", 19},
+                              {"IQ2_XS", 20}, {"IQ3_XXS", 23}, {"IQ1_S", 24},  {"IQ3_S", 26},
+                              {"IQ2_S", 29},  {"IQ1_M", 31},   {"TQ1_0", 36},  {"TQ2_0", 37}};
   constexpr uint32_t kGuessed = 1024;
   const auto gate = std::ranges::find_if(
       tensors, [](const GgufTensor& tensor) { return tensor.name == "blk.0.ffn_down.weight"; });

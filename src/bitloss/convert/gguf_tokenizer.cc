@@ -1,11 +1,12 @@
 #include "bitloss/convert/gguf_tokenizer.h"
 
 #include <array>
+#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "bitloss/base/file.h"
-#include "bitloss/checkpoint/json_file.h"
 #include "bitloss/data/embedded.h"
+#include "bitloss/json/parse.h"
 
 namespace bitloss {
 namespace {

@@ -1,11 +1,12 @@
 #include "bitloss/convert/hf_folder.h"
 
 #include <array>
+#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "bitloss/base/file.h"
-#include "bitloss/checkpoint/json_file.h"
 #include "bitloss/convert/folder_from_gguf.h"
+#include "bitloss/json/parse.h"
 
 namespace bitloss {
 namespace {
@@ -37,23 +38,29 @@ Status CopyFiles(const fs::path& from, const fs::path& to) {
   return Ok();
 }
 
-// The model's own config.json, key for key, in FP16.
+std::string_view TorchType(const Format& plain) {
+  if (plain.name == F16Format().name) return "float16";
+  return plain.name == BF16Format().name ? "bfloat16" : "float32";
+}
+
+// The model's own config.json, key for key.
 Result<OrderedJson> OwnConfig(const fs::path& path) {
-  BITLOSS_DO(ReadJsonFile(path).ok() ? Ok() : Status(ReadJsonFile(path).error()));  // strictly
   BITLOSS_TRY(const std::string text, ReadFile(path));
-  OrderedJson config = OrderedJson::parse(text);  // keeps the order of keys
+  Result<OrderedJson> parsed = ParseOrderedJson(text);
+  if (!parsed.ok()) return Within(path.string(), parsed.error());
+  OrderedJson config = std::move(parsed).value();
   config.erase("quantization_config");
-  config[config.contains("dtype") ? "dtype" : "torch_dtype"] = "float16";
   return config;
 }
 
 }  // namespace
 
 Status WriteFolderFiles(const ModelFiles& model, const OrderedJson& quantization,
-                        const fs::path& folder) {
+                        const Format& rest, const fs::path& folder) {
   const bool from_gguf = model.source.checkpoint().gguf() != nullptr;
   BITLOSS_TRY(OrderedJson config,
               from_gguf ? ConfigFromModel(model) : OwnConfig(model.path / "config.json"));
+  config[config.contains("dtype") ? "dtype" : "torch_dtype"] = TorchType(rest);
   if (!quantization.is_null()) config["quantization_config"] = quantization;
   BITLOSS_DO(WriteFileAtomically(folder / "config.json", config.dump(2) + "\n"));
   return from_gguf ? WriteTokenizerFromGguf(model, folder) : CopyFiles(model.path, folder);

@@ -10,11 +10,11 @@
 
 namespace bitloss {
 
-// Writes config.json with the `quantization` (null: none) and FP16 as the type of everything else,
-// and copies generation_config.json and the files of the tokenizer and chat template that the model
-// has; for a GGUF file, makes them (folder_from_gguf.h).
+// Writes config.json with the `quantization` (null: none) and the plain format `rest` as the type
+// of everything else, and copies generation_config.json and the files of the tokenizer and chat
+// template that the model has; for a GGUF file, makes them (folder_from_gguf.h).
 Status WriteFolderFiles(const ModelFiles& model, const nlohmann::ordered_json& quantization,
-                        const std::filesystem::path& folder);
+                        const Format& rest, const std::filesystem::path& folder);
 
 }  // namespace bitloss
 

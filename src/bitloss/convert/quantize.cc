@@ -25,48 +25,55 @@ constexpr const char* kTablesPart = "tables";
 
 std::string LayerPart(size_t layer) { return fmt::format("layer-{:05}", layer); }
 
-// A vector, in FP16 where that changes nothing, else in FP32.
-SafetensorsEntry VectorPart(std::string name, std::span<const float> values) {
-  const bool exact =
-      std::ranges::all_of(values, [](float value) { return ThroughF16(value) == value; });
-  if (!exact) {
-    return {.name = std::move(name),
-            .stored_type = "F32",
-            .dtype = DType::kF32,
-            .shape = {values.size()},
-            .bytes = OwnPlane(std::vector<float>(values.begin(), values.end()))};
-  }
-  std::vector<F16> stored(values.size());
-  RoundToF16(values, stored);
-  return {.name = std::move(name),
-          .stored_type = "F16",
-          .dtype = DType::kF16,
-          .shape = {values.size()},
-          .bytes = OwnPlane(std::move(stored))};
+DType TypeOf(const Format& plain) {
+  if (plain.name == F16Format().name) return DType::kF16;
+  return plain.name == BF16Format().name ? DType::kBF16 : DType::kF32;
 }
 
-// A matrix in f16.
-SafetensorsEntry PlainPart(std::string name, const EncodedMatrix& matrix) {
+SafetensorsEntry PlainPart(std::string name, std::vector<uint64_t> shape, const Format& format,
+                           SharedBytes bytes) {
+  const DType dtype = TypeOf(format);
   return {.name = std::move(name),
-          .stored_type = "F16",
-          .dtype = DType::kF16,
-          .shape = {matrix.rows, matrix.cols},
-          .bytes = matrix.codes};
+          .stored_type = std::string(Name(dtype)),
+          .dtype = dtype,
+          .shape = std::move(shape),
+          .bytes = std::move(bytes)};
+}
+
+// A vector, in FP16 or BF16 where that changes nothing, else in FP32.
+Result<SafetensorsEntry> VectorPart(std::string name, std::span<const float> values) {
+  const ConstMatrixView row{values.data(), 1, values.size(), values.size()};
+  const auto holds = [&](float (*through)(float)) {
+    return std::ranges::all_of(values, [&](float value) { return through(value) == value; });
+  };
+  const Format& format = holds(ThroughF16)    ? F16Format()
+                         : holds(ThroughBF16) ? BF16Format()
+                                              : F32Format();
+  BITLOSS_TRY(const EncodedMatrix encoded, format.encode(format, row));
+  return PlainPart(std::move(name), {values.size()}, format, encoded.codes);
+}
+
+// A matrix in a plain format.
+SafetensorsEntry PlainPart(std::string name, const EncodedMatrix& matrix) {
+  return PlainPart(std::move(name), {matrix.rows, matrix.cols}, matrix.format, matrix.codes);
 }
 
 Result<std::vector<SafetensorsEntry>> LayerTensors(size_t layer, const FittedLayer& fitted,
                                                    const Layout* layout) {
   const std::string prefix = fmt::format("model.layers.{}.", layer);
-  std::vector<SafetensorsEntry> tensors = {
-      VectorPart(prefix + "input_layernorm.weight",
-                 fitted.source.part(Kept::kPreAttentionNorm).flat()),
-      VectorPart(prefix + "post_attention_layernorm.weight",
-                 fitted.source.part(Kept::kPreMlpNorm).flat())};
+  std::vector<SafetensorsEntry> tensors;
+  BITLOSS_TRY(tensors.emplace_back(),
+              VectorPart(prefix + "input_layernorm.weight",
+                         fitted.source.part(Kept::kPreAttentionNorm).flat()));
+  BITLOSS_TRY(tensors.emplace_back(), VectorPart(prefix + "post_attention_layernorm.weight",
+                                                 fitted.source.part(Kept::kPreMlpNorm).flat()));
   for (size_t i = 0; i < fitted.encoded.size(); ++i) {
     const std::string module = prefix + fitted.source.plan->linears[i].Name();
     const EncodedMatrix& encoded = fitted.encoded[i];
     const std::vector<float>& bias = fitted.source.biases[i];
-    if (!bias.empty()) tensors.push_back(VectorPart(module + ".bias", bias));
+    if (!bias.empty()) {
+      BITLOSS_TRY(tensors.emplace_back(), VectorPart(module + ".bias", bias));
+    }
     if (layout == nullptr) {
       tensors.push_back(PlainPart(module + ".weight", encoded));
       continue;
@@ -77,7 +84,7 @@ Result<std::vector<SafetensorsEntry>> LayerTensors(size_t layer, const FittedLay
   return tensors;
 }
 
-// A table in FP16 or, where `format` is one, in it.
+// A table as it is or, where `format` is one, in it.
 Result<std::vector<SafetensorsEntry>> TableParts(const std::string& module,
                                                  const EncodedMatrix& table, const Format* format,
                                                  const Layout* layout) {
@@ -90,12 +97,13 @@ Result<std::vector<SafetensorsEntry>> TableParts(const std::string& module,
 Result<std::vector<SafetensorsEntry>> FileTypeTables(const ModelSource& source,
                                                      const FileTypeFormats& formats,
                                                      ThreadPool& threads) {
-  BITLOSS_TRY(const EncodedMatrix embedding, source.Embedding(Precision::kFp16, threads));
+  BITLOSS_TRY(const EncodedMatrix embedding,
+              source.Embedding(source.baseline_precision(), threads));
   BITLOSS_TRY(const EncodedMatrix encoded, EncodeTable(*formats.embedding, embedding, threads));
   BITLOSS_TRY(std::vector<SafetensorsEntry> tensors,
               GgufLayout().write("model.embed_tokens", encoded));
   if (source.tied_head()) return tensors;
-  BITLOSS_TRY(const EncodedMatrix head, source.Head(Precision::kFp16, threads));
+  BITLOSS_TRY(const EncodedMatrix head, source.Head(source.baseline_precision(), threads));
   BITLOSS_TRY(const EncodedMatrix encoded_head, EncodeTable(*formats.head, head, threads));
   BITLOSS_TRY(std::vector<SafetensorsEntry> parts, GgufLayout().write("lm_head", encoded_head));
   std::ranges::move(parts, std::back_inserter(tensors));
@@ -106,19 +114,21 @@ Result<std::vector<SafetensorsEntry>> FileTypeTables(const ModelSource& source,
 Result<std::vector<SafetensorsEntry>> TableTensors(const ModelSource& source, const Scheme& scheme,
                                                    const Layout* layout, ThreadPool& threads) {
   const Format* of_head = QuantizesHead(scheme) ? &scheme.head_format : nullptr;
-  BITLOSS_TRY(const std::vector<float> norm, source.FinalNorm(Precision::kFp16));
+  const Precision precision = source.PrecisionFor(scheme.format);
+  BITLOSS_TRY(const std::vector<float> norm, source.FinalNorm(precision));
+  BITLOSS_TRY(SafetensorsEntry norm_part, VectorPart("model.norm.weight", norm));
   if (const auto formats = FileTypeFormatsOf(scheme, source)) {
     BITLOSS_TRY(std::vector<SafetensorsEntry> file_type, FileTypeTables(source, *formats, threads));
-    file_type.push_back(VectorPart("model.norm.weight", norm));
+    file_type.push_back(std::move(norm_part));
     return file_type;
   }
-  BITLOSS_TRY(const EncodedMatrix embedding, source.Embedding(Precision::kFp16, threads));
+  BITLOSS_TRY(const EncodedMatrix embedding, source.Embedding(precision, threads));
   BITLOSS_TRY(
       std::vector<SafetensorsEntry> tensors,
       TableParts("model.embed_tokens", embedding, source.tied_head() ? of_head : nullptr, layout));
-  tensors.push_back(VectorPart("model.norm.weight", norm));
+  tensors.push_back(std::move(norm_part));
   if (!source.tied_head()) {
-    BITLOSS_TRY(const EncodedMatrix head, source.Head(Precision::kFp16, threads));
+    BITLOSS_TRY(const EncodedMatrix head, source.Head(precision, threads));
     BITLOSS_TRY(std::vector<SafetensorsEntry> parts, TableParts("lm_head", head, of_head, layout));
     std::ranges::move(parts, std::back_inserter(tensors));
   }
@@ -188,7 +198,7 @@ Result<uint64_t> Assemble(const ModelFiles& model, const Scheme& scheme, const L
   BITLOSS_DO(WriteWeights(whole, std::move(tensors), options.max_shard_bytes));
   BITLOSS_DO(WriteFolderFiles(
       model, layout == nullptr ? OrderedJson() : layout->config(scheme.format, scheme.execution),
-      whole));
+      scheme.head_format, whole));
   BITLOSS_DO(folder.Finish());
   return num_bytes;
 }
@@ -196,7 +206,7 @@ Result<uint64_t> Assemble(const ModelFiles& model, const Scheme& scheme, const L
 }  // namespace
 
 Result<QuantizeResult> QuantizeModel(const QuantizeOptions& options, const ProgressSink& progress) {
-  BITLOSS_TRY(const ModelFiles model, OpenModel(options.study.model));
+  BITLOSS_TRY(const ModelFiles model, OpenModel(options.study.model, options.study.baseline));
   BITLOSS_TRY(const Calibration calibration, ReadCalibration(model, options.study));
   StudyOptions study = options.study;
   study.schemes = {options.scheme};

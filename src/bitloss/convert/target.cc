@@ -49,6 +49,10 @@ Status CanBeSaidInGguf(const ModelConfig& config) {
 Result<const Layout*> ChooseLayout(const Scheme& scheme, const ModelConfig& config,
                                    std::string_view name) {
   BITLOSS_DO(CanBeWritten(config));
+  if (scheme.execution.kv.any()) {
+    return Unsupported("scheme '{}': no file says how keys and values are kept; leave {} out",
+                       scheme.text, SuffixOf(scheme.execution.kv));
+  }
   if (FileTypeOf(scheme.format)) {
     if (!name.empty() && name != GgufLayout().name) {
       return Unsupported("scheme '{}': a file type is written as gguf, not as {}", scheme.text,
@@ -67,10 +71,10 @@ Result<const Layout*> ChooseLayout(const Scheme& scheme, const ModelConfig& conf
     return &GgufLayout();
   }
   if (QuantizesHead(scheme)) {
-    return Unsupported("scheme '{}': folders keep lm_head in FP16; leave +head out", scheme.text);
+    return Unsupported("scheme '{}': folders keep lm_head as it is; leave +head out", scheme.text);
   }
   const bool real = scheme.execution.kind == Execution::Kind::kRealActivations;
-  if (scheme.format.name == F16Format().name && real && name.empty()) return nullptr;
+  if (IsPlain(scheme.format) && real && name.empty()) return nullptr;
   std::string reasons;
   for (const Layout& layout : Layouts()) {
     if (!name.empty() && layout.name != name) continue;

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "bitloss/data/checks/answer_text.h"
-#include "bitloss/data/checks/fields.h"
+#include "bitloss/json/fields.h"
 
 namespace bitloss {
 namespace {
@@ -13,7 +14,7 @@ using PromptIndex = std::map<std::string, size_t, std::less<>>;
 
 Result<FileAnswer> ParseAnswer(std::string_view line, const Suite& suite,
                                const PromptIndex& prompts) {
-  BITLOSS_TRY(const Json json, ParseStrictJson(line));
+  BITLOSS_TRY(const OrderedJson json, ParseOrderedJson(line));
   BITLOSS_TRY(Fields fields, Fields::Of(json, ""));
   BITLOSS_TRY(const std::string id, fields.String("prompt_id"));
   FileAnswer answer;
@@ -54,8 +55,8 @@ Result<std::vector<FileAnswer>> ParseAnswers(std::string_view jsonl, std::string
 
 std::string ResultJson(const SuitePrompt& prompt, const PromptResult& result) {
   // The checks are one JSON text already.
-  return fmt::format(R"({{"prompt_id":{},"outcome":"{}","checks":{}}})", Json(prompt.id).dump(),
-                     Name(result.outcome), EvidenceJson(result));
+  return fmt::format(R"({{"prompt_id":{},"outcome":"{}","checks":{}}})",
+                     OrderedJson(prompt.id).dump(), Name(result.outcome), EvidenceJson(result));
 }
 
 }  // namespace bitloss

@@ -1,6 +1,7 @@
 #include "bitloss/data/check_answer.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "bitloss/base/check.h"
@@ -119,14 +120,14 @@ PromptResult CheckAnswer(const SuitePrompt& prompt, std::string_view answer) {
 }
 
 std::string EvidenceJson(const PromptResult& result) {
-  Json json = Json::array();
+  OrderedJson json = OrderedJson::array();
   for (const JudgedCheck& check : result.checks) {
     json.push_back({{"id", check.id},
                     {"outcome", Name(check.outcome)},
                     {"passed", check.outcome == CheckOutcome::kPass},
                     {"evidence", check.evidence}});
   }
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 }  // namespace bitloss

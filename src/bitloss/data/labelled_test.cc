@@ -2,6 +2,7 @@
 // kind of prompt. testdata/labelled: "dev" was written before the rules that it tests, "heldout"
 // after them and without a look at them.
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <map>
 
@@ -47,7 +48,7 @@ Suite Open(std::string_view name) {
 std::vector<std::string> Labels(std::string_view jsonl) {
   std::vector<std::string> labels;
   for (const std::string_view line : NonBlankLines(jsonl)) {
-    const Result<Json> json = ParseStrictJson(line);
+    const Result<OrderedJson> json = ParseOrderedJson(line);
     BITLOSS_CHECK(json.ok());
     labels.push_back(json.value()["x-label"].get<std::string>());
   }

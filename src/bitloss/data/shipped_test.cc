@@ -1,6 +1,7 @@
 // The suites and the model that ship with the program.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <map>
 
@@ -91,11 +92,11 @@ TEST(Core96, FailsEveryContentCheckOnAWrongAnswer) {
   const Suite suite = Open("core96");
   const Result<std::string> bytes = ReadFile(BITLOSS_SOURCE_DIR "/suites/core96.json");
   ASSERT_TRUE(bytes.ok());
-  const Result<Json> json = ParseStrictJson(bytes.value());
+  const Result<OrderedJson> json = ParseOrderedJson(bytes.value());
   ASSERT_TRUE(json.ok());
   for (size_t i = 0; i < suite.prompts.size(); ++i) {
     const SuitePrompt& prompt = suite.prompts[i];
-    for (const Json& wrong : json.value()["prompts"][i]["x-wrong"]) {
+    for (const OrderedJson& wrong : json.value()["prompts"][i]["x-wrong"]) {
       const PromptResult result = CheckAnswer(prompt, wrong.get<std::string>());
       EXPECT_FALSE(result.passed()) << Explain(prompt, wrong.get<std::string>());
       for (size_t c = 0; c < prompt.checks.size(); ++c) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "bitloss/base/file.h"
@@ -48,7 +49,7 @@ Result<size_t> ReadMaxNewTokens(Fields& fields, size_t otherwise) {
 // Calls `read(Fields&, index)` for each object of the array `key`.
 template <class Read>
 Status ForEachObject(Fields& fields, std::string_view key, Read read) {
-  const Json* array = fields.Find(key);
+  const OrderedJson* array = fields.Find(key);
   if (array == nullptr || !array->is_array()) return fields.Bad(key, "an array is expected");
   for (size_t i = 0; i < array->size(); ++i) {
     BITLOSS_TRY(Fields element,
@@ -109,7 +110,7 @@ Status ReadPrompt(Fields& fields, const Defaults& defaults, std::set<std::string
   BITLOSS_TRY(prompt.max_new_tokens, ReadMaxNewTokens(fields, defaults.max_new_tokens));
   BITLOSS_TRY(prompt.references, fields.StringsOr("reference", {}));
   // The id of the prompt that this one is a variant of, or null; kept in the file only.
-  if (const Json* parent = fields.Find("template_of");
+  if (const OrderedJson* parent = fields.Find("template_of");
       parent != nullptr && !parent->is_null() && !parent->is_string()) {
     return fields.Bad("template_of", "an id or null is expected");
   }
@@ -130,7 +131,7 @@ Status ReadPrompt(Fields& fields, const Defaults& defaults, std::set<std::string
 }
 
 Status ReadDefaults(Fields& fields, Defaults& defaults, Suite& suite) {
-  const Json* field = fields.Find("defaults");
+  const OrderedJson* field = fields.Find("defaults");
   if (field == nullptr) return Ok();
   BITLOSS_TRY(Fields table, Fields::Of(*field, "/defaults"));
   constexpr std::string_view kTemplates[] = {"chat", "raw"};
@@ -142,7 +143,7 @@ Status ReadDefaults(Fields& fields, Defaults& defaults, Suite& suite) {
   return table.Finish();
 }
 
-Result<Suite> ReadSuite(const Json& json) {
+Result<Suite> ReadSuite(const OrderedJson& json) {
   BITLOSS_TRY(Fields fields, Fields::Of(json, ""));
   BITLOSS_TRY(const std::string schema, fields.String("schema"));
   if (schema != "bitloss.suite/1") {
@@ -182,7 +183,7 @@ std::string Slug(std::string_view name) {
   return slug;
 }
 
-Result<Suite> ReadPlainMap(const Json& json, std::string_view name) {
+Result<Suite> ReadPlainMap(const OrderedJson& json, std::string_view name) {
   BITLOSS_TRY(Fields fields, Fields::Of(json, ""));
   Suite suite;
   suite.id = name;
@@ -216,7 +217,7 @@ Result<Suite> ParseSuite(std::string_view json, std::string_view name) {
   if (const auto offset = FindInvalidUtf8(json)) {
     return BadInput("{}: byte {} is not valid UTF-8", context, *offset);
   }
-  const Result<Json> parsed = ParseStrictJson(json);
+  const Result<OrderedJson> parsed = ParseOrderedJson(json);
   if (!parsed.ok()) return Within(context, parsed.error());
   const bool described = parsed.value().is_object() && parsed.value().contains("schema");
   Result<Suite> suite = described ? ReadSuite(parsed.value()) : ReadPlainMap(parsed.value(), name);

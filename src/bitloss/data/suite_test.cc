@@ -99,13 +99,13 @@ TEST(Suite, IsIdentifiedByItsContentNotItsLayout) {
 }
 
 TEST(Suite, PointsAtWhatIsWrong) {
-  EXPECT_THAT(ErrorOf("{"), HasSubstr("suite 's.json': not valid JSON at byte"));
+  EXPECT_THAT(ErrorOf("{"), HasSubstr("suite 's.json': at byte 1: not valid JSON"));
   EXPECT_THAT(ErrorOf("[]"), HasSubstr("expected an object, found array"));
   EXPECT_THAT(ErrorOf("{}"), HasSubstr("no prompts"));
   EXPECT_THAT(ErrorOf(R"({"a": [1]})"), HasSubstr("/a: an array of strings"));
   EXPECT_THAT(ErrorOf(R"({"a/b": "x"})"), HasSubstr("/a~1b: an array"));
   EXPECT_THAT(ErrorOf("{\"a\": [\"\xff\"]}"), HasSubstr("byte 8 is not valid UTF-8"));
-  EXPECT_THAT(ErrorOf(R"({"a": ["x"], "a": ["y"]})"), HasSubstr("the key 'a' twice"));
+  EXPECT_THAT(ErrorOf(R"({"a": ["x"], "a": ["y"]})"), HasSubstr("key \"a\" appears twice"));
   EXPECT_THAT(ErrorOf(R"({"schema": "bitloss.suite/2"})"), HasSubstr("/schema"));
   EXPECT_THAT(ErrorOf(With(R"({"id": "m", "category": "art", "prompt": "p"})")),
               HasSubstr("/prompts/0/category: 'art' is not declared"));

@@ -13,25 +13,6 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Room for the scores of one sequence in every lane; lane 0 is the baseline.
-std::vector<LaneScores> EmptyScores(size_t num_lanes, const ScoredSequence& sequence) {
-  const size_t num_scored = sequence.num_scored();
-  std::vector<LaneScores> lanes(num_lanes);
-  for (size_t lane = 0; lane < num_lanes; ++lane) {
-    lanes[lane].nll.resize(num_scored);
-    lanes[lane].question_nll.resize(sequence.questions.size());
-    if (lane == 0) {
-      lanes[lane].entropy.resize(num_scored);
-      lanes[lane].top1_probability.resize(num_scored);
-    } else {
-      lanes[lane].kl.resize(num_scored);
-      lanes[lane].kl_reverse.resize(num_scored);
-      lanes[lane].top1_agrees.resize(num_scored);
-    }
-  }
-  return lanes;
-}
-
 }  // namespace
 
 Result<const LaneWeights*> HoldWhole(const NamedLane& lane) {
@@ -60,7 +41,11 @@ Result<Scorer::GroupScores> Scorer::Score(std::span<const ScoredSequence> group,
   scores.comparison_seconds.resize(lanes_.size());
   for (const ScoredSequence& sequence : group) {
     scores.num_tokens += sequence.tokens.size();
-    scores.sequences.push_back(EmptyScores(lanes_.size(), sequence));
+    std::vector<TokenScores>& of_lanes = scores.sequences.emplace_back();
+    for (size_t lane = 0; lane < lanes_.size(); ++lane) {
+      of_lanes.push_back(EmptyTokenScores(lane, sequence.num_scored()));
+    }
+    scores.question_nll.emplace_back(lanes_.size(), std::vector<double>(sequence.questions.size()));
   }
   const std::vector<Target> targets = FindTargets(group);
   const size_t first_lane = baseline_rows.empty() ? 0 : 1;
@@ -197,7 +182,7 @@ Status Scorer::ScoreBaseline(const Tile& tile, std::vector<RowSummary>& summarie
   PutLosses(0, tile, base_logits_, summaries, scores);
   for (size_t i = 0; i < tile.size(); ++i) {
     const Target& target = tile.targets[i];
-    LaneScores& to = scores.sequences[target.sequence][0];
+    TokenScores& to = scores.sequences[target.sequence][0];
     to.entropy[target.index] = summaries[i].entropy;
     to.top1_probability[target.index] = std::exp(-summaries[i].log_sum);
   }
@@ -213,7 +198,7 @@ Status Scorer::ScoreLane(size_t lane, const Tile& tile, std::span<const RowSumma
   PutLosses(lane, tile, lane_logits_, comparison.summaries, scores);
   for (size_t i = 0; i < tile.size(); ++i) {
     const Target& target = tile.targets[i];
-    LaneScores& to = scores.sequences[target.sequence][lane];
+    TokenScores& to = scores.sequences[target.sequence][lane];
     to.kl[target.index] = comparison.divergences[i].kl;
     to.kl_reverse[target.index] = comparison.divergences[i].kl_reverse;
     to.top1_agrees[target.index] = comparison.divergences[i].top1_agrees;
@@ -235,10 +220,11 @@ void Scorer::PutLosses(size_t lane, const Tile& tile, ConstDeviceView logits,
   size_t next = 0;
   for (size_t i = 0; i < tile.size(); ++i) {
     const Target& target = tile.targets[i];
-    LaneScores& to = scores.sequences[target.sequence][lane];
+    TokenScores& to = scores.sequences[target.sequence][lane];
     to.nll[target.index] = -LogProb(values[next++], summaries[i]);
     for (size_t q = 0; q < target.questions.size(); ++q) {
-      to.question_nll[target.first_question + q] = -LogProb(values[next++], summaries[i]);
+      scores.question_nll[target.sequence][lane][target.first_question + q] =
+          -LogProb(values[next++], summaries[i]);
     }
   }
 }

@@ -10,6 +10,7 @@
 
 #include "bitloss/base/result.h"
 #include "bitloss/metrics/divergence.h"
+#include "bitloss/metrics/token_scores.h"
 #include "bitloss/model/transformer.h"
 
 namespace bitloss {
@@ -30,19 +31,6 @@ struct ScoredSequence {
   size_t num_scored() const {
     return tokens.size() > first_scored ? tokens.size() - first_scored : 0;
   }
-};
-
-// One lane on one sequence: a value for each scored token, in nats (metrics/divergence.h).
-struct LaneScores {
-  std::vector<double> nll;
-  std::vector<double> question_nll;  // of each of the sequence's questions
-  // Lanes other than the baseline, against it.
-  std::vector<double> kl;
-  std::vector<double> kl_reverse;
-  std::vector<uint8_t> top1_agrees;
-  // The baseline.
-  std::vector<double> entropy;
-  std::vector<double> top1_probability;
 };
 
 // Gives the decoder blocks of lanes that do not stand in memory whole. Abstract because where
@@ -83,10 +71,12 @@ class Scorer {
   Scorer(Transformer& transformer, std::vector<NamedLane> lanes);
 
   struct GroupScores {
-    std::vector<std::vector<LaneScores>> sequences;  // [sequence][lane]
-    size_t num_tokens = 0;                           // that went through each lane
-    std::vector<double> lane_seconds;                // blocks, head and loss of each lane
-    std::vector<double> comparison_seconds;          // and what comparing it with lane 0 added
+    std::vector<std::vector<TokenScores>> sequences;  // [sequence][lane]
+    // -ln q of each of a sequence's questions, [sequence][lane][question].
+    std::vector<std::vector<std::vector<double>>> question_nll;
+    size_t num_tokens = 0;                   // that went through each lane
+    std::vector<double> lane_seconds;        // blocks, head and loss of each lane
+    std::vector<double> comparison_seconds;  // and what comparing it with lane 0 added
   };
 
   // With `baseline_rows` (of each sequence, as BaselineRows gave them) the baseline's blocks are

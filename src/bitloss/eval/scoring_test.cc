@@ -52,7 +52,7 @@ TEST_F(ScoringTest, ScoresASequenceAloneAsInAGroup) {
   for (size_t s = 0; s < sequences_.size(); ++s) {
     const auto alone = Score(lanes, {&sequences_[s], 1});
     for (size_t lane = 0; lane < lanes.size(); ++lane) {
-      const LaneScores& in_group = together.sequences[s][lane];
+      const TokenScores& in_group = together.sequences[s][lane];
       EXPECT_THAT(alone.sequences[0][lane].nll, ElementsAreArray(in_group.nll));
       EXPECT_THAT(alone.sequences[0][lane].kl, ElementsAreArray(in_group.kl));
     }
@@ -77,7 +77,7 @@ std::vector<double> ScoresOf(Scorer& scorer, std::span<const ScoredSequence> seq
   for (size_t begin = 0; begin < sequences.size(); begin += size) {
     const auto group = sequences.subspan(begin, std::min(size, sequences.size() - begin));
     for (const auto& lanes : Must(scorer.Score(group)).sequences) {
-      for (const LaneScores& lane : lanes) {
+      for (const TokenScores& lane : lanes) {
         for (const auto* values : {&lane.nll, &lane.kl, &lane.kl_reverse, &lane.entropy}) {
           all.insert(all.end(), values->begin(), values->end());
         }
@@ -184,9 +184,8 @@ TEST_F(ScoringTest, GivesTheLossOfATokenThatWasAskedAboutAsIfItHadCome) {
   const auto asked = Score(lanes, std::vector{ScoredSequence{tokens_[0], 1, questions}});
   const auto came = Score(lanes, std::vector{ScoredSequence{other, 1}});
   for (size_t lane = 0; lane < lanes.size(); ++lane) {
-    const LaneScores& scores = asked.sequences[0][lane];
-    EXPECT_THAT(scores.question_nll,
-                testing::ElementsAre(scores.nll[0], came.sequences[0][lane].nll[5]));
+    EXPECT_THAT(asked.question_nll[0][lane], testing::ElementsAre(asked.sequences[0][lane].nll[0],
+                                                                  came.sequences[0][lane].nll[5]));
   }
 }
 

@@ -352,7 +352,7 @@ Result<LayerSource> FitLayerAwq(Transformer& transformer, const LayerSource& sou
   const Backend& backend = transformer.backend();
   LaneSize unused;
   BITLOSS_TRY(LayerWeights weights,
-              PackLayer(transformer.config(), source, F16Format(), Execution{}, backend, unused));
+              PackLayer(transformer.config(), source, source.plain, Execution{}, backend, unused));
   Observed seen = Observe(transformer, weights, layer, batch, inputs);
   BITLOSS_TRY(
       const BlockScales scales,

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "bitloss/checkpoint/json_file.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/model/architecture.h"
 #include "bitloss/model/config_readers.h"
 

@@ -2,11 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 
-#include "bitloss/checkpoint/json_file.h"
 #include "bitloss/checkpoint/test_files.h"
+#include "bitloss/json/parse.h"
 
 namespace bitloss {
 namespace {

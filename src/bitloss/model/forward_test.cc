@@ -90,10 +90,12 @@ TEST(Forward, HasTheSameBitsForAnyBatchAndThreadCount) {
   }
 }
 
-TEST(Forward, HasTheSameBitsTokenByTokenThroughACache) {
+class ThroughACache : public testing::TestWithParam<const char*> {};
+
+TEST_P(ThroughACache, HasTheSameBitsTokenByToken) {
   const json golden = Golden();
   TestModel model(TestModel::TinyFolder());
-  const LaneWeights lane = model.Lane("nf4");
+  const LaneWeights lane = model.Lane(GetParam());
   const auto ids = golden.at("texts")[0].at("ids").get<std::vector<int32_t>>();
   const Matrix at_once = model.Logits(lane, ids);
 
@@ -110,12 +112,33 @@ TEST(Forward, HasTheSameBitsTokenByTokenThroughACache) {
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Lanes, ThroughACache,
+                         testing::Values("nf4", "fp16+kv=q4_0", "nf4+k=fp8_e4m3+v=q8_0:plain"));
+
+// A cache that is rounded changes what comes out, the more the fewer its bits; FP16 hardly.
+TEST(Forward, RoundedKeysAndValuesMoveLogits) {
+  const json golden = Golden();
+  TestModel model(TestModel::TinyFolder());
+  const auto ids = golden.at("texts")[0].at("ids").get<std::vector<int32_t>>();
+  const Matrix exact = model.Logits(model.Lane("fp16"), ids);
+  double before = 0;
+  for (const char* scheme : {"fp16+kv=f16", "fp16+kv=q8_0", "fp16+kv=q5_1", "fp16+kv=q4_0"}) {
+    const Matrix rounded = model.Logits(model.Lane(scheme), ids);
+    double squares = 0;
+    for (size_t i = 0; i < exact.flat().size(); ++i) {
+      squares += std::pow(double{rounded.flat()[i]} - exact.flat()[i], 2);
+    }
+    EXPECT_GT(squares, 2 * before) << scheme;
+    before = squares;
+  }
+}
+
 TEST(Forward, TakesHalvesFromTheFileAsItReadsThem) {
   TestModel model(TestModel::TinyFolder());
   for (size_t layer = 0; layer < model.source().config().num_layers; ++layer) {
     const LayerSource read = Must(model.source().Layer(layer, Precision::kFp16));
     for (size_t i = 0; i < read.weights.size(); ++i) {
-      const EncodedMatrix halves = Must(model.source().HalfLinear(layer, i));
+      const EncodedMatrix halves = Must(model.source().PlainLinear(layer, i, Precision::kFp16));
       EXPECT_THAT(Decode(halves).flat(), testing::ElementsAreArray(read.weights[i].flat()));
     }
   }

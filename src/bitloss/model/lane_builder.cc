@@ -15,10 +15,6 @@
 namespace bitloss {
 namespace {
 
-Precision PrecisionOf(const Format& format) {
-  return format.name == F32Format().name ? Precision::kStored : Precision::kFp16;
-}
-
 // The hidden rows of the calibration sequences, carried through blocks: the baseline's, or those of
 // a lane whose fit follows its own.
 class CalibrationChain {
@@ -66,7 +62,9 @@ Result<SharedParts> ReadSharedParts(const ModelSource& source, const Backend& ba
   return parts;
 }
 
-// The same of a file type, which says what embedding and head are in; the rest stays in FP16.
+uint64_t BytesOfWeight(const Format& plain) { return plain.bits == 32 ? 4 : 2; }
+
+// The same of a file type, which says what embedding and head are in; the rest stays as it is.
 Status FinishFileTypeLane(const ModelSource& source, const Backend& backend,
                           const FileTypeFormats& formats, LaneWeights& lane) {
   ThreadPool& threads = backend.threads();
@@ -76,23 +74,24 @@ Status FinishFileTypeLane(const ModelSource& source, const Backend& backend,
   num_others -= uint64_t{head.rows} * head.cols;
   lane.size.other_bytes = head.num_bytes();
   if (!source.tied_head()) {
-    BITLOSS_TRY(const EncodedMatrix stored, source.Head(Precision::kFp16, threads));
+    BITLOSS_TRY(const EncodedMatrix stored, source.Head(source.baseline_precision(), threads));
     BITLOSS_TRY(head, EncodeTable(*formats.head, stored, threads));
     num_others -= uint64_t{head.rows} * head.cols;
     lane.size.other_bytes += head.num_bytes();
   }
   BITLOSS_TRY(lane.head, backend.Pack(head, Execution{}));
-  lane.size.other_bytes += 2 * num_others;
+  lane.size.other_bytes += BytesOfWeight(FormatOf(source.baseline())) * num_others;
   return Ok();
 }
 
-// Gives a lane its embedding, final norm and head, and counts their bytes: 2 for each weight that
-// the scheme leaves alone, 4 in the stored-precision lane, and the head's own if the scheme asks
-// for one.
+// Gives a lane its embedding, final norm and head, and counts their bytes: those of the lane's own
+// format if it is plain, else of the baseline's, for each weight that the scheme leaves alone, and
+// the head's own if the scheme asks for one.
 Status FinishLane(const ModelSource& source, const Backend& backend, const Scheme& scheme,
                   const SharedParts& parts, LaneWeights& lane) {
-  const Precision precision = PrecisionOf(scheme.format);
-  const uint64_t bytes_per_weight = precision == Precision::kFp16 ? 2 : 4;
+  const Precision precision = source.PrecisionFor(scheme.format);
+  const Format& plain = IsPlain(scheme.format) ? scheme.format : FormatOf(source.baseline());
+  const uint64_t bytes_per_weight = BytesOfWeight(plain);
   uint64_t num_others = source.num_parameters() - source.num_linear_parameters();
   lane.embedding = parts.embedding;
   lane.final_norm = parts.final_norm;
@@ -160,22 +159,24 @@ Result<LayerWeights> FitAndPack(Transformer& transformer, const LayerSource& ori
 }
 
 bool LeavesHalves(const Scheme& scheme) {
-  return scheme.format.name == F16Format().name && scheme.fit == FitKind::kNearest &&
+  return IsPlain(scheme.format) && scheme.format.bits == 16 && scheme.fit == FitKind::kNearest &&
          !Calibrates(scheme);
 }
 
-// A block of a lane that leaves its linears in FP16: each is read, if it has to be, by one thread.
+// A block of a lane that leaves its linears in FP16 or BF16: each is read, if it has to be, by one
+// thread.
 Result<LayerWeights> PackHalves(const ModelSource& source, size_t layer, const Scheme& scheme,
                                 Packing packing, const Backend& backend, LaneSize& size) {
+  const Precision precision = source.PrecisionFor(scheme.format);
   const size_t count = source.plan(layer).linears.size();
   std::vector<std::optional<Result<EncodedMatrix>>> read(count);
-  backend.threads().ForEachPart(count,
-                                [&](size_t i, size_t) { read[i] = source.HalfLinear(layer, i); });
+  backend.threads().ForEachPart(
+      count, [&](size_t i, size_t) { read[i] = source.PlainLinear(layer, i, precision); });
   std::vector<EncodedMatrix> halves(count);
   for (size_t i = 0; i < count; ++i) {
     BITLOSS_TRY(halves[i], std::move(*read[i]));
   }
-  BITLOSS_TRY(const LayerSource vectors, source.LayerVectors(layer, Precision::kFp16));
+  BITLOSS_TRY(const LayerSource vectors, source.LayerVectors(layer, precision));
   return PackEncodedLayer(source.config(), vectors, halves,
                           {[&](size_t) { return scheme.execution; }, packing}, backend, size);
 }
@@ -218,7 +219,7 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
   std::map<Precision, SharedParts> shared;
   std::vector<BuiltLane> lanes(schemes.size());
   for (size_t i = 0; i < schemes.size(); ++i) {
-    const Precision precision = PrecisionOf(schemes[i].format);
+    const Precision precision = source.PrecisionFor(schemes[i].format);
     if (!shared.contains(precision)) {
       BITLOSS_TRY(shared[precision], ReadSharedParts(source, backend, precision, options.packing));
     }
@@ -231,12 +232,12 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
     if (options.calibration.empty()) {
       return BadInput("a calibrating scheme needs a calibration text with at least one sequence");
     }
-    if (!shared.contains(Precision::kFp16)) {
-      BITLOSS_TRY(shared[Precision::kFp16],
-                  ReadSharedParts(source, backend, Precision::kFp16, options.packing));
+    const Precision precision = source.baseline_precision();
+    if (!shared.contains(precision)) {
+      BITLOSS_TRY(shared[precision], ReadSharedParts(source, backend, precision, options.packing));
     }
     LaneWeights embedding_only;
-    embedding_only.embedding = shared[Precision::kFp16].embedding;
+    embedding_only.embedding = shared[precision].embedding;
     chain.emplace(transformer, options.calibration);
     chain->Begin(embedding_only);
     for (size_t i = 0; i < schemes.size(); ++i) {
@@ -264,7 +265,7 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
         lanes[i].seconds += SecondsSince(start);
         continue;
       }
-      BITLOSS_TRY(const LayerSource* original, stored(PrecisionOf(schemes[i].format)));
+      BITLOSS_TRY(const LayerSource* original, stored(source.PrecisionFor(schemes[i].format)));
       const auto own = own_chains.find(i);
       LayerInputs inputs;
       if (chain) inputs = {&chain->batch(), chain->inputs(), {}};
@@ -295,10 +296,10 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
       lanes[i].seconds += SecondsSince(start);
     }
     if (chain) {
-      BITLOSS_TRY(const LayerSource* original, stored(Precision::kFp16));
+      BITLOSS_TRY(const LayerSource* original, stored(source.baseline_precision()));
       LaneSize unused;
-      BITLOSS_TRY(const LayerWeights weights,
-                  PackLayer(source.config(), *original, F16Format(), Execution{}, backend, unused));
+      BITLOSS_TRY(const LayerWeights weights, PackLayer(source.config(), *original, original->plain,
+                                                        Execution{}, backend, unused));
       chain->Advance(weights, layer);
     }
     if (options.layer_done) options.layer_done(layer + 1);
@@ -318,7 +319,7 @@ Result<BlockMaker> BlockMaker::Open(const ModelSource& source, const Backend& ba
   maker.schemes_ = std::move(schemes);
   std::map<Precision, SharedParts> shared;
   for (const Scheme& scheme : maker.schemes_) {
-    const Precision precision = PrecisionOf(scheme.format);
+    const Precision precision = source.PrecisionFor(scheme.format);
     if (!shared.contains(precision)) {
       BITLOSS_TRY(shared[precision], ReadSharedParts(source, backend, precision, Packing::kCopy));
     }
@@ -362,7 +363,7 @@ Result<LayerWeights> BlockMaker::Make(size_t lane, size_t layer) {
     if (!fitted.ok()) return Within(context, fitted.error());
     return PackFitted(source_->config(), fitted.value(), scheme, *backend_, unused);
   }
-  BITLOSS_TRY(const LayerSource* original, Read(layer, PrecisionOf(scheme.format)));
+  BITLOSS_TRY(const LayerSource* original, Read(layer, source_->PrecisionFor(scheme.format)));
   auto packed =
       scheme.fit == FitKind::kNoise
           ? PackLayer(source_->config(),
@@ -379,7 +380,7 @@ Result<uint64_t> BlockMaker::PackedBlockBytes(size_t lane) {
   const Scheme& scheme = schemes_[lane];
   // The last: where layers differ, the first may be a small dense one.
   BITLOSS_TRY(const LayerSource* original,
-              Read(source_->config().num_layers - 1, PrecisionOf(scheme.format)));
+              Read(source_->config().num_layers - 1, source_->PrecisionFor(scheme.format)));
   BITLOSS_TRY(const LayerWeights block, PackForSize(*source_, *original, scheme, *backend_));
   uint64_t bytes = 0;
   for (const auto& linear : block.linears) bytes += linear->num_bytes();

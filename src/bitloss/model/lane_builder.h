@@ -62,7 +62,7 @@ struct BuiltLane {
   std::vector<StoredPart> stored_parts = {};
 };
 
-// The lanes of `schemes` (resolved for the model's widths), in order. Memory beyond the packed
+// The lanes of `schemes` (resolved for the model), in order. Memory beyond the packed
 // lanes: one block in FP32, and the calibration sequences' hidden rows, once and once more for each
 // lane that follows its own blocks. kUnsupported names the
 // scheme that the model or the backend cannot have; kBadInput names a damaged tensor.

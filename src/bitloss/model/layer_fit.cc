@@ -46,7 +46,7 @@ Result<EncodedMatrix> EncodeByImportance(const Format& format, ConstMatrixView w
 
 Result<LayerWeights> PackBaseline(const Transformer& transformer, const LayerSource& source) {
   LaneSize unused;
-  return PackLayer(transformer.config(), source, F16Format(), Execution{}, transformer.backend(),
+  return PackLayer(transformer.config(), source, source.plain, Execution{}, transformer.backend(),
                    unused);
 }
 

@@ -103,6 +103,14 @@ Status CheckTables(const ImportanceFile& importance) {
 
 Result<Scheme> ResolveForModel(Scheme scheme, const ModelSource& source,
                                const ImportanceFile* importance) {
+  scheme = OnBaseline(std::move(scheme), FormatOf(source.baseline()));
+  const KvRounding& kv = scheme.execution.kv;
+  for (const std::optional<KvFormat>& format : {kv.keys, kv.values}) {
+    if (!format) continue;
+    if (const Status fits = CheckKvFormat(*format, source.config().head_dim); !fits.ok()) {
+      return Within(fmt::format("scheme '{}'", scheme.text), fits.error());
+    }
+  }
   if (!FileTypeOf(scheme.format)) {
     return ResolveForWidths(std::move(scheme), QuantizedWidths(source.config()));
   }
@@ -115,6 +123,11 @@ Result<Scheme> ResolveForModel(Scheme scheme, const ModelSource& source,
   }
   if (!status.ok()) return Within(fmt::format("scheme '{}'", scheme.text), status.error());
   return scheme;
+}
+
+Result<Scheme> BaselineScheme(const ModelSource& source) {
+  BITLOSS_TRY(Scheme scheme, ParseScheme(NameOf(source.baseline())));
+  return ResolveForModel(std::move(scheme), source);
 }
 
 std::optional<FileTypeFormats> FileTypeFormatsOf(const Scheme& scheme, const ModelSource& source) {

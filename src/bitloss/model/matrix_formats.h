@@ -22,12 +22,16 @@ struct FileTypeFormats {
   const Format* head = nullptr;  // of a tied one, the embedding's
 };
 
-// As ResolveForWidths, and file types too, whose choice sees the model's tensors by the names that
-// a GGUF file of it has. `importance` (may be null) is what +imatrix goes by where a file is given.
-// kUnsupported: a tensor that is made by importances alone when there are none; an architecture
-// whose GGUF names are not known; a file that has importances of embedding or head.
+// Settles what a scheme leaves to the model: what follows its baseline, whether its heads fit a
+// cache's blocks, its widths (ResolveForWidths), and a file type's choice, which sees the model's
+// tensors by the names that a GGUF file of it has. `importance` (may be null) is what +imatrix goes
+// by where a file is given. kUnsupported: a tensor that is made by importances alone when there are
+// none; an architecture whose GGUF names are not known; a file that has importances of embedding or
+// head.
 Result<Scheme> ResolveForModel(Scheme scheme, const ModelSource& source,
-                               const ImportanceFile* importance);
+                               const ImportanceFile* importance = nullptr);
+// The baseline itself.
+Result<Scheme> BaselineScheme(const ModelSource& source);
 
 // Nothing if the scheme is no file type. Requires: resolved for the model.
 std::optional<FileTypeFormats> FileTypeFormatsOf(const Scheme& scheme, const ModelSource& source);

@@ -59,7 +59,8 @@ Result<MeasuredImportances> MeasureImportances(
   Batch batch;
   for (const std::vector<int32_t>& tokens : sequences) batch.Add(tokens);
   LaneWeights embedding_only;
-  BITLOSS_TRY(embedding_only.embedding, source.Embedding(Precision::kFp16, backend.threads()));
+  BITLOSS_TRY(embedding_only.embedding,
+              source.Embedding(source.baseline_precision(), backend.threads()));
   Tensor x(backend.memory());
   transformer.Embed(embedding_only, batch, x);
   for (size_t layer = 0; layer < source.config().num_layers; ++layer) {
@@ -67,10 +68,10 @@ Result<MeasuredImportances> MeasureImportances(
       if (linear.unit == Unit::kAttention || linear.unit == Unit::kMlp) continue;
       return Unsupported("importances of experts are not measured");
     }
-    BITLOSS_TRY(const LayerSource block, source.Layer(layer, Precision::kFp16));
+    BITLOSS_TRY(const LayerSource block, source.Layer(layer, source.baseline_precision()));
     LaneSize unused;
     BITLOSS_TRY(const LayerWeights weights,
-                PackLayer(source.config(), block, F16Format(), Execution{}, backend, unused));
+                PackLayer(source.config(), block, block.plain, Execution{}, backend, unused));
     TakeImportances(Observe(transformer, weights, layer, batch, x), layer, source.plan(layer),
                     measured);
     transformer.Layer(weights, layer, batch, nullptr, x);

@@ -78,7 +78,8 @@ Matrix CopyOf(ConstMatrixView from) {
 }
 
 LayerSource CopyOfKept(const LayerSource& from) {
-  LayerSource copy{.plan = from.plan, .weights = {}, .biases = from.biases, .kept = {}};
+  LayerSource copy{
+      .plan = from.plan, .weights = {}, .biases = from.biases, .kept = {}, .plain = from.plain};
   copy.weights.resize(from.weights.size());
   for (size_t i = 0; i < kNumKept; ++i) copy.kept[i] = CopyOf(from.kept[i]);
   return copy;

@@ -93,6 +93,7 @@ Result<LayerWeights> PackEncodedLayer(const ModelConfig& config, const LayerSour
                                       LaneSize& size) {
   BITLOSS_TRY(LayerWeights packed, PackKept(config, source, backend));
   packed.execution = options.execution(0).kind;
+  packed.kv = options.execution(0).kv;
   for (size_t i = 0; i < encoded.size(); ++i) {
     size.linear_bytes += encoded[i].num_bytes();
     size.linear_weights += uint64_t{encoded[i].rows} * encoded[i].cols;

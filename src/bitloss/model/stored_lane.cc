@@ -9,8 +9,7 @@ namespace {
 // The execution of a matrix in this format: what was left alone is multiplied as it is.
 Execution ExecutionOf(const ModelSource& stored, const Format& format) {
   const StoredQuantization* quantization = stored.checkpoint().quantization();
-  const bool plain = format.name == F16Format().name || format.name == F32Format().name;
-  return quantization == nullptr || plain ? Execution{} : quantization->execution;
+  return quantization == nullptr || IsPlain(format) ? Execution{} : quantization->execution;
 }
 
 void Count(std::string_view tensors, std::string_view format, uint64_t num_weights,

@@ -12,6 +12,7 @@
 
 #include "bitloss/base/file.h"
 #include "bitloss/model/lane_builder.h"
+#include "bitloss/model/matrix_formats.h"
 #include "bitloss/quant/scheme.h"
 
 namespace bitloss {
@@ -35,7 +36,7 @@ class TestModel {
 
   // The model in a form that needs no calibration.
   LaneWeights Lane(const std::string& scheme) {
-    const std::vector<Scheme> schemes = {Must(ParseScheme(scheme))};
+    const std::vector<Scheme> schemes = {Must(ResolveForModel(Must(ParseScheme(scheme)), source_))};
     return std::move(Must(BuildLanes(source_, transformer_, schemes, {}))[0].weights);
   }
 

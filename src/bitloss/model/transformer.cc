@@ -212,8 +212,23 @@ void Transformer::NormHeads(const Pass& pass, Kept norm, Tensor& x) {
   backend_.RmsNorm(rows, weight, static_cast<float>(config_.rms_norm_eps), rows);
 }
 
+// As they come back from the cache.
+void Transformer::RoundKeysAndValues(const KvRounding& kv) {
+  Scratch& s = scratch_;
+  const size_t head_dim = config_.head_dim;
+  if (kv.keys) {
+    backend_.ChangeRows(s.keys, [&](auto row) { RoundKeys(*kv.keys, head_dim, row); });
+    backend_.ChangeRows(s.queries, [&](auto row) { RoundQueries(*kv.keys, head_dim, row); });
+  }
+  if (kv.values) {
+    backend_.ChangeRows(s.values, [&](auto row) { RoundValues(*kv.values, head_dim, row); });
+  }
+}
+
 void Transformer::Attend(const Pass& pass, size_t num_rows) {
   Scratch& s = scratch_;
+  const KvRounding& kv = pass.weights.kv;
+  if (kv.any()) RoundKeysAndValues(kv);
   std::vector<AttentionSequence> sequences;
   std::vector<Backend::Move> kept;
   for (size_t i = 0; i < pass.batch.sequences().size(); ++i) {
@@ -247,6 +262,9 @@ void Transformer::Attend(const Pass& pass, size_t num_rows) {
     backend_.AttentionInFp16(shape, s.queries, sequences, s.heads);
   } else {
     backend_.Attention(shape, s.queries, sequences, s.heads);
+  }
+  if (kv.values) {
+    backend_.ChangeRows(s.heads, [&](auto row) { TurnBack(*kv.values, config_.head_dim, row); });
   }
 }
 

@@ -90,6 +90,7 @@ class Transformer {
   void AddPart(const Pass& pass, BlockPart part, Tensor& delta, DeviceView x);
   void SelfAttention(const Pass& pass, ConstDeviceView input, Tensor& delta);
   void Attend(const Pass& pass, size_t num_rows);
+  void RoundKeysAndValues(const KvRounding& kv);
   void TurnHeads(const Pass& pass);
   void NormHeads(const Pass& pass, Kept norm, Tensor& x);
   void FeedForward(const Pass& pass, ConstDeviceView input, Tensor& delta);

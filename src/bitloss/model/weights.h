@@ -31,15 +31,23 @@ struct LayerSource {
   std::vector<Matrix> weights;             // [out][in], as many as plan->linears
   std::vector<std::vector<float>> biases;  // [out], or empty
   std::array<Matrix, kNumKept> kept;       // as plan->kept says, else empty
+  Format plain = F16Format();              // that holds the weights' values exactly
 
   Matrix& part(Kept which) { return kept[static_cast<size_t>(which)]; }
   const Matrix& part(Kept which) const { return kept[static_cast<size_t>(which)]; }
 };
 
-// Which values count as the model's own.
+// The numbers that a study's baseline is kept in, and multiplied.
+enum class BaselineForm { kFp16, kBf16, kF32 };
+std::string_view NameOf(BaselineForm form);  // as a scheme: "fp16", "bf16", "f32"
+const Format& FormatOf(BaselineForm form);   // of its matrices
+Result<BaselineForm> ParseBaselineForm(std::string_view name);
+
+// Which values are read.
 enum class Precision {
-  kFp16,    // every tensor rounded to FP16: the baseline of a study
-  kStored,  // what the file decodes to, in FP32
+  kStored,  // what the file decodes to
+  kFp16,    // every tensor rounded to FP16
+  kBf16,    // every tensor rounded to BF16
 };
 
 // Where a matrix lies: `rows` rows of a tensor from `first` on, every `step`-th; or, transposed,
@@ -59,8 +67,21 @@ struct TensorPart {
 // shape that the configuration says, finite.
 class ModelSource {
  public:
-  // kBadInput names the first tensor that is missing or misshapen.
-  static Result<ModelSource> Open(std::shared_ptr<const Checkpoint> checkpoint, ModelConfig config);
+  // kBadInput names the first tensor that is missing or misshapen. The baseline's form is the
+  // checkpoint's own, in which nothing is rounded, unless another is asked for; fp16 of a
+  // checkpoint whose matrices are quantized.
+  static Result<ModelSource> Open(std::shared_ptr<const Checkpoint> checkpoint, ModelConfig config,
+                                  std::optional<BaselineForm> form = {});
+
+  // The form of most weights' tensors; none if that is quantized.
+  std::optional<BaselineForm> OwnForm() const;
+  BaselineForm baseline() const { return baseline_; }
+  // Whether the baseline is what the checkpoint's tensors are rounded to.
+  bool rounds_baseline() const { return rounds_baseline_; }
+  Precision baseline_precision() const;
+  // What a lane of this format starts from: the baseline's values, unless the format is plain and
+  // rounds by itself.
+  Precision PrecisionFor(const Format& format) const;
 
   const ModelConfig& config() const { return config_; }
   const Checkpoint& checkpoint() const { return *checkpoint_; }
@@ -84,17 +105,17 @@ class ModelSource {
   Result<LayerSource> Layer(size_t layer, Precision precision) const;
   // The same without its matrices.
   Result<LayerSource> LayerVectors(size_t layer, Precision precision) const;
-  // A linear of Layer(layer, kFp16) as halves: where they lie in the file, if it has them, which
-  // copies nothing.
-  Result<EncodedMatrix> HalfLinear(size_t layer, size_t linear) const;
+  // A linear of Layer(layer, precision) in a plain format that holds its values exactly: where it
+  // lies in the file, if it has it so, which copies nothing.
+  Result<EncodedMatrix> PlainLinear(size_t layer, size_t linear, Precision precision) const;
   Result<std::vector<float>> FinalNorm(Precision precision) const;
-  // [vocab][hidden] in f16 (kFp16) or f32, without a copy where the file holds just that.
+  // [vocab][hidden] in a plain format, without a copy where the file holds just that.
   Result<EncodedMatrix> Embedding(Precision precision, ThreadPool& threads) const;
   Result<EncodedMatrix> Head(Precision precision, ThreadPool& threads) const;
 
   // Matrices as the checkpoint holds them: a quantized one packed, nothing expanded; a plain one in
-  // f16 where that changes no value, else in f32. kBadInput also for one that decodes to a weight
-  // that is not finite.
+  // f16 or bf16 where that changes no value, else in f32. kBadInput also for one that decodes to a
+  // weight that is not finite.
   Result<EncodedMatrix> StoredLinear(size_t layer, size_t linear) const;
   Result<EncodedMatrix> StoredEmbedding() const;
   Result<EncodedMatrix> StoredHead() const;
@@ -119,9 +140,12 @@ class ModelSource {
   Result<Matrix> ReadMatrix(const std::string& name, size_t rows, size_t cols,
                             Precision precision) const;
   Result<Matrix> ReadPart(const TensorPart& part, Precision precision) const;
-  // The tensor's halves where they lie in the file, or nothing if it has no halves there.
-  std::optional<EncodedMatrix> ViewHalves(const TensorPart& part) const;
-  Result<EncodedMatrix> ReadHalves(const TensorPart& part) const;
+  // Whether every linear of a block is stored as F16, BF16 or F32, and that is `type`.
+  bool AllLinearsAre(size_t layer, std::string_view type) const;
+  // The tensor's numbers of 16 bits where they lie in the file; nothing if it has none there, or
+  // `precision` rounds them.
+  std::optional<EncodedMatrix> ViewHalves(const TensorPart& part, Precision precision) const;
+  Result<EncodedMatrix> ReadPlain(const TensorPart& part, Precision precision) const;
   Result<EncodedMatrix> ReadTable(const std::string& name, Precision precision,
                                   ThreadPool& threads) const;
   Result<EncodedMatrix> StoredMatrix(const TensorPart& part) const;
@@ -137,6 +161,8 @@ class ModelSource {
   std::vector<std::shared_ptr<const LayerPlan>> plans_;
   std::set<std::string, std::less<>> used_;
   bool tied_head_ = false;
+  BaselineForm baseline_ = BaselineForm::kFp16;
+  bool rounds_baseline_ = false;
 };
 
 // One decoder block as a lane runs it.
@@ -149,6 +175,7 @@ struct LayerWeights {
   std::unique_ptr<PackedMatrix> shared_gate;
   std::unique_ptr<PackedMatrix> output_gate;
   Execution::Kind execution = Execution::Kind::kRealActivations;
+  KvRounding kv = {};
 
   const PackedMatrix& linear(size_t i) const { return *linears[i]; }
   ConstDeviceView bias(size_t i) const { return biases[i]; }

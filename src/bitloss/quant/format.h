@@ -134,6 +134,10 @@ Status Round(const Format& format, ConstMatrixView weights, MatrixView out);
 const Format& F32Format();
 // To nearest even. encode: kBadInput for a weight beyond the range of FP16.
 const Format& F16Format();
+// The same for BF16.
+const Format& BF16Format();
+// Whether it is one of the three.
+bool IsPlain(const Format& format);
 
 // Every format family with its defaults, for help, tests and error messages: "nf4", "int4_group",
 // ...

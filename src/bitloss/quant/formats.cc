@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "bitloss/quant/format.h"
+#include "bitloss/quant/formats/bf16/bf16.h"
 #include "bitloss/quant/formats/f16/f16.h"
 #include "bitloss/quant/formats/f32/f32.h"
 #include "bitloss/quant/formats/fp4/fp4.h"
@@ -39,13 +40,18 @@ bool OnlyReadFromFiles(std::string_view name) {
 
 }  // namespace
 
+bool IsPlain(const Format& format) {
+  return format.decode == F16Format().decode || format.decode == BF16Format().decode ||
+         format.decode == F32Format().decode;
+}
+
 std::span<const FormatFamily> FormatFamilies() {
   static const std::vector<FormatFamily> kFamilies = [] {
     std::vector<FormatFamily> families = {
-        F16Family(),       F32Family(),     Int8RowFamily(),   Nf4Family(),       Nf4DqFamily(),
-        Fp4Family(),       Fp4DqFamily(),   Int8GroupFamily(), Int4GroupFamily(), Int3GroupFamily(),
-        Int2GroupFamily(), Fp8E4M3Family(), Fp8E5M2Family(),   MxFp4Family(),     MxFp6Family(),
-        MxFp8Family(),     NvFp4Family(),
+        F16Family(),       BF16Family(),      F32Family(),     Int8RowFamily(),   Nf4Family(),
+        Nf4DqFamily(),     Fp4Family(),       Fp4DqFamily(),   Int8GroupFamily(), Int4GroupFamily(),
+        Int3GroupFamily(), Int2GroupFamily(), Fp8E4M3Family(), Fp8E5M2Family(),   MxFp4Family(),
+        MxFp6Family(),     MxFp8Family(),     NvFp4Family(),
     };
     std::ranges::copy(GgmlFamilies(), std::back_inserter(families));
     return families;

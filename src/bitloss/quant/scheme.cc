@@ -18,9 +18,11 @@ namespace {
 constexpr std::string_view kAutoGroup = ":auto";
 constexpr std::array<size_t, 3> kAutoGroups = {128, 64, 32};  // largest first
 constexpr std::string_view kHeadPrefix = "head=";
+constexpr std::string_view kBaseline = "baseline";
 
 constexpr std::array kPresets = {
-    Preset{"fp16", "f16", "the model itself: the baseline", "IEEE 754 binary16"},
+    Preset{"fp16", "f16", "FP16: most models' own weights, or what a cast makes of them",
+           "IEEE 754 binary16"},
     Preset{"fp32", "f32+head=f32", "the stored weights in float32", "IEEE 754 binary32"},
     Preset{"int8", "int8_row@llm.int8", "LLM.int8: integer product, outlier columns apart",
            "bitsandbytes load_in_8bit; arXiv 2208.07339"},
@@ -34,9 +36,9 @@ constexpr std::array kPresets = {
     Preset{"rtn4", "int4_group:auto:asym+nearest",
            "the format of awq, each weight rounded by itself",
            "AutoAWQ 0.2.9, pseudo_quantize_tensor"},
-    Preset{"control-bf16", "f16@bf16", "A/A control: the baseline with BF16 activations",
+    Preset{"control-bf16", "baseline@bf16", "A/A control: the baseline with BF16 activations",
            "what a BF16 engine computes"},
-    Preset{"control-fp16", "f16@fp16",
+    Preset{"control-fp16", "baseline@fp16",
            "A/A control: the baseline in FP16 arithmetic, attention scores too",
            "what eager attention in FP16 computes"},
     Preset{"gptq", "int4_group:auto:full+gptq",
@@ -224,15 +226,34 @@ Status ReadFitOption(FitKind fit, std::string_view option, Scheme& scheme) {
   return BadInput("+{} has no options, but has ':{}'", InfoOf(fit).name, option);
 }
 
+// Whose rounding "kv=q8_0", "k=..." or "v=..." is; none of another word.
+enum class KvTarget { kBoth, kKeys, kValues };
+std::optional<KvTarget> KvTargetOf(std::string_view word) {
+  if (word.starts_with("kv=")) return KvTarget::kBoth;
+  if (word.starts_with("k=")) return KvTarget::kKeys;
+  if (word.starts_with("v=")) return KvTarget::kValues;
+  return std::nullopt;
+}
+
 // What follows the format's name, "+awq" or "@llm.int8" or "+head=int8_row", into `scheme`.
 Status ApplySuffix(std::string_view suffix, const SchemeOptions& options, Scheme& scheme) {
   const std::string_view word = suffix.substr(1);
   if (suffix[0] == '@') {
+    const KvRounding kv = scheme.execution.kv;
     BITLOSS_TRY(scheme.execution, ParseExecution(word, options));
+    scheme.execution.kv = kv;
+    return Ok();
+  }
+  if (const std::optional<KvTarget> target = KvTargetOf(word)) {
+    BITLOSS_TRY(const KvFormat format, ParseKvFormat(word.substr(word.find('=') + 1)));
+    KvRounding& kv = scheme.execution.kv;
+    if (*target != KvTarget::kValues) kv.keys = format;
+    if (*target != KvTarget::kKeys) kv.values = format;
     return Ok();
   }
   if (word.starts_with(kHeadPrefix)) {
     BITLOSS_TRY(scheme.head_format, ParseFormat(word.substr(kHeadPrefix.size())));
+    scheme.names_head = true;
     return Ok();
   }
   const std::string_view fit_name = word.substr(0, word.find(':'));
@@ -240,8 +261,10 @@ Status ApplySuffix(std::string_view suffix, const SchemeOptions& options, Scheme
   if (fit == kFits.end()) {
     std::vector<std::string_view> names;
     for (const FitInfo& known : kFits) names.push_back(known.name);
-    return Unsupported("unknown fit '+{}'; known are {}, and +head=FORMAT for the output head",
-                       word, NearestNames(word, names, names.size()));
+    return Unsupported(
+        "unknown fit '+{}'; known are {}, +head=FORMAT for the output head and "
+        "+kv=FORMAT for keys and values",
+        word, NearestNames(word, names, names.size()));
   }
   scheme.fit = fit->kind;
   if (fit->kind == FitKind::kNoise && fit_name == word) return ReadNoise("", scheme);
@@ -265,6 +288,11 @@ std::string WithLargestGroup(std::string_view format, size_t auto_at) {
 }
 
 Status ApplyFormat(std::string_view text, Scheme& scheme) {
+  scheme.follows_baseline = text == kBaseline;
+  if (scheme.follows_baseline) {
+    scheme.format = F16Format();
+    return Ok();
+  }
   const size_t auto_at = text.find(kAutoGroup);
   scheme.chooses_group = auto_at != std::string_view::npos;
   BITLOSS_TRY(scheme.format, ParseFormat(scheme.chooses_group ? WithLargestGroup(text, auto_at)
@@ -370,14 +398,15 @@ Status CheckExecution(const Format& format, Execution::Kind execution) {
 }
 
 bool QuantizesHead(const Scheme& scheme) {
-  return scheme.head_format.name != F16Format().name && scheme.head_format.name != F32Format().name;
+  return scheme.names_head && scheme.head_format.name != scheme.baseline &&
+         scheme.head_format.name != F32Format().name;
 }
 
 bool IsControl(const Scheme& scheme) {
   const bool rounds = scheme.execution.kind == Execution::Kind::kBf16Activations ||
                       scheme.execution.kind == Execution::Kind::kFp16Emulation;
-  return rounds && scheme.fit == FitKind::kNearest && scheme.format.name == F16Format().name &&
-         scheme.head_format.name == F16Format().name;
+  return rounds && !scheme.execution.kv.any() && scheme.fit == FitKind::kNearest &&
+         scheme.format.name == scheme.baseline && scheme.head_format.name == scheme.baseline;
 }
 
 Result<Scheme> ParseScheme(std::string_view text, const SchemeOptions& options) {
@@ -388,6 +417,7 @@ Result<Scheme> ParseScheme(std::string_view text, const SchemeOptions& options) 
   const std::string_view family = std::string_view(head).substr(0, head.find(':'));
   const Preset* preset = FindPreset(head);
   const bool is_format =
+      family == kBaseline ||
       std::ranges::find(FormatFamilies(), family, &FormatFamily::name) != FormatFamilies().end();
   if (preset != nullptr || is_format) {
     BITLOSS_DO(ApplyMeaning(preset != nullptr ? preset->meaning : head, options, scheme));
@@ -398,6 +428,14 @@ Result<Scheme> ParseScheme(std::string_view text, const SchemeOptions& options) 
   }
   BITLOSS_DO(ApplySuffixes(text.substr(head.size()), options, scheme));
   BITLOSS_DO(CheckTogether(scheme));
+  return scheme;
+}
+
+Scheme OnBaseline(Scheme scheme, const Format& baseline) {
+  if (scheme.follows_baseline) scheme.format = baseline;
+  // A lane in a plain format is in it whole.
+  if (!scheme.names_head) scheme.head_format = IsPlain(scheme.format) ? scheme.format : baseline;
+  scheme.baseline = baseline.name;
   return scheme;
 }
 

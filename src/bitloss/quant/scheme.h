@@ -1,14 +1,16 @@
 // A scheme: format + fit + execution, by a preset's name ("awq") or written out:
 //
-//   FORMAT[+FIT][@EXECUTION][+head=FORMAT]
+//   FORMAT[+FIT][@EXECUTION][+head=FORMAT][+kv=KV]
 //
 //   int4_group:64+awq         a format (quant/format.h) and how its codes are chosen
 //   int3_group:auto:sym       the group size follows from the model's widths (ResolveForWidths)
 //   int8_row@llm.int8:6.0     integer product; after the ':' its outlier threshold
 //   int4_group:64:full+gptq:act   a fit with options: GPTQ's act order
 //   nf4+head=int8_row         the output head quantized too
-//   fp16+noise:0.01           Gaussian noise instead of rounding: what no quantizer's structure
-//   does f16@bf16                  the model itself under another arithmetic: an A/A control
+//   fp16+kv=q8_0              keys and values rounded (kv_format.h); +k= and +v= apart
+//   fp16+noise:0.01           Gaussian noise instead of rounding: what no structure explains
+//   baseline@bf16             the model itself under another arithmetic: an A/A control; `baseline`
+//                             is the format of its weights: f16, bf16 or f32
 //
 // What follows a preset's name changes what the preset stands for: "awq+nearest" is "rtn4".
 #ifndef BITLOSS_QUANT_SCHEME_H_
@@ -22,6 +24,7 @@
 #include "bitloss/base/result.h"
 #include "bitloss/quant/fit/gptq.h"
 #include "bitloss/quant/format.h"
+#include "bitloss/quant/kv_format.h"
 
 namespace bitloss {
 
@@ -59,6 +62,8 @@ struct Execution {
   // activation / 127), which is each matrix's own and known only when it is packed.
   bool static_activations = false;
   float activation_scale = 0.0f;
+  // What keys and values become on their way through the cache.
+  KvRounding kv = {};
 };
 
 struct Scheme {
@@ -72,8 +77,14 @@ struct Scheme {
   // The group size is the largest of 128, 64, 32 that divides every quantized width, and not known
   // before ResolveForWidths; until then `format` stands with 128.
   bool chooses_group = false;
-  // The format of lm_head (and of a tied embedding); FP16 unless asked.
+  // The format of lm_head (and of a tied embedding); the baseline's unless +head= names one.
   Format head_format;
+  bool names_head = false;
+  // Whether `format` is the baseline's, whatever that is (controls).
+  bool follows_baseline = false;
+  // The format that the model's weights have where nothing rounds them. OnBaseline settles it;
+  // until then all that follows it stands with f16.
+  std::string baseline = "f16";
 };
 
 // Whether the output head is in a format of its own (+head=), which a tied embedding then shares.
@@ -122,6 +133,9 @@ struct SchemeOptions {
 
 // kBadInput or kUnsupported in one line, naming what is known (the nearest first).
 Result<Scheme> ParseScheme(std::string_view text, const SchemeOptions& options = {});
+
+// Settles what follows the baseline, a plain format: the format of what the scheme leaves alone.
+Scheme OnBaseline(Scheme scheme, const Format& baseline);
 
 // Settles what depends on the model: the group size, for matrices whose rows have these lengths.
 // kUnsupported names the width that the format cannot take.

@@ -70,6 +70,31 @@ TEST(SchemeTest, ControlsAreTheBaselineUnderAnotherArithmetic) {
   }
 }
 
+TEST(SchemeTest, WhatIsLeftAloneFollowsTheBaseline) {
+  const Format& bf16 = BF16Format();
+  EXPECT_EQ(OnBaseline(ParseScheme("nf4").value(), bf16).head_format.name, "bf16");
+  EXPECT_EQ(OnBaseline(ParseScheme("nf4+head=f16").value(), bf16).head_format.name, "f16");
+  EXPECT_TRUE(QuantizesHead(OnBaseline(ParseScheme("nf4+head=f16").value(), bf16)));
+  EXPECT_FALSE(QuantizesHead(OnBaseline(ParseScheme("nf4").value(), bf16)));
+  // A cast is one lane in one format.
+  EXPECT_EQ(OnBaseline(ParseScheme("fp16").value(), bf16).head_format.name, "f16");
+  const Scheme control = OnBaseline(ParseScheme("control-bf16").value(), bf16);
+  EXPECT_EQ(control.format.name, "bf16");
+  EXPECT_TRUE(IsControl(control));
+  EXPECT_FALSE(IsControl(OnBaseline(ParseScheme("f16@bf16").value(), bf16)));
+}
+
+TEST(SchemeTest, KeysAndValuesAreRoundedTogetherOrApart) {
+  const Scheme both = ParseScheme("fp16+kv=q8_0").value();
+  EXPECT_EQ(SuffixOf(both.execution.kv), "+kv=q8_0");
+  const Scheme apart = ParseScheme("int8+k=q8_0+v=q4_0:plain").value();
+  EXPECT_EQ(SuffixOf(apart.execution.kv), "+k=q8_0+v=q4_0:plain");
+  EXPECT_EQ(apart.execution.kind, Execution::Kind::kLlmInt8);
+  EXPECT_EQ(SuffixOf(ParseScheme("int8_row+kv=f16@w8a8").value().execution.kv), "+kv=f16");
+  EXPECT_FALSE(IsControl(ParseScheme("control-bf16+kv=f16").value()));
+  EXPECT_THAT(ParseScheme("fp16+kv=q6_k").error().message, HasSubstr("unknown format of keys"));
+}
+
 TEST(SchemeTest, NoiseIsRelativeToTheStandardDeviation) {
   const Scheme scheme = ParseScheme("fp16+noise:0.01").value();
   EXPECT_EQ(scheme.fit, FitKind::kNoise);

@@ -17,6 +17,12 @@
 namespace bitloss {
 namespace {
 
+// Whether a lane is the model in another plain type of number, which may hold it exactly.
+bool IsCast(const LaneRecord& lane) {
+  return lane.definition == "f16" || lane.definition == "bf16" || lane.definition == "f32" ||
+         lane.definition == "f32+head=f32";
+}
+
 Result<LaneUnits> ReadUnits(const Store& store, size_t lane, const ProtocolScores& scores) {
   LaneUnits units;
   for (const TextUnit& unit : scores.units) {
@@ -41,7 +47,8 @@ struct Guard {
     if (num_infinite_losses > 0) {
       return fmt::format("{} scored tokens have a loss that is not finite", num_infinite_losses);
     }
-    if (!lane.baseline && !lane.control && num_compared > 0 && num_different == 0) {
+    const bool may_be_equal = lane.baseline || lane.control || IsCast(lane);
+    if (!may_be_equal && num_compared > 0 && num_different == 0) {
       return fmt::format(
           "quantization did not engage: all {} divergences from the baseline are exactly zero",
           num_compared);

@@ -18,6 +18,8 @@
 #include <string>
 #include <vector>
 
+#include "bitloss/metrics/token_scores.h"
+
 namespace bitloss {
 
 struct ModelRecord {
@@ -128,21 +130,6 @@ struct TextUnit {
   std::optional<uint64_t> num_bytes = {};
   std::string token_hash = {};  // SHA-256 of the token ids as little-endian u32
   bool operator==(const TextUnit&) const = default;
-};
-
-// One lane's numbers on the scored tokens of one unit (or of the baseline's answer to a prompt), in
-// nats, float64. Arrays are as long as the number of scored tokens, or empty: not measured.
-struct TokenScores {
-  size_t lane = 0;
-  std::vector<double> nll = {};  // -ln q(token)
-  // Of a lane other than 0: against the baseline on the same prefix, over the whole vocabulary.
-  std::vector<double> kl = {};            // KL(baseline || lane)
-  std::vector<double> kl_reverse = {};    // KL(lane || baseline)
-  std::vector<uint8_t> top1_agrees = {};  // 1: the same most likely token; ties go to the lowest id
-  // Of lane 0.
-  std::vector<double> entropy = {};
-  std::vector<double> top1_probability = {};
-  bool operator==(const TokenScores&) const = default;
 };
 
 struct PromptRecord {

@@ -200,10 +200,10 @@ Result<bool> Store::HasAnswerScores(size_t lane, size_t suite, size_t prompt) co
 }
 
 Result<std::vector<AnswerScores>> Store::AllAnswerScores(size_t lane, size_t suite) const {
-  BITLOSS_TRY(Query query,
-              state_->database.Prepare(
-                  "SELECT prompt, nll, kl, kl_reverse, top1_agrees, entropy, top1_probability"
-                  " FROM answer_scores WHERE lane = ? AND suite = ? ORDER BY prompt"));
+  BITLOSS_TRY(Query query, state_->database.Prepare(fmt::format(
+                               "SELECT prompt, {} FROM answer_scores WHERE lane = ? AND suite = ?"
+                               " ORDER BY prompt",
+                               ScoreColumns())));
   query.Bind(lane).Bind(suite);
   std::vector<AnswerScores> all;
   while (true) {

@@ -26,10 +26,13 @@ struct Store::State {
 std::string WordsToJson(const std::vector<std::string>& words);
 Result<std::vector<std::string>> WordsFromJson(const std::string& text, std::string_view what);
 
-// Binds the six arrays, in the order of the columns.
+// The columns of TokenScores' arrays, in their order: "nll, kl, ...".
+std::string ScoreColumns();
+
+// Binds the arrays, in the order of the columns.
 void BindScores(Query& query, const TokenScores& scores);
 
-// The six arrays from columns `first`, ...; `scores.lane` is the caller's. kBadInput unless each
+// The arrays from columns `first`, ...; `scores.lane` is the caller's. kBadInput unless each
 // is empty or `num_scored` long; without `num_scored`, unless all that are not empty are as long.
 Result<TokenScores> ReadScores(const Query& query, int first, size_t lane,
                                std::optional<size_t> num_scored);

@@ -65,36 +65,31 @@ Status InsertUnit(const Database& database, const TextUnit& unit) {
   return query.Run();
 }
 
-// How long the arrays of `scores` are: empty, or all the same; none if they disagree.
-std::optional<size_t> CommonLength(const TokenScores& scores) {
-  size_t common = 0;
-  for (const size_t length :
-       {scores.nll.size(), scores.kl.size(), scores.kl_reverse.size(), scores.top1_agrees.size(),
-        scores.entropy.size(), scores.top1_probability.size()}) {
-    if (length == 0 || length == common) continue;
-    if (common != 0) return std::nullopt;
-    common = length;
-  }
-  return common;
-}
-
 }  // namespace
 
+std::string ScoreColumns() {
+  std::vector<std::string_view> names;
+  ForEachTokenMetric([&](const auto& metric) { names.push_back(metric.name); });
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 void BindScores(Query& query, const TokenScores& scores) {
-  query.Bind(AsBlob(scores.nll)).Bind(AsBlob(scores.kl)).Bind(AsBlob(scores.kl_reverse));
-  query.Bind(AsBlob(scores.top1_agrees));
-  query.Bind(AsBlob(scores.entropy)).Bind(AsBlob(scores.top1_probability));
+  ForEachTokenMetric([&](const auto& metric) { query.Bind(AsBlob(scores.*metric.values)); });
 }
 
 Result<TokenScores> ReadScores(const Query& query, int first, size_t lane,
                                std::optional<size_t> num_scored) {
   TokenScores scores{.lane = lane};
-  BITLOSS_TRY(scores.nll, FromBlob<double>(query.Blob(first)));
-  BITLOSS_TRY(scores.kl, FromBlob<double>(query.Blob(first + 1)));
-  BITLOSS_TRY(scores.kl_reverse, FromBlob<double>(query.Blob(first + 2)));
-  BITLOSS_TRY(scores.top1_agrees, FromBlob<uint8_t>(query.Blob(first + 3)));
-  BITLOSS_TRY(scores.entropy, FromBlob<double>(query.Blob(first + 4)));
-  BITLOSS_TRY(scores.top1_probability, FromBlob<double>(query.Blob(first + 5)));
+  Status status;
+  ForEachTokenMetric([&]<class Value>(const TokenMetric<Value>& metric) {
+    Result<std::vector<Value>> values = FromBlob<Value>(query.Blob(first++));
+    if (values.ok()) {
+      scores.*metric.values = std::move(values).value();
+    } else if (status.ok()) {
+      status = values.error();
+    }
+  });
+  BITLOSS_DO(status);
   const std::optional<size_t> length = CommonLength(scores);
   if (!length || (num_scored && *length != 0 && *length != *num_scored)) {
     return BadInput("the scores of lane {} are not of one length", lane);
@@ -154,14 +149,13 @@ Result<std::vector<TextUnit>> Store::TextUnits(size_t protocol) const {
 
 Result<std::optional<TokenScores>> Store::TextScores(size_t lane, size_t protocol,
                                                      size_t unit) const {
-  BITLOSS_TRY(Query query,
-              state_->database.Prepare(
-                  "SELECT nll, kl, kl_reverse, top1_agrees, entropy, top1_probability, num_scored"
-                  " FROM text_scores JOIN text_units USING (protocol, unit)"
-                  " WHERE lane = ? AND protocol = ? AND unit = ?"));
+  BITLOSS_TRY(Query query, state_->database.Prepare(fmt::format(
+                               "SELECT num_scored, {} FROM text_scores JOIN text_units USING"
+                               " (protocol, unit) WHERE lane = ? AND protocol = ? AND unit = ?",
+                               ScoreColumns())));
   BITLOSS_TRY(const bool found, query.Bind(lane).Bind(protocol).Bind(unit).Next());
   if (!found) return std::optional<TokenScores>();
-  Result<TokenScores> scores = ReadScores(query, 0, lane, query.Integer(6));
+  Result<TokenScores> scores = ReadScores(query, 1, lane, query.Integer(0));
   if (!scores.ok()) return state_->Damaged(Within(fmt::format("unit {}", unit), scores.error()));
   return std::optional(std::move(scores).value());
 }

@@ -100,8 +100,8 @@ std::span<const ScoredSequence::Question> AnswerForks::Questions(size_t prompt) 
   return found->questions;
 }
 
-std::vector<AnswerFork> AnswerForks::Records(size_t prompt,
-                                             std::span<const LaneScores> scores) const {
+std::vector<AnswerFork> AnswerForks::Records(
+    size_t prompt, std::span<const std::vector<double>> question_nll) const {
   const Prompt* found = Find(prompt);
   if (found == nullptr) return {};
   std::vector<AnswerFork> records;
@@ -109,7 +109,7 @@ std::vector<AnswerFork> AnswerForks::Records(size_t prompt,
     const size_t first = fork.first_question;
     const size_t num_baseline = fork.baseline_says.size();
     const auto losses = [&](size_t place, size_t begin, size_t count) {
-      return LossOfAny(std::span(scores[place].question_nll).subspan(begin, count));
+      return LossOfAny(std::span(question_nll[place]).subspan(begin, count));
     };
     const size_t num_lane = fork.lane_says.size();
     AnswerFork& record = records.emplace_back(fork.record);

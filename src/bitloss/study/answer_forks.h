@@ -34,8 +34,9 @@ class AnswerForks {
   // Asked of the baseline's answer to `prompt` and its continuation.
   std::span<const ScoredSequence::Question> Questions(size_t prompt) const;
 
-  // The records of `prompt`, from what the scorer found for each lane: [lane of Read's span].
-  std::vector<AnswerFork> Records(size_t prompt, std::span<const LaneScores> scores) const;
+  // The records of `prompt`, from the losses of its questions: [lane of Read's span][question].
+  std::vector<AnswerFork> Records(size_t prompt,
+                                  std::span<const std::vector<double>> question_nll) const;
 
  private:
   struct Fork {

@@ -69,10 +69,9 @@ TEST_F(AnswerForksTest, AnEndIsAnyTokenThatEndsAnAnswer) {
   const AnswerForks forks = Read();
   EXPECT_THAT(TokensOf(forks.Questions(1)), ElementsAre(kEnd, kOtherEnd, 22));
   EXPECT_THAT(forks.Continuation(1), ElementsAre(kEnd));
-  std::vector<LaneScores> scores(2);
-  scores[0].question_nll = {std::log(4.0), std::log(4.0), std::log(8.0)};
-  scores[1].question_nll = {std::log(8.0), std::log(8.0), std::log(2.0)};
-  const std::vector<AnswerFork> records = forks.Records(1, scores);
+  const std::vector<std::vector<double>> question_nll = {
+      {std::log(4.0), std::log(4.0), std::log(8.0)}, {std::log(8.0), std::log(8.0), std::log(2.0)}};
+  const std::vector<AnswerFork> records = forks.Records(1, question_nll);
   ASSERT_EQ(records.size(), 1u);
   EXPECT_EQ(records[0].lane, 1u);
   EXPECT_EQ(records[0].position, 1u);
@@ -83,9 +82,8 @@ TEST_F(AnswerForksTest, AnEndIsAnyTokenThatEndsAnAnswer) {
 }
 
 TEST_F(AnswerForksTest, WhatIsStoredIsNotPending) {
-  std::vector<LaneScores> scores(2);
-  for (LaneScores& lane : scores) lane.question_nll = {1.0, 2.0};
-  EXPECT_TRUE(store_->PutAnswerForks(Read().Records(0, scores)).ok());
+  const std::vector<std::vector<double>> question_nll(2, {1.0, 2.0});
+  EXPECT_TRUE(store_->PutAnswerForks(Read().Records(0, question_nll)).ok());
   EXPECT_FALSE(Read().IsPending(0));
   EXPECT_TRUE(Read().IsPending(1));
 }

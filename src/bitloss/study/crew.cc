@@ -52,13 +52,14 @@ void Members(Codec& codec, ScoreJob& value) {
   codec(value.kind, value.lanes, value.sequences, value.baseline_rows, value.wants_rows);
 }
 template <class Codec>
-void Members(Codec& codec, LaneScores& value) {
-  codec(value.nll, value.question_nll, value.kl, value.kl_reverse, value.top1_agrees, value.entropy,
-        value.top1_probability);
+void Members(Codec& codec, TokenScores& value) {
+  codec(value.lane);
+  ForEachTokenMetric([&](const auto& metric) { codec(value.*metric.values); });
 }
 template <class Codec>
 void Members(Codec& codec, Scorer::GroupScores& value) {
-  codec(value.sequences, value.num_tokens, value.lane_seconds, value.comparison_seconds);
+  codec(value.sequences, value.question_nll, value.num_tokens, value.lane_seconds,
+        value.comparison_seconds);
 }
 template <class Codec>
 void Members(Codec& codec, Crew::ScoredGroup& value) {
@@ -101,6 +102,12 @@ std::vector<NamedLane> NamedLanes(std::span<const StudyLane> lanes) {
   std::vector<NamedLane> named;
   for (const StudyLane& lane : lanes) named.push_back(lane.named);
   return named;
+}
+
+std::vector<size_t> LaneNumbers(std::span<const StudyLane> lanes) {
+  std::vector<size_t> numbers;
+  for (const StudyLane& lane : lanes) numbers.push_back(lane.lane);
+  return numbers;
 }
 
 size_t Crew::IndexOf(const StudyLane& lane) const {

@@ -24,6 +24,8 @@ struct StudyLane {
 };
 
 std::vector<NamedLane> NamedLanes(std::span<const StudyLane> lanes);
+// Their numbers in the study.
+std::vector<size_t> LaneNumbers(std::span<const StudyLane> lanes);
 
 // The lanes of this rank, and those who share the work on them. Not thread-safe.
 class Crew {

@@ -237,7 +237,7 @@ double Forecast::SecondsAtMost() const {
 }
 
 Result<Forecast> ForecastStudy(const StudyOptions& options, const ProgressSink& progress) {
-  BITLOSS_TRY(const ModelFiles model, OpenModel(options.model));
+  BITLOSS_TRY(const ModelFiles model, OpenModel(options.model, options.baseline));
   BITLOSS_TRY(const std::vector<StudyText> texts, LoadTexts(model, options));
   BITLOSS_TRY(const std::vector<StudySuite> suites, LoadSuites(model, options));
   BITLOSS_TRY(const Calibration calibration, ReadCalibration(model, options));

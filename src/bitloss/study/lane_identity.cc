@@ -50,10 +50,10 @@ std::string Describe(const Scheme& scheme, uint64_t seed, const std::string& cal
     text += fmt::format("+noise({}, seed {})", scheme.noise, seed);
   }
   text += ExecutionOf(scheme);
-  if (scheme.head_format.name != F16Format().name) {
+  if (scheme.names_head && scheme.head_format.name != scheme.baseline) {
     text += fmt::format("+head={}", scheme.head_format.name);
   }
-  return text;
+  return text + SuffixOf(scheme.execution.kv);
 }
 
 Json IdentityJson(const Scheme& scheme, const LaneInputs& inputs) {

@@ -6,6 +6,7 @@
 
 #include "bitloss/base/file.h"
 #include "bitloss/base/hash.h"
+#include "bitloss/model/cast_effect.h"
 #include "bitloss/model/matrix_formats.h"
 #include "bitloss/study/lane_identity.h"
 #include "bitloss/study/lane_request.h"
@@ -78,7 +79,7 @@ Result<LanePlan> PlanMixedLane(const std::string& path, const ModelFiles& model,
                                const LaneInputs& inputs, const SchemeOptions& options) {
   BITLOSS_TRY(const std::string json, ReadFile(path));
   LanePlan plan;
-  BITLOSS_TRY(plan.mixed, ParseMixedScheme(json, path, model.source.config(), options));
+  BITLOSS_TRY(plan.mixed, ParseMixedScheme(json, path, model.source, options));
   for (const Scheme& component : plan.mixed->components) {
     BITLOSS_DO(CheckCalibration(component, inputs.calibration));
   }
@@ -91,6 +92,21 @@ Result<LanePlan> PlanMixedLane(const std::string& path, const ModelFiles& model,
     plan.fits.push_back(IdentityOf(component, inputs));
   }
   return plan;
+}
+
+// "keys and values as q4_0: 1,728 bytes for each token, 6,144 in FP16".
+std::string NoteOfCache(const KvRounding& kv, const ModelConfig& config) {
+  constexpr double kHalf = 16;
+  const auto numbers =
+      static_cast<double>(config.num_layers * config.num_kv_heads * config.head_dim);
+  const auto bits_of = [](const std::optional<KvFormat>& format) {
+    return format ? BitsOf(*format) : kHalf;
+  };
+  return fmt::format(
+      "{}: {} bytes of keys and values for each token, {} where they are kept in FP16",
+      SuffixOf(kv).substr(1),
+      static_cast<uint64_t>(numbers * (bits_of(kv.keys) + bits_of(kv.values)) / 8),
+      static_cast<uint64_t>(numbers * 2 * kHalf / 8));
 }
 
 // A lane named after what it is.
@@ -117,6 +133,9 @@ Result<LanePlan> PlanLane(const std::string& text, const ModelFiles& model,
     plan.record.notes.push_back(
         fmt::format("group size {}: the largest of 128, 64, 32 that divides every quantized width",
                     scheme.format.group_size));
+  }
+  if (scheme.execution.kv.any()) {
+    plan.record.notes.push_back(NoteOfCache(scheme.execution.kv, model.source.config()));
   }
   for (const auto& [width, format] : StoredOtherwise(scheme.format, model.source.config())) {
     plan.record.notes.push_back(
@@ -148,8 +167,12 @@ Result<LanePlan> PlanCheckpoint(const LaneRequest& request, const std::string& t
 // Lanes in the order in which they are asked for, each under a name of its own.
 class LaneList {
  public:
+  // After the baseline, which is there.
   LaneList(std::vector<LanePlan>& plans, std::span<const LaneRecord> existing)
-      : plans_(plans), existing_(existing), next_(std::max<size_t>(1, existing.size())) {}
+      : plans_(plans),
+        existing_(existing),
+        next_(std::max<size_t>(1, existing.size())),
+        asked_({{plans[0].record.scheme, plans[0].record.scheme}}) {}
 
   // `text` is what asks for it, after `option`.
   Status Add(LanePlan plan, std::string_view option, const LaneRequest& request) {
@@ -180,7 +203,7 @@ class LaneList {
   std::vector<LanePlan>& plans_;
   std::span<const LaneRecord> existing_;
   size_t next_ = 1;
-  std::map<std::string, std::string> asked_ = {{"fp16", "fp16"}};
+  std::map<std::string, std::string> asked_;
 };
 
 }  // namespace
@@ -189,13 +212,20 @@ Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOpti
                                         const Calibration& calibration,
                                         std::span<const LaneRecord> existing) {
   std::vector<LanePlan> plans;
-  BITLOSS_TRY(LanePlan baseline, PlanLane("fp16", model, options, calibration));
+  const std::string baseline_name(NameOf(model.source.baseline()));
+  if (!existing.empty() && existing[0].scheme != baseline_name) {
+    return BadInput(
+        "this study's baseline is {}, and is now asked for as {}; give --baseline {}, or "
+        "use another folder",
+        existing[0].scheme, baseline_name, existing[0].scheme);
+  }
+  BITLOSS_TRY(LanePlan baseline, PlanLane(baseline_name, model, options, calibration));
   baseline.record.baseline = true;
   plans.push_back(std::move(baseline));
 
   LaneList list(plans, existing);
   for (const std::string& text : options.schemes) {
-    if (text == "fp16") continue;  // the baseline is always there
+    if (text == baseline_name) continue;  // the baseline is always there
     BITLOSS_TRY(const LaneRequest request, ParseLaneRequest(text));
     BITLOSS_TRY(LanePlan plan, PlanLane(request.what, model, options, calibration));
     if (!request.name.empty()) plan.record.scheme = request.name;
@@ -209,7 +239,30 @@ Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOpti
   return plans;
 }
 
-void DescribeBuiltLane(const ModelSource& source, const LaneWeights& weights, LanePlan& plan) {
+namespace {
+
+// "1,234 of 134,515,008 weights changed when rounded to FP16, ..."; none for a lane that is no cast
+// of numbers that a checkpoint holds plainly.
+Result<std::optional<std::string>> NoteOfCast(const ModelSource& source, const LanePlan& plan) {
+  const Precision precision = source.PrecisionFor(plan.scheme.format);
+  if (plan.mixed || !IsPlain(plan.scheme.format) || precision == Precision::kStored ||
+      !source.OwnForm()) {
+    return std::optional<std::string>();
+  }
+  const std::string_view name = precision == Precision::kFp16 ? "FP16" : "BF16";
+  BITLOSS_TRY(const CastEffect effect, EffectOfCast(source, precision));
+  if (effect.num_changed == 0) {
+    return std::optional(fmt::format("{} holds all {} weights exactly", name, effect.num_weights));
+  }
+  return std::optional(fmt::format(
+      "{} of {} weights changed when rounded to {}: {} became 0, the others by at most {:.2g} of "
+      "their size",
+      effect.num_changed, effect.num_weights, name, effect.num_zeroed, effect.largest_change));
+}
+
+}  // namespace
+
+Status DescribeBuiltLane(const ModelSource& source, const LaneWeights& weights, LanePlan& plan) {
   LaneRecord& record = plan.record;
   record.weight_bytes = weights.size.total_bytes();
   record.bits_per_weight =
@@ -231,6 +284,9 @@ void DescribeBuiltLane(const ModelSource& source, const LaneWeights& weights, La
                       {"weights", num_other},
                       {"bytes", weights.size.other_bytes}});
   record.coverage = nlohmann::ordered_json{{"parts", coverage}}.dump();
+  BITLOSS_TRY(const std::optional<std::string> cast, NoteOfCast(source, plan));
+  if (cast) record.notes.push_back(*cast);
+  return Ok();
 }
 
 }  // namespace bitloss

@@ -34,16 +34,17 @@ struct LanePlan {
   bool head_only = false;
 };
 
-// Lane 0 (fp16), one for each scheme that is asked for, resolved for the model's shapes, and one
-// for each checkpoint (stored_lanes.h). Lanes that the study has already keep their numbers; new
-// ones follow. kBadInput for two lanes of one name, and, saying what differs, for a lane that
-// `existing` has under this name and another identity.
+// Lane 0 (the baseline), one for each scheme that is asked for, resolved for the model's shapes,
+// and one for each checkpoint (stored_lanes.h). Lanes that the study has already keep their
+// numbers; new ones follow. kBadInput for two lanes of one name, and, saying what differs, for a
+// lane that `existing` has under this name and another identity.
 Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOptions& options,
                                         const Calibration& calibration,
                                         std::span<const LaneRecord> existing);
 
-// Fills in what is known once the lane is built: sizes, coverage.
-void DescribeBuiltLane(const ModelSource& source, const LaneWeights& weights, LanePlan& plan);
+// Fills in what is known once the lane is built: sizes, coverage, and what became of the weights
+// where the lane is a cast of the model.
+Status DescribeBuiltLane(const ModelSource& source, const LaneWeights& weights, LanePlan& plan);
 
 }  // namespace bitloss
 

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "bitloss/json/parse.h"
+#include "bitloss/model/matrix_formats.h"
+
 namespace bitloss {
 namespace {
 
@@ -14,7 +17,7 @@ Error Bad(std::string_view path, fmt::format_string<Args...> format, Args&&... a
 }
 
 // The place of `text` among the components, added if it is new.
-Result<size_t> FindOrAdd(const std::string& text, const ModelConfig& config,
+Result<size_t> FindOrAdd(const std::string& text, const ModelSource& source,
                          const SchemeOptions& options, MixedScheme& mixed) {
   const auto found = std::ranges::find(mixed.components, text, &Scheme::text);
   if (found != mixed.components.end()) {
@@ -24,13 +27,13 @@ Result<size_t> FindOrAdd(const std::string& text, const ModelConfig& config,
   if (Calibrates(parsed)) {
     return Unsupported("'{}' changes more than its own matrix and cannot be mixed", text);
   }
-  BITLOSS_TRY(Scheme scheme, ResolveForWidths(std::move(parsed), QuantizedWidths(config)));
+  BITLOSS_TRY(Scheme scheme, ResolveForModel(std::move(parsed), source));
   mixed.components.push_back(std::move(scheme));
   return mixed.components.size() - 1;
 }
 
 Status ReadLayer(const nlohmann::json& layer, const std::string& pointer, std::string_view path,
-                 const ModelConfig& config, const SchemeOptions& options, MixedScheme& mixed) {
+                 const ModelSource& source, const SchemeOptions& options, MixedScheme& mixed) {
   if (!layer.is_object()) return Bad(path, "{} is not an object", pointer);
   std::array<size_t, kNumLinearKinds> choices{};
   for (size_t i = 0; i < kNumLinearKinds; ++i) {
@@ -39,7 +42,7 @@ Status ReadLayer(const nlohmann::json& layer, const std::string& pointer, std::s
     if (found == layer.end() || !found->is_string()) {
       return Bad(path, "{}/{} is not a scheme's name", pointer, name);
     }
-    const auto choice = FindOrAdd(found->get<std::string>(), config, options, mixed);
+    const auto choice = FindOrAdd(found->get<std::string>(), source, options, mixed);
     if (!choice.ok()) {
       return Within(fmt::format("mixed scheme '{}': {}/{}", path, pointer, name), choice.error());
     }
@@ -54,8 +57,11 @@ Status ReadLayer(const nlohmann::json& layer, const std::string& pointer, std::s
 bool NamesMixedScheme(std::string_view text) { return text.ends_with(".json"); }
 
 Result<MixedScheme> ParseMixedScheme(std::string_view text, std::string_view path,
-                                     const ModelConfig& config, const SchemeOptions& options) {
-  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+                                     const ModelSource& source, const SchemeOptions& options) {
+  const ModelConfig& config = source.config();
+  const Result<Json> parsed = ParseJson(text);
+  if (!parsed.ok()) return Bad(path, "{}", parsed.error().message);
+  const Json& json = parsed.value();
   if (!json.is_object()) return Bad(path, "not a JSON object");
   if (!json.contains("schema") || json["schema"] != kSchema) {
     return Bad(path, "/schema is not \"{}\"", kSchema);
@@ -71,7 +77,7 @@ Result<MixedScheme> ParseMixedScheme(std::string_view text, std::string_view pat
   MixedScheme mixed;
   for (size_t layer = 0; layer < layers.size(); ++layer) {
     BITLOSS_DO(
-        ReadLayer(layers[layer], fmt::format("/layers/{}", layer), path, config, options, mixed));
+        ReadLayer(layers[layer], fmt::format("/layers/{}", layer), path, source, options, mixed));
   }
   return mixed;
 }

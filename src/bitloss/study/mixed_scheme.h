@@ -33,7 +33,7 @@ bool NamesMixedScheme(std::string_view text);
 // the model's layers. kUnsupported: a component whose fit changes more than its own matrix (awq).
 // `options` as where a scheme is given by itself.
 Result<MixedScheme> ParseMixedScheme(std::string_view json, std::string_view path,
-                                     const ModelConfig& config, const SchemeOptions& options = {});
+                                     const ModelSource& source, const SchemeOptions& options = {});
 std::string WriteMixedScheme(const MixedScheme& mixed);
 
 // The mix as one lane, taking each linear from the lane of its component; those lanes are spent.

@@ -74,12 +74,12 @@ Result<Tokenizer> OpenTokenizer(const std::string& model) {
   return Tokenizer::FromGguf(file);
 }
 
-Result<ModelFiles> OpenModel(const std::string& model) {
+Result<ModelFiles> OpenModel(const std::string& model, std::string_view baseline) {
   if (model.empty()) {
     BITLOSS_TRY(const fs::path shipped, EmbeddedModelFolder());
-    return OpenAnyModel(shipped.string());
+    return OpenAnyModel(shipped.string(), baseline);
   }
-  BITLOSS_TRY(ModelFiles files, OpenAnyModel(model));
+  BITLOSS_TRY(ModelFiles files, OpenAnyModel(model, baseline));
   if (const StoredQuantization* quantization = files.source.checkpoint().quantization()) {
     return Unsupported(
         "{}: already quantized ({}); give the unquantized model, and this one with --lane",
@@ -88,9 +88,9 @@ Result<ModelFiles> OpenModel(const std::string& model) {
   return files;
 }
 
-Result<ModelFiles> OpenAnyModel(const std::string& model) {
+Result<ModelFiles> OpenAnyModel(const std::string& model, std::string_view baseline) {
   BITLOSS_TRY(const fs::path path, FindModel(model));
-  BITLOSS_TRY(const ModelSource source, OpenModelSource(model));
+  BITLOSS_TRY(const ModelSource source, OpenModelSource(model, baseline));
   const Checkpoint& checkpoint = source.checkpoint();
   BITLOSS_TRY(const Tokenizer tokenizer, checkpoint.gguf() != nullptr
                                              ? Tokenizer::FromGguf(*checkpoint.gguf())
@@ -104,12 +104,16 @@ Result<ModelFiles> OpenAnyModel(const std::string& model) {
                     {generation.eos_ids.begin(), generation.eos_ids.end()}};
 }
 
-Result<ModelSource> OpenModelSource(const std::string& model) {
+Result<ModelSource> OpenModelSource(const std::string& model, std::string_view baseline) {
+  std::optional<BaselineForm> form;
+  if (!baseline.empty()) {
+    BITLOSS_TRY(form, ParseBaselineForm(baseline));
+  }
   BITLOSS_TRY(const fs::path path, FindModel(model));
   BITLOSS_TRY(std::unique_ptr<Checkpoint> opened, Checkpoint::Open(path));
   const std::shared_ptr<const Checkpoint> checkpoint = std::move(opened);
   BITLOSS_TRY(const ModelConfig config, ReadModelConfig(*checkpoint));
-  return ModelSource::Open(checkpoint, config);
+  return ModelSource::Open(checkpoint, config, form);
 }
 
 }  // namespace bitloss

@@ -28,14 +28,15 @@ struct ModelFiles {
 // kBadInput or kUnsupported, in one line, for anything that does not fit together: a tokenizer with
 // more tokens than the model has rows, a missing tensor, an unknown architecture.
 // kUnsupported also for a checkpoint that another tool has quantized: it is a lane, not a baseline.
-// Without a name: the model that ships with the program.
-Result<ModelFiles> OpenModel(const std::string& model);
+// Without a name: the model that ships with the program. `baseline`: "fp16", "bf16", "f32", or
+// empty for the form that the model is stored in.
+Result<ModelFiles> OpenModel(const std::string& model, std::string_view baseline = {});
 
 // The same, quantized or not.
-Result<ModelFiles> OpenAnyModel(const std::string& model);
+Result<ModelFiles> OpenAnyModel(const std::string& model, std::string_view baseline = {});
 
 // The weights alone, quantized or not; the folder need not hold a tokenizer.
-Result<ModelSource> OpenModelSource(const std::string& model);
+Result<ModelSource> OpenModelSource(const std::string& model, std::string_view baseline = {});
 
 // The tokenizer alone; the folder need not hold a model.
 Result<Tokenizer> OpenTokenizer(const std::string& model);

@@ -14,7 +14,10 @@ struct StudyOptions {
   // A folder, a .gguf file or a hub name; empty: the small model that ships with bitloss.
   std::string model;
 
-  // Lanes beside the FP16 baseline, as scheme strings.
+  // "fp16", "bf16" or "f32"; empty: the form that the model is stored in.
+  std::string baseline = {};
+
+  // Lanes beside the baseline, as scheme strings.
   std::vector<std::string> schemes = {"int8", "nf4", "awq"};
 
   // Checkpoints that are quantized already, each a lane as it is.

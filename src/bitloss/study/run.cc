@@ -11,18 +11,15 @@
 #include "bitloss/store/kept_fits.h"
 #include "bitloss/store/manifest.h"
 #include "bitloss/store/store.h"
-#include "bitloss/study/answer_pass.h"
-#include "bitloss/study/judge_pass.h"
 #include "bitloss/study/lane_set.h"
 #include "bitloss/study/lanes.h"
 #include "bitloss/study/lanes_to_run.h"
 #include "bitloss/study/memory.h"
+#include "bitloss/study/passes/passes.h"
 #include "bitloss/study/prompts.h"
 #include "bitloss/study/room.h"
-#include "bitloss/study/sample_pass.h"
 #include "bitloss/study/stored_lanes.h"
 #include "bitloss/study/study_plan.h"
-#include "bitloss/study/text_pass.h"
 
 namespace bitloss {
 namespace {
@@ -111,7 +108,7 @@ Status PutLanes(const StudyPlan& plan, std::span<LanePlan> plans, const LaneSet&
     if (plans[i].stored) {
       DescribeStoredLane(set.lane(i), plans[i].record);
     } else {
-      DescribeBuiltLane(plan.model.source, set.lane(i).weights, plans[i]);
+      BITLOSS_DO(DescribeBuiltLane(plan.model.source, set.lane(i).weights, plans[i]));
     }
     BITLOSS_DO(store.PutLane(plans[i].record));
   }
@@ -148,16 +145,6 @@ Status PutMachineNotes(const Backend& backend, const StudyOptions& options, cons
   return store.PutMachineNotes(notes);
 }
 
-AnswerOptions MakeAnswerOptions(const StudyPlan& plan, const StudyOptions& options) {
-  AnswerOptions answers{{}, plan.model.tokenizer};
-  answers.generation.end_tokens = plan.model.end_tokens;
-  if (options.temperature) {
-    answers.generation.sampling =
-        Sampling{.temperature = *options.temperature, .seed = options.seed, .sample = 0};
-  }
-  return answers;
-}
-
 // What rank 0 keeps of a study, and knows alone.
 struct Records {
   Store store;
@@ -181,27 +168,6 @@ Result<Records> OpenRecords(const StudyPlan& plan, const StudyOptions& options) 
   BITLOSS_TRY(KeptFits fits, KeptFits::OpenOrCreate(options.out, IdentityOfFits(plan.manifest),
                                                     options.keep_fits_bytes));
   return Records{std::move(store), std::move(rows), std::move(fits)};
-}
-
-// Rank 0's part once the lanes are there: every pass over every text and suite.
-Status RunPasses(const StudyPlan& plan, const StudyOptions& options, Crew& crew, Records& records,
-                 const ProgressSink& progress) {
-  for (size_t p = 0; p < plan.texts.size(); ++p) {
-    BITLOSS_DO(RunTextPass(crew, plan.texts[p].windows, p, records.store, records.rows, progress));
-  }
-  const AnswerOptions answers = MakeAnswerOptions(plan, options);
-  for (size_t s = 0; s < plan.suites.size(); ++s) {
-    BITLOSS_DO(RunAnswerPass(crew, plan.suites[s], s, answers, records.store, progress));
-    BITLOSS_DO(RunAnswerScoring(crew, plan.suites[s], s, plan.model.end_tokens, records.store,
-                                records.rows, progress));
-    BITLOSS_DO(RunJudging(crew, plan.suites[s], s, records.store, progress));
-    AnswerOptions sampling = answers;
-    sampling.generation.sampling =
-        Sampling{.temperature = options.sample_temperature, .seed = options.seed, .sample = 0};
-    BITLOSS_DO(RunSamplePass(crew, plan.suites[s], s, options.num_samples, sampling, records.store,
-                             progress));
-  }
-  return Ok();
 }
 
 }  // namespace
@@ -255,7 +221,8 @@ Status RunStudy(const StudyOptions& options, Team& team, const ProgressSink& pro
     BITLOSS_DO(PutMachineNotes(backend, options, team, records->store));
     BITLOSS_DO(PutLanes(plan, lane_plans, *running.set, records->store));
     BITLOSS_DO(PutCosts(running, lane_plans, records->store));
-    BITLOSS_DO(RunPasses(plan, options, crew, *records, progress));
+    const PassWork work{crew, records->store, records->rows, progress};
+    for (const auto& pass : PassesOf(plan, options)) BITLOSS_DO(pass->Run(work));
     return PutCosts(running, lane_plans, records->store);
   }();
   crew.Dismiss();

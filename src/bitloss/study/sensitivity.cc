@@ -5,6 +5,7 @@
 #include "bitloss/base/sum.h"
 #include "bitloss/compute/devices.h"
 #include "bitloss/data/embedded.h"
+#include "bitloss/model/matrix_formats.h"
 #include "bitloss/study/bit_allocation.h"
 #include "bitloss/study/lane_identity.h"
 #include "bitloss/study/lanes.h"
@@ -44,11 +45,10 @@ Result<Inputs> OpenInputs(const SensitivityOptions& options) {
 Result<std::vector<Scheme>> ResolveSchemes(const SensitivityOptions& options,
                                            const Inputs& inputs) {
   if (options.schemes.empty()) return BadInput("no scheme to analyse; name one with --scheme");
-  const std::vector<size_t> widths = QuantizedWidths(inputs.model.source.config());
   std::vector<Scheme> schemes;
   for (const std::string& text : options.schemes) {
     BITLOSS_TRY(Scheme parsed, ParseScheme(text));
-    BITLOSS_TRY(Scheme scheme, ResolveForWidths(std::move(parsed), widths));
+    BITLOSS_TRY(Scheme scheme, ResolveForModel(std::move(parsed), inputs.model.source));
     BITLOSS_DO(CheckCalibration(scheme, inputs.calibration));
     if (options.budget && Calibrates(scheme)) {
       return Unsupported("scheme '{}' changes more than its own matrix and cannot be mixed", text);
@@ -115,13 +115,13 @@ KindSize SizeOf(const Scheme& scheme, const LayerPlan& plan, size_t kind) {
   return size;
 }
 
-// Chooses among the schemes, and FP16, which does nothing.
-Result<MixRecommendation> Recommend(const ModelConfig& config, std::span<const Scheme> schemes,
+// Chooses among the schemes, and the baseline, which does nothing.
+Result<MixRecommendation> Recommend(const ModelSource& source, std::span<const Scheme> schemes,
                                     std::span<const SchemeSensitivity> measured, double budget) {
+  const ModelConfig& config = source.config();
   MixRecommendation mix;
   mix.mixed.components.assign(schemes.begin(), schemes.end());
-  BITLOSS_TRY(Scheme fp16, ParseScheme("fp16"));
-  mix.mixed.components.push_back(std::move(fp16));
+  BITLOSS_TRY(mix.mixed.components.emplace_back(), BaselineScheme(source));
   std::vector<std::vector<TensorChoice>> tensors;
   uint64_t num_weights = 0;
   for (size_t layer = 0; layer < config.num_layers; ++layer) {
@@ -184,7 +184,7 @@ Result<Sensitivity> AnalyzeSensitivity(const SensitivityOptions& options,
   build.calibration = inputs.calibration.sequences;
   build.seed = options.seed;
   std::vector<Scheme> lanes_of = {};
-  BITLOSS_TRY(lanes_of.emplace_back(), ParseScheme("fp16"));
+  BITLOSS_TRY(lanes_of.emplace_back(), BaselineScheme(inputs.model.source));
   lanes_of.insert(lanes_of.end(), schemes.begin(), schemes.end());
   BITLOSS_TRY(std::vector<BuiltLane> lanes,
               BuildLanes(inputs.model.source, transformer, lanes_of, build));
@@ -207,7 +207,8 @@ Result<Sensitivity> AnalyzeSensitivity(const SensitivityOptions& options,
     result.layer_sweep_runs = (result.all_runs - others) / swaps;
   }
   if (options.budget) {
-    BITLOSS_TRY(result.mix, Recommend(config, schemes, result.schemes, *options.budget));
+    BITLOSS_TRY(result.mix,
+                Recommend(inputs.model.source, schemes, result.schemes, *options.budget));
     std::vector<BuiltLane> components;
     for (size_t s = 0; s < schemes.size(); ++s) components.push_back(std::move(lanes[s + 1]));
     components.push_back(std::move(lanes[0]));

@@ -124,10 +124,10 @@ TEST(BitAllocationTest, MoreBytesThatHelpNothingAreNotSpent) {
 
 class MixedSchemeTest : public testing::Test {
  protected:
-  ModelConfig config_ = Must(OpenModel(BITLOSS_SOURCE_DIR "/models/bitloss-tiny")).source.config();
+  ModelSource source_ = Must(OpenModel(BITLOSS_SOURCE_DIR "/models/bitloss-tiny")).source;
 
   std::string Error(std::string_view json) {
-    const auto mixed = ParseMixedScheme(json, "mix.json", config_);
+    const auto mixed = ParseMixedScheme(json, "mix.json", source_);
     return mixed.ok() ? "" : mixed.error().message;
   }
 };
@@ -135,22 +135,22 @@ class MixedSchemeTest : public testing::Test {
 TEST_F(MixedSchemeTest, WhatIsWrittenIsReadBack) {
   MixedScheme mixed;
   mixed.components = {Must(ParseScheme("int4_group:32")), Must(ParseScheme("fp16"))};
-  mixed.choices.resize(config_.num_layers);
+  mixed.choices.resize(source_.config().num_layers);
   mixed.choices[0][3] = 1;
   const std::string json = WriteMixedScheme(mixed);
-  const MixedScheme again = Must(ParseMixedScheme(json, "mix.json", config_));
+  const MixedScheme again = Must(ParseMixedScheme(json, "mix.json", source_));
   EXPECT_EQ(WriteMixedScheme(again), json);
   EXPECT_EQ(again.components[again.choices[0][3]].format.name, "f16");
 }
 
 TEST_F(MixedSchemeTest, FilesAreReadStrictly) {
-  EXPECT_THAT(Error("["), HasSubstr("mixed scheme 'mix.json': not a JSON object"));
+  EXPECT_THAT(Error("["), HasSubstr("mixed scheme 'mix.json': at byte 1: not valid JSON"));
   EXPECT_THAT(Error("{}"), HasSubstr("/schema is not"));
   const std::string head = "{\"schema\": \"bitloss.mixed-scheme/1\", \"layers\": ";
   EXPECT_THAT(Error(head + "1}"), HasSubstr("/layers is not an array"));
   EXPECT_THAT(Error(head + "[]}"), HasSubstr("/layers has 0 entries, but the model has"));
   std::string layers = "[{\"self_attn.q_proj\": \"awq\"}";
-  for (size_t i = 1; i < config_.num_layers; ++i) layers += ", {}";
+  for (size_t i = 1; i < source_.config().num_layers; ++i) layers += ", {}";
   EXPECT_THAT(Error(head + layers + "]}"), HasSubstr("cannot be mixed"));
 }
 

@@ -60,7 +60,7 @@ Result<Manifest> MakeManifest(const StudyPlan& plan, const StudyOptions& options
 }  // namespace
 
 Result<StudyPlan> MakeStudyPlan(const StudyOptions& options) {
-  BITLOSS_TRY(ModelFiles files, OpenModel(options.model));
+  BITLOSS_TRY(ModelFiles files, OpenModel(options.model, options.baseline));
   StudyPlan plan{std::move(files), {}, {}, {}, {}};
   BITLOSS_TRY(plan.texts, LoadTexts(plan.model, options));
   BITLOSS_TRY(plan.suites, LoadSuites(plan.model, options));

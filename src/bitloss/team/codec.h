@@ -2,10 +2,10 @@
 //
 // A struct says its members once, for both directions, in a function that is found by its argument:
 //
-//   template <class Codec> void Members(Codec& codec, LaneScores& s) { codec(s.nll, s.kl); }
+//   template <class Codec> void Members(Codec& codec, Timing& t) { codec(t.lane, t.seconds); }
 //
-//   const Message message = Encode(scores);
-//   BITLOSS_TRY(const LaneScores scores, Decode<LaneScores>(message));
+//   const Message message = Encode(timing);
+//   BITLOSS_TRY(const Timing timing, Decode<Timing>(message));
 #ifndef BITLOSS_TEAM_CODEC_H_
 #define BITLOSS_TEAM_CODEC_H_
 

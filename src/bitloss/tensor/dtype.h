@@ -60,6 +60,7 @@ BF16 RoundToBF16(float value);
 
 // The value after a round trip through the narrower type.
 inline float ThroughF16(float value) { return ToFloat(RoundToF16(value)); }
+inline float ThroughBF16(float value) { return ToFloat(RoundToBF16(value)); }
 
 // Whole rows. Requires: equal lengths.
 void ToFloat(std::span<const F16> in, std::span<float> out);

@@ -1,9 +1,10 @@
 #include "bitloss/tokenizer/chat_template_files.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "bitloss/base/file.h"
-#include "bitloss/tokenizer/json_document.h"
+#include "bitloss/json/parse.h"
 
 namespace bitloss {
 namespace {
@@ -72,7 +73,7 @@ Result<Sources> FindChatTemplates(const fs::path& folder, const JsonFields* conf
   if (!MayExist(json)) return Sources();
   BITLOSS_TRY(const std::string text, ReadFile(json, kMaxFileBytes));
   const auto read = [&]() -> Result<Sources> {
-    BITLOSS_TRY(const nlohmann::json document, ReadJson(text));
+    BITLOSS_TRY(const nlohmann::json document, ParseJson(text));
     BITLOSS_TRY(const JsonFields fields, JsonFields::Of(document, ""));
     return FromConfig(fields, json.string());
   };

@@ -1,4 +1,4 @@
-// JSON from files that may be hostile: bounded in depth, read in one pass.
+// A tokenizer.json, which may be hostile, read in one pass.
 #ifndef BITLOSS_TOKENIZER_JSON_DOCUMENT_H_
 #define BITLOSS_TOKENIZER_JSON_DOCUMENT_H_
 
@@ -12,12 +12,6 @@
 #include "bitloss/tokenizer/vocabulary.h"
 
 namespace bitloss {
-
-// Objects and arrays within one another; real files have nine.
-inline constexpr size_t kMaxTokenizerJsonDepth = 64;
-
-// kBadInput, with the byte, if `text` is not JSON or nested more deeply.
-Result<nlohmann::json> ReadJson(std::string_view text);
 
 // Pairs of strings, in order, in one block of memory.
 class MergeList {
@@ -57,7 +51,7 @@ struct TokenizerDocument {
   MergeList merges;       // model.merges, if it is an array: ["a b", ...] or [["a", "b"], ...]
 };
 
-// kBadInput as ReadJson, and if an entry of the vocabulary or the merges is not one.
+// kBadInput as ParseJson, and if an entry of the vocabulary or the merges is not one.
 Result<TokenizerDocument> ReadTokenizerDocument(std::string_view text);
 
 }  // namespace bitloss

@@ -1,6 +1,7 @@
 #include "bitloss/tokenizer/json_fields.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 namespace bitloss {
 

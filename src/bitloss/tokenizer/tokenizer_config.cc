@@ -1,10 +1,11 @@
 #include "bitloss/tokenizer/tokenizer_config.h"
 
 #include <charconv>
+#include <nlohmann/json.hpp>
 
 #include "bitloss/base/file.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/tokenizer/chat_template_files.h"
-#include "bitloss/tokenizer/json_document.h"
 #include "bitloss/tokenizer/json_fields.h"
 
 namespace bitloss {
@@ -53,7 +54,7 @@ Result<std::vector<TokenizerConfig::ListedToken>> ReadListedTokens(const JsonFie
 }
 
 Result<TokenizerConfig> ReadConfig(std::string_view text, const std::filesystem::path& folder) {
-  BITLOSS_TRY(const Json json, ReadJson(text));
+  BITLOSS_TRY(const Json json, ParseJson(text));
   BITLOSS_TRY(const JsonFields fields, JsonFields::Of(json, ""));
   TokenizerConfig config;
   BITLOSS_TRY(config.bos_token, ReadToken(fields, "bos_token"));

@@ -1,5 +1,6 @@
 // Tokenizer::FromFolder: Hugging Face's tokenizer.json and tokenizer_config.json.
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "bitloss/base/file.h"
 #include "bitloss/tokenizer/identity.h"

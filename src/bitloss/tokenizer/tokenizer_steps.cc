@@ -1,6 +1,7 @@
 #include "bitloss/tokenizer/tokenizer_steps.h"
 
 #include <functional>
+#include <nlohmann/json.hpp>
 
 #include "bitloss/tokenizer/json_fields.h"
 

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
-#include "bitloss/checkpoint/json_file.h"
 #include "bitloss/checkpoint/layouts/parts.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/quant/formats/block4/block4.h"
 #include "bitloss/quant/formats/block4/nested_absmax.h"
 #include "bitloss/quant/formats/fp4/fp4.h"

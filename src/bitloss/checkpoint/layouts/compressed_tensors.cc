@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "bitloss/checkpoint/layouts/compressed_floats.h"
 #include "bitloss/checkpoint/layouts/compressed_integers.h"

@@ -1,5 +1,7 @@
 #include "bitloss/checkpoint/layouts/fine_grained_fp8.h"
 
+#include <nlohmann/json.hpp>
+
 #include "bitloss/checkpoint/layouts/compressed_floats.h"
 #include "bitloss/checkpoint/layouts/parts.h"
 

@@ -1,6 +1,7 @@
 #include "bitloss/checkpoint/layouts/gptq.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "bitloss/checkpoint/layouts/int_codes.h"
 #include "bitloss/checkpoint/layouts/parts.h"

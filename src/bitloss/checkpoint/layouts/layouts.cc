@@ -1,6 +1,7 @@
 // The list of layouts.
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "bitloss/checkpoint/layouts/awq.h"
 #include "bitloss/checkpoint/layouts/bitsandbytes.h"

@@ -1,6 +1,7 @@
 // Every layout: what is written reads back as the same planes, and folders that lie are refused in
 // one line.
 #include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
 
 #include "bitloss/checkpoint/checkpoint.h"
 #include "bitloss/checkpoint/layouts/int_codes.h"

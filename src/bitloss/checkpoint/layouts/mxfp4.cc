@@ -1,5 +1,7 @@
 #include "bitloss/checkpoint/layouts/mxfp4.h"
 
+#include <nlohmann/json.hpp>
+
 #include "bitloss/checkpoint/layouts/parts.h"
 
 namespace bitloss {

@@ -1,4 +1,4 @@
-// Tiles of FP16 weights that lie in rows, as files have them: [output][k], at any address.
+// Tiles of FP16 or BF16 weights that lie in rows, as files have them: [output][k], at any address.
 #if defined(BITLOSS_COMPUTE_CPU_HALF_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef BITLOSS_COMPUTE_CPU_HALF_ROWS_INL_H_
 #undef BITLOSS_COMPUTE_CPU_HALF_ROWS_INL_H_
@@ -32,18 +32,44 @@ struct HalfRows {
   }
 };
 
-// A vector of pairs of halves, k in the lower, as two vectors of FP32.
-HWY_INLINE void StorePairs(FloatVector pairs, float* HWY_RESTRICT even, float* HWY_RESTRICT odd) {
-  const FloatTag d;
-  const hn::RebindToUnsigned<FloatTag> words;
-  const hn::Rebind<uint16_t, FloatTag> shorts;
-  const hn::Rebind<hwy::float16_t, FloatTag> halves;
-  const auto both = hn::BitCast(words, pairs);
-  const auto low = hn::TruncateTo(shorts, both);
-  const auto high = hn::TruncateTo(shorts, hn::ShiftRight<16>(both));
-  hn::Store(hn::PromoteTo(d, hn::BitCast(halves, low)), d, even);
-  hn::Store(hn::PromoteTo(d, hn::BitCast(halves, high)), d, odd);
-}
+// What 16 bits stand for.
+struct Float16 {
+  template <class Shorts>
+  static HWY_INLINE FloatVector Widen(Shorts bits) {
+    const hn::Rebind<hwy::float16_t, FloatTag> halves;
+    return hn::PromoteTo(FloatTag(), hn::BitCast(halves, bits));
+  }
+  // Of a vector of pairs, those in the lower and in the upper halves.
+  static HWY_INLINE FloatVector Lower(FloatVector pairs) { return Truncated(Words(pairs)); }
+  static HWY_INLINE FloatVector Upper(FloatVector pairs) {
+    return Truncated(hn::ShiftRight<16>(Words(pairs)));
+  }
+
+ private:
+  using WordsTag = hn::RebindToUnsigned<FloatTag>;
+  static HWY_INLINE hn::Vec<WordsTag> Words(FloatVector pairs) {
+    return hn::BitCast(WordsTag(), pairs);
+  }
+  static HWY_INLINE FloatVector Truncated(hn::Vec<WordsTag> words) {
+    return Widen(hn::TruncateTo(hn::Rebind<uint16_t, FloatTag>(), words));
+  }
+};
+
+struct BFloat16 {
+  using WordsTag = hn::RebindToUnsigned<FloatTag>;
+
+  template <class Shorts>
+  static HWY_INLINE FloatVector Widen(Shorts bits) {
+    return hn::BitCast(FloatTag(), hn::ShiftLeft<16>(hn::PromoteTo(WordsTag(), bits)));
+  }
+  static HWY_INLINE FloatVector Lower(FloatVector pairs) {
+    return hn::BitCast(FloatTag(), hn::ShiftLeft<16>(hn::BitCast(WordsTag(), pairs)));
+  }
+  static HWY_INLINE FloatVector Upper(FloatVector pairs) {
+    const auto upper = hn::Set(WordsTag(), 0xFFFF0000u);
+    return hn::BitCast(FloatTag(), hn::And(hn::BitCast(WordsTag(), pairs), upper));
+  }
+};
 
 // Asks memory for what some rows have a little further on, or, at their end, for the beginning of
 // the rows of the next panel.
@@ -60,8 +86,8 @@ HWY_INLINE void AskAhead(const HalfRows& rows, size_t first_row, size_t end_row,
 }
 
 // tile[k - first_k][kPanelWidth] for k in [first_k, end_k).
-inline void DecodeHalfRows(const HalfRows& rows, size_t first_k, size_t end_k,
-                           float* HWY_RESTRICT tile) {
+template <class Half>
+void DecodeHalfRows(const HalfRows& rows, size_t first_k, size_t end_k, float* HWY_RESTRICT tile) {
   const size_t last = rows.num_rows - 1;
   const std::byte* begin[kPanelWidth];
   for (size_t row = 0; row < kPanelWidth; ++row) begin[row] = rows.At(HWY_MIN(row, last), 0);
@@ -76,7 +102,9 @@ inline void DecodeHalfRows(const HalfRows& rows, size_t first_k, size_t end_k,
       TransposeFour([&](size_t r) { return begin[r] + k * sizeof(uint16_t); }, row, pairs);
 #pragma GCC unroll 4
       for (size_t i = 0; i < 4; ++i) {
-        StorePairs(pairs[i], to + 2 * i * kPanelWidth + row, to + (2 * i + 1) * kPanelWidth + row);
+        // k in the lower half.
+        hn::Store(Half::Lower(pairs[i]), FloatTag(), to + 2 * i * kPanelWidth + row);
+        hn::Store(Half::Upper(pairs[i]), FloatTag(), to + (2 * i + 1) * kPanelWidth + row);
       }
     }
   }
@@ -86,10 +114,8 @@ inline void DecodeHalfRows(const HalfRows& rows, size_t first_k, size_t end_k,
       for (size_t i = 0; i < kLanes; ++i) {
         std::memcpy(column + i, rows.At(HWY_MIN(row + i, last), k), sizeof(uint16_t));
       }
-      const hn::Rebind<hwy::float16_t, FloatTag> halves;
-      const auto half = hn::BitCast(halves, hn::Load(hn::Rebind<uint16_t, FloatTag>(), column));
-      hn::Store(hn::PromoteTo(FloatTag(), half), FloatTag(),
-                tile + (k - first_k) * kPanelWidth + row);
+      const auto bits = hn::Load(hn::Rebind<uint16_t, FloatTag>(), column);
+      hn::Store(Half::Widen(bits), FloatTag(), tile + (k - first_k) * kPanelWidth + row);
     }
   }
 }

@@ -129,9 +129,10 @@ void DecodeTile(const PanelMatrix& matrix, size_t panel, size_t first_k, size_t 
   }
 }
 
+template <class Half>
 void DecodeHalfRowsTile(const PanelMatrix& matrix, size_t panel, size_t first_k, size_t end_k,
                         float* HWY_RESTRICT tile) {
-  DecodeHalfRows(
+  DecodeHalfRows<Half>(
       {matrix.HalfRow(panel * kPanelWidth), matrix.in_features(), matrix.PanelOutputs(panel)},
       first_k, end_k, tile);
 }
@@ -218,15 +219,16 @@ void Multiply(const PanelMatrix& matrix, const PanelProduct& product) {
 
 // For few rows the time is that of turning the weights: small tiles, which stay in the first-level
 // cache, panel after panel, as the weights lie.
+template <class Half>
 void MultiplyHalfRows(const PanelMatrix& matrix, const PanelProduct& product) {
   constexpr size_t kFewRows = 8;
   constexpr size_t kSmallDepth = 64;
-  if (product.x.rows > kFewRows) return MultiplyByTiles(DecodeHalfRowsTile, matrix, product);
+  if (product.x.rows > kFewRows) return MultiplyByTiles(DecodeHalfRowsTile<Half>, matrix, product);
   PanelProduct of_panel = product;
   for (size_t panel = product.first_panel; panel < product.end_panel; ++panel) {
     of_panel.first_panel = panel;
     of_panel.end_panel = panel + 1;
-    MultiplyByTiles(DecodeHalfRowsTile, matrix, of_panel, kSmallDepth);
+    MultiplyByTiles(DecodeHalfRowsTile<Half>, matrix, of_panel, kSmallDepth);
   }
 }
 
@@ -248,13 +250,17 @@ void MultiplyPanels(const PanelMatrix& matrix, const PanelProduct& product) {
     case PanelMatrix::Layout::kF32:
       return Multiply<F32Decoder>(matrix, product);
     case PanelMatrix::Layout::kF16:
-      return Multiply<F16Decoder>(matrix, product);
+      return Multiply<HalfDecoder<Float16> >(matrix, product);
+    case PanelMatrix::Layout::kBF16:
+      return Multiply<HalfDecoder<BFloat16> >(matrix, product);
     case PanelMatrix::Layout::kCodes4:
       return MultiplyCodes<Codes4Decoder>(matrix, product);
     case PanelMatrix::Layout::kCodes8:
       return MultiplyCodes<Codes8Decoder>(matrix, product);
-    case PanelMatrix::Layout::kHalfRows:
-      return MultiplyHalfRows(matrix, product);
+    case PanelMatrix::Layout::kF16Rows:
+      return MultiplyHalfRows<Float16>(matrix, product);
+    case PanelMatrix::Layout::kBF16Rows:
+      return MultiplyHalfRows<BFloat16>(matrix, product);
     case PanelMatrix::Layout::kOpaque:
       return MultiplyByTiles(DecodeOpaqueTile, matrix, product);
   }

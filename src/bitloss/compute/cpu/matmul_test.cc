@@ -66,6 +66,8 @@ using Kind = GroupedCodes::Kind;
 const Case kCases[] = {
     {"f32", [](size_t out, size_t in) { return Encode(F32Format(), RandomMatrix(out, in, "w")); }},
     {"f16", [](size_t out, size_t in) { return Encode(F16Format(), RandomMatrix(out, in, "w")); }},
+    {"bf16",
+     [](size_t out, size_t in) { return Encode(BF16Format(), RandomMatrix(out, in, "w")); }},
     {"opaque",
      [](size_t out, size_t in) {
        return WithoutCodes(RandomCodes(out, in, {Kind::kTable, 4, 32}, Scales::kAny));
@@ -145,20 +147,23 @@ TEST(MatMul, MultipliesHalvesInPlaceAsItDoesTheirCopy) {
   ThreadPool threads(2);
   for (const std::string& instruction_set : CpuInstructionSets()) {
     const auto backend = Cpu(threads, instruction_set);
-    for (const Shape& shape : shapes) {
-      SCOPED_TRACE(testing::Message() << instruction_set << ", " << shape.tokens << " x "
-                                      << shape.in << " x " << shape.out);
-      EncodedMatrix weights = Encode(F16Format(), RandomMatrix(shape.out, shape.in, "w"));
-      std::vector<std::byte> file(2 + weights.codes.size());
-      std::ranges::copy(weights.codes.span(), file.begin() + 2);
-      weights.codes = SharedBytes::Own(std::move(file)).Sub(2, weights.codes.size());
-      const Matrix x = RandomMatrix(shape.tokens, shape.in, "x");
-      const std::vector<float> bias = RandomVector(shape.out, "bias");
-      const auto packed = std::move(backend->Pack(weights, kReal, Packing::kInPlace)).value();
-      EXPECT_EQ(packed->num_bytes(), weights.num_bytes());
-      Matrix y(shape.tokens, shape.out);
-      backend->MatMul(*packed, AsTensor(bias), AsTensor(x), Calls(x.rows(), x.rows()), AsTensor(y));
-      ExpectSameBits(y, ProductByTheRule(weights, bias, x));
+    for (const Format* format : {&F16Format(), &BF16Format()}) {
+      for (const Shape& shape : shapes) {
+        SCOPED_TRACE(testing::Message() << instruction_set << ", " << format->name << ", "
+                                        << shape.tokens << " x " << shape.in << " x " << shape.out);
+        EncodedMatrix weights = Encode(*format, RandomMatrix(shape.out, shape.in, "w"));
+        std::vector<std::byte> file(2 + weights.codes.size());
+        std::ranges::copy(weights.codes.span(), file.begin() + 2);
+        weights.codes = SharedBytes::Own(std::move(file)).Sub(2, weights.codes.size());
+        const Matrix x = RandomMatrix(shape.tokens, shape.in, "x");
+        const std::vector<float> bias = RandomVector(shape.out, "bias");
+        const auto packed = std::move(backend->Pack(weights, kReal, Packing::kInPlace)).value();
+        EXPECT_EQ(packed->num_bytes(), weights.num_bytes());
+        Matrix y(shape.tokens, shape.out);
+        backend->MatMul(*packed, AsTensor(bias), AsTensor(x), Calls(x.rows(), x.rows()),
+                        AsTensor(y));
+        ExpectSameBits(y, ProductByTheRule(weights, bias, x));
+      }
     }
   }
 }

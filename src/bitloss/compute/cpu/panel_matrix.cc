@@ -38,17 +38,23 @@ bool KernelsTakeGroups(const GroupedCodes& grouped, size_t cols) {
 
 PanelMatrix::PanelMatrix(const EncodedMatrix& weights, Packing packing, ThreadPool& threads)
     : rows_(weights.rows), cols_(weights.cols) {
+  const bool is_f16 = weights.format.decode == F16Format().decode;
+  const bool is_bf16 = weights.format.decode == BF16Format().decode;
   if (weights.format.decode == F32Format().decode) {
     PackFloats(weights, threads);
-  } else if (weights.format.decode == F16Format().decode && packing == Packing::kInPlace) {
-    layout_ = Layout::kHalfRows;
-  } else if (weights.format.decode == F16Format().decode) {
-    PackHalves(weights, threads);
+  } else if (is_f16 || is_bf16) {
+    if (packing == Packing::kInPlace) {
+      layout_ = is_f16 ? Layout::kF16Rows : Layout::kBF16Rows;
+      stored_ = weights;
+    } else {
+      layout_ = is_f16 ? Layout::kF16 : Layout::kBF16;
+      PackHalves(weights, threads);
+    }
   } else if (weights.format.unpack != nullptr) {
     const GroupedCodes grouped = WithOffsetsIfExact(weights.format.unpack(weights));
     if (KernelsTakeGroups(grouped, cols_)) PackCodes(grouped, threads);
   }
-  if (layout_ == Layout::kHalfRows || layout_ == Layout::kOpaque) stored_ = weights;
+  if (layout_ == Layout::kOpaque) stored_ = weights;
 }
 
 size_t PanelMatrix::num_bytes() const {
@@ -70,7 +76,6 @@ void PanelMatrix::PackFloats(const EncodedMatrix& weights, ThreadPool& threads) 
 }
 
 void PanelMatrix::PackHalves(const EncodedMatrix& weights, ThreadPool& threads) {
-  layout_ = Layout::kF16;
   panel_bytes_ = cols_ * kPanelWidth * sizeof(uint16_t);
   weights_ = AlignedBytes(num_panels() * panel_bytes_);
   threads.ForEachPart(num_panels(), [&](size_t panel, size_t) {

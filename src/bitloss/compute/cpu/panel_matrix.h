@@ -5,9 +5,11 @@
 //
 //   kF32      float    [k][64]
 //   kF16      float16  [k][64]
+//   kBF16     bfloat16 [k][64]
 //   kCodes4   uint32   [ceil(k / 8)][64]; bits [4 j, 4 j + 4) of word w are the code of k = 8 w + j
 //   kCodes8   uint8    [k][64]
-//   kHalfRows nothing: the float16 [output][k] stay where they are and are turned a tile at a time
+//   kF16Rows  nothing: the float16 [output][k] stay where they are and are turned a tile at a time
+//   kBF16Rows the same of bfloat16
 //   kOpaque   nothing: rows are decoded by the format itself, one tile at a time
 //
 // and for codes, scales [group][64] and zeros [group][64] of float. Codes of less than 4 bits are
@@ -32,9 +34,9 @@ inline constexpr size_t kCodesPerWord = 8;
 
 class PanelMatrix final : public PackedMatrix {
  public:
-  enum class Layout { kF32, kF16, kCodes4, kCodes8, kHalfRows, kOpaque };
+  enum class Layout { kF32, kF16, kBF16, kCodes4, kCodes8, kF16Rows, kBF16Rows, kOpaque };
 
-  // Repacks on all threads; float16 that may stay in place becomes kHalfRows.
+  // Repacks on all threads; numbers of 16 bits that may stay in place become rows.
   PanelMatrix(const EncodedMatrix& weights, Packing packing, ThreadPool& threads);
 
   size_t out_features() const override { return rows_; }
@@ -67,7 +69,7 @@ class PanelMatrix final : public PackedMatrix {
     return zeros_.data() + panel * num_groups_ * kPanelWidth;
   }
 
-  // kHalfRows: the row of an output, [k] of float16 at any address.
+  // kF16Rows, kBF16Rows: the row of an output, [k] of 16 bits at any address.
   const std::byte* HalfRow(size_t output) const {
     return stored_.codes.data() + output * cols_ * sizeof(uint16_t);
   }
@@ -77,6 +79,7 @@ class PanelMatrix final : public PackedMatrix {
 
  private:
   void PackFloats(const EncodedMatrix& weights, ThreadPool& threads);
+  // Of two bytes each, as they are.
   void PackHalves(const EncodedMatrix& weights, ThreadPool& threads);
   void PackCodes(const GroupedCodes& grouped, ThreadPool& threads);
   void PackGroupValues(const GroupedCodes& grouped);
@@ -94,7 +97,7 @@ class PanelMatrix final : public PackedMatrix {
   std::vector<float> zeros_;
   std::array<float, 256> table_{};
 
-  EncodedMatrix stored_;  // of kHalfRows and kOpaque
+  EncodedMatrix stored_;  // of rows and kOpaque
 };
 
 }  // namespace bitloss

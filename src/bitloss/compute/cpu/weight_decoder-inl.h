@@ -14,6 +14,7 @@
 #define BITLOSS_COMPUTE_CPU_WEIGHT_DECODER_INL_H_
 #endif
 
+#include "bitloss/compute/cpu/half_rows-inl.h"
 #include "bitloss/compute/cpu/panel_matrix.h"
 #include "bitloss/compute/cpu/tile_product-inl.h"
 #include "hwy/cache_control.h"
@@ -49,29 +50,31 @@ class F32Decoder {
   const float* weights_;
 };
 
-class F16Decoder {
+// Half: Float16 or BFloat16.
+template <class Half>
+class HalfDecoder {
  public:
   static constexpr size_t kBytesPerK = kPanelWidth * sizeof(uint16_t);
 
-  F16Decoder(const PanelMatrix& matrix, size_t panel)
-      : weights_(reinterpret_cast<const hwy::float16_t*>(matrix.PanelWeights(panel))) {}
+  HalfDecoder(const PanelMatrix& matrix, size_t panel)
+      : weights_(reinterpret_cast<const uint16_t*>(matrix.PanelWeights(panel))) {}
 
   template <size_t kVectors, class Use>
   HWY_INLINE void ForEachK(size_t first_lane, size_t first_k, size_t end_k, Use&& use) const {
-    const hn::Rebind<hwy::float16_t, FloatTag> half;
+    const hn::Rebind<uint16_t, FloatTag> shorts;
     for (size_t k = first_k; k < end_k; ++k) {
-      const hwy::float16_t* from = weights_ + k * kPanelWidth + first_lane;
+      const uint16_t* from = weights_ + k * kPanelWidth + first_lane;
       FloatVector weights[kVectors];
 #pragma GCC unroll 8
       for (size_t v = 0; v < kVectors; ++v) {
-        weights[v] = hn::PromoteTo(FloatTag(), hn::Load(half, from + v * kLanes));
+        weights[v] = Half::Widen(hn::Load(shorts, from + v * kLanes));
       }
       use(k, weights);
     }
   }
 
  private:
-  const hwy::float16_t* weights_;
+  const uint16_t* weights_;
 };
 
 // The float that each 4-bit code stands for: table[code], where the table of the linear kinds is

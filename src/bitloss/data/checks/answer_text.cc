@@ -1,6 +1,7 @@
 #include "bitloss/data/checks/answer_text.h"
 
 #include <utf8proc.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
@@ -212,12 +213,12 @@ std::string Excerpt(std::string_view text) {
 }
 
 Result<Normalization> ReadNormalization(Fields& fields, Normalization otherwise) {
-  const Json* field = fields.Find("normalize");
+  const OrderedJson* field = fields.Find("normalize");
   if (field == nullptr) return otherwise;
   if (!field->is_array()) return fields.Bad("normalize", "an array of names is expected");
   Normalization out = {
       .casefold = false, .collapse_ws = false, .strip_punct = false, .nfkc = false};
-  for (const Json& name : *field) {
+  for (const OrderedJson& name : *field) {
     if (name == "casefold") {
       out.casefold = true;
     } else if (name == "collapse_ws") {

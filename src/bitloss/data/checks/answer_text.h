@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "bitloss/base/result.h"
-#include "bitloss/data/checks/fields.h"
+#include "bitloss/json/fields.h"
 
 namespace bitloss {
 

@@ -13,7 +13,7 @@
 #include <string_view>
 
 #include "bitloss/base/result.h"
-#include "bitloss/data/checks/fields.h"
+#include "bitloss/json/fields.h"
 
 namespace bitloss {
 

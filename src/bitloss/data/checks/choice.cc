@@ -9,6 +9,7 @@
 // undecided.
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "bitloss/data/checks/answer_text.h"
@@ -24,7 +25,7 @@ struct Label {
 };
 
 Status ReadAliases(Fields& fields, const Normalization& normalization, std::vector<Label>& labels) {
-  const Json* aliases = fields.Find("aliases");
+  const OrderedJson* aliases = fields.Find("aliases");
   if (aliases == nullptr) return Ok();
   BITLOSS_TRY(Fields table, Fields::Of(*aliases, fields.pointer() + "/aliases"));
   for (Label& label : labels) {

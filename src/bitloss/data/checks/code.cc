@@ -10,6 +10,7 @@
 // deeper one, and a dedent returns to a level that was open.
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "bitloss/data/checks/answer_text.h"
 #include "bitloss/data/checks/list.h"
@@ -233,7 +234,7 @@ Judged JudgeFunction(std::string_view text, const Wanted& wanted) {
 
 // "signature" and "returns" of a Python function.
 Status ReadFunction(Fields& fields, Wanted& wanted) {
-  const Json* returns = fields.Find("returns");
+  const OrderedJson* returns = fields.Find("returns");
   if (wanted.language != Language::kPython || wanted.signature.empty()) {
     if (returns == nullptr) return Ok();
     return fields.Bad("returns", "needs a 'signature', in Python");

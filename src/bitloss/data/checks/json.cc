@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "bitloss/data/checks/answer_text.h"
 #include "bitloss/data/checks/list.h"
@@ -23,7 +24,7 @@ Result<Fence> ReadFence(Fields& fields) {
 }
 
 struct Document {
-  std::optional<Json> json;
+  std::optional<OrderedJson> json;
   std::string how;  // "raw", "fenced", or why there is none
 };
 
@@ -44,14 +45,14 @@ std::optional<std::string_view> FirstObject(std::string_view text) {
 }
 
 Document ReadDocument(std::string_view text, Fence fence) {
-  Result<Json> raw = ParseStrictJson(Trim(text));
+  Result<OrderedJson> raw = ParseOrderedJson(Trim(text));
   if (raw.ok()) return {std::move(raw).value(), "raw"};
   const bool unwrap =
       fence == Fence::kExtract || (fence == Fence::kAllow && IsOneFencedBlock(text));
   auto block = unwrap ? FirstFencedBlock(text) : std::nullopt;
   if (!block && fence == Fence::kExtract) block = FirstObject(text);
   if (!block) return {std::nullopt, raw.error().message};
-  Result<Json> fenced = ParseStrictJson(Trim(*block));
+  Result<OrderedJson> fenced = ParseOrderedJson(Trim(*block));
   if (fenced.ok()) return {std::move(fenced).value(), "fenced"};
   return {std::nullopt, "in the fence: " + fenced.error().message};
 }
@@ -59,7 +60,7 @@ Document ReadDocument(std::string_view text, Fence fence) {
 constexpr std::array<std::string_view, 7> kTypes = {"string", "number", "integer", "boolean",
                                                     "array",  "object", "null"};
 
-bool HasType(const Json& value, std::string_view type) {
+bool HasType(const OrderedJson& value, std::string_view type) {
   if (type == "integer") {
     return value.is_number_integer() ||
            (value.is_number_float() && std::floor(value.get<double>()) == value.get<double>());
@@ -72,7 +73,7 @@ using KeyTypes = std::vector<std::pair<std::string, std::string>>;
 // "keys": {"name": "string", ...}.
 Result<KeyTypes> ReadKeys(Fields& fields) {
   KeyTypes keys;
-  const Json* field = fields.Find("keys");
+  const OrderedJson* field = fields.Find("keys");
   if (field == nullptr) return keys;
   if (!field->is_object()) return fields.Bad("keys", "an object of key: type is expected");
   for (const auto& [key, type] : field->items()) {
@@ -86,7 +87,7 @@ Result<KeyTypes> ReadKeys(Fields& fields) {
 }
 
 // What is wrong with the keys of `json`; empty if nothing is.
-std::string FindKeyFault(const Json& json, const KeyTypes& keys, bool exact) {
+std::string FindKeyFault(const OrderedJson& json, const KeyTypes& keys, bool exact) {
   if (keys.empty() && !exact) return {};
   if (!json.is_object()) return "not an object";
   for (const auto& [key, type] : keys) {
@@ -100,7 +101,8 @@ std::string FindKeyFault(const Json& json, const KeyTypes& keys, bool exact) {
 
 // Numbers by value, objects whatever the order of their keys, top-level strings as `equal` has
 // them.
-bool SameValue(const Json& found, const Json& wanted, const Normalization& normalization) {
+bool SameValue(const OrderedJson& found, const OrderedJson& wanted,
+               const Normalization& normalization) {
   if (found.is_string() && wanted.is_string()) {
     return Normalize(found.get<std::string>(), normalization) ==
            Normalize(wanted.get<std::string>(), normalization);
@@ -126,31 +128,31 @@ Result<Judge> CompileJsonValue(Fields& fields) {
   BITLOSS_TRY(const Fence fence, ReadFence(fields));
   BITLOSS_TRY(const Normalization normalization, ReadNormalization(fields));
   BITLOSS_TRY(const std::string path, fields.String("path"));
-  Json::json_pointer pointer;
+  OrderedJson::json_pointer pointer;
   try {
-    pointer = Json::json_pointer(path);
-  } catch (const Json::exception&) {
+    pointer = OrderedJson::json_pointer(path);
+  } catch (const OrderedJson::exception&) {
     return fields.Bad("path", "a JSON pointer is expected, such as /date, or \"\" for the whole");
   }
-  const Json* equals = fields.Find("equals");
-  const Json* any_of = fields.Find("any_of");
+  const OrderedJson* equals = fields.Find("equals");
+  const OrderedJson* any_of = fields.Find("any_of");
   if ((equals == nullptr) == (any_of == nullptr)) {
     return fields.Bad("equals", "exactly one of 'equals' and 'any_of' is expected");
   }
   if (any_of != nullptr && (!any_of->is_array() || any_of->empty())) {
     return fields.Bad("any_of", "an array of at least one value is expected");
   }
-  const Json wanted = any_of != nullptr ? *any_of : Json::array({*equals});
+  const OrderedJson wanted = any_of != nullptr ? *any_of : OrderedJson::array({*equals});
   return Judge([=](const AnswerView& answer) -> Judged {
     const Document document = ReadDocument(answer.scoped, fence);
     if (!document.json) return Decide(false, document.how);
     try {
-      const Json& found = document.json->at(pointer);
-      const bool passed = std::any_of(wanted.begin(), wanted.end(), [&](const Json& accepted) {
-        return SameValue(found, accepted, normalization);
-      });
+      const OrderedJson& found = document.json->at(pointer);
+      const bool passed = std::any_of(
+          wanted.begin(), wanted.end(),
+          [&](const OrderedJson& accepted) { return SameValue(found, accepted, normalization); });
       return Decide(passed, "found: " + Excerpt(found.dump()));
-    } catch (const Json::exception&) {
+    } catch (const OrderedJson::exception&) {
       return Decide(false, "nothing at '" + Excerpt(path) + "'");
     }
   });

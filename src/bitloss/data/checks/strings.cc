@@ -1,6 +1,7 @@
 // contains, contains_all, contains_any, not_contains, equals, starts_with, ends_with, set: an
 // answer and wanted strings, both brought to one normal form, are compared byte for byte.
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "bitloss/data/checks/answer_text.h"
 #include "bitloss/data/checks/list.h"
@@ -8,6 +9,18 @@
 
 namespace bitloss {
 namespace {
+
+// `value` or `any_of`, whichever is there: the accepted strings.
+Result<std::vector<std::string>> ValueOrAnyOf(Fields& fields) {
+  const bool has_value = fields.Find("value") != nullptr;
+  const bool has_any_of = fields.Find("any_of") != nullptr;
+  if (has_value == has_any_of) {
+    return fields.Bad("value", "exactly one of 'value' and 'any_of' is expected");
+  }
+  if (has_any_of) return fields.Strings("any_of");
+  BITLOSS_TRY(std::string value, fields.String("value"));
+  return std::vector<std::string>{std::move(value)};
+}
 
 // One thing that is wanted, in any of its spellings.
 using Alternatives = std::vector<std::string>;
@@ -50,15 +63,15 @@ Status NormalizeAll(Fields& fields, std::string_view key, const Normalization& n
 // An array whose elements are strings or arrays of alternative spellings.
 Result<std::vector<Alternatives>> ReadWanted(Fields& fields, std::string_view key,
                                              const Normalization& normalization) {
-  const Json* field = fields.Find(key);
+  const OrderedJson* field = fields.Find(key);
   if (field == nullptr || !field->is_array() || field->empty()) {
     return fields.Bad(key, "an array of strings, or of arrays of spellings, is expected");
   }
   std::vector<Alternatives> wanted;
-  for (const Json& element : *field) {
+  for (const OrderedJson& element : *field) {
     Alternatives spellings;
-    const Json list = element.is_array() ? element : Json::array({element});
-    for (const Json& spelling : list) {
+    const OrderedJson list = element.is_array() ? element : OrderedJson::array({element});
+    for (const OrderedJson& spelling : list) {
       if (!spelling.is_string()) return fields.Bad(key, "strings are expected");
       spellings.push_back(spelling.get<std::string>());
     }
@@ -128,7 +141,7 @@ struct Wanted {
 Result<Wanted> ReadAccepted(Fields& fields) {
   Wanted wanted;
   BITLOSS_TRY(wanted.normalization, ReadNormalization(fields));
-  BITLOSS_TRY(wanted.accepted, fields.ValueOrAnyOf());
+  BITLOSS_TRY(wanted.accepted, ValueOrAnyOf(fields));
   BITLOSS_DO(NormalizeAll(fields, "value", wanted.normalization, wanted.accepted));
   return wanted;
 }
@@ -154,7 +167,7 @@ size_t CountItems(std::string_view text) {
 
 Result<Judge> CompileContains(Fields& fields) {
   BITLOSS_TRY(const Search search, ReadSearch(fields));
-  BITLOSS_TRY(Alternatives accepted, fields.ValueOrAnyOf());
+  BITLOSS_TRY(Alternatives accepted, ValueOrAnyOf(fields));
   BITLOSS_DO(NormalizeAll(fields, "value", search.normalization, accepted));
   return Judge([search, accepted](const AnswerView& answer) -> Judged {
     const std::string text = Normalize(answer.scoped, search.normalization);

@@ -72,7 +72,7 @@ TEST_P(EveryFormat, IsFoundByItsOwnName) {
 }
 
 TEST_P(EveryFormat, UnpacksToTheValuesThatItDecodes) {
-  if (format_.unpack == nullptr) return;  // f16, f32: no codes
+  if (format_.unpack == nullptr) return;  // f16, bf16, f32: no codes
   for (const size_t cols : {size_t{256}, size_t{768}}) {
     const EncodedMatrix encoded = Encode(GaussianMatrix(5, cols, 1));
     const GroupedCodes grouped = format_.unpack(encoded);
@@ -302,6 +302,7 @@ TEST(FormatTest, BitsPerWeightAreThoseOfTheLayout) {
   constexpr std::pair<std::string_view, double> kExpected[] = {
       {"f32", 32.0},
       {"f16", 16.0},
+      {"bf16", 16.0},
       {"int8_row", 8.0 + 32.0 / 768},
       {"nf4", 4.5},
       {"fp4", 4.5},

@@ -50,7 +50,7 @@ const Format& F16Format() {
 
 FormatFamily F16Family() {
   return {.name = "f16",
-          .summary = "float16, as most checkpoints are published",
+          .summary = "float16",
           .source = "IEEE 754 binary16",
           .make = [](std::span<const std::string_view> parameters) {
             return WithoutParameters(F16Format(), parameters);

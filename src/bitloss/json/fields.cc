@@ -1,11 +1,9 @@
-#include "bitloss/data/checks/fields.h"
+#include "bitloss/json/fields.h"
 
-#include <cmath>
+#include <nlohmann/json.hpp>
 
 namespace bitloss {
 namespace {
-
-constexpr int kMaxDepth = 64;
 
 // "~" and "/" are escaped in a JSON pointer (RFC 6901).
 std::string EscapePointer(std::string_view key) {
@@ -22,75 +20,42 @@ std::string EscapePointer(std::string_view key) {
   return out;
 }
 
-// Watches the parser for what the library would let pass: repeated keys, bottomless nesting.
-class Watch {
- public:
-  bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > kMaxDepth) problem_ = "is nested deeper than 64 levels";
-    if (event == Json::parse_event_t::object_start) keys_.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys_.pop_back();
-    if (event == Json::parse_event_t::key &&
-        !keys_.back().insert(parsed.get<std::string>()).second) {
-      problem_ = "has the key '" + parsed.get<std::string>() + "' twice in one object";
-    }
-    return true;
-  }
-  const std::string& problem() const { return problem_; }
-
- private:
-  std::vector<std::set<std::string>> keys_;
-  std::string problem_;
-};
-
 }  // namespace
 
-Result<Json> ParseStrictJson(std::string_view text) {
-  Watch watch;
-  try {
-    Json json = Json::parse(text, std::ref(watch));
-    if (!watch.problem().empty()) return BadInput("JSON {}", watch.problem());
-    return json;
-  } catch (const Json::parse_error& error) {
-    return BadInput("not valid JSON at byte {}", error.byte == 0 ? 0 : error.byte - 1);
-  } catch (const Json::exception&) {
-    return BadInput("not valid JSON: a number is out of range");
-  }
-}
-
-Result<Fields> Fields::Of(const Json& object, std::string pointer) {
+Result<Fields> Fields::Of(const OrderedJson& object, std::string pointer) {
   if (!object.is_object()) {
     return BadInput("{}: expected an object, found {}", pointer, object.type_name());
   }
   return Fields(object, std::move(pointer));
 }
 
-const Json* Fields::Find(std::string_view key) {
+const OrderedJson* Fields::Find(std::string_view key) {
   asked_.emplace(key);
   const auto found = object_->find(key);
   return found == object_->end() ? nullptr : &*found;
 }
 
 Result<std::string> Fields::String(std::string_view key) {
-  const Json* field = Find(key);
+  const OrderedJson* field = Find(key);
   if (field == nullptr) return Bad(key, "missing; a string is expected");
   if (!field->is_string()) return Bad(key, "a string is expected");
   return field->get<std::string>();
 }
 
 Result<double> Fields::Number(std::string_view key) {
-  const Json* field = Find(key);
+  const OrderedJson* field = Find(key);
   if (field == nullptr) return Bad(key, "missing; a number is expected");
   if (!field->is_number()) return Bad(key, "a number is expected");
   return field->get<double>();
 }
 
 Result<std::vector<std::string>> Fields::Strings(std::string_view key) {
-  const Json* field = Find(key);
+  const OrderedJson* field = Find(key);
   if (field == nullptr || !field->is_array() || field->empty()) {
     return Bad(key, "an array of at least one string is expected");
   }
   std::vector<std::string> strings;
-  for (const Json& element : *field) {
+  for (const OrderedJson& element : *field) {
     if (!element.is_string()) return Bad(key, "an array of strings is expected");
     strings.push_back(element.get<std::string>());
   }
@@ -108,7 +73,7 @@ Result<double> Fields::NumberOr(std::string_view key, double otherwise) {
 }
 
 Result<bool> Fields::BoolOr(std::string_view key, bool otherwise) {
-  const Json* field = Find(key);
+  const OrderedJson* field = Find(key);
   if (field == nullptr) return otherwise;
   if (!field->is_boolean()) return Bad(key, "true or false is expected");
   return field->get<bool>();
@@ -121,20 +86,10 @@ Result<std::vector<std::string>> Fields::StringsOr(std::string_view key,
 }
 
 Result<std::optional<uint64_t>> Fields::Count(std::string_view key) {
-  const Json* field = Find(key);
+  const OrderedJson* field = Find(key);
   if (field == nullptr) return std::optional<uint64_t>();
   if (!field->is_number_unsigned()) return Bad(key, "a whole number is expected");
   return std::optional<uint64_t>(field->get<uint64_t>());
-}
-
-Result<std::vector<std::string>> Fields::ValueOrAnyOf() {
-  const bool has_value = Find("value") != nullptr;
-  const bool has_any_of = Find("any_of") != nullptr;
-  if (has_value == has_any_of)
-    return Bad("value", "exactly one of 'value' and 'any_of' is expected");
-  if (has_any_of) return Strings("any_of");
-  BITLOSS_TRY(std::string value, String("value"));
-  return std::vector<std::string>{std::move(value)};
 }
 
 Result<size_t> Fields::OneOf(std::string_view key, std::span<const std::string_view> names,
