@@ -6,7 +6,8 @@ void AddCalibrationOptions(CLI::App& command, StudyOptions& options) {
   const CLI::Range at_least_one(size_t{1}, size_t{1} << 40);
   command.add_option(
       "--calibration", options.calibration,
-      "UTF-8 text for schemes that calibrate; by default one that ships with bitloss");
+      "UTF-8 text for schemes that calibrate, or owner/name:FILE; by default one that ships with "
+      "bitloss");
   command.add_option("--calibration-tokens", options.calibration_tokens, "How much of it")
       ->check(at_least_one)
       ->capture_default_str();

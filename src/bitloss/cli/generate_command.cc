@@ -1,6 +1,7 @@
 #include "bitloss/cli/calibration_options.h"
 #include "bitloss/cli/chat_options.h"
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/fetch.h"
 #include "bitloss/compute/devices.h"
 #include "bitloss/eval/generation.h"
 #include "bitloss/model/lane_builder.h"
@@ -105,8 +106,13 @@ void AddGenerateCommand(CLI::App& app, Action& action) {
       ->check(CLI::Range(size_t{1}, size_t{1024}))
       ->capture_default_str();
   command->add_option("--seed", options->study.seed, "Of the dice")->capture_default_str();
-  command->callback(
-      [options, &action] { action = [options] { return GenerateAnswer(*options); }; });
+  command->callback([options, &action] {
+    action = [options]() -> Result<int> {
+      BITLOSS_DO(FetchModel(options->model));
+      BITLOSS_DO(FetchText(options->study.calibration));
+      return GenerateAnswer(*options);
+    };
+  });
 }
 
 }  // namespace bitloss

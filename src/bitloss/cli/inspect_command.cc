@@ -3,6 +3,7 @@
 
 #include "bitloss/checkpoint/checkpoint.h"
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/fetch.h"
 #include "bitloss/cli/tensor_errors_output.h"
 #include "bitloss/model/config.h"
 #include "bitloss/report/writers.h"
@@ -96,6 +97,8 @@ Result<int> InspectErrors(const Options& options) {
 }
 
 Result<int> Inspect(const Options& options) {
+  BITLOSS_DO(FetchModel(options.path));
+  BITLOSS_DO(FetchModel(options.against));
   const fs::path path = options.path;
   if (!options.against.empty()) return InspectErrors(options);
   if (fs::exists(path / "study.db")) return InspectStudy(path, options.json);
@@ -114,7 +117,7 @@ void AddInspectCommand(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       app.add_subcommand("inspect", "What is in a checkpoint, a study or a tokenizer");
-  command->add_option("PATH", options->path, "Folder or .gguf file")->required();
+  command->add_option("PATH", options->path, "Folder, .gguf file or name on a hub")->required();
   command->add_option(
       "--against", options->against,
       "The model that PATH was quantized from: print the error of every matrix, the "

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/fetch.h"
 #include "bitloss/cli/imatrix_command.h"
 #include "bitloss/compute/device_error.h"
 #include "bitloss/compute/devices.h"
@@ -77,11 +78,16 @@ int Main(int argc, char** argv) {
   AddScoreCommand(app, action);
   AddGenerateCommand(app, action);
   AddCheckCommand(app, action);
+  AddPullCommand(app, action);
   AddBenchCommand(app, action);
   DeviceChoice device{"auto", CudaPlugins()};
   for (const char* command :
        {"run", "quantize", "imatrix", "sensitivity", "generate", "score", "bench"}) {
     AddDeviceOption(*app.get_subcommand(command), device);
+  }
+  for (const char* command : {"run", "quantize", "sensitivity", "generate", "score", "inspect",
+                              "tokenize", "render", "pull"}) {
+    AddOfflineOption(*app.get_subcommand(command));
   }
   try {
     app.parse(argc, argv);

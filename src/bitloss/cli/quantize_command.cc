@@ -2,6 +2,7 @@
 #include "bitloss/checkpoint/layouts/layout.h"
 #include "bitloss/cli/calibration_options.h"
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/fetch.h"
 #include "bitloss/cli/progress.h"
 #include "bitloss/convert/quantize.h"
 
@@ -64,7 +65,10 @@ void AddQuantizeCommand(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->callback([options, shard_gigabytes, &action] {
     options->max_shard_bytes = static_cast<uint64_t>(*shard_gigabytes * 1e9);
-    action = [options] { return Quantize(*options); };
+    action = [options]() -> Result<int> {
+      BITLOSS_DO(FetchInputs(options->study));
+      return Quantize(*options);
+    };
   });
 }
 

@@ -5,6 +5,7 @@
 #include "bitloss/base/file.h"
 #include "bitloss/cli/chat_options.h"
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/fetch.h"
 #include "bitloss/study/chat_choice.h"
 #include "bitloss/study/model_files.h"
 #include "bitloss/templates/json_value.h"
@@ -33,6 +34,7 @@ Result<ChatTemplate> OpenTemplate(const Options& options) {
       path.extension() == ".jinja" ||
       (std::filesystem::is_regular_file(path, unreadable) && path.extension() != ".gguf");
   if (!is_template) {
+    BITLOSS_DO(FetchModel(options.source, ModelNeed::kTokenizer));
     BITLOSS_TRY(const Tokenizer tokenizer, OpenTokenizer(options.source));
     return RequireChatTemplate(tokenizer, options.chat_template);
   }

@@ -1,6 +1,7 @@
 #include "bitloss/cli/calibration_options.h"
 #include "bitloss/cli/chat_options.h"
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/fetch.h"
 #include "bitloss/cli/plan.h"
 #include "bitloss/cli/progress.h"
 #include "bitloss/compute/instruction_set.h"
@@ -15,12 +16,14 @@ namespace {
 
 const CLI::Range kAtLeastOne(size_t{1}, size_t{1} << 40);
 
-Result<int> Run(const StudyOptions& options) {
+Result<int> Run(StudyOptions& options) {
   BITLOSS_TRY(const std::unique_ptr<Team> team, JoinTeam());
   {
+    Status status = FetchInputs(options, *team);
     ProgressPrinter printer;
-    const Status status =
-        RunStudy(options, *team, [&](const Progress& progress) { printer(progress); });
+    if (status.ok()) {
+      status = RunStudy(options, *team, [&](const Progress& progress) { printer(progress); });
+    }
     if (!team->leads()) return 0;  // rank 0 has the error too, and says it
     BITLOSS_DO(status);
   }
@@ -58,9 +61,11 @@ void AddRunCommand(CLI::App& app, Action& action) {
   options->num_threads = DefaultNumThreads();
   CLI::App* command = app.add_subcommand(
       "run", "Evaluate every lane beside the baseline; go on where an earlier run stopped");
-  command->add_option("MODEL", options->model,
-                      "Folder in Hugging Face layout, .gguf file, or hub name in the local cache; "
-                      "without one, the small model that ships with bitloss");
+  command->add_option(
+      "MODEL", options->model,
+      "Folder in Hugging Face layout, .gguf file, or owner/name[@revision][:QUANT] "
+      "on a Hugging Face hub, fetched if it is not in the local cache ('bitloss pull "
+      "--help'); without one, the small model that ships with bitloss");
   command->add_option("--baseline", options->baseline,
                       "What lanes are compared with: fp16, bf16 or f32; without it, the form in "
                       "which the model is stored, nothing rounded");
@@ -72,10 +77,14 @@ void AddRunCommand(CLI::App& app, Action& action) {
       ->capture_default_str();
   command->add_option(
       "--lane", options->lanes,
-      "Checkpoint that is quantized already (folder or .gguf file), evaluated as it "
-      "is; may be repeated. NAME=PATH gives the lane a name of letters, digits, '.', '_' and '-'; "
+      "Checkpoint that is quantized already (folder, .gguf file or name on a hub), evaluated as "
+      "it is; may be repeated. NAME=PATH gives the lane a name of letters, digits, '.', '_' and "
+      "'-'; "
       "a path with '=' is written ./PATH");
-  command->add_option("--text", options->texts, "UTF-8 file to evaluate on; may be repeated");
+  command->add_option(
+      "--text", options->texts,
+      "UTF-8 file to evaluate on, or owner/name[@revision]:FILE, a data set's on a hub; "
+      "may be repeated");
   command
       ->add_option("--protocol", options->protocols,
                    "How text becomes scored tokens; may be repeated: " + ProtocolList())
@@ -139,8 +148,9 @@ void AddRunCommand(CLI::App& app, Action& action) {
     if (*sample) options->temperature = 0.7;
     action = [options, plan, identity, instruction_set]() -> Result<int> {
       BITLOSS_DO(LimitInstructionSet(*instruction_set));
-      if (*identity) return PrintIdentity(*options);
-      return *plan ? PrintPlan(*options) : Run(*options);
+      if (!*identity && !*plan) return Run(*options);
+      BITLOSS_DO(FetchInputs(*options));
+      return *identity ? PrintIdentity(*options) : PrintPlan(*options);
     };
   });
 }

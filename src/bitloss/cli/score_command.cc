@@ -7,6 +7,7 @@
 #include "bitloss/base/file.h"
 #include "bitloss/cli/calibration_options.h"
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/fetch.h"
 #include "bitloss/compute/devices.h"
 #include "bitloss/eval/sequence_losses.h"
 #include "bitloss/model/lane_builder.h"
@@ -21,7 +22,7 @@ struct Options {
   std::string model;
   std::string scheme = {};  // empty: the model as it is stored
   std::string ids;
-  std::string text;
+  std::filesystem::path text;
   size_t num_logits = 0;
   bool token_by_token = false;
   bool json = false;
@@ -72,8 +73,8 @@ Result<std::vector<Sequence>> EncodeText(const Options& options) {
   BITLOSS_TRY(const Tokenizer tokenizer, OpenTokenizer(options.model));
   BITLOSS_TRY(const std::string text, ReadFile(options.text));
   auto ids = tokenizer.Encode(text, Tokenizer::Special::kParse, Tokenizer::AddTokens::kModel);
-  if (!ids.ok()) return Within(options.text, ids.error());
-  return std::vector<Sequence>{{options.text, {ids.value().begin(), ids.value().end()}}};
+  if (!ids.ok()) return Within(options.text.string(), ids.error());
+  return std::vector<Sequence>{{options.text.string(), {ids.value().begin(), ids.value().end()}}};
 }
 
 Status CheckTokens(const Sequence& sequence, const ModelConfig& config) {
@@ -174,7 +175,7 @@ void AddScoreCommand(CLI::App& app, Action& action) {
   command->add_option("--ids", options->ids,
                       "File, or - for standard input: each line a JSON array of token ids, a "
                       "sequence of its own");
-  command->add_option("--text", options->text, "UTF-8 file, as one sequence");
+  command->add_option("--text", options->text, "UTF-8 file, or owner/name:FILE, as one sequence");
   command->add_flag("--json", options->json,
                     "One line a sequence: {\"tokens\": n, \"nll\": [n-1 numbers], \"top1\": [n "
                     "ids]}");
@@ -189,7 +190,14 @@ void AddScoreCommand(CLI::App& app, Action& action) {
   command->add_option("--threads", options->study.num_threads, "No number depends on it")
       ->check(CLI::Range(size_t{1}, size_t{1024}))
       ->capture_default_str();
-  command->callback([options, &action] { action = [options] { return Score(*options); }; });
+  command->callback([options, &action] {
+    action = [options]() -> Result<int> {
+      BITLOSS_DO(FetchModel(options->model));
+      BITLOSS_DO(FetchText(options->text));
+      BITLOSS_DO(FetchText(options->study.calibration));
+      return Score(*options);
+    };
+  });
 }
 
 }  // namespace bitloss

@@ -3,6 +3,7 @@
 
 #include "bitloss/base/file.h"
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/fetch.h"
 #include "bitloss/cli/progress.h"
 #include "bitloss/study/sensitivity.h"
 
@@ -124,7 +125,7 @@ void AddSensitivityCommand(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand(
       "sensitivity", "Where a scheme's damage comes from: tensor by tensor, block by block");
   command->add_option("MODEL", options->analysis.model,
-                      "Folder, .gguf file or hub name; without one, the model that ships");
+                      "Folder, .gguf file or name on a hub; without one, the model that ships");
   command
       ->add_option("--scheme", options->analysis.schemes,
                    "What is swapped in; with --budget several, separated by commas: what a tensor "
@@ -137,7 +138,8 @@ void AddSensitivityCommand(CLI::App& app, Action& action) {
       ->check(CLI::PositiveNumber);
   command->add_option("--out", options->mix, "Where the mixed scheme goes; for run --schemes")
       ->capture_default_str();
-  command->add_option("--text", options->analysis.text, "UTF-8 file to measure on");
+  command->add_option("--text", options->analysis.text,
+                      "UTF-8 file, or owner/name:FILE, to measure on");
   command->add_option("--tokens", options->analysis.num_tokens, "How much of it")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -145,7 +147,13 @@ void AddSensitivityCommand(CLI::App& app, Action& action) {
       ->check(CLI::Range(size_t{1}, size_t{1024}))
       ->capture_default_str();
   command->add_flag("--json", options->json, "For programs");
-  command->callback([options, &action] { action = [options] { return Analyze(*options); }; });
+  command->callback([options, &action] {
+    action = [options]() -> Result<int> {
+      BITLOSS_DO(FetchModel(options->analysis.model));
+      BITLOSS_DO(FetchText(options->analysis.text));
+      return Analyze(*options);
+    };
+  });
 }
 
 }  // namespace bitloss

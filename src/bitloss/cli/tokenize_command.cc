@@ -3,6 +3,7 @@
 
 #include "bitloss/cli/chat_options.h"
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/fetch.h"
 #include "bitloss/study/chat_choice.h"
 #include "bitloss/study/model_files.h"
 #include "bitloss/templates/json_value.h"
@@ -55,6 +56,7 @@ Result<int> TokenizeLines(const Tokenizer& tokenizer, const Options& options) {
 }
 
 Result<int> Tokenize(const Options& options) {
+  BITLOSS_DO(FetchModel(options.model, ModelNeed::kTokenizer));
   BITLOSS_TRY(const Tokenizer tokenizer, OpenTokenizer(options.model));
   if (options.json || options.chat) return TokenizeLines(tokenizer, options);
   const std::string text(std::istreambuf_iterator<char>(std::cin), {});

@@ -1,41 +1,17 @@
 #include "bitloss/study/model_files.h"
 
-#include <cstdlib>
-
 #include "bitloss/base/file.h"
 #include "bitloss/checkpoint/checkpoint.h"
 #include "bitloss/data/embedded.h"
+#include "bitloss/hub/hub_cache.h"
+#include "bitloss/hub/hub_name.h"
+#include "bitloss/hub/hub_settings.h"
 #include "bitloss/model/config.h"
 
 namespace bitloss {
 namespace {
 
 namespace fs = std::filesystem;
-
-// $HF_HUB_CACHE, $HF_HOME/hub, or ~/.cache/huggingface/hub: where hub downloads lie.
-std::optional<fs::path> HubCache() {
-  if (const char* cache = std::getenv("HF_HUB_CACHE")) return fs::path(cache);
-  if (const char* home = std::getenv("HF_HOME")) return fs::path(home) / "hub";
-  if (const char* home = std::getenv("HOME")) return fs::path(home) / ".cache/huggingface/hub";
-  return std::nullopt;
-}
-
-// models--org--name/snapshots/<revision of refs/main>.
-Result<fs::path> FindInHubCache(const std::string& model) {
-  const std::optional<fs::path> cache = HubCache();
-  if (!cache) return NotFound("no model '{}'", model);
-  std::string folder = "models--" + model;
-  if (const size_t slash = folder.find('/'); slash != std::string::npos) {
-    folder.replace(slash, 1, "--");
-  }
-  const auto revision = ReadFile(*cache / folder / "refs" / "main", 256);
-  if (!revision.ok()) {
-    return NotFound(
-        "no model '{}': there is no such folder or file, and none in the hub cache '{}'", model,
-        cache->string());
-  }
-  return *cache / folder / "snapshots" / revision.value();
-}
 
 std::string NameOf(const std::string& model, const fs::path& path) {
   const bool from_hub = !fs::exists(model);
@@ -58,13 +34,20 @@ Status CheckTokenizerFits(const Tokenizer& tokenizer, const ModelConfig& config)
 
 Result<fs::path> FindModel(const std::string& model) {
   if (fs::exists(model)) return fs::path(model);
-  const bool is_hub_name = model.find('/') != std::string::npos && model.front() != '/' &&
-                           model.front() != '.' && model.find('/') == model.rfind('/');
-  if (is_hub_name) return FindInHubCache(model);
-  return NotFound(
-      "no model '{}': there is no such folder or file; give a folder in Hugging Face layout, a "
-      ".gguf file or a hub name (owner/name)",
-      model);
+  const auto name = ParseHubName(HubKind::kModel, model);
+  if (!name.ok()) {
+    return NotFound(
+        "no model '{}': there is no such folder or file; give a folder in Hugging Face layout, a "
+        ".gguf file or a name on a hub (owner/name)",
+        model);
+  }
+  BITLOSS_TRY(const HubSettings settings, HubSettingsFromEnvironment());
+  auto found = FindInHubCache(name.value(), settings.cache);
+  if (!found.ok()) {
+    return Within(fmt::format("no model '{}': there is no such folder or file", model),
+                  found.error());
+  }
+  return found;
 }
 
 Result<Tokenizer> OpenTokenizer(const std::string& model) {

@@ -13,8 +13,9 @@
 
 namespace bitloss {
 
-// What MODEL stands for: a folder in Hugging Face layout, a .gguf file, or a hub name ("org/model")
-// that lies in the local hub cache. kNotFound says where it was looked for.
+// What MODEL stands for: a folder in Hugging Face layout, a .gguf file, or a name on a hub
+// ("owner/name", hub/hub_name.h) that lies in the local hub cache. kNotFound says where it was
+// looked for. Nothing is fetched here (hub/pull.h).
 Result<std::filesystem::path> FindModel(const std::string& model);
 
 struct ModelFiles {
