@@ -35,8 +35,13 @@ Status FetchModel(const std::string& model, ModelNeed need) {
   const auto name = ParseHubName(HubKind::kModel, model);
   if (!name.ok()) return Ok();
   BITLOSS_TRY(const HubSettings settings, HubSettingsFromEnvironment());
+  if (settings.offline) return Ok();
   const auto found = FindInHubCache(name.value(), settings.cache);
-  if (settings.offline || (found.ok() && IsWholeModel(found.value(), need))) return Ok();
+  // The one GGUF file that lies here need not be the only one there: without QUANT the hub is
+  // asked.
+  const bool is_guess =
+      found.ok() && name.value().part.empty() && fs::is_regular_file(found.value());
+  if (found.ok() && !is_guess && IsWholeModel(found.value(), need)) return Ok();
   const auto pulled = PullWithProgress(name.value(), need, settings);
   return pulled.ok() ? Ok() : Within("no such folder or file here", pulled.error());
 }

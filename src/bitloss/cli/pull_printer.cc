@@ -47,7 +47,7 @@ std::string PullPrinter::Line(const PullProgress& progress) {
   const double seconds = std::chrono::duration<double>(samples_.back().time - first.time).count();
   const double rate =
       seconds > 0 ? static_cast<double>(progress.received - first.received) / seconds : 0;
-  if (rate > 0) {
+  if (rate > 0 && seconds >= 1) {
     line += fmt::format(", {:.1f} MB/s, {} left", rate / 1e6,
                         Duration(static_cast<double>(progress.total - progress.done) / rate));
   }

@@ -179,6 +179,17 @@ class WholeProgram(PullTest):
         self.ok(*study, "--offline")
         self.assertEqual(self.hub.log, [])
 
+    def test_a_gguf_file_on_a_hub_is_the_file(self):
+        made = self.home / "made"
+        self.ok("quantize", str(MODEL), "--scheme", "q8_0", "--out", str(made))
+        data = (made / "model.gguf").read_bytes()
+        files = {"t-Q8_0.gguf": data, "t-Q4_0.gguf": b"another"}
+        self.hub.repos["owner/gguf"] = fake_hub.Repo(files, files)
+        self.assertEqual(self.score("owner/gguf:q8_0"), self.score(str(made / "model.gguf")))
+        done = self.bitloss("inspect", "owner/gguf")
+        self.assertEqual((done.returncode, len(done.stderr.splitlines())), (4, 1))
+        self.assertIn("2 GGUF models; name one of them", done.stderr)
+
     def test_tokenizing_fetches_no_weights(self):
         done = subprocess.run([BITLOSS, "tokenize", "owner/tiny"], input="a b", capture_output=True,
                               text=True, env=self.environment(), cwd=self.home)

@@ -5,6 +5,10 @@ usage: weather_test.py BITLOSS MODEL [unittest's arguments]
 """
 
 import hashlib
+import os
+import pty
+import re
+import shutil
 import subprocess
 import threading
 import time
@@ -26,8 +30,12 @@ class Access(PullTest):
         (self.home / "token").write_text(TOKEN + "\n")
         self.pull()
         self.assertEqual(self.authorized(), {f"Bearer {TOKEN}"})
+        (self.home / "token").rename(self.home / "mine")
         self.hub.log.clear()
-        self.pull(HF_HUB_DISABLE_IMPLICIT_TOKEN="true")
+        self.pull(HF_TOKEN_PATH="~/mine")
+        self.assertEqual(self.authorized(), {f"Bearer {TOKEN}"})
+        self.hub.log.clear()
+        self.pull(HF_HUB_DISABLE_IMPLICIT_TOKEN="true", HF_TOKEN_PATH="~/mine")
         self.assertEqual(self.authorized(), {None})
 
     def test_a_redirect_to_another_host_is_not_asked_with_the_token(self):
@@ -241,6 +249,37 @@ class Weather(PullTest):
         self.pull(HF_HUB_DOWNLOAD_TIMEOUT="1")
         self.assert_whole()
         self.assertEqual(self.ranges(), [None, "bytes=50000-"])
+
+    def test_progress_says_how_much_how_fast_and_how_long_still(self):
+        def slow(handler, server, _):
+            if server != "cdn":
+                return False
+            handler.send_response(200)
+            handler.send_header("Content-Length", str(len(WEIGHTS)))
+            handler.end_headers()
+            for begin in range(0, len(WEIGHTS), 50_000):
+                handler.wfile.write(WEIGHTS[begin:begin + 50_000])
+                handler.wfile.flush()
+                time.sleep(0.4)
+            return True
+        self.hub.faults["first"] = slow
+        self.assertRegex(self.pull().stderr, r"owner/tiny: 0\.\d of 0\.3 MB, .+\n")
+
+        # On a terminal the line is rewritten, and gone in the end.
+        shutil.rmtree(self.cache)
+        line = r"owner/tiny: 0\.\d of 0\.3 MB, \d\.\d MB/s, \d+ s left, model\.safetensors"
+        ours, theirs = pty.openpty()
+        subprocess.run([BITLOSS, "pull", "owner/tiny"], env=self.environment(), stderr=theirs,
+                       stdout=subprocess.DEVNULL, check=True, timeout=60)
+        shown = os.read(ours, 100_000).decode()
+        os.close(ours)
+        os.close(theirs)
+        self.assertGreater(len(re.findall(r"\r\x1b\[K" + line, shown)), 1)
+        self.assertRegex(shown, r"\r\x1b\[Kowner/tiny @ 7ae5576: 3 files fetched")
+
+        shutil.rmtree(self.cache)
+        quiet = self.pull(HF_HUB_DISABLE_PROGRESS_BARS="1").stderr
+        self.assertEqual(len(quiet.splitlines()), 1)
 
     def busy(self, status, times, **headers):
         """The hub answers so, as many times for each address."""
