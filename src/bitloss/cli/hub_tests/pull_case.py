@@ -36,8 +36,10 @@ class PullTest(unittest.TestCase):
 
     def environment(self, **more):
         kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+        # Patient: a busy machine is no failure.
         return kept | {"HOME": str(self.home), "HF_HOME": str(self.home), "no_proxy": "*",
-                       "HF_ENDPOINT": self.hub.url()} | more
+                       "HF_HUB_ETAG_TIMEOUT": "100", "HF_HUB_DOWNLOAD_TIMEOUT": "100",
+                       "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_ENDPOINT": self.hub.url()} | more
 
     def bitloss(self, *arguments, **environment):
         return subprocess.run([BITLOSS, *arguments], capture_output=True, text=True, timeout=120,
