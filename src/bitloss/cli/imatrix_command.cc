@@ -2,6 +2,7 @@
 
 #include "bitloss/base/threads.h"
 #include "bitloss/cli/calibration_options.h"
+#include "bitloss/cli/fetch.h"
 #include "bitloss/cli/progress.h"
 #include "bitloss/compute/devices.h"
 #include "bitloss/model/measure_importance.h"
@@ -60,7 +61,12 @@ void AddImatrixCommand(CLI::App& app, Action& action) {
   command->add_option("--threads", options->study.num_threads, "No bit depends on it")
       ->check(CLI::Range(size_t{1}, size_t{1024}))
       ->capture_default_str();
-  command->callback([options, &action] { action = [options] { return WriteImatrix(*options); }; });
+  command->callback([options, &action] {
+    action = [options]() -> Result<int> {
+      BITLOSS_DO(FetchInputs(options->study));
+      return WriteImatrix(*options);
+    };
+  });
 }
 
 }  // namespace bitloss

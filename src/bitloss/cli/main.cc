@@ -85,8 +85,8 @@ int Main(int argc, char** argv) {
        {"run", "quantize", "imatrix", "sensitivity", "generate", "score", "bench"}) {
     AddDeviceOption(*app.get_subcommand(command), device);
   }
-  for (const char* command : {"run", "quantize", "sensitivity", "generate", "score", "inspect",
-                              "tokenize", "render", "pull"}) {
+  for (const char* command : {"run", "quantize", "imatrix", "sensitivity", "generate", "score",
+                              "inspect", "tokenize", "render", "pull"}) {
     AddOfflineOption(*app.get_subcommand(command));
   }
   try {
