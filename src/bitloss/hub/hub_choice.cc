@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "bitloss/checkpoint/json_file.h"
 #include "bitloss/hub/hub_name.h"
+#include "bitloss/json/parse.h"
 
 namespace bitloss {
 namespace {

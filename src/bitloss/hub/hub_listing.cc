@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "bitloss/checkpoint/json_file.h"
 #include "bitloss/hub/hub_name.h"
+#include "bitloss/json/parse.h"
 
 namespace bitloss {
 namespace {
