@@ -71,7 +71,7 @@ TEST_F(BadInputTest, Texts) {
 
 TEST_F(BadInputTest, Prompts) {
   const auto suite = [this](std::string_view json) { return folder_.Write("suite.json", json); };
-  ExpectRefused({"run", "--suite", suite("{\"a\": ")}, "at byte 6: not valid JSON");
+  ExpectRefused({"run", "--suite", suite("{\"a\": ")}, "not valid JSON at byte 6");
   ExpectRefused({"run", "--suite", suite("{\"a\": [7]}")}, "/a: an array of strings");
   const std::string endless(200'000, 'x');
   ExpectRefused({"run", "--suite", suite("{\"a\": [\"" + endless + "\"]}")}, "2048 positions");

@@ -52,7 +52,7 @@ TEST_F(BaselineProgram, AModelInBf16IsComparedWithItself) {
   }
   EXPECT_THAT(names, ElementsAre("bf16", "fp16", "nf4", "control-bf16"));
   EXPECT_THAT(definitions, ElementsAre("bf16", "f16", "nf4", "bf16@bf16"));
-  EXPECT_EQ(report.at("lanes")[0].at("bits_per_weight"), 16.0);
+  EXPECT_EQ(report.at("lanes")[0].at("size").at("bits_per_weight"), 16.0);
   EXPECT_TRUE(report.at("lanes")[3].at("control"));
   // BF16 has fewer bits than FP16, but more range: no weight of this model is so small as to
   // change.

@@ -99,7 +99,7 @@ TEST(Suite, IsIdentifiedByItsContentNotItsLayout) {
 }
 
 TEST(Suite, PointsAtWhatIsWrong) {
-  EXPECT_THAT(ErrorOf("{"), HasSubstr("suite 's.json': at byte 1: not valid JSON"));
+  EXPECT_THAT(ErrorOf("{"), HasSubstr("suite 's.json': not valid JSON at byte 1"));
   EXPECT_THAT(ErrorOf("[]"), HasSubstr("expected an object, found array"));
   EXPECT_THAT(ErrorOf("{}"), HasSubstr("no prompts"));
   EXPECT_THAT(ErrorOf(R"({"a": [1]})"), HasSubstr("/a: an array of strings"));

@@ -46,14 +46,14 @@ class StrictBuilder : public nlohmann::json_sax<Value> {
 
   bool parse_error(size_t position, const std::string&,
                    const nlohmann::detail::exception&) override {
-    return Fail(BadInput("at byte {}: not valid JSON", position == 0 ? 0 : position - 1));
+    return Fail(BadInput("not valid JSON at byte {}", position == 0 ? 0 : position - 1));
   }
 
   // The whole of `text`, by `builder` or what derives from it.
   static Result<Value> Parse(std::string_view text, StrictBuilder& builder) {
     // The parser takes a zero byte for the end and would not look at what follows.
     if (const size_t zero = text.find('\0'); zero != text.npos) {
-      return BadInput("at byte {}: not valid JSON", zero);
+      return BadInput("not valid JSON at byte {}", zero);
     }
     if (!Value::sax_parse(text, &builder)) {
       return builder.error_.value_or(BadInput("not valid JSON"));

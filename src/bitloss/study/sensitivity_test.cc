@@ -144,7 +144,7 @@ TEST_F(MixedSchemeTest, WhatIsWrittenIsReadBack) {
 }
 
 TEST_F(MixedSchemeTest, FilesAreReadStrictly) {
-  EXPECT_THAT(Error("["), HasSubstr("mixed scheme 'mix.json': at byte 1: not valid JSON"));
+  EXPECT_THAT(Error("["), HasSubstr("mixed scheme 'mix.json': not valid JSON at byte 1"));
   EXPECT_THAT(Error("{}"), HasSubstr("/schema is not"));
   const std::string head = "{\"schema\": \"bitloss.mixed-scheme/1\", \"layers\": ";
   EXPECT_THAT(Error(head + "1}"), HasSubstr("/layers is not an array"));
