@@ -12,9 +12,8 @@ function(bitloss_precompiled target)
   target_precompile_headers(${target} REUSE_FROM bitloss_common_headers)
 endfunction()
 
-# For files whose loops take no share of a study's time. GCC 12 warns at -O1 of accesses to short
-# strings that are not there.
-set(bitloss_not_hot_options -O1 $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds>)
+# For files whose loops take no share of a study's time.
+set(bitloss_not_hot_options -O1)
 
 # bitloss_module(tensor DEPENDS base SOURCES tensor.cc LIBRARIES fmt::fmt TESTS tensor_test.cc)
 #
