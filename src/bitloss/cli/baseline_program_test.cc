@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bitloss/checkpoint/safetensors.h"
+#include "bitloss/checkpoint/write_safetensors.h"
 #include "bitloss/cli/small_study.h"
 
 namespace bitloss {
@@ -58,6 +60,29 @@ TEST_F(BaselineProgram, AModelInBf16IsComparedWithItself) {
   // change.
   EXPECT_THAT(report.at("lanes")[1].at("notes").dump(), HasSubstr("FP16 holds all"));
   EXPECT_THAT(report.at("lanes")[2].at("coverage").dump(), HasSubstr("bf16"));
+}
+
+// One matrix of a BF16 model has numbers that BF16 does not hold: the lane in FP32, in which
+// everything is as stored, is exactly the baseline.
+TEST_F(BaselineProgram, ATensorOfAnotherTypeKeepsItsValues) {
+  const std::string name = "model.layers.0.mlp.down_proj.weight";
+  const auto narrow = SafetensorsFile::Open(model_ + "/model.safetensors");
+  const auto original = SafetensorsFile::Open(kTiny + "/model.safetensors");
+  std::vector<SafetensorsEntry> tensors = narrow.value().entries();
+  *std::ranges::find(tensors, name, &SafetensorsEntry::name) = *original.value().Find(name);
+  const std::string mixed = folder_ / "mixed";
+  std::filesystem::copy(model_, mixed);
+  std::filesystem::remove(mixed + "/model.safetensors");
+  ASSERT_TRUE(WriteSafetensors(mixed + "/model.safetensors", tensors).ok());
+
+  Arguments run = Lines("f32,nf4", "mixed-study");
+  run[1] = mixed;
+  MustRun(run);
+  const json lanes = Report("mixed-study").at("lanes");
+  EXPECT_EQ(lanes[0].at("scheme"), "bf16");
+  EXPECT_EQ(lanes[1].at("protocols")[0].at("kl").at("mean"), 0.0);
+  EXPECT_GT(lanes[2].at("protocols")[0].at("kl").at("mean"), 0.0);
+  EXPECT_NE(Scored(mixed), Scored(model_));
 }
 
 TEST_F(BaselineProgram, ACastOfTheBaselineIsAskedFor) {

@@ -364,14 +364,17 @@ Result<LayerWeights> BlockMaker::Make(size_t lane, size_t layer) {
     return PackFitted(source_->config(), fitted.value(), scheme, *backend_, unused);
   }
   BITLOSS_TRY(const LayerSource* original, Read(layer, source_->PrecisionFor(scheme.format)));
+  // The baseline holds every value of its block, also where a tensor is of another type than most.
+  const bool is_baseline = scheme.format.name == FormatOf(source_->baseline()).name;
   auto packed =
       scheme.fit == FitKind::kNoise
           ? PackLayer(source_->config(),
                       WithNoise(*original, layer, scheme.noise, seed_, backend_->threads()),
                       scheme.format, scheme.execution, *backend_, unused)
           : PackLayerIn(source_->config(), *original,
-                        BlockFormats(scheme, source_->config(), layer), scheme.execution, *backend_,
-                        unused);
+                        is_baseline ? BlockFormats(original->plain)
+                                    : BlockFormats(scheme, source_->config(), layer),
+                        scheme.execution, *backend_, unused);
   if (!packed.ok()) return Within(context, packed.error());
   return packed;
 }

@@ -38,9 +38,10 @@ std::string Engaged(const ReportData& report) {
     return Check(Standing::kBad, broken->record.scheme + ": " + *broken->error + ".");
   }
   if (report.lanes.size() < 2) return {};
-  return Check(Standing::kGood,
-               "Quantization engaged: no lane's divergences are all exactly zero, and every loss "
-               "is finite.");
+  return Check(
+      Standing::kGood,
+      "Quantization engaged: no quantized lane's divergences are all exactly zero, and every "
+      "loss is finite.");
 }
 
 // Every lane was asked the same: as many predictions under each protocol.

@@ -9,11 +9,6 @@
 namespace bitloss {
 namespace {
 
-const Answer* FindAnswer(std::span<const Answer> answers, size_t prompt) {
-  const auto found = std::ranges::lower_bound(answers, prompt, {}, &Answer::prompt);
-  return found != answers.end() && found->prompt == prompt ? &*found : nullptr;
-}
-
 // What an answer says at `position`: its token, or one of those that end it. Empty: it was cut.
 std::vector<int32_t> SaidAt(const Answer& answer, size_t position,
                             std::span<const int32_t> end_tokens) {
@@ -33,6 +28,11 @@ double LossOfAny(std::span<const double> losses) {
 }
 
 }  // namespace
+
+const Answer* FindAnswer(std::span<const Answer> answers, size_t prompt) {
+  const auto found = std::ranges::lower_bound(answers, prompt, {}, &Answer::prompt);
+  return found != answers.end() && found->prompt == prompt ? &*found : nullptr;
+}
 
 Result<AnswerForks> AnswerForks::Read(const Store& store, size_t suite,
                                       std::span<const size_t> lanes,

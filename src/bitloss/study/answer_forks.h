@@ -15,6 +15,10 @@
 
 namespace bitloss {
 
+// The answer to a prompt; null if there is none. Requires: answers by rising prompt, as a Store
+// gives them.
+const Answer* FindAnswer(std::span<const Answer> answers, size_t prompt);
+
 class AnswerForks {
  public:
   // From the stored answers of `lanes` to a suite. Requires: lanes[0] is the baseline, 0;

@@ -4,17 +4,10 @@
 #include <set>
 
 #include "bitloss/base/sum.h"
+#include "bitloss/study/answer_forks.h"
 #include "bitloss/study/passes/item_scoring.h"
 
 namespace bitloss {
-namespace {
-
-const Answer* FindAnswer(std::span<const Answer> answers, size_t prompt) {
-  const auto found = std::ranges::lower_bound(answers, prompt, {}, &Answer::prompt);
-  return found != answers.end() && found->prompt == prompt ? &*found : nullptr;
-}
-
-}  // namespace
 
 Result<bool> JudgePass::IsPending(const Store& store, std::span<const size_t> lanes) const {
   BITLOSS_TRY(const std::vector<Answer> baseline, store.Answers(0, suite_.index));
