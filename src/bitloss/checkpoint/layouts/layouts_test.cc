@@ -185,7 +185,7 @@ TEST(BitsandbytesLayoutTest, RefusesQuantStatesThatLie) {
   Stored torn({"bitsandbytes-4bit", "nf4"});
   torn.Part("__nf4").bytes = test_files::Bytes("{\"a");
   torn.Part("__nf4").shape = {3};
-  EXPECT_THAT(torn.Refusal(), HasSubstr("__nf4': at byte"));
+  EXPECT_THAT(torn.Refusal(), HasSubstr("__nf4': not valid JSON at byte 3"));
 }
 
 TEST(BitsandbytesLayoutTest, RefusesOtherLevelsThanTheFormats) {
