@@ -1,9 +1,11 @@
 #include "bitloss/compute/backend.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <limits>
 
+#include "bitloss/compute/recurrence.h"
 #include "bitloss/compute/rounded_arithmetic.h"
 
 namespace bitloss {
@@ -104,6 +106,59 @@ void Backend::AttentionInFp16(const AttentionShape& shape, ConstDeviceView queri
   Matrix result(out.rows, out.cols);
   AttendInFp16(host_shape, OnHost(queries, staging.back()), on_host, threads(), result);
   Upload(result, out);
+}
+
+namespace {
+
+// The states of sequences on the host, which go back to where they lie when it is over.
+class StatesOnHost {
+ public:
+  StatesOnHost(const Backend& backend, std::span<const RecurrentSequence> sequences)
+      : backend_(backend), sequences_(sequences), states_(sequences.size()) {
+    for (size_t i = 0; i < sequences.size(); ++i) {
+      if (sequences[i].state.rows > 0) states_[i] = backend.ToMatrix(sequences[i].state);
+      on_host_.push_back({sequences[i].rows, states_[i]});
+    }
+  }
+  std::span<const HostRecurrentSequence> sequences() const { return on_host_; }
+  void Upload() const {
+    for (size_t i = 0; i < states_.size(); ++i) {
+      if (states_[i].rows() > 0) backend_.Upload(states_[i], sequences_[i].state);
+    }
+  }
+
+ private:
+  const Backend& backend_;
+  std::span<const RecurrentSequence> sequences_;
+  std::vector<Matrix> states_;
+  std::vector<HostRecurrentSequence> on_host_;
+};
+
+}  // namespace
+
+void Backend::ShortConvolution(ConstDeviceView kernel, ConstDeviceView x,
+                               std::span<const RecurrentSequence> sequences, DeviceView y) const {
+  BITLOSS_CHECK(kernel.rows == x.cols && y.cols == x.cols && y.rows == x.rows && kernel.cols > 0);
+  Matrix kernel_staging;
+  Matrix x_staging;
+  const StatesOnHost states(*this, sequences);
+  Matrix result(y.rows, y.cols);
+  ConvolveRows(OnHost(kernel, kernel_staging), OnHost(x, x_staging), states.sequences(), threads(),
+               result);
+  Upload(result, y);
+  states.Upload();
+}
+
+void Backend::DeltaRule(const DeltaShape& shape, const DeltaInputs& inputs,
+                        std::span<const RecurrentSequence> sequences, DeviceView out) const {
+  std::array<Matrix, 3> staging;
+  const HostDeltaInputs on_host{OnHost(inputs.queries, staging[0]), OnHost(inputs.keys, staging[1]),
+                                OnHost(inputs.values, staging[2]), inputs.decays, inputs.rates};
+  const StatesOnHost states(*this, sequences);
+  Matrix result(out.rows, out.cols);
+  RunDeltaRule(shape, on_host, states.sequences(), threads(), result);
+  Upload(result, out);
+  states.Upload();
 }
 
 Result<std::vector<RowSummary>> Backend::Summarize(ConstDeviceView logits) const {

@@ -84,14 +84,19 @@ struct AttentionShape {
   size_t chunk = 0;   // it sees none of an earlier chunk of so many positions; 0: one chunk
   // One score for each query head, of a key without a value; empty: none. Not scaled, not capped.
   ConstDeviceView sinks = {};
+  size_t value_dim = 0;  // of a head's values, and of what comes out; 0: head_dim
 
+  size_t ValueDim() const { return value_dim > 0 ? value_dim : head_dim; }
   size_t FirstKey(size_t position) const {
     size_t first = window > 0 && position + 1 > window ? position + 1 - window : 0;
     if (chunk > 0 && position / chunk * chunk > first) first = position / chunk * chunk;
     return first;
   }
-  // Whether it is what every backend's own kernels do: no cap, all keys, no sinks.
-  bool IsPlain() const { return softcap == 0 && window == 0 && chunk == 0 && sinks.rows == 0; }
+  // Whether it is what every backend's own kernels do: no cap, all keys, no sinks, heads of one
+  // size.
+  bool IsPlain() const {
+    return softcap == 0 && window == 0 && chunk == 0 && sinks.rows == 0 && ValueDim() == head_dim;
+  }
 };
 
 // What becomes of the two inputs of a gated unit, element by element:
@@ -100,7 +105,8 @@ struct AttentionShape {
 //   kReluSquared  max(up, 0)^2; there is no gate
 //   kClamped      (u + 1) z / (1 + exp(-alpha z)), z = min(gate, limit), u = up within +-limit
 //   kSigmoid      up / (1 + exp(-gate))
-enum class Gating { kSilu, kGeluTanh, kReluSquared, kClamped, kSigmoid };
+//   kProduct      gate * up
+enum class Gating { kSilu, kGeluTanh, kReluSquared, kClamped, kSigmoid, kProduct };
 struct GatedUnit {
   Gating gating = Gating::kSilu;
   float limit = 0;
@@ -112,7 +118,37 @@ struct AttentionSequence {
   RowRange rows;              // its rows of `queries` and `out`; row i stands at first_position + i
   size_t first_position = 0;  // how many keys come before its first new token
   ConstDeviceView keys;       // [first_position + rows.size()][num_kv_heads * head_dim], rotated
-  ConstDeviceView values;     // the same shape
+  ConstDeviceView values;     // the same, of value_dim
+};
+
+// One sequence of a batch for an operation that goes through it token by token: its new rows, and
+// what earlier ones left, which the operation brings up to date. No state (rows == 0): the sequence
+// begins here, with zeros, and leaves nothing.
+struct RecurrentSequence {
+  RowRange rows;
+  DeviceView state;
+};
+
+// Each value head keeps a matrix S [key_dim][value_dim].
+struct DeltaShape {
+  size_t key_heads = 0;
+  size_t value_heads = 0;  // a multiple of key_heads
+  size_t key_dim = 0;
+  size_t value_dim = 0;
+  bool is_tiled = false;  // value head h reads key head h mod key_heads, not h / (values per key)
+
+  size_t KeyHeadOf(size_t value_head) const {
+    return is_tiled ? value_head % key_heads : value_head / (value_heads / key_heads);
+  }
+};
+// Of each token: queries and keys [tokens][key_heads * key_dim], values [tokens][value_heads *
+// value_dim], and by value head what S shrinks by and how much of an error it takes in.
+struct DeltaInputs {
+  ConstDeviceView queries;
+  ConstDeviceView keys;
+  ConstDeviceView values;
+  ConstMatrixView decays;
+  ConstMatrixView rates;
 };
 
 // How much at once keeps a device busy; more would only take memory. No number depends on it.
@@ -230,10 +266,22 @@ class Backend {
   virtual void Rope(const RopeTable& table, std::span<const uint32_t> positions, size_t head_dim,
                     DeviceView x) const = 0;
 
-  // out[t] = softmax(scores of q[t]) v over the keys that t sees, for each head. queries and out
-  // [tokens][num_heads * head_dim].
+  // out[t] = softmax(scores of q[t]) v over the keys that t sees, for each head. queries
+  // [tokens][num_heads * head_dim], out the same of value_dim.
   virtual void Attention(const AttentionShape& shape, ConstDeviceView queries,
                          std::span<const AttentionSequence> sequences, DeviceView out) const = 0;
+
+  // y[t][c] = sum_s kernel[c][s] x[t - width + 1 + s][c], s ascending: each channel with its own
+  // last rows, those before the first being the sequence's state [width - 1][channels], or zeros.
+  // kernel [channels][width]. y is not x. Unless a backend has kernels, by loops of the host's.
+  virtual void ShortConvolution(ConstDeviceView kernel, ConstDeviceView x,
+                                std::span<const RecurrentSequence> sequences, DeviceView y) const;
+
+  // The gated delta rule, token by token: S = decay S; S = S + k (rate (v - S^T k))^T; out = S^T q.
+  // Of each sequence, S is its state [value_heads * key_dim][value_dim]. out has the shape of the
+  // values. By loops of the host's in the same way.
+  virtual void DeltaRule(const DeltaShape& shape, const DeltaInputs& inputs,
+                         std::span<const RecurrentSequence> sequences, DeviceView out) const;
 
   // out of gate and up, element by element. out may be either.
   virtual void Gate(const GatedUnit& unit, ConstDeviceView gate, ConstDeviceView up,

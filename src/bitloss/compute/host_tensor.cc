@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bitloss/compute/recurrence.h"
 #include "bitloss/compute/rounded_arithmetic.h"
 
 namespace bitloss {
@@ -97,6 +98,32 @@ void HostBackend::AttentionInFp16(const AttentionShape& shape, ConstDeviceView q
                                   std::span<const AttentionSequence> sequences,
                                   DeviceView out) const {
   AttendInFp16(shape, HostView(queries), HostSequences(sequences), threads_, HostView(out));
+}
+
+namespace {
+
+std::vector<HostRecurrentSequence> RecurrentOnHost(std::span<const RecurrentSequence> sequences) {
+  std::vector<HostRecurrentSequence> on_host;
+  for (const RecurrentSequence& sequence : sequences) {
+    on_host.push_back({sequence.rows, HostView(sequence.state)});
+  }
+  return on_host;
+}
+
+}  // namespace
+
+void HostBackend::ShortConvolution(ConstDeviceView kernel, ConstDeviceView x,
+                                   std::span<const RecurrentSequence> sequences,
+                                   DeviceView y) const {
+  BITLOSS_CHECK(kernel.rows == x.cols && y.cols == x.cols && y.rows == x.rows && kernel.cols > 0);
+  ConvolveRows(HostView(kernel), HostView(x), RecurrentOnHost(sequences), threads_, HostView(y));
+}
+
+void HostBackend::DeltaRule(const DeltaShape& shape, const DeltaInputs& inputs,
+                            std::span<const RecurrentSequence> sequences, DeviceView out) const {
+  const HostDeltaInputs on_host{HostView(inputs.queries), HostView(inputs.keys),
+                                HostView(inputs.values), inputs.decays, inputs.rates};
+  RunDeltaRule(shape, on_host, RecurrentOnHost(sequences), threads_, HostView(out));
 }
 
 std::vector<HostSequence> HostBackend::HostSequences(std::span<const AttentionSequence> sequences) {

@@ -64,6 +64,10 @@ class HostBackend : public Backend {
                         DeviceView to) const override;
   void AttentionInFp16(const AttentionShape& shape, ConstDeviceView queries,
                        std::span<const AttentionSequence> sequences, DeviceView out) const override;
+  void ShortConvolution(ConstDeviceView kernel, ConstDeviceView x,
+                        std::span<const RecurrentSequence> sequences, DeviceView y) const override;
+  void DeltaRule(const DeltaShape& shape, const DeltaInputs& inputs,
+                 std::span<const RecurrentSequence> sequences, DeviceView out) const override;
 
  protected:
   static std::vector<HostSequence> HostSequences(std::span<const AttentionSequence> sequences);

@@ -12,22 +12,23 @@ namespace bitloss {
 namespace {
 
 // One key/value head of a sequence: keys [head_dim][num_keys], so that neighbouring keys are summed
-// side by side, and values [num_keys][head_dim], all rounded to FP16.
+// side by side, and values [num_keys][value_dim], all rounded to FP16.
 struct HeadCache {
   size_t num_keys = 0;
   Matrix keys;
   Matrix values;
 };
 
-HeadCache ReadHead(const HostSequence& sequence, size_t num_keys, size_t head, size_t head_dim) {
-  HeadCache cache{num_keys, Matrix(head_dim, num_keys), Matrix(num_keys, head_dim)};
+HeadCache ReadHead(const AttentionShape& shape, const HostSequence& sequence, size_t num_keys,
+                   size_t head) {
+  const size_t key_dim = shape.head_dim;
+  const size_t value_dim = shape.ValueDim();
+  HeadCache cache{num_keys, Matrix(key_dim, num_keys), Matrix(num_keys, value_dim)};
   for (size_t key = 0; key < num_keys; ++key) {
-    const auto k = sequence.keys.Row(key).subspan(head * head_dim, head_dim);
-    const auto v = sequence.values.Row(key).subspan(head * head_dim, head_dim);
-    for (size_t i = 0; i < head_dim; ++i) {
-      cache.keys.Row(i)[key] = ThroughF16(k[i]);
-      cache.values.Row(key)[i] = ThroughF16(v[i]);
-    }
+    const auto k = sequence.keys.Row(key).subspan(head * key_dim, key_dim);
+    const auto v = sequence.values.Row(key).subspan(head * value_dim, value_dim);
+    for (size_t i = 0; i < key_dim; ++i) cache.keys.Row(i)[key] = ThroughF16(k[i]);
+    for (size_t i = 0; i < value_dim; ++i) cache.values.Row(key)[i] = ThroughF16(v[i]);
   }
   return cache;
 }
@@ -74,7 +75,7 @@ void AttendHead(const AttentionShape& shape, ConstMatrixView queries, const Host
                 size_t kv_head, MatrixView out) {
   const size_t sharing = shape.num_heads / shape.num_kv_heads;
   const size_t num_keys = sequence.first_position + sequence.rows.size();
-  const HeadCache cache = ReadHead(sequence, num_keys, kv_head, shape.head_dim);
+  const HeadCache cache = ReadHead(shape, sequence, num_keys, kv_head);
   const std::span<const float> sinks = HostRow(shape.sinks);
   std::vector<float> scores;
   for (size_t i = 0; i < sequence.rows.size(); ++i) {
@@ -83,10 +84,11 @@ void AttendHead(const AttentionShape& shape, ConstMatrixView queries, const Host
     const size_t first = shape.FirstKey(position);
     scores.resize(position + 1 - first);
     for (size_t head = kv_head * sharing; head < (kv_head + 1) * sharing; ++head) {
-      const size_t column = head * shape.head_dim;
-      Score(shape, cache, queries.Row(row).subspan(column, shape.head_dim), first, scores);
+      Score(shape, cache, queries.Row(row).subspan(head * shape.head_dim, shape.head_dim), first,
+            scores);
       Softmax(sinks.empty() ? -std::numeric_limits<float>::infinity() : sinks[head], scores);
-      WeightedSum(cache, scores, first, out.Row(row).subspan(column, shape.head_dim));
+      WeightedSum(cache, scores, first,
+                  out.Row(row).subspan(head * shape.ValueDim(), shape.ValueDim()));
     }
   }
 }

@@ -27,6 +27,11 @@ struct BasicDeviceView {
     BITLOSS_DCHECK(begin <= end && end <= rows);
     return {data + begin * stride, end - begin, cols, stride};
   }
+  // Requires: begin <= end <= cols.
+  BasicDeviceView Cols(size_t begin, size_t end) const {
+    BITLOSS_DCHECK(begin <= end && end <= cols);
+    return {data + begin, rows, end - begin, stride};
+  }
   operator BasicDeviceView<const T>() const  // NOLINT: a writable view is a readable one
       requires(!std::is_const_v<T>) {
     return {data, rows, cols, stride};

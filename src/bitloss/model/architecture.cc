@@ -21,13 +21,14 @@ bool HasPositive(const GgufMetadata& metadata, std::string_view key) {
 }  // namespace
 
 std::span<const Architecture* const> Architectures() {
-  static const std::array<const Architecture*, 31> kAll = {
-      &Llama(),      &Qwen2(),   &Qwen3(),     &Qwen3Moe(),     &Qwen2Moe(),   &Gemma2(),
-      &Gemma3(),     &Mistral(), &Ministral(), &Ministral3(),   &Mixtral(),    &GptOss(),
-      &Phi3(),       &SmolLm3(), &Granite(),   &GraniteMoe(),   &GraniteSwa(), &Olmo2(),
-      &Olmo3(),      &OlmoE(),   &Glm4(),      &Glm4Moe(),      &Llama4(),     &Cohere2(),
-      &Exaone4(),    &SeedOss(), &Ernie45(),   &HunyuanDense(), &MiniMaxM2(),  &Arcee(),
-      &MuseGlimmer()};
+  static const std::array<const Architecture*, 40> kAll = {
+      &Llama(),       &Qwen2(),      &Qwen3(),      &Qwen3Moe(),     &Qwen2Moe(),   &Gemma2(),
+      &Gemma3(),      &Mistral(),    &Ministral(),  &Ministral3(),   &Mixtral(),    &GptOss(),
+      &Phi3(),        &SmolLm3(),    &Granite(),    &GraniteMoe(),   &GraniteSwa(), &Olmo2(),
+      &Olmo3(),       &OlmoE(),      &Glm4(),       &Glm4Moe(),      &Llama4(),     &Cohere2(),
+      &Exaone4(),     &SeedOss(),    &Ernie45(),    &HunyuanDense(), &MiniMaxM2(),  &Arcee(),
+      &MuseGlimmer(), &DeepseekV3(), &DeepseekV2(), &Glm4MoeLite(),  &Mistral4(),   &Qwen35(),
+      &Qwen35Moe(),   &Qwen3Next(),  &Lfm2(),       &Mellum()};
   return kAll;
 }
 
@@ -39,6 +40,10 @@ const Architecture* FindArchitecture(std::string_view name) {
 
 const Architecture* FindGgufArchitecture(std::string_view name, const GgufMetadata& metadata) {
   if (name == "llama" && HasPositive(metadata, "llama.expert_count")) return &Mixtral();
+  if (name == "deepseek2") {
+    const auto gating = metadata.GetUint("deepseek2.expert_gating_func");
+    return gating.ok() && gating.value() == kGgufSigmoid ? &DeepseekV3() : &DeepseekV2();
+  }
   if (name == "olmo2" && HasPositive(metadata, "olmo2.attention.sliding_window")) return &Olmo3();
   const auto all = Architectures();
   const auto found = std::ranges::find(all, name, &Architecture::gguf_name);
@@ -57,9 +62,7 @@ TensorNames LlamaNames() {
   NameOf(names, Kept::kPreMlpNorm) = "post_attention_layernorm";
   NameOf(names, Kept::kQueryNorm) = "self_attn.q_norm";
   NameOf(names, Kept::kKeyNorm) = "self_attn.k_norm";
-  for (const Linear linear : kAllLinears) {
-    names.linears[static_cast<size_t>(linear)] = ModuleName(linear);
-  }
+  for (size_t i = 0; i < kNumLinears; ++i) names.linears[i] = ModuleName(static_cast<Linear>(i));
   return names;
 }
 
@@ -103,6 +106,14 @@ TensorNames AroundGgufNames() {
   NameOf(names, Kept::kPostAttentionNorm) = "post_attention_norm";
   NameOf(names, Kept::kPostMlpNorm) = "post_ffw_norm";
   return names;
+}
+
+FusedTensor FusedProjections(std::string_view name) {
+  return {name, Unit::kAttention, {Linear::kQuery, Linear::kKey, Linear::kValue}};
+}
+
+FusedTensor FusedGateAndUp(std::string_view name) {
+  return {name, Unit::kMlp, {Linear::kGate, Linear::kUp}};
 }
 
 TensorNames PostAttentionGgufNames() {

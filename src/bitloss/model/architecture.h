@@ -7,21 +7,34 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "bitloss/model/config_readers.h"
 #include "bitloss/model/layer_plan.h"
 
 namespace bitloss {
 
-// Names of a block's tensors. But for sinks and the selection bias of safetensors, and stacked
-// experts, which are whole, what stands between the block's prefix ("model.layers.3.", "blk.3.")
-// and ".weight" or ".bias". Empty: a checkpoint of this kind has no such tensor. Where a fused name
-// is not empty and the tensor is there, its rows are the parts one after the other.
+// A tensor whose rows are those of several linears of a unit: one linear's after the other, or of
+// each head in turn some of each.
+enum class FusedOrder { kByLinear, kByHead };
+struct FusedTensor {
+  std::string_view name;
+  Unit unit = Unit::kAttention;
+  std::vector<Linear> members;
+  FusedOrder order = FusedOrder::kByLinear;
+};
+
+// Names of a block's tensors. But for sinks and the selection bias of safetensors, stacked experts
+// and what a delta rule adds and multiplies by, which are whole, what stands between the block's
+// prefix ("model.layers.3.", "blk.3.") and ".weight" or ".bias". Empty: a checkpoint of this kind
+// has no such tensor. A fused tensor holds its members where it is there.
 struct TensorNames {
   std::array<std::string_view, kNumKept> kept;
-  std::array<std::string_view, kNumLinearKinds> linears;
-  std::string_view fused_qkv;
-  std::string_view fused_gate_up;
+  std::array<std::string_view, kNumLinears> linears;
+  std::array<std::string_view, kNumLinears> recurrent;  // those of Unit::kRecurrent
+  std::vector<FusedTensor> fused;
+  // Both inputs of a delta rule's rates and decays, by key head.
+  std::string_view fused_rates;
   // Before an expert's number, and gate, up, down after it: "mlp.experts", ".gate_proj".
   std::string_view experts;
   std::array<std::string_view, 3> of_expert;
@@ -44,12 +57,14 @@ struct Architecture {
   // What the sizes and the rope do not say. Sizes have been read.
   Status (*read_hf)(const HfConfig& config, ModelConfig& model) = nullptr;
   TensorNames hf_names;
+  std::string_view hf_final_norm = "norm";
   StackedOrder stacked_order = StackedOrder::kGateThenUp;
   StackedAxes stacked_axes = StackedAxes::kOutIn;
 
   std::string_view gguf_name;  // general.architecture; empty: not read from GGUF
   Status (*read_gguf)(const GgufConfig& config, ModelConfig& model) = nullptr;
   TensorNames gguf_names;
+  std::string_view gguf_final_norm = {};  // empty: output_norm
 };
 
 // In the order in which they are named to people.
@@ -72,6 +87,9 @@ TensorNames ExpertGgufNames();
 // GGUF's with norms around the parts, or after them; with "post_attention_norm" before the MLP.
 TensorNames AroundGgufNames();
 TensorNames PostAttentionGgufNames();
+// For an entry of TensorNames::fused.
+FusedTensor FusedProjections(std::string_view name);  // q, k, v
+FusedTensor FusedGateAndUp(std::string_view name);
 
 }  // namespace bitloss
 

@@ -2,16 +2,58 @@
 
 namespace bitloss {
 
+namespace {
+
+struct Shape {
+  uint64_t rows = 0;
+  uint64_t cols = 0;
+};
+struct LayerShapes {
+  Shape keys;
+  Shape values;
+};
+
+LayerShapes ShapesOf(const ModelConfig& config, size_t layer, uint64_t capacity) {
+  switch (config.layer(layer).mixer) {
+    case Mixer::kAttention:
+    case Mixer::kLatentAttention:
+      return {{capacity, config.key_width()}, {capacity, config.value_width()}};
+    case Mixer::kDeltaRule: {
+      const DeltaSpec& delta = *config.delta;
+      return {{delta.kernel - 1, delta.channels()},
+              {delta.shape.value_heads * delta.shape.key_dim, delta.shape.value_dim}};
+    }
+    case Mixer::kShortConvolution:
+      return {{config.conv_kernel - 1, config.hidden_size}, {}};
+  }
+  return {};
+}
+
+}  // namespace
+
+uint64_t KvCache::BytesOf(const ModelConfig& config, uint64_t num_tokens, uint64_t num_sequences) {
+  uint64_t floats = 0;
+  for (size_t layer = 0; layer < config.num_layers; ++layer) {
+    const Mixer mixer = config.layer(layer).mixer;
+    const bool grows = mixer == Mixer::kAttention || mixer == Mixer::kLatentAttention;
+    const LayerShapes shapes = ShapesOf(config, layer, grows ? num_tokens : 0);
+    const uint64_t of_layer =
+        shapes.keys.rows * shapes.keys.cols + shapes.values.rows * shapes.values.cols;
+    floats += grows ? of_layer : num_sequences * of_layer;
+  }
+  return floats * sizeof(float);
+}
+
 KvCache::KvCache(const ModelConfig& config, std::span<const size_t> capacities,
                  TensorMemory& memory)
     : num_layers_(config.num_layers),
       capacities_(capacities.begin(), capacities.end()),
       lengths_(capacities.size(), 0) {
-  const size_t width = config.num_kv_heads * config.head_dim;
   for (const size_t capacity : capacities_) {
     for (size_t layer = 0; layer < num_layers_; ++layer) {
-      keys_.emplace_back(memory, capacity, width);
-      values_.emplace_back(memory, capacity, width);
+      const LayerShapes shapes = ShapesOf(config, layer, capacity);
+      keys_.emplace_back(memory, shapes.keys.rows, shapes.keys.cols);
+      values_.emplace_back(memory, shapes.values.rows, shapes.values.cols);
     }
   }
 }

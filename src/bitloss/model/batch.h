@@ -11,8 +11,9 @@
 
 namespace bitloss {
 
-// Keys and values of earlier tokens, FP32, for sequences that are continued (generation). The
-// host's memory is touched as it fills, so a generous capacity costs nothing until it is used.
+// Keys and values of earlier tokens, or what a layer that has none keeps of them, FP32, for
+// sequences that are continued (generation). The host's memory is touched as it fills, so a
+// generous capacity costs nothing until it is used.
 class KvCache {
  public:
   // One slot for each sequence; capacities[slot] tokens at most.
@@ -22,11 +23,19 @@ class KvCache {
   size_t length(size_t slot) const { return lengths_[slot]; }
   size_t capacity(size_t slot) const { return capacities_[slot]; }
 
-  // [capacity][num_kv_heads * head_dim] of one layer.
+  // What sequences of so many tokens in all take.
+  static uint64_t BytesOf(const ModelConfig& config, uint64_t num_tokens, uint64_t num_sequences);
+
+  // [capacity][num_kv_heads * head_dim] of one layer, and the same of value_dim.
   DeviceView Keys(size_t slot, size_t layer) { return keys_[slot * num_layers_ + layer].view(); }
   DeviceView Values(size_t slot, size_t layer) {
     return values_[slot * num_layers_ + layer].view();
   }
+
+  // Of a delta rule or a short convolution: the rows that come before the next [kernel -
+  // 1][channels], and the states of its heads [value_heads * key_dim][value_dim].
+  DeviceView Past(size_t slot, size_t layer) { return Keys(slot, layer); }
+  DeviceView State(size_t slot, size_t layer) { return Values(slot, layer); }
 
   // After a forward pass wrote `count` more rows in every layer.
   void Advance(size_t slot, size_t count);

@@ -74,9 +74,8 @@ std::vector<size_t> ReadersOf(const LayerPlan& plan, BlockPart part) {
   std::vector<size_t> readers;
   for (size_t i = 0; i < plan.linears.size(); ++i) {
     const LinearSpec& linear = plan.linears[i];
-    const bool is_attention = linear.unit == Unit::kAttention;
-    if (is_attention != (part == BlockPart::kAttention)) continue;
-    if (linear.kind != Linear::kOutput && linear.kind != Linear::kDown) readers.push_back(i);
+    if (MixesTokens(linear.unit) != (part == BlockPart::kAttention)) continue;
+    if (ReadsInput(linear.kind)) readers.push_back(i);
   }
   return readers;
 }
@@ -89,12 +88,35 @@ std::vector<MlpPlaces> UnitsOf(const LayerPlan& plan) {
   return units;
 }
 
-constexpr size_t kValuePlace = 2;
-constexpr size_t kOutputPlace = 3;
+// Linears that read a narrow form of latent attention, and the norm that makes it.
+struct NarrowReaders {
+  Kept norm;
+  std::vector<size_t> linears;
+};
+
+std::vector<NarrowReaders> NarrowReadersOf(const LayerPlan& plan) {
+  std::vector<NarrowReaders> readers;
+  if (plan.Has(Kept::kQueryDownNorm)) {
+    readers.push_back({Kept::kQueryDownNorm, {plan.At(Linear::kQueryUp)}});
+  }
+  if (plan.Has(Kept::kKeyValueDownNorm)) {
+    readers.push_back(
+        {Kept::kKeyValueDownNorm, {plan.At(Linear::kKeyUp), plan.At(Linear::kValueUp)}});
+  }
+  return readers;
+}
+
+// Which part's input a kept matrix reads; none if it is no matrix.
+std::optional<BlockPart> ReaderOf(Kept kept) {
+  if (!IsMatrix(kept)) return std::nullopt;
+  const bool is_of_mlp = kept == Kept::kRouter || kept == Kept::kSharedGate;
+  return is_of_mlp ? BlockPart::kMlp : BlockPart::kAttention;
+}
 
 // The scales of each group of linears that share an input; none where nothing can absorb them.
 struct BlockScales {
   std::optional<std::vector<float>> attention_input;
+  std::vector<std::vector<float>> narrow;   // of NarrowReadersOf
   std::optional<std::vector<float>> heads;  // only where v_proj can absorb them
   std::optional<std::vector<float>> mlp_input;
   std::vector<std::vector<float>> activated;  // of each unit, or none
@@ -123,8 +145,11 @@ class ScaleSearch {
     if (NormsBeforeParts(config)) {
       BITLOSS_TRY(scales.attention_input, SearchInput(BlockPart::kAttention));
     }
+    for (const NarrowReaders& readers : NarrowReadersOf(*source_.plan)) {
+      BITLOSS_TRY(scales.narrow.emplace_back(), SearchTogether(readers.linears));
+    }
     if (OutputScalesHaveAPlace()) {
-      BITLOSS_TRY(scales.heads, SearchAlone(kOutputPlace));
+      BITLOSS_TRY(scales.heads, SearchAlone(source_.plan->At(Linear::kOutput)));
     }
     if (NormsBeforeParts(config)) {
       BITLOSS_TRY(scales.mlp_input, SearchInput(BlockPart::kMlp));
@@ -143,8 +168,9 @@ class ScaleSearch {
 
   // With grouped queries a row of v_proj feeds several columns of o_proj; AutoAWQ goes by shapes.
   bool OutputScalesHaveAPlace() const {
-    const Matrix& value = source_.weights[kValuePlace];
-    const Matrix& output = source_.weights[kOutputPlace];
+    if (transformer_.config().layer(layer_).mixer != Mixer::kAttention) return false;
+    const Matrix& value = source_.weights[source_.plan->At(Linear::kValue)];
+    const Matrix& output = source_.weights[source_.plan->At(Linear::kOutput)];
     return value.rows() == output.rows() && value.cols() == output.cols();
   }
 
@@ -201,14 +227,26 @@ class ScaleSearch {
   }
 
   // A linear whose own output is the loss.
-  Result<std::vector<float>> SearchAlone(size_t linear) {
-    const Matrix& x = seen_.InputOf(linear);
+  Result<std::vector<float>> SearchAlone(size_t linear) { return SearchTogether({&linear, 1}); }
+
+  // Linears that read the same rows; the mean over all their outputs is the loss.
+  Result<std::vector<float>> SearchTogether(std::span<const size_t> linears) {
+    const Matrix& x = seen_.InputOf(linears[0]);
     const Gram gram = MakeGram(x, threads());
-    return Search(
-        {&linear, 1}, x, [&](std::span<const Matrix> candidates, double limit) -> Result<double> {
-          return LinearLoss(gram, source_.weights[linear], candidates[0], threads(), limit);
-        });
+    double outputs = 0;
+    for (const size_t linear : linears) outputs += static_cast<double>(RowsOf(linear));
+    return Search(linears, x,
+                  [&](std::span<const Matrix> candidates, double limit) -> Result<double> {
+                    double loss = 0;
+                    for (size_t i = 0; i < linears.size(); ++i) {
+                      const double share = static_cast<double>(RowsOf(linears[i])) / outputs;
+                      loss += share * LinearLoss(gram, source_.weights[linears[i]], candidates[i],
+                                                 threads(), limit / share);
+                    }
+                    return loss;
+                  });
   }
+  size_t RowsOf(size_t linear) const { return source_.weights[linear].rows(); }
 
   Transformer& transformer_;
   const LayerSource& source_;
@@ -266,9 +304,10 @@ Status ApplyThroughNorm(const ModelConfig& config, BlockPart part, std::span<con
   const std::vector<size_t> readers = ReadersOf(*block.plan, part);
   for (const size_t linear : readers) MultiplyColumns(block.weights[linear], scales);
   const auto times = [](float value, float scale) { return value * scale; };
-  for (const Kept kept : {Kept::kOutputGate, Kept::kRouter, Kept::kSharedGate}) {
-    if ((kept == Kept::kOutputGate) != is_attention || !block.plan->Has(kept)) continue;
-    BITLOSS_DO(ChangeStored("what reads the same input", scales, block.part(kept).flat(), times));
+  for (const KeptSpec& kept : block.plan->kept) {
+    if (ReaderOf(kept.kept) != part) continue;
+    BITLOSS_DO(
+        ChangeStored("what reads the same input", scales, block.part(kept.kept).flat(), times));
   }
   const Kept norm = is_attention ? Kept::kPreAttentionNorm : Kept::kPreMlpNorm;
   const std::string_view name = is_attention ? "input_layernorm" : "post_attention_layernorm";
@@ -288,6 +327,14 @@ Status ApplyThroughNorm(const ModelConfig& config, BlockPart part, std::span<con
   return Ok();
 }
 
+// The same where the input is made by a norm of latent attention.
+Status ApplyThroughNarrowNorm(const NarrowReaders& readers, std::span<const float> scales,
+                              LayerSource& block, Observed& seen) {
+  for (const size_t linear : readers.linears) MultiplyColumns(block.weights[linear], scales);
+  DivideColumns(seen.InputOf(readers.linears[0]), scales);
+  return ChangeStored("the norm of a narrow form", scales, block.part(readers.norm).flat(), Divide);
+}
+
 // The same where the input is made by the rows of a linear.
 Status ApplyThroughLinear(size_t made_by, std::span<const float> scales, size_t consumer,
                           LayerSource& block, Observed& seen) {
@@ -304,8 +351,13 @@ Status Apply(const ModelConfig& config, const BlockScales& scales, LayerSource& 
     BITLOSS_DO(
         ApplyThroughNorm(config, BlockPart::kAttention, *scales.attention_input, block, seen));
   }
+  const std::vector<NarrowReaders> narrow = NarrowReadersOf(*block.plan);
+  for (size_t i = 0; i < scales.narrow.size(); ++i) {
+    BITLOSS_DO(ApplyThroughNarrowNorm(narrow[i], scales.narrow[i], block, seen));
+  }
   if (scales.heads) {
-    BITLOSS_DO(ApplyThroughLinear(kValuePlace, *scales.heads, kOutputPlace, block, seen));
+    BITLOSS_DO(ApplyThroughLinear(block.plan->At(Linear::kValue), *scales.heads,
+                                  block.plan->At(Linear::kOutput), block, seen));
   }
   if (scales.mlp_input) {
     BITLOSS_DO(ApplyThroughNorm(config, BlockPart::kMlp, *scales.mlp_input, block, seen));
@@ -334,11 +386,25 @@ std::vector<float> SmoothingScales(const LayerSource& block, std::span<const siz
   return scales;
 }
 
+// Whether its outputs go into queries or keys. Of a delta rule too.
+bool MakesScores(const LinearSpec& linear) {
+  switch (linear.kind) {
+    case Linear::kQuery:
+    case Linear::kKey:
+    case Linear::kQueryDown:
+    case Linear::kQueryUp:
+    case Linear::kKeyUp:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // Queries and keys are left alone, as in AutoAWQ: their products, not they, are the output.
 Status Clip(const Format& format, const Observed& seen, ThreadPool& threads, LayerSource& block) {
   for (size_t i = 0; i < block.weights.size(); ++i) {
     const LinearSpec& linear = block.plan->linears[i];
-    if (linear.kind == Linear::kQuery || linear.kind == Linear::kKey) continue;
+    if (MakesScores(linear)) continue;
     const Status status = ClipGroups(format, seen.InputOf(i), threads, block.weights[i]);
     if (!status.ok()) return Within(linear.Name(), status.error());
   }

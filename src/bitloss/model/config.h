@@ -69,8 +69,31 @@ struct ExpertsSpec {
   RouterSpec router;
 };
 
+// Queries, keys and values through narrow ones in between (DeepSeek's latent attention): every head
+// has a part of its own that does not rotate and one that does, which all heads' keys share.
+struct LatentSpec {
+  size_t query_rank = 0;  // 0: queries are projected at once
+  size_t rank = 0;        // of keys and values
+  size_t plain_dim = 0;   // of a head, that does not rotate
+  size_t rotated_dim = 0;
+};
+
+// A gated delta rule behind short convolutions of queries, keys and values.
+struct DeltaSpec {
+  DeltaShape shape;
+  size_t kernel = 0;  // rows that a convolution sees
+
+  size_t key_width() const { return shape.key_heads * shape.key_dim; }
+  size_t value_width() const { return shape.value_heads * shape.value_dim; }
+  size_t channels() const { return 2 * key_width() + value_width(); }
+};
+
+// What mixes the tokens of a sequence.
+enum class Mixer { kAttention, kLatentAttention, kDeltaRule, kShortConvolution };
+
 // What one layer does where layers differ.
 struct LayerSpec {
+  Mixer mixer = Mixer::kAttention;
   size_t window = 0;               // keys that a query sees; 0: all
   size_t chunk = 0;                // positions that see each other; 0: all
   std::optional<size_t> rope = 0;  // of ModelConfig::ropes; none: no rotation
@@ -91,7 +114,8 @@ struct ModelConfig {
   size_t num_layers = 0;
   size_t num_heads = 0;
   size_t num_kv_heads = 0;
-  size_t head_dim = 0;  // not always hidden_size / num_heads
+  size_t head_dim = 0;   // not always hidden_size / num_heads
+  size_t value_dim = 0;  // of a head's values; 0: head_dim
   size_t vocab_size = 0;
   size_t max_positions = 0;
 
@@ -110,6 +134,10 @@ struct ModelConfig {
   double attention_softcap = 0.0;
   bool has_sinks = false;
   bool has_output_gate = false;  // heads times sigmoid of a projection of the attention's input
+  bool gates_heads = false;      // the same, where that projection is a linear like queries'
+  std::optional<LatentSpec> latent;
+  std::optional<DeltaSpec> delta;
+  size_t conv_kernel = 0;  // of short convolutions
   std::optional<QueryTemperature> temperature;
 
   GatedUnit activation;
@@ -129,6 +157,11 @@ struct ModelConfig {
   std::vector<LayerSpec> layers = {};  // empty: every layer is LayerSpec{}
 
   LayerSpec layer(size_t i) const { return layers.empty() ? LayerSpec{} : layers[i]; }
+  // Elements of a token's queries, keys, values and what comes out of attention.
+  size_t query_width() const { return num_heads * head_dim; }
+  size_t key_width() const { return num_kv_heads * head_dim; }
+  size_t value_width() const { return num_kv_heads * (value_dim > 0 ? value_dim : head_dim); }
+  size_t heads_width() const { return num_heads * (value_dim > 0 ? value_dim : head_dim); }
   bool has_gates() const { return activation.gating != Gating::kReluSquared; }
 };
 

@@ -51,6 +51,27 @@ Result<std::string> GgufConfig::GetString(std::string_view key) const {
   return metadata().GetString(Key(key));
 }
 
+Result<std::vector<uint64_t>> GgufConfig::GetCounts(std::string_view key, size_t layers,
+                                                    uint64_t max) const {
+  if (const auto one = metadata().GetUint(Key(key)); one.ok() && one.value() <= max) {
+    return std::vector<uint64_t>(layers, one.value());
+  }
+  BITLOSS_TRY(const std::vector<int64_t> numbers, metadata().GetInts(Key(key)));
+  if (numbers.size() < layers) {
+    return BadInput("metadata key '{}' has {} elements for {} layers", Key(key), numbers.size(),
+                    layers);
+  }
+  std::vector<uint64_t> counts;
+  for (size_t i = 0; i < layers; ++i) {
+    if (numbers[i] < 0 || static_cast<uint64_t>(numbers[i]) > max) {
+      return BadInput("metadata key '{}' holds {}, not an integer in [0, {}]", Key(key), numbers[i],
+                      max);
+    }
+    counts.push_back(static_cast<uint64_t>(numbers[i]));
+  }
+  return counts;
+}
+
 namespace {
 
 Result<uint64_t> VocabularySize(const GgufMetadata& metadata, const GgufConfig& model) {
@@ -64,8 +85,26 @@ Result<uint64_t> VocabularySize(const GgufMetadata& metadata, const GgufConfig& 
 
 Status ReadHeads(const GgufConfig& metadata, ModelConfig& model) {
   BITLOSS_TRY(model.num_heads, metadata.GetSize("attention.head_count", kMaxWidth));
-  BITLOSS_TRY(model.num_kv_heads,
-              metadata.GetSizeOr("attention.head_count_kv", model.num_heads, kMaxWidth));
+  // Keys and values of all heads come out of a narrow form, of which the architecture reads the
+  // sizes.
+  if (metadata.Has("attention.kv_lora_rank")) {
+    model.num_kv_heads = model.num_heads;
+    BITLOSS_TRY(model.head_dim, metadata.GetSize(metadata.Has("attention.key_length_mla")
+                                                     ? "attention.key_length_mla"
+                                                     : "attention.key_length",
+                                                 kMaxWidth));
+    return Ok();
+  }
+  model.num_kv_heads = model.num_heads;
+  if (metadata.Has("attention.head_count_kv")) {
+    // Layers without keys have none of them.
+    BITLOSS_TRY(const std::vector<uint64_t> counts,
+                metadata.GetCounts("attention.head_count_kv", model.num_layers, kMaxWidth));
+    model.num_kv_heads = *std::ranges::max_element(counts);
+  }
+  if (model.num_kv_heads == 0) {
+    return BadInput("metadata key '{}' is 0", metadata.Key("attention.head_count_kv"));
+  }
   if (model.num_heads % model.num_kv_heads != 0) {
     return BadInput("metadata key '{}': {} do not divide {} heads",
                     metadata.Key("attention.head_count_kv"), model.num_kv_heads, model.num_heads);
@@ -182,7 +221,10 @@ Result<RopeConfig> ReadRope(const GgufConfig& metadata, const HfDefaults& defaul
 
 Status ReadSizes(const GgufConfig& metadata, ModelConfig& model) {
   BITLOSS_TRY(model.hidden_size, metadata.GetSize("embedding_length", kMaxWidth));
-  BITLOSS_TRY(model.intermediate_size, metadata.GetSize("feed_forward_length", kMaxWidth));
+  BITLOSS_TRY(model.intermediate_size,
+              metadata.GetSize(metadata.Has("feed_forward_length") ? "feed_forward_length"
+                                                                   : "expert_feed_forward_length",
+                               kMaxWidth));
   BITLOSS_TRY(model.num_layers, metadata.GetSize("block_count", kMaxLayers));
   BITLOSS_TRY(const uint64_t extra, metadata.GetCountOr("nextn_predict_layers", 0, kMaxLayers));
   if (extra >= model.num_layers) {
@@ -281,8 +323,10 @@ Result<ExpertsSpec> ReadGgufExperts(const GgufConfig& config) {
   ExpertsSpec experts;
   BITLOSS_TRY(experts.count, config.GetSize("expert_count", kMaxExperts));
   BITLOSS_TRY(experts.chosen, config.GetSize("expert_used_count", experts.count));
-  BITLOSS_TRY(const uint64_t dense, config.GetSize("feed_forward_length", kMaxWidth));
-  BITLOSS_TRY(experts.width, config.GetSizeOr("expert_feed_forward_length", dense, kMaxWidth));
+  BITLOSS_TRY(experts.width,
+              config.GetSize(config.Has("expert_feed_forward_length") ? "expert_feed_forward_length"
+                                                                      : "feed_forward_length",
+                             kMaxWidth));
   return experts;
 }
 

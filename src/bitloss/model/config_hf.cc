@@ -29,10 +29,9 @@ struct Wrapper {
   std::string_view text_type;  // where text_config does not say
 };
 constexpr std::array kWrappers = {
-    Wrapper{"gemma3", "gemma3_text"},
-    Wrapper{"mistral3", "mistral"},
-    Wrapper{"llama4", "llama4_text"},
-    Wrapper{"muse_glimmer", "muse_glimmer_text"},
+    Wrapper{"gemma3", "gemma3_text"},   Wrapper{"mistral3", "mistral"},
+    Wrapper{"llama4", "llama4_text"},   Wrapper{"muse_glimmer", "muse_glimmer_text"},
+    Wrapper{"qwen3_5", "qwen3_5_text"}, Wrapper{"qwen3_5_moe", "qwen3_5_moe_text"},
 };
 
 const Wrapper* FindWrapper(std::string_view type) {
@@ -100,7 +99,12 @@ Status ReadHeads(const HfConfig& config, const HfDefaults& defaults, ModelConfig
 
 Status ReadSizes(const HfConfig& config, const HfDefaults& defaults, ModelConfig& model) {
   BITLOSS_TRY(model.hidden_size, config.GetSize("hidden_size", kMaxWidth));
-  BITLOSS_TRY(model.intermediate_size, config.GetSize("intermediate_size", kMaxWidth));
+  if (defaults.intermediate > 0) {
+    BITLOSS_TRY(model.intermediate_size,
+                config.GetSizeOr("intermediate_size", defaults.intermediate, kMaxWidth));
+  } else {
+    BITLOSS_TRY(model.intermediate_size, config.GetSize("intermediate_size", kMaxWidth));
+  }
   BITLOSS_TRY(model.num_layers, config.GetSize("num_hidden_layers", kMaxLayers));
   BITLOSS_DO(ReadHeads(config, defaults, model));
   if (defaults.vocab_size > 0) {

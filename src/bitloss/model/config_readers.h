@@ -28,6 +28,7 @@ struct HfDefaults {
   size_t head_dim = 0;    // 0: hidden_size / num_attention_heads
   size_t heads = 0;       // 0: must be said
   size_t vocab_size = 0;  // 0: must be said, as all sizes
+  size_t intermediate = 0;
   uint64_t positions = 2048;
   double eps = 1e-6;
   double theta = 10000.0;
@@ -90,6 +91,8 @@ class GgufConfig {
   Result<double> GetPositiveOr(std::string_view key, double absent) const;
   Result<bool> GetBoolOr(std::string_view key, bool absent) const;
   Result<std::string> GetString(std::string_view key) const;
+  // One number for all layers, or one for each.
+  Result<std::vector<uint64_t>> GetCounts(std::string_view key, size_t layers, uint64_t max) const;
   std::string Key(std::string_view key) const { return fmt::format("{}{}", prefix_, key); }
 
  private:
@@ -108,6 +111,8 @@ struct LayerKinds {
 inline constexpr std::string_view kFullAttention = "full_attention";
 inline constexpr std::string_view kSlidingAttention = "sliding_attention";
 inline constexpr std::string_view kChunkedAttention = "chunked_attention";
+inline constexpr std::string_view kLinearAttention = "linear_attention";
+inline constexpr std::string_view kConvolutionLayer = "conv";
 Result<LayerKinds> ReadLayerKinds(const HfConfig& config, const ModelConfig& model,
                                   std::span<const std::string_view> known,
                                   std::string_view (*by_default)(size_t layer, size_t period),

@@ -102,8 +102,10 @@ Result<std::vector<std::vector<float>>> ImportanceFile::OfLayer(size_t layer,
   std::vector<std::vector<float>> importances;
   for (size_t i = 0; i < source.weights.size(); ++i) {
     const LinearSpec& linear = source.plan->linears[i];
-    if (linear.unit != Unit::kAttention && linear.unit != Unit::kMlp) {
-      return Unsupported("importance matrices of experts are not read; leave --imatrix out");
+    const bool is_plain = linear.unit == Unit::kAttention || linear.unit == Unit::kMlp;
+    if (!is_plain || static_cast<size_t>(linear.kind) >= kNumLinearKinds) {
+      return Unsupported("importance matrices that hold {} are not read; leave --imatrix out",
+                         linear.Name());
     }
     const std::string name = ImportanceName(layer, linear);
     const auto found = entries_.find(name);

@@ -5,17 +5,91 @@
 namespace bitloss {
 namespace {
 
-void AddAttention(const ModelConfig& config, LayerPlan& plan) {
-  const size_t queries = config.num_heads * config.head_dim;
-  const size_t keys = config.num_kv_heads * config.head_dim;
+void AddHeadNorms(const ModelConfig& config, const LayerSpec& layer, LayerPlan& plan) {
+  if (!layer.norms_heads || config.head_norms == HeadNorms::kNone ||
+      config.head_norm_weight == HeadNormWeight::kNone) {
+    return;
+  }
+  const bool whole = config.head_norms == HeadNorms::kWholeWidth;
+  plan.kept.push_back({Kept::kQueryNorm, 1, config.head_dim * (whole ? config.num_heads : 1)});
+  plan.kept.push_back({Kept::kKeyNorm, 1, config.head_dim * (whole ? config.num_kv_heads : 1)});
+}
+
+void AddAttention(const ModelConfig& config, const LayerSpec& layer, LayerPlan& plan) {
   const size_t hidden = config.hidden_size;
   const auto add = [&](Linear kind, LinearShape shape, bool has_bias) {
     plan.linears.push_back({kind, Unit::kAttention, 0, shape, has_bias});
   };
-  add(Linear::kQuery, {queries, hidden}, config.qkv_bias);
-  add(Linear::kKey, {keys, hidden}, config.qkv_bias);
-  add(Linear::kValue, {keys, hidden}, config.qkv_bias);
-  add(Linear::kOutput, {hidden, queries}, config.output_bias);
+  add(Linear::kQuery, {config.query_width(), hidden}, config.qkv_bias);
+  if (config.gates_heads) add(Linear::kHeadGate, {config.heads_width(), hidden}, config.qkv_bias);
+  add(Linear::kKey, {config.key_width(), hidden}, config.qkv_bias);
+  add(Linear::kValue, {config.value_width(), hidden}, config.qkv_bias);
+  add(Linear::kOutput, {hidden, config.heads_width()}, config.output_bias);
+  AddHeadNorms(config, layer, plan);
+  if (config.has_sinks) plan.kept.push_back({Kept::kSinks, 1, config.num_heads});
+  if (config.has_output_gate) {
+    plan.kept.push_back({Kept::kOutputGate, config.heads_width(), hidden});
+  }
+}
+
+void AddLatentAttention(const ModelConfig& config, LayerPlan& plan) {
+  const LatentSpec& latent = *config.latent;
+  const size_t hidden = config.hidden_size;
+  const auto add = [&](Linear kind, LinearShape shape, bool has_bias) {
+    plan.linears.push_back({kind, Unit::kAttention, 0, shape, has_bias});
+  };
+  if (latent.query_rank > 0) {
+    add(Linear::kQueryDown, {latent.query_rank, hidden}, config.qkv_bias);
+    add(Linear::kQueryUp, {config.query_width(), latent.query_rank}, false);
+    plan.kept.push_back({Kept::kQueryDownNorm, 1, latent.query_rank});
+  } else {
+    add(Linear::kQuery, {config.query_width(), hidden}, false);
+  }
+  add(Linear::kKeyValueDown, {latent.rank + latent.rotated_dim, hidden}, config.qkv_bias);
+  add(Linear::kKeyUp, {config.num_heads * latent.plain_dim, latent.rank}, false);
+  add(Linear::kValueUp, {config.value_width(), latent.rank}, false);
+  add(Linear::kOutput, {hidden, config.heads_width()}, config.output_bias);
+  plan.kept.push_back({Kept::kKeyValueDownNorm, 1, latent.rank});
+}
+
+void AddDeltaRule(const ModelConfig& config, LayerPlan& plan) {
+  const DeltaSpec& delta = *config.delta;
+  const size_t hidden = config.hidden_size;
+  const auto add = [&](Linear kind, LinearShape shape) {
+    plan.linears.push_back({kind, Unit::kRecurrent, 0, shape, false});
+  };
+  add(Linear::kQuery, {delta.key_width(), hidden});
+  add(Linear::kKey, {delta.key_width(), hidden});
+  add(Linear::kValue, {delta.value_width(), hidden});
+  add(Linear::kHeadGate, {delta.value_width(), hidden});
+  add(Linear::kOutput, {hidden, delta.value_width()});
+  const size_t heads = delta.shape.value_heads;
+  plan.kept.push_back({Kept::kConvolution, delta.channels(), delta.kernel});
+  plan.kept.push_back({Kept::kDecayInput, heads, hidden});
+  plan.kept.push_back({Kept::kRateInput, heads, hidden});
+  plan.kept.push_back({Kept::kDecayBias, 1, heads});
+  plan.kept.push_back({Kept::kDecayLog, 1, heads});
+  plan.kept.push_back({Kept::kStateNorm, 1, delta.shape.value_dim});
+}
+
+void AddShortConvolution(const ModelConfig& config, LayerPlan& plan) {
+  const size_t hidden = config.hidden_size;
+  plan.linears.push_back({Linear::kConvolved, Unit::kRecurrent, 0, {3 * hidden, hidden}, false});
+  plan.linears.push_back({Linear::kOutput, Unit::kRecurrent, 0, {hidden, hidden}, false});
+  plan.kept.push_back({Kept::kConvolution, hidden, config.conv_kernel});
+}
+
+void AddMixer(const ModelConfig& config, const LayerSpec& layer, LayerPlan& plan) {
+  switch (layer.mixer) {
+    case Mixer::kAttention:
+      return AddAttention(config, layer, plan);
+    case Mixer::kLatentAttention:
+      return AddLatentAttention(config, plan);
+    case Mixer::kDeltaRule:
+      return AddDeltaRule(config, plan);
+    case Mixer::kShortConvolution:
+      return AddShortConvolution(config, plan);
+  }
 }
 
 // gate, up and down of one unit.
@@ -55,7 +129,7 @@ void AddExperts(const ModelConfig& config, LayerPlan& plan) {
   }
 }
 
-void AddNorms(const ModelConfig& config, const LayerSpec& layer, LayerPlan& plan) {
+void AddNorms(const ModelConfig& config, LayerPlan& plan) {
   const auto add = [&](Kept kept, size_t size) { plan.kept.push_back({kept, 1, size}); };
   const NormPlacement placement = config.norm_placement;
   if (placement != NormPlacement::kAfter) add(Kept::kPreAttentionNorm, config.hidden_size);
@@ -66,21 +140,46 @@ void AddNorms(const ModelConfig& config, const LayerSpec& layer, LayerPlan& plan
     add(Kept::kPostAttentionNorm, config.hidden_size);
     add(Kept::kPostMlpNorm, config.hidden_size);
   }
-  const bool norms_heads = layer.norms_heads && config.head_norms != HeadNorms::kNone &&
-                           config.head_norm_weight == HeadNormWeight::kOwn;
-  if (!norms_heads) return;
-  const bool whole = config.head_norms == HeadNorms::kWholeWidth;
-  add(Kept::kQueryNorm, config.head_dim * (whole ? config.num_heads : 1));
-  add(Kept::kKeyNorm, config.head_dim * (whole ? config.num_kv_heads : 1));
 }
 
 }  // namespace
 
 std::string_view ModuleName(Linear linear) {
-  constexpr std::array<std::string_view, kNumLinearKinds> kNames = {
-      "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
-      "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"};
+  constexpr std::array<std::string_view, kNumLinears> kNames = {
+      "self_attn.q_proj",    "self_attn.k_proj",
+      "self_attn.v_proj",    "self_attn.o_proj",
+      "mlp.gate_proj",       "mlp.up_proj",
+      "mlp.down_proj",       "self_attn.q_a_proj",
+      "self_attn.q_b_proj",  "self_attn.kv_a_proj_with_mqa",
+      "self_attn.k_b_proj",  "self_attn.v_b_proj",
+      "self_attn.gate_proj", "conv.in_proj"};
   return kNames[static_cast<size_t>(linear)];
+}
+
+bool ReadsInput(Linear linear) {
+  switch (linear) {
+    case Linear::kOutput:
+    case Linear::kDown:
+    case Linear::kQueryUp:
+    case Linear::kKeyUp:
+    case Linear::kValueUp:
+      return false;
+    default:
+      return true;
+  }
+}
+
+bool IsMatrix(Kept kept) {
+  switch (kept) {
+    case Kept::kRouter:
+    case Kept::kSharedGate:
+    case Kept::kOutputGate:
+    case Kept::kDecayInput:
+    case Kept::kRateInput:
+      return true;
+    default:
+      return false;
+  }
 }
 
 std::string LinearSpec::Name() const {
@@ -90,6 +189,9 @@ std::string LinearSpec::Name() const {
     case Unit::kAttention:
     case Unit::kMlp:
       return std::string(name);
+    case Unit::kRecurrent:
+      if (kind == Linear::kConvolved) return std::string(name);
+      return fmt::format("{}.{}", "linear_attn", matrix);
     case Unit::kSharedExpert:
       return fmt::format("mlp.shared_expert.{}", matrix);
     case Unit::kExpert:
@@ -102,16 +204,18 @@ bool LayerPlan::Has(Kept kept_part) const {
   return std::ranges::find(kept, kept_part, &KeptSpec::kept) != kept.end();
 }
 
+std::optional<size_t> LayerPlan::Find(Linear kind) const {
+  for (size_t i = 0; i < linears.size() && MixesTokens(linears[i].unit); ++i) {
+    if (linears[i].kind == kind) return i;
+  }
+  return std::nullopt;
+}
+
 LayerPlan PlanLayer(const ModelConfig& config, size_t layer) {
   const LayerSpec spec = config.layer(layer);
   LayerPlan plan;
-  AddNorms(config, spec, plan);
-  AddAttention(config, plan);
-  if (config.has_sinks) plan.kept.push_back({Kept::kSinks, 1, config.num_heads});
-  if (config.has_output_gate) {
-    plan.kept.push_back(
-        {Kept::kOutputGate, config.num_heads * config.head_dim, config.hidden_size});
-  }
+  AddNorms(config, plan);
+  AddMixer(config, spec, plan);
   if (spec.has_experts) {
     AddExperts(config, plan);
   } else {
@@ -121,9 +225,30 @@ LayerPlan PlanLayer(const ModelConfig& config, size_t layer) {
   return plan;
 }
 
+namespace {
+
+// Of what mixes tokens, each kind once.
+std::vector<std::string_view> MixersLinears(const ModelConfig& config) {
+  constexpr std::array<std::string_view, kNumLinears> kWords = {
+      "q", "k", "v", "o", "", "", "", "q_a", "q_b", "kv_a", "k_b", "v_b", "gate", "conv in"};
+  std::vector<std::string_view> words;
+  for (size_t layer = 0; layer < config.num_layers; ++layer) {
+    for (const LinearSpec& linear : PlanLayer(config, layer).linears) {
+      const std::string_view word = kWords[static_cast<size_t>(linear.kind)];
+      if (!MixesTokens(linear.unit)) break;
+      if (std::ranges::find(words, word) == words.end()) words.push_back(word);
+    }
+    if (config.layers.empty()) break;  // all are alike
+  }
+  return words;
+}
+
+}  // namespace
+
 std::string LinearsInWords(const ModelConfig& config) {
   const std::string_view mlp = config.has_gates() ? "gate, up, down" : "up, down";
-  return fmt::format("q, k, v, o, {}{}", config.experts ? "experts' " : "", mlp);
+  return fmt::format("{}, {}{}", fmt::join(MixersLinears(config), ", "),
+                     config.experts ? "experts' " : "", mlp);
 }
 
 std::string KeptInWords(const ModelConfig& config) {
@@ -131,7 +256,25 @@ std::string KeptInWords(const ModelConfig& config) {
   if (config.experts) words += "routers, ";
   if (config.has_sinks) words += "sinks, ";
   if (config.has_output_gate) words += "attention gates, ";
+  if (config.delta) words += "decays, ";
+  if (config.delta || config.conv_kernel > 0) words += "convolutions, ";
   return words + "norms, biases";
+}
+
+Status CheckKinds(const ModelConfig& config, std::string_view what) {
+  for (size_t layer = 0; layer < config.num_layers; ++layer) {
+    for (const LinearSpec& linear : PlanLayer(config, layer).linears) {
+      const bool is_known =
+          static_cast<size_t>(linear.kind) < kNumLinearKinds && linear.unit != Unit::kRecurrent;
+      if (is_known) continue;
+      return Unsupported(
+          "{} of architecture {}: a block has {}, which is none of q, k, v, o, gate, "
+          "up and down",
+          what, config.architecture, linear.Name());
+    }
+    if (config.layers.empty()) break;
+  }
+  return Ok();
 }
 
 std::vector<size_t> QuantizedWidths(const ModelConfig& config) {

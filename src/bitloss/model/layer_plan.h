@@ -13,8 +13,26 @@
 
 namespace bitloss {
 
-// What a linear does; each expert has three of its own.
-enum class Linear { kQuery, kKey, kValue, kOutput, kGate, kUp, kDown };
+// What a linear does; each expert has three of its own. Those of a Llama block come first, and the
+// output is what every mixer of tokens ends with.
+enum class Linear {
+  kQuery,
+  kKey,
+  kValue,
+  kOutput,
+  kGate,
+  kUp,
+  kDown,
+  kQueryDown,     // latent attention: into the queries' narrow form,
+  kQueryUp,       // out of it;
+  kKeyValueDown,  // keys' and values' narrow form and the keys' rotated part,
+  kKeyUp,         // keys out of that,
+  kValueUp,       // and values
+  kHeadGate,      // of heads, before the output
+  kConvolved      // a short convolution's input and its two gates
+};
+inline constexpr size_t kNumLinears = 14;
+// Of a Llama block.
 inline constexpr size_t kNumLinearKinds = 7;
 inline constexpr std::array<Linear, kNumLinearKinds> kAllLinears = {
     Linear::kQuery, Linear::kKey, Linear::kValue, Linear::kOutput,
@@ -22,6 +40,8 @@ inline constexpr std::array<Linear, kNumLinearKinds> kAllLinears = {
 
 // "self_attn.q_proj", ... as in Hugging Face names.
 std::string_view ModuleName(Linear linear);
+// Whether it reads what enters its part of a block.
+bool ReadsInput(Linear linear);
 
 // [out][in] of a linear.
 struct LinearShape {
@@ -29,8 +49,10 @@ struct LinearShape {
   size_t in = 0;
 };
 
-// Whose linear it is.
-enum class Unit { kAttention, kMlp, kSharedExpert, kExpert };
+// Whose linear it is. kRecurrent: of a delta rule or a short convolution.
+enum class Unit { kAttention, kRecurrent, kMlp, kSharedExpert, kExpert };
+// Whether it belongs to what mixes tokens.
+inline bool MixesTokens(Unit unit) { return unit <= Unit::kRecurrent; }
 
 struct LinearSpec {
   Linear kind = Linear::kQuery;
@@ -43,8 +65,8 @@ struct LinearSpec {
   std::string Name() const;
 };
 
-// What stays as it is: kRouter is [experts][hidden], kSharedGate [1][hidden], kOutputGate
-// [heads][hidden]; the rest are vectors. Norms named "pre" come before a part, "post" after it.
+// What stays as it is: matrices, which multiply (IsMatrix), a convolution's kernel
+// [channels][width], and vectors. Norms named "pre" come before a part, "post" after it.
 enum class Kept {
   kPreAttentionNorm,
   kPreMlpNorm,
@@ -57,9 +79,20 @@ enum class Kept {
   kRouter,
   kRouterBias,
   kSelectionBias,
-  kSharedGate
+  kSharedGate,
+  kQueryDownNorm,  // of latent attention's narrow forms
+  kKeyValueDownNorm,
+  kConvolution,
+  kDecayInput,  // of a delta rule: two numbers for each value head, of which one with
+  kRateInput,
+  kDecayBias,  // added to it, and
+  kDecayLog,   // the logarithm of what it is multiplied by, say how fast the head forgets
+  kStateNorm   // of what it gives
 };
-inline constexpr size_t kNumKept = 12;
+inline constexpr size_t kNumKept = 20;
+
+// [out][in], multiplied by like a linear.
+bool IsMatrix(Kept kept);
 
 struct KeptSpec {
   Kept kept = Kept::kPreAttentionNorm;
@@ -81,6 +114,9 @@ struct LayerPlan {
   std::vector<MlpPlaces> experts;
 
   bool Has(Kept kept_part) const;
+  // Of what mixes tokens. At() requires that it is there.
+  std::optional<size_t> Find(Linear kind) const;
+  size_t At(Linear kind) const { return *Find(kind); }
 };
 
 LayerPlan PlanLayer(const ModelConfig& config, size_t layer);
@@ -88,6 +124,10 @@ LayerPlan PlanLayer(const ModelConfig& config, size_t layer);
 // For coverage lines: "q, k, v, o, gate, up, down", and what stays as it is.
 std::string LinearsInWords(const ModelConfig& config);
 std::string KeptInWords(const ModelConfig& config);
+
+// kUnsupported where blocks have linears of other kinds than a Llama block's, which are all that
+// `what` tells apart.
+Status CheckKinds(const ModelConfig& config, std::string_view what);
 
 // The row lengths of the matrices that schemes quantize, each once, ascending by first use.
 std::vector<size_t> QuantizedWidths(const ModelConfig& config);

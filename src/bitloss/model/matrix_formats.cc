@@ -1,5 +1,6 @@
 #include "bitloss/model/matrix_formats.h"
 
+#include <algorithm>
 #include <map>
 
 #include "bitloss/model/architecture.h"
@@ -34,11 +35,12 @@ FileTypeTensor TensorOf(const TensorNames& names, size_t layer, const LinearSpec
   std::string name(names.linears[kind]);
   if (linear.unit == Unit::kSharedExpert) {
     name = fmt::format("{}{}", names.shared, names.of_shared[in_mlp]);
-  } else if (linear.kind < Linear::kOutput && !names.fused_qkv.empty()) {
-    name = names.fused_qkv;
-  } else if ((linear.kind == Linear::kGate || linear.kind == Linear::kUp) &&
-             !names.fused_gate_up.empty()) {
-    name = names.fused_gate_up;
+  } else {
+    for (const FusedTensor& fused : names.fused) {
+      const bool is_member = fused.unit == linear.unit &&
+                             std::ranges::find(fused.members, linear.kind) != fused.members.end();
+      if (is_member) name = fused.name;
+    }
   }
   return named(name + ".weight", FileTypeTensor::Rank::kMatrix);
 }
@@ -76,6 +78,7 @@ Result<ChosenTypes> ChooseFor(const Scheme& scheme, const ModelConfig& config, H
     return Unsupported("what llama.cpp calls the tensors of architecture {} is not known here",
                        config.architecture);
   }
+  BITLOSS_DO(CheckKinds(config, "llama.cpp's file types"));
   const std::optional<NamedFileType> file_type = FileTypeOf(scheme.format);
   const Importances importances =
       scheme.fit == FitKind::kImatrix ? Importances::kGiven : Importances::kNone;

@@ -52,6 +52,7 @@ Result<MeasuredImportances> MeasureImportances(
     const ModelSource& source, Transformer& transformer,
     std::span<const std::vector<int32_t>> sequences,
     const std::function<void(size_t num_layers_done)>& layer_done) {
+  BITLOSS_DO(CheckKinds(source.config(), "importances"));
   const Backend& backend = transformer.backend();
   MeasuredImportances measured;
   measured.num_sequences = static_cast<uint32_t>(sequences.size());

@@ -7,6 +7,7 @@
 namespace bitloss {
 namespace {
 
+// That multiplies by 1 + w where the model's norms do.
 bool IsNorm(Kept kept) {
   switch (kept) {
     case Kept::kPreAttentionNorm:
@@ -23,7 +24,6 @@ bool IsNorm(Kept kept) {
 
 // A small matrix in full precision, which is what it is read in.
 Result<std::unique_ptr<PackedMatrix>> PackPlain(const Matrix& matrix, const Backend& backend) {
-  if (matrix.rows() == 0) return std::unique_ptr<PackedMatrix>();
   BITLOSS_TRY(const EncodedMatrix encoded, F32Format().encode(F32Format(), matrix));
   return backend.Pack(encoded, Execution{});
 }
@@ -43,17 +43,19 @@ Result<LayerWeights> PackKept(const ModelConfig& config, const LayerSource& sour
   packed.plan = source.plan;
   for (const KeptSpec& kept : source.plan->kept) {
     const Matrix& part = source.part(kept.kept);
-    if (kept.kept == Kept::kRouter || kept.kept == Kept::kSharedGate ||
-        kept.kept == Kept::kOutputGate) {
+    const auto place = static_cast<size_t>(kept.kept);
+    if (IsMatrix(kept.kept)) {
+      BITLOSS_TRY(packed.matrices[place], PackPlain(part, backend));
+      continue;
+    }
+    if (kept.rows > 1) {
+      packed.kept[place] = backend.ToTensor(part);
       continue;
     }
     const std::vector<float> values(part.flat().begin(), part.flat().end());
-    packed.kept[static_cast<size_t>(kept.kept)] =
+    packed.kept[place] =
         backend.ToTensor(IsNorm(kept.kept) ? AsMultiplied(config.norm_kind, values) : values);
   }
-  BITLOSS_TRY(packed.router, PackPlain(source.part(Kept::kRouter), backend));
-  BITLOSS_TRY(packed.shared_gate, PackPlain(source.part(Kept::kSharedGate), backend));
-  BITLOSS_TRY(packed.output_gate, PackPlain(source.part(Kept::kOutputGate), backend));
   for (const std::vector<float>& bias : source.biases) {
     packed.biases.push_back(backend.ToTensor(bias));
   }

@@ -18,11 +18,17 @@ size_t WidthOf(const LinearSpec& linear) {
   return linear.kind == Linear::kDown ? linear.shape.in : linear.shape.out;
 }
 
+bool Holds(const FusedTensor& fused, Linear kind) {
+  return std::ranges::find(fused.members, kind) != fused.members.end();
+}
+
 std::string_view SuffixOf(Kept kept, bool is_gguf) {
   switch (kept) {
     case Kept::kSinks:
       return is_gguf ? ".weight" : "";
     case Kept::kSelectionBias:
+    case Kept::kDecayBias:
+    case Kept::kDecayLog:
       return "";  // the name is whole
     case Kept::kRouterBias:
       return ".bias";
@@ -33,6 +39,10 @@ std::string_view SuffixOf(Kept kept, bool is_gguf) {
 
 }  // namespace
 
+const TensorNames& ModelSource::names() const {
+  return checkpoint_->gguf() != nullptr ? architecture_->gguf_names : architecture_->hf_names;
+}
+
 std::string ModelSource::LayerTensor(size_t layer, std::string_view rest) const {
   if (checkpoint_->gguf() == nullptr) return fmt::format("{}layers.{}.{}", base_, layer, rest);
   const std::string stored = fmt::format("blk.{}.{}", layer, rest);
@@ -41,82 +51,115 @@ std::string ModelSource::LayerTensor(size_t layer, std::string_view rest) const 
 
 TensorPart ModelSource::PlaceOf(size_t layer, const KeptSpec& kept) const {
   const bool is_gguf = checkpoint_->gguf() != nullptr;
-  const TensorNames& names = is_gguf ? architecture_->gguf_names : architecture_->hf_names;
-  const std::string_view name = names.kept[static_cast<size_t>(kept.kept)];
+  const std::string_view name = names().kept[static_cast<size_t>(kept.kept)];
   TensorPart part;
   part.name = LayerTensor(layer, fmt::format("{}{}", name, SuffixOf(kept.kept, is_gguf)));
   part.rows = kept.rows;
   part.cols = kept.cols;
-  const bool is_matrix = kept.kept == Kept::kRouter || kept.kept == Kept::kOutputGate ||
-                         (kept.kept == Kept::kSharedGate && !is_gguf);
-  part.shape =
-      is_matrix ? std::vector<uint64_t>{kept.rows, kept.cols} : std::vector<uint64_t>{kept.cols};
+  const bool is_rate = kept.kept == Kept::kRateInput;
+  if ((is_rate || kept.kept == Kept::kDecayInput) && !names().fused_rates.empty()) {
+    part.name = LayerTensor(layer, fmt::format("{}.weight", names().fused_rates));
+    part.run = kept.rows / config_.delta->shape.key_heads;
+    part.period = 2 * part.run;
+    part.first = is_rate ? 0 : part.run;
+    part.shape = {2 * kept.rows, kept.cols};
+  } else if (kept.kept == Kept::kConvolution && !is_gguf) {
+    part.shape = {kept.rows, 1, kept.cols};
+  } else if (kept.rows > 1 || (kept.kept == Kept::kSharedGate && !is_gguf)) {
+    part.shape = {kept.rows, kept.cols};
+  } else {
+    part.shape = {kept.cols};
+  }
   return part;
 }
 
 TensorPart ModelSource::PlaceOf(size_t layer, size_t linear) const {
-  const bool is_gguf = checkpoint_->gguf() != nullptr;
-  const TensorNames& names = is_gguf ? architecture_->gguf_names : architecture_->hf_names;
+  const LinearSpec& spec = plan(layer).linears[linear];
+  if (spec.unit == Unit::kExpert) return PlaceOfExpert(layer, spec);
+  if (const auto fused = PlaceInFused(layer, linear)) return *fused;
+  return PlaceOfSingle(layer, linear);
+}
+
+TensorPart ModelSource::PlaceOfSingle(size_t layer, size_t linear) const {
   const LinearSpec& spec = plan(layer).linears[linear];
   const auto kind = static_cast<size_t>(spec.kind);
   TensorPart part;
   part.rows = spec.shape.out;
   part.cols = spec.shape.in;
   part.shape = {spec.shape.out, spec.shape.in};
-  if (spec.unit == Unit::kExpert) {
-    const std::string own =
-        names.experts.empty()
-            ? std::string()
-            : LayerTensor(layer, fmt::format("{}.{}{}.weight", names.experts, spec.expert,
-                                             names.of_expert[PlaceInMlp(spec.kind)]));
-    if (own.empty() || !checkpoint_->Has(own)) {
-      TensorPart stacked = PlaceOfStacked(layer, spec);
-      if (own.empty() || checkpoint_->Has(stacked.name)) return stacked;
-    }
-    part.name = own;
-    return part;
+  const auto& of_unit = spec.unit == Unit::kRecurrent ? names().recurrent : names().linears;
+  part.name = LayerTensor(layer, spec.unit == Unit::kSharedExpert
+                                     ? fmt::format("{}{}.weight", names().shared,
+                                                   names().of_shared[PlaceInMlp(spec.kind)])
+                                     : fmt::format("{}.weight", of_unit[kind]));
+  if (checkpoint_->gguf() == nullptr) return part;
+  // Keys and values out of their narrow form: by head, the keys' turned.
+  if (spec.kind == Linear::kValueUp) {
+    part.shape = {config_.num_heads, spec.shape.out / config_.num_heads, spec.shape.in};
+  } else if (spec.kind == Linear::kKeyUp) {
+    part.is_transposed = true;
+    part.run = spec.shape.out / config_.num_heads;
+    part.block_step = spec.shape.in;
+    part.shape = {config_.num_heads, spec.shape.in, part.run};
   }
-  if (spec.unit == Unit::kSharedExpert) {
-    part.name = LayerTensor(
-        layer, fmt::format("{}{}.weight", names.shared, names.of_shared[PlaceInMlp(spec.kind)]));
-    return part;
-  }
-  part.name = LayerTensor(layer, fmt::format("{}.weight", names.linears[kind]));
-  const bool is_projection = spec.kind < Linear::kOutput;
-  const bool is_gate_or_up = spec.kind == Linear::kGate || spec.kind == Linear::kUp;
-  const std::string_view fused = is_projection   ? names.fused_qkv
-                                 : is_gate_or_up ? names.fused_gate_up
-                                                 : std::string_view();
-  if (fused.empty()) return part;
-  const std::string fused_name = LayerTensor(layer, fmt::format("{}.weight", fused));
-  if (!checkpoint_->Has(fused_name)) return part;
-  // The parts one after the other.
-  const std::vector<LinearSpec>& all = plan(layer).linears;
-  uint64_t rows = 0;
-  for (size_t i = 0; i < all.size(); ++i) {
-    const bool is_member = is_projection
-                               ? all[i].unit == Unit::kAttention && all[i].kind < Linear::kOutput
-                               : all[i].unit == Unit::kMlp && all[i].kind != Linear::kDown;
-    if (!is_member) continue;
-    if (i < linear) part.first += all[i].shape.out;
-    rows += all[i].shape.out;
-  }
-  part.name = fused_name;
-  part.shape = {rows, spec.shape.in};
   return part;
+}
+
+std::optional<TensorPart> ModelSource::PlaceInFused(size_t layer, size_t linear) const {
+  const std::vector<LinearSpec>& all = plan(layer).linears;
+  const LinearSpec& spec = all[linear];
+  for (const FusedTensor& fused : names().fused) {
+    if (fused.unit != spec.unit || !Holds(fused, spec.kind)) continue;
+    const std::string name = LayerTensor(layer, fmt::format("{}.weight", fused.name));
+    if (!checkpoint_->Has(name)) continue;
+    size_t before = 0;  // rows of members before it
+    size_t rows = 0;
+    for (const Linear member : fused.members) {
+      const auto found = std::ranges::find_if(all, [&](const LinearSpec& other) {
+        return other.unit == spec.unit && other.kind == member;
+      });
+      if (found == all.end()) continue;
+      if (member == spec.kind) before = rows;
+      rows += found->shape.out;
+    }
+    TensorPart part{.name = name, .shape = {rows, spec.shape.in}, .first = before};
+    part.rows = spec.shape.out;
+    part.cols = spec.shape.in;
+    if (fused.order == FusedOrder::kByHead) {
+      const size_t heads =
+          spec.unit == Unit::kRecurrent ? config_.delta->shape.key_heads : config_.num_heads;
+      part.first = before / heads;
+      part.run = spec.shape.out / heads;
+      part.period = rows / heads;
+    }
+    return part;
+  }
+  return std::nullopt;
+}
+
+TensorPart ModelSource::PlaceOfExpert(size_t layer, const LinearSpec& linear) const {
+  TensorPart part;
+  part.rows = linear.shape.out;
+  part.cols = linear.shape.in;
+  part.shape = {linear.shape.out, linear.shape.in};
+  if (names().experts.empty()) return PlaceOfStacked(layer, linear);
+  part.name = LayerTensor(layer, fmt::format("{}.{}{}.weight", names().experts, linear.expert,
+                                             names().of_expert[PlaceInMlp(linear.kind)]));
+  if (checkpoint_->Has(part.name)) return part;
+  TensorPart stacked = PlaceOfStacked(layer, linear);
+  return checkpoint_->Has(stacked.name) ? stacked : part;
 }
 
 TensorPart ModelSource::PlaceOfStacked(size_t layer, const LinearSpec& linear) const {
   const bool is_gguf = checkpoint_->gguf() != nullptr;
-  const TensorNames& names = is_gguf ? architecture_->gguf_names : architecture_->hf_names;
-  const std::string_view single = names.stacked[PlaceInMlp(linear.kind)];
+  const std::string_view single = names().stacked[PlaceInMlp(linear.kind)];
   const bool is_single = linear.kind == Linear::kDown ||
                          (!single.empty() && checkpoint_->Has(LayerTensor(layer, single)));
   const size_t count = config_.experts->count;
   const size_t width = WidthOf(linear);
   const size_t hidden = config_.hidden_size;
   TensorPart part;
-  part.name = LayerTensor(layer, is_single ? single : names.stacked_gate_up);
+  part.name = LayerTensor(layer, is_single ? single : names().stacked_gate_up);
   part.rows = linear.shape.out;
   part.cols = linear.shape.in;
   const size_t out = is_single ? linear.shape.out : 2 * width;  // of one expert in the tensor
@@ -125,7 +168,10 @@ TensorPart ModelSource::PlaceOfStacked(size_t layer, const LinearSpec& linear) c
       !is_single && !is_gguf && architecture_->stacked_order == StackedOrder::kAlternating;
   const size_t second = alternates ? 1 : width;
   const size_t offset = is_single || linear.kind == Linear::kGate ? 0 : second;
-  part.step = alternates ? 2 : 1;
+  if (alternates) {
+    part.run = 1;
+    part.period = 2;
+  }
   const auto info = checkpoint_->Info(part.name);
   // A tensor that a layout made of codes has been turned: outputs first, all experts' rows.
   const bool is_turned = info.ok() && info.value().shape.size() == 2;
@@ -145,16 +191,14 @@ TensorPart ModelSource::PlaceOfStacked(size_t layer, const LinearSpec& linear) c
 std::optional<TensorPart> ModelSource::PlaceOfBias(size_t layer, size_t linear) const {
   const LinearSpec& spec = plan(layer).linears[linear];
   TensorPart part = PlaceOf(layer, linear);
-  const bool is_gguf = checkpoint_->gguf() != nullptr;
-  const TensorNames& names = is_gguf ? architecture_->gguf_names : architecture_->hf_names;
-  const bool is_fused = part.name == LayerTensor(layer, names.stacked_gate_up);
+  const bool is_fused = part.name == LayerTensor(layer, names().stacked_gate_up);
   constexpr std::string_view kWeight = ".weight";
   if (part.name.ends_with(kWeight)) {
     part.name.replace(part.name.size() - kWeight.size(), kWeight.size(), ".bias");
   } else {
     part.name += "_bias";
   }
-  const bool is_stacked = spec.unit == Unit::kExpert && names.experts.empty();
+  const bool is_stacked = spec.unit == Unit::kExpert && names().experts.empty();
   if (!is_stacked) {
     part.shape = {part.shape[0]};
     return part;

@@ -34,10 +34,14 @@ class TestModel {
 
   static std::filesystem::path TinyFolder() { return BITLOSS_SOURCE_DIR "/models/bitloss-tiny"; }
 
-  // The model in a form that needs no calibration.
-  LaneWeights Lane(const std::string& scheme) {
+  // The model in a form that needs no calibration, or with a text for it.
+  LaneWeights Lane(const std::string& scheme, std::span<const int32_t> calibration = {}) {
     const std::vector<Scheme> schemes = {Must(ResolveForModel(Must(ParseScheme(scheme)), source_))};
-    return std::move(Must(BuildLanes(source_, transformer_, schemes, {}))[0].weights);
+    LaneBuilderOptions options;
+    if (!calibration.empty()) {
+      options.calibration.emplace_back(calibration.begin(), calibration.end());
+    }
+    return std::move(Must(BuildLanes(source_, transformer_, schemes, options))[0].weights);
   }
 
   // The logits of every position of a sequence, [tokens][vocab_size].

@@ -18,6 +18,10 @@ Scratch::Scratch(TensorMemory& memory)
       activated(memory),
       delta(memory),
       gating(memory),
+      projected(memory),
+      narrow_queries(memory),
+      narrow(memory),
+      plain_keys(memory),
       parallel(memory),
       routed(memory),
       expert_input(memory),
@@ -30,9 +34,15 @@ Transformer::Transformer(ModelConfig config, const Backend& backend)
     tables_.push_back(
         {Tensor(backend.memory()), Tensor(backend.memory()), config_.ropes[i / 2].pairing});
   }
-  const size_t widest = std::max(config_.hidden_size, config_.num_heads * config_.head_dim);
+  const size_t widest = std::max(config_.hidden_size, config_.query_width());
   if (config_.norms_embedding || config_.head_norm_weight == HeadNormWeight::kNone) {
     ones_ = backend.ToTensor(std::vector<float>(widest, 1.0f));
+  }
+  if (config_.delta) {
+    const size_t dim = config_.delta->shape.key_dim;
+    const float unit = 1.0f / std::sqrt(static_cast<float>(dim));
+    key_units_ = backend.ToTensor(std::vector<float>(dim, unit));
+    query_units_ = backend.ToTensor(std::vector<float>(dim, unit * unit));
   }
 }
 
@@ -98,7 +108,7 @@ void Transformer::Part(const LayerWeights& weights, size_t layer, const Batch& b
                        BlockPart part, ConstDeviceView input, Tensor& output) {
   const Pass pass{weights, layer, batch, nullptr, nullptr};
   if (part == BlockPart::kAttention) {
-    SelfAttention(pass, input, output);
+    MixTokens(pass, input, output);
   } else {
     FeedForward(pass, input, output);
   }
@@ -107,7 +117,7 @@ void Transformer::Part(const LayerWeights& weights, size_t layer, const Batch& b
 void Transformer::Block(const Pass& pass, DeviceView x) {
   Scratch& s = scratch_;
   const ConstDeviceView input = InputOf(pass, BlockPart::kAttention, x);
-  SelfAttention(pass, input, s.delta);
+  MixTokens(pass, input, s.delta);
   if (config_.norm_placement == NormPlacement::kParallel) {
     FeedForward(pass, input, s.parallel);
     AddPart(pass, BlockPart::kAttention, s.delta, x);
@@ -139,21 +149,46 @@ void Transformer::AddPart(const Pass& pass, BlockPart part, Tensor& delta, Devic
   backend_.Add(delta, x);
 }
 
-void Transformer::SelfAttention(const Pass& pass, ConstDeviceView input, Tensor& delta) {
+void Transformer::MixTokens(const Pass& pass, ConstDeviceView input, Tensor& delta) {
+  switch (config_.layer(pass.layer).mixer) {
+    case Mixer::kAttention:
+    case Mixer::kLatentAttention:
+      SelfAttention(pass, input);
+      break;
+    case Mixer::kDeltaRule:
+      RunDeltaRule(pass, input);
+      break;
+    case Mixer::kShortConvolution:
+      Convolve(pass, input);
+      break;
+  }
+  const LinearOutput output{pass.weights.plan->At(Linear::kOutput), &delta};
+  Multiply(pass, {&output, 1}, pass.batch.sequences(), scratch_.heads);
+  if (pass.tap != nullptr) pass.tap->AfterPart(BlockPart::kAttention, input, delta);
+}
+
+void Transformer::SelfAttention(const Pass& pass, ConstDeviceView input) {
   Scratch& s = scratch_;
   const std::span<const RowRange> calls = pass.batch.sequences();
-  const LinearOutput projections[] = {{0, &s.queries}, {1, &s.keys}, {2, &s.values}};
-  Multiply(pass, projections, calls, input);
+  if (config_.latent) {
+    ProjectLatent(pass, input);
+  } else {
+    const LayerPlan& plan = *pass.weights.plan;
+    std::vector<LinearOutput> projections = {{plan.At(Linear::kQuery), &s.queries}};
+    if (config_.gates_heads) projections.push_back({plan.At(Linear::kHeadGate), &s.gating});
+    projections.push_back({plan.At(Linear::kKey), &s.keys});
+    projections.push_back({plan.At(Linear::kValue), &s.values});
+    Multiply(pass, projections, calls, input);
+  }
   TurnHeads(pass);
   Attend(pass, input.rows);
   if (config_.has_output_gate) {
     s.gating.Resize(s.heads.rows(), s.heads.cols());
-    backend_.MatMul(*pass.weights.output_gate, {}, input, calls, s.gating);
+    backend_.MatMul(pass.weights.matrix(Kept::kOutputGate), {}, input, calls, s.gating);
+  }
+  if (config_.has_output_gate || config_.gates_heads) {
     backend_.Gate({.gating = Gating::kSigmoid}, s.gating, s.heads, s.heads);
   }
-  const LinearOutput output{3, &delta};
-  Multiply(pass, {&output, 1}, calls, s.heads);
-  if (pass.tap != nullptr) pass.tap->AfterPart(BlockPart::kAttention, input, delta);
 }
 
 // Norms, rotates and scales queries and keys.
@@ -256,8 +291,9 @@ void Transformer::Attend(const Pass& pass, size_t num_rows) {
                              .softcap = static_cast<float>(config_.attention_softcap),
                              .window = layer.window,
                              .chunk = layer.chunk,
-                             .sinks = pass.weights.part(Kept::kSinks)};
-  s.heads.Resize(num_rows, config_.num_heads * config_.head_dim);
+                             .sinks = pass.weights.part(Kept::kSinks),
+                             .value_dim = config_.value_dim};
+  s.heads.Resize(num_rows, config_.heads_width());
   if (pass.weights.execution == Execution::Kind::kFp16Emulation) {
     backend_.AttentionInFp16(shape, s.queries, sequences, s.heads);
   } else {
@@ -299,7 +335,7 @@ void Transformer::RunExperts(const Pass& pass, ConstDeviceView input, Tensor& de
   Scratch& s = scratch_;
   const ExpertsSpec& experts = *config_.experts;
   s.routed.Resize(input.rows, experts.count);
-  backend_.MatMul(*pass.weights.router, pass.weights.part(Kept::kRouterBias), input,
+  backend_.MatMul(pass.weights.matrix(Kept::kRouter), pass.weights.part(Kept::kRouterBias), input,
                   pass.batch.sequences(), s.routed);
   Matrix logits;
   Matrix bias;
@@ -360,7 +396,8 @@ void Transformer::AddSharedExpert(const Pass& pass, ConstDeviceView input, Tenso
   RunMlp(pass, *pass.weights.plan->mlp, pass.batch.sequences(), input, s.expert_output);
   if (config_.experts->shared == ExpertsSpec::Shared::kGated) {
     s.routed.Resize(input.rows, 1);
-    backend_.MatMul(*pass.weights.shared_gate, {}, input, pass.batch.sequences(), s.routed);
+    backend_.MatMul(pass.weights.matrix(Kept::kSharedGate), {}, input, pass.batch.sequences(),
+                    s.routed);
     Matrix staging;
     const ConstMatrixView logits = backend_.OnHost(s.routed, staging);
     std::vector<float> factors;

@@ -35,7 +35,9 @@ struct Scratch {
   explicit Scratch(TensorMemory& memory);
 
   Tensor normed, queries, keys, values, heads, gate, activated, delta;
-  Tensor gating;    // of the attention's output
+  Tensor gating;                              // of the attention's output
+  Tensor projected;                           // of which queries, or what is convolved, are made
+  Tensor narrow_queries, narrow, plain_keys;  // of latent attention
   Tensor parallel;  // the other part's output, where both are added at once
   Tensor routed, expert_input, expert_output;
   Tensor rounded;  // the input of a linear in a lane that rounds activations
@@ -88,7 +90,24 @@ class Transformer {
   ConstDeviceView InputOf(const Pass& pass, BlockPart part, ConstDeviceView x);
   // Norms and scales what a part gives and adds it to x.
   void AddPart(const Pass& pass, BlockPart part, Tensor& delta, DeviceView x);
-  void SelfAttention(const Pass& pass, ConstDeviceView input, Tensor& delta);
+  void MixTokens(const Pass& pass, ConstDeviceView input, Tensor& delta);
+  // Each leaves what the output projection reads in scratch_.heads.
+  void SelfAttention(const Pass& pass, ConstDeviceView input);
+  void RunDeltaRule(const Pass& pass, ConstDeviceView input);
+  void Convolve(const Pass& pass, ConstDeviceView input);
+  // Queries, keys and values, unrotated: of each head the part that will rotate first.
+  void ProjectLatent(const Pass& pass, ConstDeviceView input);
+  // Of the value heads of each row: what their states shrink by, and how much they take in.
+  struct Rates {
+    Matrix decays;
+    Matrix rates;
+  };
+  Rates RatesOf(const Pass& pass, ConstDeviceView input);
+  // The state of each sequence: none without a cache, zeros where it begins.
+  std::vector<RecurrentSequence> Begin(const Pass& pass,
+                                       DeviceView (KvCache::*state)(size_t, size_t));
+  void ConvolveColumns(const Pass& pass, std::span<const RecurrentSequence> sequences, size_t first,
+                       ConstDeviceView x, Tensor& y);
   void Attend(const Pass& pass, size_t num_rows);
   void RoundKeysAndValues(const KvRounding& kv);
   void TurnHeads(const Pass& pass);
@@ -118,6 +137,8 @@ class Transformer {
   const Backend& backend_;
   std::vector<RopeTable> tables_;  // [rope][SequenceLength]
   Tensor ones_;                    // of norms without a weight
+  Tensor query_units_;             // that make RMS norms of a delta rule's queries and keys lengths
+  Tensor key_units_;
   Scratch scratch_;
 };
 

@@ -154,12 +154,16 @@ Status ModelSource::CheckTables() {
   // Where the text model stands among others, its names have a prefix.
   constexpr std::array<std::string_view, 3> kBases = {"model.", "language_model.model.",
                                                       "model.language_model."};
+  const bool is_gguf = checkpoint_->gguf() != nullptr;
   base_ = kBases[0];
   for (const std::string_view base : kBases) {
     if (checkpoint_->Has(fmt::format("{}embed_tokens.weight", base))) base_ = base;
   }
   embedding_name_ = base_ + "embed_tokens.weight";
-  final_norm_name_ = base_ + "norm.weight";
+  final_norm_name_ =
+      fmt::format("{}{}.weight", base_, is_gguf ? "norm" : architecture_->hf_final_norm);
+  const std::string of_gguf = fmt::format("{}.weight", architecture_->gguf_final_norm);
+  if (is_gguf && checkpoint_->Has(of_gguf)) final_norm_name_ = of_gguf;
   head_name_ = "lm_head.weight";
   if (!checkpoint_->Has(head_name_) && checkpoint_->Has("language_model.lm_head.weight")) {
     head_name_ = "language_model.lm_head.weight";
@@ -314,31 +318,62 @@ Result<Matrix> ModelSource::ReadMatrix(const std::string& name, size_t rows, siz
   return matrix;
 }
 
-// Rows that lie apart, or columns, are read with what is between them.
+namespace {
+
+// Columns of a tensor, read with what is between them.
+Status ReadColumns(const Checkpoint& checkpoint, const TensorPart& part, Matrix& matrix) {
+  BITLOSS_TRY(const TensorInfo info, checkpoint.Info(part.name));
+  Matrix block(part.cols, info.cols);
+  const size_t run = part.block_step == 0 ? part.rows : part.run;
+  for (size_t begin = 0; begin < part.rows; begin += run) {
+    const size_t first = part.block + begin / run * part.block_step;
+    BITLOSS_DO(ReadFiniteRows(checkpoint, part.name, first, first + part.cols, block.flat()));
+    for (size_t row = begin; row < begin + run; ++row) {
+      const size_t column = part.Place(row);
+      for (size_t col = 0; col < part.cols; ++col) matrix.Row(row)[col] = block.Row(col)[column];
+    }
+  }
+  return Ok();
+}
+
+}  // namespace
+
 Result<Matrix> ModelSource::ReadPart(const TensorPart& part, Precision precision) const {
   Matrix matrix(part.rows, part.cols);
   if (part.is_transposed) {
-    BITLOSS_TRY(const TensorInfo info, checkpoint_->Info(part.name));
-    Matrix block(part.cols, info.cols);
-    BITLOSS_DO(
-        ReadFiniteRows(*checkpoint_, part.name, part.block, part.block + part.cols, block.flat()));
-    for (size_t row = 0; row < part.rows; ++row) {
-      for (size_t col = 0; col < part.cols; ++col) {
-        matrix.Row(row)[col] = block.Row(col)[part.first + row * part.step];
-      }
-    }
-  } else if (part.step == 1) {
-    BITLOSS_DO(
-        ReadFiniteRows(*checkpoint_, part.name, part.first, part.first + part.rows, matrix.flat()));
+    BITLOSS_DO(ReadColumns(*checkpoint_, part, matrix));
   } else {
-    for (size_t row = 0; row < part.rows; ++row) {
-      const size_t from = part.first + row * part.step;
-      BITLOSS_DO(ReadFiniteRows(*checkpoint_, part.name, from, from + 1, matrix.Row(row)));
+    const size_t run = part.run == 0 ? part.rows : part.run;
+    for (size_t row = 0; row < part.rows; row += run) {
+      const size_t from = part.Place(row);
+      BITLOSS_DO(ReadFiniteRows(*checkpoint_, part.name, from, from + run,
+                                matrix.flat().subspan(row * part.cols, run * part.cols)));
     }
   }
   BITLOSS_DO(RoundAll(part.name, precision, matrix.flat()));
   return matrix;
 }
+
+namespace {
+
+// What is added to scores, or says how fast a state decays, stays in full precision: it is
+// published so.
+Precision PrecisionOf(Kept kept, Precision of_block) {
+  const bool stays =
+      kept == Kept::kSelectionBias || kept == Kept::kDecayBias || kept == Kept::kDecayLog;
+  return stays ? Precision::kStored : of_block;
+}
+
+// GGUF stores -e^a of a delta rule's decays.
+Status TakeLogarithms(const std::string& name, std::span<float> values) {
+  for (float& value : values) {
+    if (!(value < 0)) return BadInput("tensor '{}': holds {}, not a number < 0", name, value);
+    value = static_cast<float>(std::log(-double{value}));
+  }
+  return Ok();
+}
+
+}  // namespace
 
 Result<LayerSource> ModelSource::LayerVectors(size_t layer, Precision precision) const {
   LayerSource source;
@@ -346,9 +381,12 @@ Result<LayerSource> ModelSource::LayerVectors(size_t layer, Precision precision)
   source.weights.resize(plan(layer).linears.size());
   source.biases.resize(plan(layer).linears.size());
   for (const KeptSpec& kept : plan(layer).kept) {
-    // What chooses experts is added to scores, in full precision wherever it is published.
-    const Precision stays = kept.kept == Kept::kSelectionBias ? Precision::kStored : precision;
-    BITLOSS_TRY(source.part(kept.kept), ReadPart(PlaceOf(layer, kept), stays));
+    BITLOSS_TRY(source.part(kept.kept),
+                ReadPart(PlaceOf(layer, kept), PrecisionOf(kept.kept, precision)));
+  }
+  if (plan(layer).Has(Kept::kDecayLog) && checkpoint_->gguf() != nullptr) {
+    BITLOSS_DO(TakeLogarithms(PlaceOf(layer, {Kept::kDecayLog, 1, 0}).name,
+                              source.part(Kept::kDecayLog).flat()));
   }
   for (size_t i = 0; i < plan(layer).linears.size(); ++i) {
     if (!plan(layer).linears[i].has_bias) continue;
@@ -356,7 +394,7 @@ Result<LayerSource> ModelSource::LayerVectors(size_t layer, Precision precision)
     BITLOSS_TRY(const TensorInfo info, checkpoint_->Info(part.name));
     BITLOSS_TRY(const Matrix all, ReadMatrix(part.name, info.rows, info.cols, precision));
     for (size_t k = 0; k < part.rows; ++k) {
-      source.biases[i].push_back(all.flat()[part.first + k * part.step]);
+      source.biases[i].push_back(all.flat()[part.Place(k)]);
     }
   }
   return source;
@@ -444,7 +482,7 @@ bool AllFiniteHalves(const EncodedMatrix& matrix, ThreadPool& threads) {
 std::optional<EncodedMatrix> ModelSource::ViewHalves(const TensorPart& part,
                                                      Precision precision) const {
   const std::optional<TensorView> view = checkpoint_->View(part.name);
-  if (!view || part.is_transposed || part.step != 1) return std::nullopt;
+  if (!view || part.is_transposed || part.run != 0) return std::nullopt;
   const bool is_f16 = view->dtype == DType::kF16 && precision != Precision::kBf16;
   const bool is_bf16 = view->dtype == DType::kBF16 && precision != Precision::kFp16;
   if (!is_f16 && !is_bf16) return std::nullopt;
@@ -498,9 +536,9 @@ namespace {
 // Rows of a matrix as its file has quantized it. kUnsupported where its rows do not stand by
 // themselves.
 Result<EncodedMatrix> RowsOf(const EncodedMatrix& whole, const TensorPart& part) {
-  if (part.rows == whole.rows) return whole;
-  if (part.step != 1 || part.is_transposed) {
-    return Unsupported("tensor '{}': its rows alternate, and are read from plain numbers only",
+  if (part.rows == whole.rows && !part.is_transposed) return whole;
+  if (part.is_transposed) {
+    return Unsupported("tensor '{}': its columns are rows here, which codes cannot become",
                        part.name);
   }
   EncodedMatrix rows = whole;
@@ -512,7 +550,16 @@ Result<EncodedMatrix> RowsOf(const EncodedMatrix& whole, const TensorPart& part)
                          whole.format.name);
     }
     const size_t row_bytes = plane->size() / whole.rows;
-    *plane = plane->Sub(part.first * row_bytes, part.rows * row_bytes);
+    if (part.run == 0) {
+      *plane = plane->Sub(part.first * row_bytes, part.rows * row_bytes);
+      continue;
+    }
+    std::vector<std::byte> bytes;
+    for (size_t row = 0; row < part.rows; ++row) {
+      const auto from = plane->span().subspan(part.Place(row) * row_bytes, row_bytes);
+      bytes.insert(bytes.end(), from.begin(), from.end());
+    }
+    *plane = SharedBytes::Own(std::move(bytes));
   }
   return rows;
 }

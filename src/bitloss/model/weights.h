@@ -23,6 +23,7 @@
 namespace bitloss {
 
 struct Architecture;  // model/architecture.h
+struct TensorNames;
 
 // One decoder block before quantization, in FP32 that holds the values of its stored form. What a
 // norm holds is the weight as stored, also where the model multiplies by 1 + w.
@@ -50,17 +51,23 @@ enum class Precision {
   kBf16,    // every tensor rounded to BF16
 };
 
-// Where a matrix lies: `rows` rows of a tensor from `first` on, every `step`-th; or, transposed,
-// columns of the rows [block, block + cols). A fused tensor holds several.
+// Where a matrix lies: `rows` rows of a tensor, from `first` on, all neighbours or in runs of `run`
+// that begin `period` apart. Or, transposed, such columns of its rows [block, block + cols), each
+// run `block_step` rows further. A fused tensor holds several.
 struct TensorPart {
   std::string name;
   std::vector<uint64_t> shape;  // that the whole tensor must have
   size_t first = 0;
-  size_t step = 1;
+  size_t run = 0;  // 0: all rows are neighbours
+  size_t period = 0;
   bool is_transposed = false;
   size_t block = 0;
+  size_t block_step = 0;
   size_t rows = 0;
   size_t cols = 0;
+
+  // The tensor's row (or column) that holds row `i`.
+  size_t Place(size_t i) const { return run == 0 ? first + i : first + i / run * period + i % run; }
 };
 
 // Reads a model's tensors from its checkpoint when they are asked for, checked: present, of the
@@ -134,6 +141,11 @@ class ModelSource {
   void Use(const std::string& name) { used_.insert(name); }
 
   std::string LayerTensor(size_t layer, std::string_view rest) const;
+  const TensorNames& names() const;
+  // Of one that is not an expert's: in a fused tensor, or alone.
+  TensorPart PlaceOfSingle(size_t layer, size_t linear) const;
+  std::optional<TensorPart> PlaceInFused(size_t layer, size_t linear) const;
+  TensorPart PlaceOfExpert(size_t layer, const LinearSpec& linear) const;
   TensorPart PlaceOfStacked(size_t layer, const LinearSpec& linear) const;
   std::optional<TensorPart> PlaceOfBias(size_t layer, size_t linear) const;
 
@@ -171,15 +183,14 @@ struct LayerWeights {
   std::vector<std::unique_ptr<PackedMatrix>> linears;
   std::vector<Tensor> biases;         // [1][out], or empty
   std::array<Tensor, kNumKept> kept;  // norms as they multiply, 1 + w where the model says so
-  std::unique_ptr<PackedMatrix> router;
-  std::unique_ptr<PackedMatrix> shared_gate;
-  std::unique_ptr<PackedMatrix> output_gate;
+  std::array<std::unique_ptr<PackedMatrix>, kNumKept> matrices;  // those of `kept` that multiply
   Execution::Kind execution = Execution::Kind::kRealActivations;
   KvRounding kv = {};
 
   const PackedMatrix& linear(size_t i) const { return *linears[i]; }
   ConstDeviceView bias(size_t i) const { return biases[i]; }
   ConstDeviceView part(Kept which) const { return kept[static_cast<size_t>(which)]; }
+  const PackedMatrix& matrix(Kept which) const { return *matrices[static_cast<size_t>(which)]; }
 };
 
 // What a lane costs to store.

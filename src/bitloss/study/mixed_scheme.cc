@@ -59,6 +59,7 @@ bool NamesMixedScheme(std::string_view text) { return text.ends_with(".json"); }
 Result<MixedScheme> ParseMixedScheme(std::string_view text, std::string_view path,
                                      const ModelSource& source, const SchemeOptions& options) {
   const ModelConfig& config = source.config();
+  BITLOSS_DO(CheckKinds(config, "mixed schemes"));
   const Result<Json> parsed = ParseJson(text);
   if (!parsed.ok()) return Bad(path, "{}", parsed.error().message);
   const Json& json = parsed.value();

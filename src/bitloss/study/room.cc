@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bitloss/model/batch.h"
 #include "bitloss/study/memory.h"
 
 namespace bitloss {
@@ -23,6 +24,7 @@ constexpr uint64_t kScoreBytes = 64;
 struct Lengths {
   uint64_t longest = 0;        // tokens of a sequence
   uint64_t answer_tokens = 0;  // of all prompts of a suite and their longest answers
+  uint64_t prompts = 0;        // of the suite with most
 };
 
 Lengths FindLengths(std::span<const StudyText> texts, std::span<const StudySuite> suites) {
@@ -40,21 +42,27 @@ Lengths FindLengths(std::span<const StudyText> texts, std::span<const StudySuite
       tokens += most;
     }
     lengths.answer_tokens = std::max(lengths.answer_tokens, tokens);
+    lengths.prompts = std::max<uint64_t>(lengths.prompts, suite.prompts.size());
   }
   return lengths;
 }
 
 // Scratch of a forward pass (model/transformer.h), for one token.
 uint64_t ScratchBytes(const ModelConfig& config) {
-  const uint64_t queries = uint64_t{config.num_heads} * config.head_dim;
-  const uint64_t keys = uint64_t{config.num_kv_heads} * config.head_dim;
+  const uint64_t queries = std::max(config.query_width(), config.heads_width());
+  const uint64_t keys = std::max(config.key_width(), config.value_width());
+  uint64_t mixer = 0;
+  if (config.latent) mixer = config.latent->query_rank + 2 * config.latent->rank + queries + keys;
+  if (config.delta) mixer = 2 * config.delta->channels() + 2 * config.delta->value_width();
+  if (config.conv_kernel > 0) mixer = 4 * uint64_t{config.hidden_size};
   uint64_t mlp = config.intermediate_size;
   uint64_t routed = 0;
   if (config.experts) {
     mlp = std::max({mlp, uint64_t{config.experts->width}, uint64_t{config.experts->shared_width}});
     routed = config.experts->count + 2 * uint64_t{config.hidden_size};
   }
-  return kFloat * (4 * uint64_t{config.hidden_size} + 2 * queries + 2 * keys + 3 * mlp + routed);
+  return kFloat *
+         (4 * uint64_t{config.hidden_size} + 2 * queries + 2 * keys + mixer + 3 * mlp + routed);
 }
 
 // Beside the block in the making: its copy that is scaled, what enters and leaves its parts, hidden
@@ -122,8 +130,7 @@ Result<Room> PlanRoom(const ModelConfig& config, LaneSet& lanes, std::span<const
                          std::min(kLogitBytes, kLogitRows * kFloat * config.vocab_size);
   const uint64_t per_token =
       (lanes.size() + 1) * (kFloat * config.hidden_size) + lanes.size() * kScoreBytes;
-  const uint64_t keys_and_values = lengths.answer_tokens * config.num_layers * 2 * kFloat *
-                                   config.num_kv_heads * config.head_dim;
+  const uint64_t keys_and_values = KvCache::BytesOf(config, lengths.answer_tokens, lengths.prompts);
   if (fixed + all_lanes + std::max(per_token * working, keys_and_values) <= max_bytes) return room;
 
   if (const uint64_t needed =

@@ -27,6 +27,7 @@ struct Inputs {
 
 Result<Inputs> OpenInputs(const SensitivityOptions& options) {
   BITLOSS_TRY(ModelFiles model, OpenModel(options.model));
+  BITLOSS_DO(CheckKinds(model.source.config(), "sensitivity"));
   Inputs inputs{std::move(model), {}, {}, {}};
   StudyOptions text;
   text.calibration = options.text;

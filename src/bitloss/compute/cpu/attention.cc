@@ -40,11 +40,12 @@ class PartOfAttention {
         part_(part),
         heads_(shape.num_heads / shape.num_kv_heads),
         dim_(shape.head_dim),
-        padded_dim_(RoundUp(shape.head_dim, kLanes)),
+        value_dim_(shape.ValueDim()),
+        padded_dim_(RoundUp(shape.ValueDim(), kLanes)),
         num_rows_((part.end_row - part.first_row) * heads_),
         scale_(shape.softcap > 0 ? 1.0f : ScaleOf(shape)),
         keys_(part.sequence->keys.data + part.kv_head * dim_),
-        values_(part.sequence->values.data + part.kv_head * dim_) {
+        values_(part.sequence->values.data + part.kv_head * value_dim_) {
     const auto take = [&scratch](size_t count) {
       float* const taken = scratch;
       scratch += RoundUp(count, kStripes);
@@ -52,7 +53,7 @@ class PartOfAttention {
     };
     queries_ = take(num_rows_ * dim_);
     key_panels_ = take(kKeyTile * dim_);
-    value_tile_ = take(padded_dim_ == dim_ ? 0 : kKeyTile * padded_dim_);
+    value_tile_ = take(padded_dim_ == value_dim_ ? 0 : kKeyTile * padded_dim_);
     scores_ = take(num_rows_ * kKeyTile);
     sums_ = take(num_rows_ * padded_dim_);
     stripes_ = take(num_rows_ * kStripes);
@@ -102,11 +103,11 @@ class PartOfAttention {
   size_t MatrixRow(size_t row) const {
     return part_.sequence->rows.begin + part_.first_row + row / heads_;
   }
-  size_t MatrixCol(size_t row) const { return (part_.kv_head * heads_ + row % heads_) * dim_; }
+  size_t HeadOf(size_t row) const { return part_.kv_head * heads_ + row % heads_; }
 
   void Begin(ConstMatrixView queries) {
     for (size_t row = 0; row < num_rows_; ++row) {
-      CopyFloats(queries.data + MatrixRow(row) * queries.stride + MatrixCol(row), dim_,
+      CopyFloats(queries.data + MatrixRow(row) * queries.stride + HeadOf(row) * dim_, dim_,
                  queries_ + row * dim_);
       tops_[row] = -std::numeric_limits<float>::infinity();
     }
@@ -114,7 +115,7 @@ class PartOfAttention {
     for (size_t i = 0; i < num_rows_ * kStripes; ++i) stripes_[i] = 0.0f;
     if (shape_.sinks.rows == 0) return;
     for (size_t row = 0; row < num_rows_; ++row) {
-      tops_[row] = shape_.sinks.data[part_.kv_head * heads_ + row % heads_];
+      tops_[row] = shape_.sinks.data[HeadOf(row)];
       stripes_[row * kStripes] = 1.0f;
     }
   }
@@ -226,7 +227,7 @@ class PartOfAttention {
   void AddValues(const Tile& tile) {
     const float* values = values_ + tile.first * part_.sequence->values.stride;
     size_t stride = part_.sequence->values.stride;
-    if (padded_dim_ != dim_) {
+    if (padded_dim_ != value_dim_) {
       PadValues(values, tile.last - tile.first);
       values = value_tile_;
       stride = padded_dim_;
@@ -263,8 +264,8 @@ class PartOfAttention {
   void PadValues(const float* values, size_t num_keys) {
     for (size_t key = 0; key < num_keys; ++key) {
       float* to = value_tile_ + key * padded_dim_;
-      CopyFloats(values + key * part_.sequence->values.stride, dim_, to);
-      for (size_t i = dim_; i < padded_dim_; ++i) to[i] = 0.0f;
+      CopyFloats(values + key * part_.sequence->values.stride, value_dim_, to);
+      for (size_t i = value_dim_; i < padded_dim_; ++i) to[i] = 0.0f;
     }
   }
 
@@ -276,14 +277,16 @@ class PartOfAttention {
       for (size_t i = 0; i < padded_dim_; i += kLanes) {
         hn::Store(hn::Div(hn::Load(d, sums + i), total), d, sums + i);
       }
-      CopyFloats(sums, dim_, out.data + MatrixRow(row) * out.stride + MatrixCol(row));
+      CopyFloats(sums, value_dim_,
+                 out.data + MatrixRow(row) * out.stride + HeadOf(row) * value_dim_);
     }
   }
 
   const AttentionShape& shape_;
   AttentionPart part_;
-  size_t heads_;  // that read this kv head
-  size_t dim_;
+  size_t heads_;      // that read this kv head
+  size_t dim_;        // of queries and keys
+  size_t value_dim_;  // of values
   size_t padded_dim_;
   size_t num_rows_;
   float scale_;  // of scores
@@ -292,7 +295,7 @@ class PartOfAttention {
 
   float* queries_;     // [rows][dim]
   float* key_panels_;  // [kKeyTile / kTileWidth][dim][kTileWidth]
-  float* value_tile_;  // [kKeyTile][padded_dim], if dim is not padded_dim
+  float* value_tile_;  // [kKeyTile][padded_dim], if value_dim is not padded_dim
   float* scores_;      // [rows][kKeyTile]
   float* sums_;        // [rows][padded_dim]
   float* stripes_;     // [rows][kStripes]

@@ -17,11 +17,12 @@ std::unique_ptr<Backend> Cpu(ThreadPool& threads, std::string_view instruction_s
 
 size_t KvWidth(const AttentionShape& shape) { return shape.num_kv_heads * shape.head_dim; }
 size_t Width(const AttentionShape& shape) { return shape.num_heads * shape.head_dim; }
+size_t ValuesWidth(const AttentionShape& shape) { return shape.num_kv_heads * shape.ValueDim(); }
 
 // All of a sequence at once.
 Matrix Prefill(const Backend& backend, const AttentionShape& shape, ConstMatrixView q,
                ConstMatrixView k, ConstMatrixView v) {
-  Matrix out(q.rows, q.cols);
+  Matrix out(q.rows, shape.num_heads * shape.ValueDim());
   const AttentionSequence sequence = {.rows = {0, q.rows},
                                       .first_position = k.rows - q.rows,
                                       .keys = AsTensor(k),
@@ -109,6 +110,36 @@ TEST(Attention, GivesATokenTheSameBitsInDecodingAsInPrefill) {
           ASSERT_TRUE(std::ranges::equal(chunk.Row(row - at), all.Row(row))) << "token " << row;
         }
       }
+    }
+  }
+}
+
+TEST(Attention, TakesValuesOfAnotherSizeThanKeys) {
+  ThreadPool threads(2);
+  const auto reference = MakeReferenceBackend();
+  for (const auto& [head_dim, value_dim] : {std::pair{20, 16}, {16, 40}, {192, 128}}) {
+    const AttentionShape shape{.num_heads = 4,
+                               .num_kv_heads = 2,
+                               .head_dim = static_cast<size_t>(head_dim),
+                               .value_dim = static_cast<size_t>(value_dim)};
+    const size_t num_keys = 150;
+    const Matrix q = RandomMatrix(num_keys, Width(shape), "q");
+    const Matrix k = RandomMatrix(num_keys, KvWidth(shape), "k");
+    const Matrix v = RandomMatrix(num_keys, ValuesWidth(shape), "v");
+    const Matrix expected = Prefill(*reference, shape, q, k, v);
+    const double tolerance =
+        Tolerance(shape, num_keys, std::sqrt(static_cast<double>(shape.head_dim)));
+    const Matrix first = Prefill(*Cpu(threads), shape, q, k, v);
+    for (const std::string& instruction_set : CpuInstructionSets()) {
+      const auto backend = Cpu(threads, instruction_set);
+      const Matrix out = Prefill(*backend, shape, q, k, v);
+      ASSERT_TRUE(std::ranges::equal(out.flat(), first.flat())) << instruction_set;
+      for (size_t i = 0; i < out.flat().size(); ++i) {
+        ASSERT_NEAR(out.flat()[i], expected.flat()[i], tolerance) << instruction_set;
+      }
+      const Matrix one = Prefill(*backend, shape, q.view().Rows(140, 141), k.view().Rows(0, 141),
+                                 v.view().Rows(0, 141));
+      ASSERT_TRUE(std::ranges::equal(one.Row(0), out.Row(140)));
     }
   }
 }

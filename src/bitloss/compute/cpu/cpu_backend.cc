@@ -142,14 +142,15 @@ class CpuBackend final : public HostBackend {
   void Attention(const AttentionShape& shape, ConstDeviceView queries,
                  std::span<const AttentionSequence> sequences, DeviceView out) const override {
     BITLOSS_CHECK(shape.num_kv_heads > 0 && shape.num_heads % shape.num_kv_heads == 0);
-    BITLOSS_CHECK(queries.cols == shape.num_heads * shape.head_dim && out.cols == queries.cols);
+    BITLOSS_CHECK(queries.cols == shape.num_heads * shape.head_dim);
+    BITLOSS_CHECK(out.cols == shape.num_heads * shape.ValueDim());
     BITLOSS_CHECK(shape.sinks.rows == 0 || shape.sinks.cols == shape.num_heads);
     for (const AttentionSequence& sequence : sequences) {
       const size_t num_keys = sequence.first_position + sequence.rows.size();
       BITLOSS_CHECK(sequence.rows.end <= queries.rows && sequence.rows.end <= out.rows);
       BITLOSS_CHECK(sequence.keys.rows >= num_keys && sequence.values.rows >= num_keys);
       BITLOSS_CHECK(sequence.keys.cols == shape.num_kv_heads * shape.head_dim);
-      BITLOSS_CHECK(sequence.values.cols == sequence.keys.cols);
+      BITLOSS_CHECK(sequence.values.cols == shape.num_kv_heads * shape.ValueDim());
     }
     AttendOnThreads(attention_, shape, HostView(queries), HostSequences(sequences), threads_,
                     attention_scratch_, HostView(out));

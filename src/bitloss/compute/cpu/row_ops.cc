@@ -162,6 +162,9 @@ void Gate(const GatedUnit& unit, const float* gate, const float* up, size_t size
     case Gating::kSigmoid:
       return Map(gate, up, size, out,
                  [](FloatVector z, FloatVector u) HWY_ATTR { return TimesSigmoid(u, z); });
+    case Gating::kProduct:
+      return Map(gate, up, size, out,
+                 [](FloatVector z, FloatVector u) HWY_ATTR { return hn::Mul(z, u); });
   }
 }
 

@@ -314,7 +314,8 @@ TEST(RowOps, GatesOfEveryKindAgreeWithTheReference) {
   const GatedUnit units[] = {{Gating::kGeluTanh},
                              {Gating::kReluSquared},
                              {Gating::kClamped, 1.5f, 1.702f},
-                             {Gating::kSigmoid}};
+                             {Gating::kSigmoid},
+                             {Gating::kProduct}};
   for (const GatedUnit& unit : units) {
     for (const size_t size : kSizes) {
       Matrix gate = RandomMatrix(3, size, "gate");

@@ -162,7 +162,8 @@ class CudaBackend final : public Backend {
   void Attention(const AttentionShape& shape, ConstDeviceView queries,
                  std::span<const AttentionSequence> sequences, DeviceView out) const override {
     BITLOSS_CHECK(shape.num_kv_heads > 0 && shape.num_heads % shape.num_kv_heads == 0);
-    BITLOSS_CHECK(queries.cols == shape.num_heads * shape.head_dim && out.cols == queries.cols);
+    BITLOSS_CHECK(queries.cols == shape.num_heads * shape.head_dim);
+    BITLOSS_CHECK(out.cols == shape.num_heads * shape.ValueDim());
     if (!shape.IsPlain()) return AttendOnHost(shape, queries, sequences, out);
     std::vector<CudaSequence> on_device;
     for (const AttentionSequence& sequence : sequences) {

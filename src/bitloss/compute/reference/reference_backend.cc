@@ -100,8 +100,47 @@ double GateOne(const GatedUnit& unit, double z, double up) {
       return (std::clamp(up, -limit, limit) + 1.0) * z / (1.0 + std::exp(-double{unit.alpha} * z));
     case Gating::kSigmoid:
       return up / (1.0 + std::exp(-z));
+    case Gating::kProduct:
+      return z * up;
   }
   return 0.0;
+}
+
+// One value head of a sequence.
+void RunDeltaHead(const DeltaShape& shape, const DeltaInputs& inputs,
+                  const RecurrentSequence& sequence, size_t head, MatrixView out) {
+  const size_t key_dim = shape.key_dim;
+  const size_t value_dim = shape.value_dim;
+  const MatrixView kept = HostView(sequence.state);
+  std::vector<double> state(key_dim * value_dim);
+  for (size_t i = 0; kept.rows > 0 && i < key_dim; ++i) {
+    for (size_t j = 0; j < value_dim; ++j) {
+      state[i * value_dim + j] = double{kept.Row(head * key_dim + i)[j]};
+    }
+  }
+  const size_t key_at = shape.KeyHeadOf(head) * key_dim;
+  for (size_t row = sequence.rows.begin; row < sequence.rows.end; ++row) {
+    const auto q = HostView(inputs.queries).Row(row).subspan(key_at, key_dim);
+    const auto k = HostView(inputs.keys).Row(row).subspan(key_at, key_dim);
+    const auto v = HostView(inputs.values).Row(row).subspan(head * value_dim, value_dim);
+    for (double& s : state) s *= double{inputs.decays.Row(row)[head]};
+    for (size_t j = 0; j < value_dim; ++j) {
+      double recalled = 0.0;
+      for (size_t i = 0; i < key_dim; ++i) recalled += state[i * value_dim + j] * double{k[i]};
+      const double change = double{inputs.rates.Row(row)[head]} * (double{v[j]} - recalled);
+      double sum = 0.0;
+      for (size_t i = 0; i < key_dim; ++i) {
+        state[i * value_dim + j] += double{k[i]} * change;
+        sum += state[i * value_dim + j] * double{q[i]};
+      }
+      out.Row(row)[head * value_dim + j] = static_cast<float>(sum);
+    }
+  }
+  for (size_t i = 0; kept.rows > 0 && i < key_dim; ++i) {
+    for (size_t j = 0; j < value_dim; ++j) {
+      kept.Row(head * key_dim + i)[j] = static_cast<float>(state[i * value_dim + j]);
+    }
+  }
 }
 
 class ReferenceBackend final : public HostBackend {
@@ -216,17 +255,60 @@ class ReferenceBackend final : public HostBackend {
     const MatrixView out = HostView(out_tensor);
     const size_t queries_per_kv = shape.num_heads / shape.num_kv_heads;
     const size_t dim = shape.head_dim;
+    const size_t value_dim = shape.ValueDim();
     for (const AttentionSequence& sequence : sequences) {
       const ConstMatrixView keys = HostView(sequence.keys);
       const ConstMatrixView values = HostView(sequence.values);
       for (size_t row = sequence.rows.begin; row < sequence.rows.end; ++row) {
         const size_t position = sequence.first_position + (row - sequence.rows.begin);
         for (size_t head = 0; head < shape.num_heads; ++head) {
-          const size_t kv = head / queries_per_kv * dim;
+          const size_t kv = head / queries_per_kv;
           AttendOneHead(shape, head, position, queries.Row(row).subspan(head * dim, dim),
-                        keys.Cols(kv, kv + dim), values.Cols(kv, kv + dim),
-                        out.Row(row).subspan(head * dim, dim));
+                        keys.Cols(kv * dim, (kv + 1) * dim),
+                        values.Cols(kv * value_dim, (kv + 1) * value_dim),
+                        out.Row(row).subspan(head * value_dim, value_dim));
         }
+      }
+    }
+  }
+
+  void ShortConvolution(ConstDeviceView kernel_tensor, ConstDeviceView x_tensor,
+                        std::span<const RecurrentSequence> sequences,
+                        DeviceView y_tensor) const override {
+    const ConstMatrixView kernel = HostView(kernel_tensor);
+    const ConstMatrixView x = HostView(x_tensor);
+    const MatrixView y = HostView(y_tensor);
+    const size_t past = kernel.cols - 1;
+    for (const RecurrentSequence& sequence : sequences) {
+      const MatrixView state = HostView(sequence.state);
+      // Rows from `past` before the first new one on.
+      const auto at = [&](size_t row, size_t channel) {
+        if (row >= past) return double{x.Row(sequence.rows.begin + row - past)[channel]};
+        return state.rows == 0 ? 0.0 : double{state.Row(row)[channel]};
+      };
+      for (size_t row = 0; row < sequence.rows.size(); ++row) {
+        for (size_t channel = 0; channel < x.cols; ++channel) {
+          double sum = 0.0;
+          for (size_t s = 0; s < kernel.cols; ++s) {
+            sum += double{kernel.Row(channel)[s]} * at(row + s, channel);
+          }
+          y.Row(sequence.rows.begin + row)[channel] = static_cast<float>(sum);
+        }
+      }
+      for (size_t i = 0; i < state.rows; ++i) {
+        for (size_t channel = 0; channel < x.cols; ++channel) {
+          state.Row(i)[channel] = static_cast<float>(at(sequence.rows.size() + i, channel));
+        }
+      }
+    }
+  }
+
+  void DeltaRule(const DeltaShape& shape, const DeltaInputs& inputs,
+                 std::span<const RecurrentSequence> sequences,
+                 DeviceView out_tensor) const override {
+    for (const RecurrentSequence& sequence : sequences) {
+      for (size_t head = 0; head < shape.value_heads; ++head) {
+        RunDeltaHead(shape, inputs, sequence, head, HostView(out_tensor));
       }
     }
   }

@@ -8,23 +8,29 @@ namespace bitloss {
 
 const Architecture& Arcee();
 const Architecture& Cohere2();
+const Architecture& DeepseekV2();
+const Architecture& DeepseekV3();
 const Architecture& Ernie45();
 const Architecture& Exaone4();
 const Architecture& Gemma2();
 const Architecture& Gemma3();
 const Architecture& Glm4();
 const Architecture& Glm4Moe();
+const Architecture& Glm4MoeLite();
 const Architecture& GptOss();
 const Architecture& Granite();
 const Architecture& GraniteMoe();
 const Architecture& GraniteSwa();
 const Architecture& HunyuanDense();
+const Architecture& Lfm2();
 const Architecture& Llama();
 const Architecture& Llama4();
+const Architecture& Mellum();
 const Architecture& MiniMaxM2();
 const Architecture& Ministral();
 const Architecture& Ministral3();
 const Architecture& Mistral();
+const Architecture& Mistral4();
 const Architecture& Mixtral();
 const Architecture& MuseGlimmer();
 const Architecture& Olmo2();
@@ -34,7 +40,10 @@ const Architecture& Phi3();
 const Architecture& Qwen2();
 const Architecture& Qwen2Moe();
 const Architecture& Qwen3();
+const Architecture& Qwen35();
+const Architecture& Qwen35Moe();
 const Architecture& Qwen3Moe();
+const Architecture& Qwen3Next();
 const Architecture& SeedOss();
 const Architecture& SmolLm3();
 
@@ -63,8 +72,39 @@ Status ReadQwenSparseLayers(const HfConfig& config, ModelConfig& model);
 // DeepSeek's and GLM's: sigmoid scores, a bias for choosing, groups, a shared expert, dense layers
 // first.
 Status ReadSigmoidExperts(const HfConfig& config, const ExpertsSpec& defaults, ModelConfig& model);
+// Of GGUF, by softmax where the file says so.
+inline constexpr uint64_t kGgufSoftmax = 1;
+inline constexpr uint64_t kGgufSigmoid = 2;
+Status ReadGroupedGgufExperts(const GgufConfig& config, uint64_t absent_gating, ModelConfig& model);
+// n_shared_experts of the experts' width, as one, which is added.
+Status ReadSharedExperts(const HfConfig& config, size_t absent, ExpertsSpec& experts);
+// Layers from first_k_dense_replace on have experts.
+Status ReadFirstDense(const HfConfig& config, size_t absent, ModelConfig& model);
+// mlp_layer_types, "dense" or "sparse", where it is there.
+Status ReadMlpLayerTypes(const HfConfig& config, ModelConfig& model);
 
-Status ReadSigmoidGgufExperts(const GgufConfig& config, ModelConfig& model);
+// Latent attention (latent.cc).
+struct LatentDefaults {
+  size_t query_rank = 0;
+  size_t rank = 0;
+  size_t plain_dim = 0;
+  size_t rotated_dim = 0;
+  size_t value_dim = 0;
+};
+Status ReadLatent(const HfConfig& config, const LatentDefaults& absent, const HfDefaults& defaults,
+                  ModelConfig& model);
+Status ReadLatentGguf(const GgufConfig& config, ModelConfig& model);
+TensorNames LatentNames();
+TensorNames LatentGgufNames();
+
+// The gated delta rule beside gated attention (delta.cc): Qwen3-Next and 3.5.
+Status ReadDelta(const HfConfig& config, ModelConfig& model);
+Status ReadDeltaGguf(const GgufConfig& config, ModelConfig& model);
+TensorNames DeltaNames();
+TensorNames DeltaGgufNames();
+// Experts of which the weights are normalized, and a gated shared one.
+Status ReadGatedExperts(const HfConfig& config, const ExpertsSpec& defaults, ModelConfig& model);
+Status ReadGatedGgufExperts(const GgufConfig& config, ModelConfig& model);
 
 // Granite's multipliers.
 Status ReadGraniteScales(const HfConfig& config, ModelConfig& model);

@@ -8,13 +8,13 @@ TensorNames Names() {
   TensorNames names = LlamaNames();
   names.kept[static_cast<size_t>(Kept::kPostAttentionNorm)] = "post_self_attn_layernorm";
   names.kept[static_cast<size_t>(Kept::kPostMlpNorm)] = "post_mlp_layernorm";
-  names.fused_gate_up = "mlp.gate_up_proj";
+  names.fused = {FusedGateAndUp("mlp.gate_up_proj")};
   return names;
 }
 
 TensorNames GgufNames() {
   TensorNames names = AroundGgufNames();
-  names.fused_gate_up = "ffn_up";
+  names.fused = {FusedGateAndUp("ffn_up")};
   return names;
 }
 

@@ -9,15 +9,16 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_DO(ReadBiases(config, false, BiasOfOutput::kNo, model));
   BITLOSS_TRY(const bool norms, config.GetBoolOr("use_qk_norm", false));
   if (norms) model.head_norms = HeadNorms::kEachHead;
-  return ReadSigmoidExperts(config, {.count = 128, .chosen = 8, .width = 1408, .router = {}},
-                            model);
+  BITLOSS_DO(
+      ReadSigmoidExperts(config, {.count = 128, .chosen = 8, .width = 1408, .router = {}}, model));
+  return ReadFirstDense(config, 1, model);
 }
 
 Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
   if (config.checkpoint().Has("blk.0.attn_q_norm.weight")) {
     model.head_norms = HeadNorms::kEachHead;
   }
-  return ReadSigmoidGgufExperts(config, model);
+  return ReadGroupedGgufExperts(config, kGgufSigmoid, model);
 }
 
 }  // namespace

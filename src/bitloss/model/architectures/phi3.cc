@@ -6,15 +6,13 @@ namespace {
 
 TensorNames Names() {
   TensorNames names = LlamaNames();
-  names.fused_qkv = "self_attn.qkv_proj";
-  names.fused_gate_up = "mlp.gate_up_proj";
+  names.fused = {FusedProjections("self_attn.qkv_proj"), FusedGateAndUp("mlp.gate_up_proj")};
   return names;
 }
 
 TensorNames GgufNames() {
   TensorNames names = LlamaGgufNames();
-  names.fused_qkv = "attn_qkv";
-  names.fused_gate_up = "ffn_up";
+  names.fused = {FusedProjections("attn_qkv"), FusedGateAndUp("ffn_up")};
   return names;
 }
 

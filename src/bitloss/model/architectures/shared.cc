@@ -82,36 +82,64 @@ Status ReadSigmoidExperts(const HfConfig& config, const ExpertsSpec& defaults, M
   router.score = RouterSpec::Score::kSigmoid;
   router.has_selection_bias = true;
   router.group_score = RouterSpec::GroupScore::kSumOfTwoLargest;
-  BITLOSS_TRY(router.groups, config.GetSizeOr("n_group", 1, experts.count));
-  BITLOSS_TRY(router.groups_kept, config.GetSizeOr("topk_group", 1, experts.count));
+  BITLOSS_TRY(router.groups, config.GetSizeOr("n_group", defaults.router.groups, experts.count));
+  BITLOSS_TRY(router.groups_kept,
+              config.GetSizeOr("topk_group", defaults.router.groups_kept, experts.count));
   BITLOSS_TRY(const bool normalizes, config.GetBoolOr("norm_topk_prob", true));
   if (normalizes) router.weights = RouterSpec::Weights::kNormalized;
   BITLOSS_TRY(router.scale, config.GetPositiveOr("routed_scaling_factor", defaults.router.scale));
-  BITLOSS_TRY(const uint64_t shared, config.GetCountOr("n_shared_experts", 1, kMaxExperts));
-  if (shared > 0) {
-    experts.shared = ExpertsSpec::Shared::kAdded;
-    experts.shared_width = shared * experts.width;
-  }
+  BITLOSS_DO(ReadSharedExperts(config, 1, experts));
   BITLOSS_DO(CheckExperts(experts));
-  BITLOSS_TRY(const uint64_t dense, config.GetCountOr("first_k_dense_replace", 1, kMaxLayers));
-  std::vector<LayerSpec>& layers = LayersOf(model);
-  for (size_t i = 0; i < layers.size(); ++i) layers[i].has_experts = i >= dense;
   model.experts = experts;
   return Ok();
 }
 
-Status ReadSigmoidGgufExperts(const GgufConfig& config, ModelConfig& model) {
+Status ReadSharedExperts(const HfConfig& config, size_t absent, ExpertsSpec& experts) {
+  BITLOSS_TRY(const uint64_t shared, config.GetCountOr("n_shared_experts", absent, kMaxExperts));
+  if (shared == 0) return Ok();
+  experts.shared = ExpertsSpec::Shared::kAdded;
+  experts.shared_width = shared * experts.width;
+  return Ok();
+}
+
+Status ReadFirstDense(const HfConfig& config, size_t absent, ModelConfig& model) {
+  BITLOSS_TRY(const uint64_t dense, config.GetCountOr("first_k_dense_replace", absent, kMaxLayers));
+  std::vector<LayerSpec>& layers = LayersOf(model);
+  for (size_t i = 0; i < layers.size(); ++i) layers[i].has_experts = i >= dense;
+  return Ok();
+}
+
+Status ReadMlpLayerTypes(const HfConfig& config, ModelConfig& model) {
+  constexpr std::string_view kKey = "mlp_layer_types";
+  if (!config.Has(kKey)) return Ok();
+  BITLOSS_TRY(const std::vector<std::string> kinds, config.GetStrings(kKey));
+  std::vector<LayerSpec>& layers = LayersOf(model);
+  if (kinds.size() != layers.size()) {
+    return BadInput("{}: has {} entries for {} layers", config.Place(kKey), kinds.size(),
+                    layers.size());
+  }
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (kinds[i] != "sparse" && kinds[i] != "dense") {
+      return Unsupported("{}: entry {} is neither sparse nor dense", config.Place(kKey), i);
+    }
+    layers[i].has_experts = kinds[i] == "sparse";
+  }
+  return Ok();
+}
+
+Status ReadGroupedGgufExperts(const GgufConfig& config, uint64_t absent_gating,
+                              ModelConfig& model) {
   BITLOSS_TRY(ExpertsSpec experts, ReadGgufExperts(config));
   RouterSpec& router = experts.router;
-  constexpr uint64_t kSigmoid = 2;
-  BITLOSS_TRY(const uint64_t gating, config.GetCountOr("expert_gating_func", kSigmoid, 100));
-  if (gating != kSigmoid) {
-    return Unsupported("metadata key '{}' is {}; known is {}", config.Key("expert_gating_func"),
-                       gating, kSigmoid);
+  BITLOSS_TRY(const uint64_t gating, config.GetCountOr("expert_gating_func", absent_gating, 100));
+  if (gating == kGgufSigmoid) {
+    router.score = RouterSpec::Score::kSigmoid;
+    router.has_selection_bias = true;
+    router.group_score = RouterSpec::GroupScore::kSumOfTwoLargest;
+  } else if (gating != kGgufSoftmax) {
+    return Unsupported("metadata key '{}' is {}; known are {} and {}",
+                       config.Key("expert_gating_func"), gating, kGgufSoftmax, kGgufSigmoid);
   }
-  router.score = RouterSpec::Score::kSigmoid;
-  router.has_selection_bias = true;
-  router.group_score = RouterSpec::GroupScore::kSumOfTwoLargest;
   BITLOSS_TRY(router.groups, config.GetSizeOr("expert_group_count", 1, experts.count));
   BITLOSS_TRY(router.groups_kept, config.GetSizeOr("expert_group_used_count", 1, experts.count));
   BITLOSS_TRY(const bool normalizes, config.GetBoolOr("expert_weights_norm", false));

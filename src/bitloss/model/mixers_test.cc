@@ -1,0 +1,126 @@
+// Latent attention, delta rules and short convolutions: what configurations say of them, what a
+// block is made of, and what a sequence keeps.
+#include <gmock/gmock.h>
+
+#include "bitloss/checkpoint/json_file.h"
+#include "bitloss/checkpoint/test_files.h"
+#include "bitloss/model/architecture.h"
+#include "bitloss/model/batch.h"
+#include "bitloss/model/config.h"
+#include "bitloss/model/layer_plan.h"
+
+namespace bitloss {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+json Sizes(std::string_view model_type, std::string_view of_class) {
+  return {
+      {"architectures", {of_class}}, {"model_type", model_type}, {"hidden_size", 32},
+      {"intermediate_size", 48},     {"num_hidden_layers", 4},   {"num_attention_heads", 4},
+      {"num_key_value_heads", 4},    {"vocab_size", 160},        {"max_position_embeddings", 64}};
+}
+
+json DeepSeek() {
+  json config = Sizes("deepseek_v3", "DeepseekV3ForCausalLM");
+  config.update({{"q_lora_rank", nullptr},
+                 {"kv_lora_rank", 16},
+                 {"qk_nope_head_dim", 12},
+                 {"qk_rope_head_dim", 8},
+                 {"v_head_dim", 10},
+                 {"n_routed_experts", 8},
+                 {"num_experts_per_tok", 2},
+                 {"n_group", 1},
+                 {"topk_group", 1},
+                 {"moe_intermediate_size", 16}});
+  return config;
+}
+
+json Qwen35() {
+  json config = Sizes("qwen3_5_text", "Qwen3_5ForCausalLM");
+  config.update({{"head_dim", 12},
+                 {"linear_num_key_heads", 2},
+                 {"linear_num_value_heads", 4},
+                 {"linear_key_head_dim", 6},
+                 {"linear_value_head_dim", 8}});
+  return config;
+}
+
+Result<ModelConfig> Read(const json& config) {
+  test_files::Folder folder;
+  folder.Write("config.json", config.dump());
+  folder.Write("model.safetensors", test_files::Safetensors("{}", ""));
+  BITLOSS_TRY(const auto checkpoint, Checkpoint::Open(folder.path()));
+  return ReadModelConfig(*checkpoint);
+}
+
+std::string RefusalOf(json config, std::string_view key, const json& value) {
+  config[std::string(key)] = value;
+  const auto read = Read(config);
+  return read.ok() ? "read" : read.error().message;
+}
+
+TEST(Mixers, ReadLatentAttention) {
+  const ModelConfig config = Read(DeepSeek()).value();
+  EXPECT_EQ(config.head_dim, 20u);
+  EXPECT_EQ(config.value_dim, 10u);
+  const LayerPlan plan = PlanLayer(config, 3);
+  EXPECT_EQ(plan.linears[plan.At(Linear::kQuery)].shape.out, 80u);
+  EXPECT_EQ(plan.linears[plan.At(Linear::kKeyValueDown)].shape.out, 24u);
+  EXPECT_EQ(plan.linears[plan.At(Linear::kKeyUp)].shape.out, 48u);
+  EXPECT_EQ(plan.linears[plan.At(Linear::kValueUp)].shape.in, 16u);
+  EXPECT_EQ(plan.linears[plan.At(Linear::kOutput)].shape.in, 40u);
+  EXPECT_FALSE(plan.Find(Linear::kQueryDown));
+  EXPECT_EQ(LinearsInWords(config), "q, kv_a, k_b, v_b, o, experts' gate, up, down");
+  // 4 layers of keys of 80 and values of 40 numbers.
+  EXPECT_EQ(KvCache::BytesOf(config, 10, 2), 4u * 10 * 120 * 4);
+}
+
+TEST(Mixers, ReadDeltaRulesBetweenAttention) {
+  const ModelConfig config = Read(Qwen35()).value();
+  EXPECT_EQ(config.layer(2).mixer, Mixer::kDeltaRule);
+  EXPECT_EQ(config.layer(3).mixer, Mixer::kAttention);
+  EXPECT_EQ(LinearsInWords(config), "q, k, v, gate, o, gate, up, down");
+  // 3 layers with 3 rows of 56 channels and states of 24 by 8, and one of keys and values.
+  EXPECT_EQ(KvCache::BytesOf(config, 10, 2), (3u * 2 * (3 * 56 + 24 * 8) + 10 * 2 * 48) * 4);
+}
+
+TEST(Mixers, RefuseByNameWhatIsNotKnown) {
+  EXPECT_THAT(RefusalOf(DeepSeek(), "scoring_func", "softmax"), HasSubstr("/scoring_func"));
+  EXPECT_THAT(RefusalOf(DeepSeek(), "moe_layer_freq", 2), HasSubstr("/moe_layer_freq"));
+  EXPECT_THAT(RefusalOf(DeepSeek(), "qk_rope_head_dim", 7), HasSubstr("/qk_rope_head_dim"));
+  EXPECT_THAT(RefusalOf(DeepSeek(), "kv_lora_rank", 0), HasSubstr("/kv_lora_rank"));
+  EXPECT_THAT(RefusalOf(DeepSeek(), "n_group", 3), HasSubstr("3 groups"));
+  EXPECT_THAT(RefusalOf(Qwen35(), "linear_num_key_heads", 3), HasSubstr("/linear_num_key_heads"));
+  EXPECT_THAT(RefusalOf(Qwen35(), "layer_types", json::array({"mamba", "mamba", "a", "b"})),
+              HasSubstr("/layer_types"));
+  const json lfm2 = Sizes("lfm2", "Lfm2ForCausalLM");
+  EXPECT_EQ(RefusalOf(lfm2, "conv_bias", false), "read");
+  EXPECT_THAT(RefusalOf(lfm2, "conv_bias", true), HasSubstr("/conv_bias"));
+  EXPECT_THAT(RefusalOf(lfm2, "conv_L_cache", 0), HasSubstr("/conv_L_cache"));
+}
+
+TEST(Mixers, AreRefusedWhereSevenKindsOfLinearsAreToldApart) {
+  EXPECT_THAT(CheckKinds(Read(DeepSeek()).value(), "sensitivity").error().message,
+              HasSubstr("self_attn.kv_a_proj_with_mqa"));
+  EXPECT_THAT(CheckKinds(Read(Qwen35()).value(), "sensitivity").error().message,
+              HasSubstr("linear_attn.q_proj"));
+}
+
+TEST(Mixers, NarrowTheMlpOfShortConvolutions) {
+  json config = Sizes("lfm2", "Lfm2ForCausalLM");
+  config["block_multiple_of"] = 16;
+  config["layer_types"] = {"conv", "full_attention", "conv", "conv"};
+  const ModelConfig read = Read(config).value();
+  EXPECT_EQ(read.intermediate_size, 32u);  // 2/3 of 48
+  EXPECT_EQ(read.layer(0).mixer, Mixer::kShortConvolution);
+  EXPECT_EQ(read.layer(1).mixer, Mixer::kAttention);
+  config.erase("layer_types");
+  config["full_attn_idxs"] = {0};
+  EXPECT_EQ(Read(config).value().layer(0).mixer, Mixer::kAttention);
+  EXPECT_EQ(Read(config).value().layer(1).mixer, Mixer::kShortConvolution);
+}
+
+}  // namespace
+}  // namespace bitloss
