@@ -19,6 +19,12 @@ std::vector<std::string> Names() {
   return names;
 }
 
+double MeanDifference(std::span<const double> a, std::span<const double> b) {
+  double sum = 0.0;
+  for (size_t i = 0; i < a.size(); ++i) sum += std::abs(a[i] - b[i]);
+  return sum / static_cast<double>(a.size());
+}
+
 class SmallArchitectures : public testing::TestWithParam<std::string> {
  protected:
   static ArchitectureGolden golden() { return ArchitectureGolden(kFolder / GetParam()); }
@@ -37,11 +43,11 @@ TEST_P(SmallArchitectures, KeepsItsLossesThroughFitsThatCalibrate) {
   TestModel model(small.folder);
   for (const char* scheme : {"int8_group:4+awq", "int8_group:4+gptq"}) {
     const LaneWeights lane = model.Lane(scheme, small.tokens);
-    const double worst =
-        WorstDifference(LossesOf(model.Logits(lane, small.tokens), small.tokens), small.losses);
-    EXPECT_LT(worst, 0.5) << scheme;
-    EXPECT_GT(worst, 0.0) << scheme;
-    std::printf("%-22s %s %.2e\n", GetParam().c_str(), scheme, worst);
+    const double mean =
+        MeanDifference(LossesOf(model.Logits(lane, small.tokens), small.tokens), small.losses);
+    EXPECT_LT(mean, 0.1) << scheme;  // an expert may be another at some token
+    EXPECT_GT(mean, 0.0) << scheme;
+    std::printf("%-22s %s %.2e\n", GetParam().c_str(), scheme, mean);
   }
 }
 

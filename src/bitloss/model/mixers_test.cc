@@ -39,7 +39,7 @@ json DeepSeek() {
 
 json Qwen35() {
   json config = Sizes("qwen3_5_text", "Qwen3_5ForCausalLM");
-  config.update({{"head_dim", 12},
+  config.update({{"head_dim", 16},
                  {"linear_num_key_heads", 2},
                  {"linear_num_value_heads", 4},
                  {"linear_key_head_dim", 6},
@@ -83,7 +83,7 @@ TEST(Mixers, ReadDeltaRulesBetweenAttention) {
   EXPECT_EQ(config.layer(3).mixer, Mixer::kAttention);
   EXPECT_EQ(LinearsInWords(config), "q, k, v, gate, o, gate, up, down");
   // 3 layers with 3 rows of 56 channels and states of 24 by 8, and one of keys and values.
-  EXPECT_EQ(KvCache::BytesOf(config, 10, 2), (3u * 2 * (3 * 56 + 24 * 8) + 10 * 2 * 48) * 4);
+  EXPECT_EQ(KvCache::BytesOf(config, 10, 2), (3u * 2 * (3 * 56 + 24 * 8) + 10 * 2 * 64) * 4);
 }
 
 TEST(Mixers, RefuseByNameWhatIsNotKnown) {

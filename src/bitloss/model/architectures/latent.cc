@@ -80,6 +80,7 @@ Status ReadLatent(const HfConfig& config, const LatentDefaults& absent, const Hf
 
 Status ReadLatentGguf(const GgufConfig& config, ModelConfig& model) {
   LatentSpec latent;
+  model.qkv_bias = config.checkpoint().Has("blk.0.attn_kv_a_mqa.bias");
   if (config.Has("attention.q_lora_rank")) {
     BITLOSS_TRY(latent.query_rank, config.GetSize("attention.q_lora_rank", kMaxWidth));
   }
