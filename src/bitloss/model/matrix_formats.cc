@@ -108,6 +108,12 @@ Result<Scheme> ResolveForModel(Scheme scheme, const ModelSource& source,
                                const ImportanceFile* importance) {
   scheme = OnBaseline(std::move(scheme), FormatOf(source.baseline()));
   const KvRounding& kv = scheme.execution.kv;
+  if (kv.any() && source.config().latent) {
+    return Unsupported(
+        "scheme '{}': latent attention keeps one narrow row for all heads, not keys and "
+        "values; leave {} out",
+        scheme.text, SuffixOf(kv));
+  }
   for (const std::optional<KvFormat>& format : {kv.keys, kv.values}) {
     if (!format) continue;
     if (const Status fits = CheckKvFormat(*format, source.config().head_dim); !fits.ok()) {

@@ -2,7 +2,7 @@
 // block is made of, and what a sequence keeps.
 #include <gmock/gmock.h>
 
-#include "bitloss/checkpoint/json_file.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/checkpoint/test_files.h"
 #include "bitloss/model/architecture.h"
 #include "bitloss/model/batch.h"
