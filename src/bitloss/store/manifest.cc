@@ -55,10 +55,11 @@ std::string Dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-// What is said of a text decides no number: a study goes on where it was said in other words, or by
-// an earlier version not at all.
-Json WithoutWarnings(const std::string& manifest) {
+// What decides no number is left out, and a study goes on: by whichever release it was begun (the
+// numeric version tells those that differ), and in which words a text was spoken of.
+Json WhatNumbersDependOn(const std::string& manifest) {
   Json json = Json::parse(manifest);
+  json.erase("bitloss_version");
   if (const auto protocols = json.find("protocols");
       protocols != json.end() && protocols->is_array()) {
     for (Json& protocol : *protocols) {
@@ -103,8 +104,8 @@ Result<Manifest> ManifestFromJson(const std::string& text) {
 
 std::optional<ManifestDifference> FirstDifference(const std::string& ours,
                                                   const std::string& theirs) {
-  const Json left = WithoutWarnings(ours).flatten();
-  const Json right = WithoutWarnings(theirs).flatten();
+  const Json left = WhatNumbersDependOn(ours).flatten();
+  const Json right = WhatNumbersDependOn(theirs).flatten();
   Json pointers = left;
   pointers.update(right);  // sorted, each once
   for (const auto& [pointer, unused] : pointers.items()) {

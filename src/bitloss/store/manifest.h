@@ -23,7 +23,8 @@ struct ManifestDifference {
   std::string theirs;
 };
 
-// None if the two say the same, whatever their white space and order of keys.
+// None if the two say the same of what numbers depend on, whatever their white space and order of
+// keys.
 // Requires: both came from ManifestToJson.
 std::optional<ManifestDifference> FirstDifference(const std::string& ours,
                                                   const std::string& theirs);

@@ -301,6 +301,14 @@ TEST(StoreTest, RefusesToAddToTheNumbersOfAnotherProgram) {
   EXPECT_THAT(continued.error().message, HasSubstr("numeric version 0, this one's is 8"));
 }
 
+TEST(StoreTest, GoesOnUnderAReleaseOfTheSameNumbers) {
+  const TemporaryFolder folder;
+  { Store store = OpenWithLanes(folder); }
+  Manifest later = SmallManifest();
+  later.bitloss_version = "0.9.0";
+  EXPECT_TRUE(Store::OpenOrCreate(folder.path(), later).ok());
+}
+
 TEST(StoreTest, GoesOnWhateverIsSaidOfItsTexts) {
   const TemporaryFolder folder;
   Manifest manifest = SmallManifest();
