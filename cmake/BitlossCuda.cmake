@@ -9,16 +9,8 @@ function(bitloss_cuda_build variable)
   file(GLOB sources CONFIGURE_DEPENDS ${BITLOSS_CUDA_SOURCE_DIR}/plugin/*.cu
        ${BITLOSS_CUDA_SOURCE_DIR}/plugin/*.cuh)
   list(APPEND sources ${BITLOSS_CUDA_SOURCE_DIR}/device_api.h)
-  list(SORT sources)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${sources})
-  set(hashes "")
-  foreach(source IN LISTS sources)
-    file(SHA256 ${source} hash)
-    string(APPEND hashes ${hash})
-  endforeach()
-  string(SHA256 hash "${hashes}")
-  string(SUBSTRING ${hash} 0 12 hash)
-  set(${variable} "${PROJECT_VERSION}-${hash}" PARENT_SCOPE)
+  bitloss_build_of(build ${sources})
+  set(${variable} ${build} PARENT_SCOPE)
 endfunction()
 
 # The -gencode options of BITLOSS_CUDA_ARCHITECTURES, as CMake spells architectures: "90a-real" is

@@ -45,6 +45,21 @@ function(bitloss_module name)
   endforeach()
 endfunction()
 
+# bitloss_build_of(VARIABLE SOURCE...): what names the sources that a plugin and the program that loads
+# it were both made of.
+function(bitloss_build_of variable)
+  list(SORT ARGN)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ARGN})
+  set(hashes "")
+  foreach(source IN LISTS ARGN)
+    file(SHA256 ${source} hash)
+    string(APPEND hashes ${hash})
+  endforeach()
+  string(SHA256 hash "${hashes}")
+  string(SUBSTRING ${hash} 0 12 hash)
+  set(${variable} "${PROJECT_VERSION}-${hash}" PARENT_SCOPE)
+endfunction()
+
 # bitloss_test(tensor_test.cc DEPENDS tensor [LABELS slow])
 #
 # A GoogleTest program of its own, if tests are built (BITLOSS_TESTS). Tests without a label run in `make test`; the

@@ -359,11 +359,9 @@ void AddBenchCommand(CLI::App& app, Action& action) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_option("--threads", options->num_threads, "By default one for each processor")
-      ->check(CLI::Range(size_t{1}, size_t{1024}))
-      ->capture_default_str();
-  command->add_option(
-      "--instruction-set", options->instruction_set,
-      "Nothing better than this one: " + fmt::format("{}", fmt::join(CpuInstructionSets(), ", ")));
+      ->check(CLI::Range(size_t{1}, size_t{1024}));
+  command->add_option("--instruction-set", options->instruction_set,
+                      "None better than this one of those that 'bitloss --version' lists");
   command->callback([options, &action] { action = [options] { return Bench(*options); }; });
 }
 

@@ -28,6 +28,8 @@ void AddGenerateCommand(CLI::App& app, Action& action);
 void AddCheckCommand(CLI::App& app, Action& action);
 void AddPullCommand(CLI::App& app, Action& action);
 void AddBenchCommand(CLI::App& app, Action& action);
+// help, completion, man: what is said of the others, so they come last.
+void AddHelpCommands(CLI::App& app, Action& action);
 
 }  // namespace bitloss
 

@@ -1,5 +1,6 @@
 #include "bitloss/base/file.h"
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/exit_codes.h"
 #include "bitloss/report/gate.h"
 
 namespace bitloss {
@@ -39,6 +40,7 @@ void AddGateCommand(CLI::App& app, Action& action) {
       "gate",
       "Hold a study against a policy: exit code 0 holds, 1 harm shown, 2 cannot decide, 3 and up "
       "error");
+  command->footer(ExitCodesLine("0 holds, 1 harm shown, 2 cannot decide"));
   command->add_option("DIR", options->study, "The study's folder")->required();
   command
       ->add_option("--policy", options->policy,

@@ -1,7 +1,9 @@
 #include "bitloss/cli/calibration_options.h"
 #include "bitloss/cli/chat_options.h"
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/compute_options.h"
 #include "bitloss/cli/fetch.h"
+#include "bitloss/cli/progress.h"
 #include "bitloss/compute/devices.h"
 #include "bitloss/eval/generation.h"
 #include "bitloss/model/lane_builder.h"
@@ -78,9 +80,9 @@ Result<int> GenerateAnswer(const Options& options) {
   BITLOSS_TRY(const GenerationSpeed speed,
               Generate(transformer, lanes[0].weights, {&prompt, 1}, generation, done));
   if (speed.decode_tokens > 0) {
-    fmt::print(stderr, "{} prompt tokens in {:.2f} s, {} tokens at {:.1f} tokens/s\n",
-               speed.prefill_tokens, speed.prefill_seconds, speed.decode_tokens,
-               static_cast<double>(speed.decode_tokens) / speed.decode_seconds);
+    PrintNote(fmt::format("{} prompt tokens in {:.2f} s, {} tokens at {:.1f} tokens/s",
+                          speed.prefill_tokens, speed.prefill_seconds, speed.decode_tokens,
+                          static_cast<double>(speed.decode_tokens) / speed.decode_seconds));
   }
   return 0;
 }
@@ -89,7 +91,6 @@ Result<int> GenerateAnswer(const Options& options) {
 
 void AddGenerateCommand(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
-  options->study.num_threads = DefaultNumThreads();
   CLI::App* command = app.add_subcommand("generate", "Answer one prompt, to try a lane by hand");
   command->add_option("MODEL", options->model, "As in 'bitloss run'")->required();
   command->add_option("PROMPT", options->prompt, "What a user would type")->required();
@@ -102,9 +103,7 @@ void AddGenerateCommand(CLI::App& app, Action& action) {
       ->capture_default_str();
   AddChatOptions(*command, options->study.chat_template, options->study.chat_variables);
   AddCalibrationOptions(*command, options->study);
-  command->add_option("--threads", options->study.num_threads, "No answer depends on it")
-      ->check(CLI::Range(size_t{1}, size_t{1024}))
-      ->capture_default_str();
+  AddThreadsOption(*command, options->study.num_threads);
   command->add_option("--seed", options->study.seed, "Of the dice")->capture_default_str();
   command->callback([options, &action] {
     action = [options]() -> Result<int> {

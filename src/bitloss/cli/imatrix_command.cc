@@ -2,6 +2,7 @@
 
 #include "bitloss/base/threads.h"
 #include "bitloss/cli/calibration_options.h"
+#include "bitloss/cli/compute_options.h"
 #include "bitloss/cli/fetch.h"
 #include "bitloss/cli/progress.h"
 #include "bitloss/compute/devices.h"
@@ -50,7 +51,6 @@ Result<int> WriteImatrix(const Options& options) {
 
 void AddImatrixCommand(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
-  options->study.num_threads = DefaultNumThreads();
   CLI::App* command = app.add_subcommand(
       "imatrix", "Write an importance matrix, for --imatrix here and in llama-quantize");
   command->add_option("MODEL", options->study.model, "As in 'bitloss run'")->required();
@@ -58,9 +58,7 @@ void AddImatrixCommand(CLI::App& app, Action& action) {
       ->required();
   AddCalibrationOptions(*command, options->study);
   command->remove_option(command->get_option("--imatrix"));  // it is what this makes
-  command->add_option("--threads", options->study.num_threads, "No bit depends on it")
-      ->check(CLI::Range(size_t{1}, size_t{1024}))
-      ->capture_default_str();
+  AddThreadsOption(*command, options->study.num_threads);
   command->callback([options, &action] {
     action = [options]() -> Result<int> {
       BITLOSS_DO(FetchInputs(options->study));

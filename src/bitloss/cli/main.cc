@@ -1,22 +1,20 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <new>
-#include <system_error>
 
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/exit_codes.h"
 #include "bitloss/cli/fetch.h"
 #include "bitloss/cli/imatrix_command.h"
+#include "bitloss/cli/plugins.h"
+#include "bitloss/cli/progress.h"
+#include "bitloss/cli/topics.h"
+#include "bitloss/cli/version.h"
 #include "bitloss/compute/device_error.h"
 #include "bitloss/compute/devices.h"
 
 namespace bitloss {
 namespace {
-
-// Exit codes: 0 done; a command's own (1 and 2 have meanings of their own in some); 3 and up, an
-// error of this kind.
-int ExitCode(const Error& error) { return 3 + static_cast<int>(error.kind); }
 
 int Fail(const Error& error) {
   fmt::print(stderr, "bitloss: {}\n", error.message);
@@ -27,44 +25,47 @@ Error UsageError(const CLI::App& app, const CLI::ParseError& error, int argc, ch
   if (app.get_subcommands().empty() && argc > 1 && argv[1][0] != '-') {
     std::vector<std::string> known;
     for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-      known.push_back(command->get_name());
+      if (!command->get_group().empty()) known.push_back(command->get_name());
     }
     return BadInput("'{}' is not a command; there are: {}", argv[1], fmt::join(known, ", "));
   }
   return BadInput("{}; see 'bitloss --help' or 'bitloss COMMAND --help'", error.what());
 }
 
-// Where the CUDA plugin may lie: where BITLOSS_CUDA_PLUGIN says, or beside the program.
-std::vector<std::filesystem::path> CudaPlugins() {
-  constexpr const char* kName = "libbitloss_cuda.so";
-  if (const char* named = std::getenv("BITLOSS_CUDA_PLUGIN")) return {named};
-  std::error_code error;
-  const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) return {};
-  const std::filesystem::path folder = program.parent_path();
-  return {folder / kName, folder.parent_path() / "lib/bitloss" / kName};
+// What many commands do in the same way: where they compute, and what they say meanwhile.
+struct Manner {
+  DeviceChoice device{"auto", CudaPlugins()};
+  bool quiet = false;
+};
+
+// The options of commands that run a model, of those that take long, and of those that name one.
+void AddMannerOptions(CLI::App& app, Manner& manner) {
+  for (const char* command :
+       {"run", "quantize", "imatrix", "sensitivity", "generate", "score", "bench"}) {
+    app.get_subcommand(command)
+        ->add_option("--device", manner.device.name,
+                     "auto (a GPU if one answers), cpu, cuda or cuda:N; no number depends on it")
+        ->capture_default_str();
+  }
+  for (const char* command : {"run", "quantize", "imatrix", "sensitivity", "generate"}) {
+    app.get_subcommand(command)->add_flag("--quiet", manner.quiet,
+                                          "Nothing on standard error but errors: no progress");
+  }
+  for (const char* command : {"run", "quantize", "imatrix", "sensitivity", "generate", "score",
+                              "inspect", "tokenize", "render", "pull"}) {
+    AddOfflineOption(*app.get_subcommand(command));
+  }
 }
 
-// The option of every command that runs a model.
-void AddDeviceOption(CLI::App& command, DeviceChoice& device) {
-  command
-      .add_option("--device", device.name,
-                  "auto (a GPU if one answers), cpu, cuda or cuda:N; no number depends on it")
-      ->capture_default_str();
+std::string TopicsLine() {
+  std::string line = "Topics of 'bitloss help':";
+  for (const Topic& topic : Topics()) line += fmt::format(" {}", topic.name);
+  return line;
 }
 
-std::string Version() {
-  const DeviceChoice device{"auto", CudaPlugins()};
-  return fmt::format("{}\n{}", BITLOSS_VERSION, fmt::join(DescribeGpus(device), "\n"));
-}
-
-int Main(int argc, char** argv) {
-  CLI::App app(
-      "What do you lose with those bits? Measures what quantization costs a language model.",
-      "bitloss");
+void AddCommands(CLI::App& app, Action& action) {
   app.require_subcommand(1);
-  app.set_version_flag("--version", Version);
-  Action action;
+  app.footer(ExitCodesLine());  // of every command that says none of its own
   AddRunCommand(app, action);
   AddReportCommand(app, action);
   AddGateCommand(app, action);
@@ -80,22 +81,27 @@ int Main(int argc, char** argv) {
   AddCheckCommand(app, action);
   AddPullCommand(app, action);
   AddBenchCommand(app, action);
-  DeviceChoice device{"auto", CudaPlugins()};
-  for (const char* command :
-       {"run", "quantize", "imatrix", "sensitivity", "generate", "score", "bench"}) {
-    AddDeviceOption(*app.get_subcommand(command), device);
-  }
-  for (const char* command : {"run", "quantize", "imatrix", "sensitivity", "generate", "score",
-                              "inspect", "tokenize", "render", "pull"}) {
-    AddOfflineOption(*app.get_subcommand(command));
-  }
+  AddHelpCommands(app, action);
+  app.footer(TopicsLine() + "\n" + ExitCodesLine());
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app(
+      "What do you lose with those bits? Measures what quantization costs a language model.",
+      "bitloss");
+  Action action;
+  Manner manner;
+  AddCommands(app, action);
+  AddMannerOptions(app, manner);
+  app.set_version_flag("--version", [&manner] { return VersionText(manner.device); });
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
     return Fail(UsageError(app, e, argc, argv));
   }
-  ChooseDevice(std::move(device));
+  ChooseDevice(std::move(manner.device));
+  ChooseNotes(manner.quiet ? Notes::kLeaveOut : Notes::kShow);
   const Result<int> exit_code = action();
   if (!exit_code.ok()) return Fail(exit_code.error());
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 namespace bitloss {
 namespace {
@@ -12,7 +13,24 @@ namespace {
 constexpr auto kTerminalInterval = std::chrono::milliseconds(100);
 constexpr auto kPlainInterval = std::chrono::seconds(30);
 
+Notes& Chosen() {
+  static Notes notes = Notes::kShow;
+  return notes;
+}
+
+// Whether a line of standard error can be written again.
+bool IsTerminal() {
+  const char* const kind = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) != 0 && (kind == nullptr || std::string_view(kind) != "dumb");
+}
+
 }  // namespace
+
+void ChooseNotes(Notes notes) { Chosen() = notes; }
+
+void PrintNote(std::string_view text) {
+  if (Chosen() == Notes::kShow) fmt::print(stderr, "{}\n", text);
+}
 
 std::string Duration(double seconds) {
   const auto whole = static_cast<uint64_t>(std::llround(seconds));
@@ -21,11 +39,12 @@ std::string Duration(double seconds) {
   return fmt::format("{}:{:02} h", whole / 3600, whole / 60 % 60);
 }
 
-ProgressPrinter::ProgressPrinter() : terminal_(::isatty(STDERR_FILENO) != 0) {}
+ProgressPrinter::ProgressPrinter() : terminal_(IsTerminal()) {}
 
 ProgressPrinter::~ProgressPrinter() { Finish(); }
 
 void ProgressPrinter::operator()(const Progress& progress) {
+  if (Chosen() == Notes::kLeaveOut) return;
   const auto now = Clock::now();
   const bool begins = progress.task != task_;
   if (begins) Begin(progress);

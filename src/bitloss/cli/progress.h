@@ -3,14 +3,23 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 
 #include "bitloss/study/progress.h"
 
 namespace bitloss {
 
+// What goes to standard error beside errors: progress and remarks. The choice is the process's
+// (--quiet).
+enum class Notes { kShow, kLeaveOut };
+void ChooseNotes(Notes notes);
+
+// A remark, as a line of its own.
+void PrintNote(std::string_view text);
+
 // Shows how far long work is, on standard error. On a terminal one line that is rewritten: what,
-// how far, how long still. Elsewhere (a file, CI) a plain line when a task begins, every half
-// minute, and when it ends.
+// how far, how long still. Elsewhere (a file, CI, TERM=dumb) a plain line when a task begins, every
+// half minute, and when it ends.
 class ProgressPrinter {
  public:
   ProgressPrinter();

@@ -1,4 +1,5 @@
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/exit_codes.h"
 #include "bitloss/cli/fetch.h"
 
 namespace bitloss {
@@ -37,8 +38,8 @@ void AddPullCommand(CLI::App& app, Action& action) {
   command->add_flag("--tokenizer", options->tokenizer, "Leave out the weights of a folder's model");
   command->footer(
       "HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are read as huggingface_hub "
-      "reads them.\nExit codes: 0 it is there; 3 the name or what the hub sends is wrong; 4 not "
-      "found, or private; 5 not a model that bitloss reads; 6 no access, no network, no room.");
+      "reads them.\n" +
+      ExitCodesLine("0 it is there"));
   command->callback([options, &action] { action = [options] { return PullNamed(*options); }; });
 }
 

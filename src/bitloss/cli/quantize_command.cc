@@ -2,6 +2,7 @@
 #include "bitloss/checkpoint/layouts/layout.h"
 #include "bitloss/cli/calibration_options.h"
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/compute_options.h"
 #include "bitloss/cli/fetch.h"
 #include "bitloss/cli/progress.h"
 #include "bitloss/convert/quantize.h"
@@ -16,7 +17,7 @@ Result<int> Quantize(const QuantizeOptions& options) {
   };
   BITLOSS_TRY(const QuantizeResult result, quantize());
   if (result.num_layers_resumed > 0) {
-    fmt::print(stderr, "{} layers were finished already\n", result.num_layers_resumed);
+    PrintNote(fmt::format("{} layers were finished already", result.num_layers_resumed));
   }
   fmt::print("{}: {} ({}), {:.1f} MB of weights, quantized in {:.2f} s\n", options.out.string(),
              options.scheme, result.layout, static_cast<double>(result.num_bytes) / 1e6,
@@ -37,7 +38,6 @@ std::string LayoutList() {
 void AddQuantizeCommand(CLI::App& app, Action& action) {
   auto options = std::make_shared<QuantizeOptions>();
   auto shard_gigabytes = std::make_shared<double>(5.0);
-  options->study.num_threads = DefaultNumThreads();
   CLI::App* command = app.add_subcommand(
       "quantize",
       "Write a quantized checkpoint that others load; goes on where it was interrupted");
@@ -60,9 +60,7 @@ void AddQuantizeCommand(CLI::App& app, Action& action) {
                    "Activations from here on are outliers of LLM.int8; 0: none are")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->add_option("--threads", options->study.num_threads, "No bit depends on it")
-      ->check(CLI::Range(size_t{1}, size_t{1024}))
-      ->capture_default_str();
+  AddThreadsOption(*command, options->study.num_threads);
   command->callback([options, shard_gigabytes, &action] {
     options->max_shard_bytes = static_cast<uint64_t>(*shard_gigabytes * 1e9);
     action = [options]() -> Result<int> {

@@ -1,8 +1,10 @@
 #include "bitloss/cli/calibration_options.h"
 #include "bitloss/cli/chat_options.h"
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/compute_options.h"
 #include "bitloss/cli/fetch.h"
 #include "bitloss/cli/plan.h"
+#include "bitloss/cli/plugins.h"
 #include "bitloss/cli/progress.h"
 #include "bitloss/compute/instruction_set.h"
 #include "bitloss/data/protocol.h"
@@ -17,7 +19,9 @@ namespace {
 const CLI::Range kAtLeastOne(size_t{1}, size_t{1} << 40);
 
 Result<int> Run(StudyOptions& options) {
-  BITLOSS_TRY(const std::unique_ptr<Team> team, JoinTeam());
+  Result<std::unique_ptr<Team>> joined = JoinTeam(MpiPlugins());
+  if (!joined.ok() && !LaunchedFirst()) return 0;  // the first one has the error too, and says it
+  BITLOSS_TRY(const std::unique_ptr<Team> team, std::move(joined));
   {
     Status status = FetchInputs(options, *team);
     ProgressPrinter printer;
@@ -58,7 +62,6 @@ void AddRunCommand(CLI::App& app, Action& action) {
   auto plan = std::make_shared<bool>(false);
   auto identity = std::make_shared<bool>(false);
   auto instruction_set = std::make_shared<std::string>();
-  options->num_threads = DefaultNumThreads();
   CLI::App* command = app.add_subcommand(
       "run", "Evaluate every lane beside the baseline; go on where an earlier run stopped");
   command->add_option(
@@ -131,12 +134,8 @@ void AddRunCommand(CLI::App& app, Action& action) {
                    "512M: it is not made again when the study goes on")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
       ->default_str("2G");
-  command->add_option("--threads", options->num_threads, "No number depends on it")
-      ->check(CLI::Range(size_t{1}, size_t{1024}))
-      ->capture_default_str();
-  command->add_option("--instruction-set", *instruction_set,
-                      fmt::format("Use nothing better than one of {}; no number depends on it",
-                                  fmt::join(CpuInstructionSets(), ", ")));
+  AddThreadsOption(*command, options->num_threads);
+  AddInstructionSetOption(*command, *instruction_set);
   command->add_option("--seed", options->seed, "Of everything that is drawn")
       ->capture_default_str();
   command->add_flag("--plan", *plan,

@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bitloss/cli/commands.h"
-#include "bitloss/quant/kv_format.h"
+#include "bitloss/cli/topics.h"
 #include "bitloss/quant/scheme_table.h"
 
 namespace bitloss {
@@ -45,14 +45,7 @@ void PrintMatrix(const std::vector<SchemeRow>& rows) {
 }
 
 void PrintText(const std::vector<SchemeRow>& rows) {
-  fmt::print(
-      "A scheme is FORMAT[+FIT][@EXECUTION][+head=FORMAT][+kv=KV], a preset's name, or a file type "
-      "of "
-      "llama.cpp\nwith options of llama-quantize's behind ':' (pure, token-embedding-type=TYPE, "
-      "output-tensor-type=TYPE,\ntensor-type=REGEX=TYPE) and +imatrix or nothing. `baseline` is "
-      "the "
-      "format of the model's own weights.\n+kv= (or +k=, +v=) rounds keys and values: {}.\n",
-      fmt::join(KvFormatNames(), ", "));
+  fmt::print("{}\n", SchemeGrammar());
   const SchemeRow* previous = nullptr;
   for (const SchemeRow& row : rows) {
     if (previous == nullptr || previous->kind != row.kind) {

@@ -7,6 +7,7 @@
 #include "bitloss/base/file.h"
 #include "bitloss/cli/calibration_options.h"
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/compute_options.h"
 #include "bitloss/cli/fetch.h"
 #include "bitloss/compute/devices.h"
 #include "bitloss/eval/sequence_losses.h"
@@ -162,7 +163,6 @@ Result<int> Score(const Options& options) {
 
 void AddScoreCommand(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
-  options->study.num_threads = DefaultNumThreads();
   CLI::App* command = app.add_subcommand(
       "score", "Losses of given tokens, one by one: for scripts that check a model");
   command
@@ -187,9 +187,7 @@ void AddScoreCommand(CLI::App& app, Action& action) {
   command->add_flag("--token-by-token", options->token_by_token,
                     "Through a cache, as answers are made; no number depends on it");
   AddCalibrationOptions(*command, options->study);
-  command->add_option("--threads", options->study.num_threads, "No number depends on it")
-      ->check(CLI::Range(size_t{1}, size_t{1024}))
-      ->capture_default_str();
+  AddThreadsOption(*command, options->study.num_threads);
   command->callback([options, &action] {
     action = [options]() -> Result<int> {
       BITLOSS_DO(FetchModel(options->model));

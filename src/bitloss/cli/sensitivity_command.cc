@@ -3,6 +3,7 @@
 
 #include "bitloss/base/file.h"
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/compute_options.h"
 #include "bitloss/cli/fetch.h"
 #include "bitloss/cli/progress.h"
 #include "bitloss/study/sensitivity.h"
@@ -121,7 +122,6 @@ Result<int> Analyze(const Options& options) {
 
 void AddSensitivityCommand(CLI::App& app, Action& action) {
   auto options = std::make_shared<Options>();
-  options->analysis.num_threads = DefaultNumThreads();
   CLI::App* command = app.add_subcommand(
       "sensitivity", "Where a scheme's damage comes from: tensor by tensor, block by block");
   command->add_option("MODEL", options->analysis.model,
@@ -143,9 +143,7 @@ void AddSensitivityCommand(CLI::App& app, Action& action) {
   command->add_option("--tokens", options->analysis.num_tokens, "How much of it")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--threads", options->analysis.num_threads, "No number depends on it")
-      ->check(CLI::Range(size_t{1}, size_t{1024}))
-      ->capture_default_str();
+  AddThreadsOption(*command, options->analysis.num_threads);
   command->add_flag("--json", options->json, "For programs");
   command->callback([options, &action] {
     action = [options]() -> Result<int> {

@@ -2,6 +2,8 @@
 // be lost with a rank.
 #include <gmock/gmock.h>
 
+#include <fmt/format.h>
+
 #include "bitloss/cli/small_study.h"
 
 namespace bitloss {
@@ -64,6 +66,41 @@ TEST_F(StudyRanks, SayAnErrorOnce) {
   EXPECT_EQ(refused.err.find("bitloss: ", first + 1), std::string::npos) << refused.err;
   EXPECT_THAT(refused.err, testing::HasSubstr("nf5"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "study"));
+}
+
+class WithoutMpi : public SmallStudyTest {
+ protected:
+  // The program started with these variables refuses with one line.
+  void ExpectRefused(const Arguments& launcher, const std::string& expected) const {
+    const Finished refused = RunBitloss(Study(folder_ / "study"), {.launcher = launcher});
+    EXPECT_EQ(refused.exit_code, 5) << refused.err;
+    const size_t first = refused.err.find("bitloss: ");
+    ASSERT_NE(first, std::string::npos) << refused.err;
+    EXPECT_EQ(refused.err.find("bitloss: ", first + 1), std::string::npos) << refused.err;
+    EXPECT_THAT(refused.err.substr(first), testing::StartsWith("bitloss: this is one of 2"));
+    EXPECT_THAT(refused.err, testing::HasSubstr(expected));
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "study"));
+  }
+};
+
+TEST_F(WithoutMpi, RanksSayOnceThatThereIsNoPlugin) {
+  ExpectRefused({"/usr/bin/env", "BITLOSS_MPI_PLUGIN=/nowhere", BITLOSS_MPIRUN, "-n", "2"},
+                "no MPI plugin is beside the program");
+}
+
+TEST_F(WithoutMpi, APluginThatDoesNotLoadIsTold) {
+  const std::string plugin = folder_.Write("plugin.so", "this is no library");
+  ExpectRefused({"/usr/bin/env", "BITLOSS_MPI_PLUGIN=" + plugin, BITLOSS_MPIRUN, "-n", "2"},
+                "cannot load the MPI plugin");
+}
+
+// Each process would take itself for the only one, and all would write one study.
+TEST_F(WithoutMpi, TheLauncherOfAnotherMpiIsTold) {
+  ExpectRefused({"/usr/bin/env", "PMI_RANK=0", "PMI_SIZE=2"}, "knows of 1");
+}
+
+TEST_F(WithoutMpi, OneProcessNeedsNone) {
+  MustRun(Study(folder_ / "study"), {"/usr/bin/env", "BITLOSS_MPI_PLUGIN=/nowhere"});
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 // block is made of, and what a sequence keeps.
 #include <gmock/gmock.h>
 
-#include "bitloss/json/parse.h"
 #include "bitloss/checkpoint/test_files.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/model/architecture.h"
 #include "bitloss/model/batch.h"
 #include "bitloss/model/config.h"

@@ -1,16 +1,16 @@
 #include "bitloss/team/mpi_team.h"
 
-#include <mpi.h>
-
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <thread>
 
 #include "bitloss/base/check.h"
+#include "bitloss/base/plugin.h"
 
 namespace bitloss {
 namespace {
@@ -47,32 +47,36 @@ struct Incoming {
   Message bytes;
 };
 
-// A message from `from` that is there, if there is one.
-std::optional<Incoming> Look(int from) {
-  int found = 0;
-  MPI_Status status;
-  MPI_Iprobe(from, MPI_ANY_TAG, MPI_COMM_WORLD, &found, &status);
-  if (!found) return std::nullopt;
-  int count = 0;
-  MPI_Get_count(&status, MPI_BYTE, &count);
-  Incoming incoming{status.MPI_SOURCE, status.MPI_TAG, Message(static_cast<size_t>(count))};
-  MPI_Recv(incoming.bytes.data(), count, MPI_BYTE, incoming.from, incoming.tag, MPI_COMM_WORLD,
-           MPI_STATUS_IGNORE);
-  return incoming;
-}
+// MPI's messages, of any length that Tag's kinds have.
+class Post {
+ public:
+  explicit Post(const MpiApi& api) : api_(api) {}
 
-Incoming WaitFor(int from) {
-  Patience patience;
-  for (;;) {
-    if (auto incoming = Look(from)) return std::move(*incoming);
-    patience.Wait();
+  // A message from `from` that is there, if there is one.
+  std::optional<Incoming> Look(int from) const {
+    MpiWaiting waiting;
+    if (!api_.probe(from, &waiting)) return std::nullopt;
+    Incoming incoming{waiting.from, waiting.tag, Message(static_cast<size_t>(waiting.num_bytes))};
+    api_.receive(incoming.bytes.data(), &waiting);
+    return incoming;
   }
-}
 
-void Send(int to, int tag, MessageView bytes) {
-  BITLOSS_CHECK(bytes.size() <= kMaxPiece);
-  MPI_Send(bytes.data(), static_cast<int>(bytes.size()), MPI_BYTE, to, tag, MPI_COMM_WORLD);
-}
+  Incoming WaitFor(int from) const {
+    Patience patience;
+    for (;;) {
+      if (auto incoming = Look(from)) return std::move(*incoming);
+      patience.Wait();
+    }
+  }
+
+  void Send(int to, int tag, MessageView bytes) const {
+    BITLOSS_CHECK(bytes.size() <= kMaxPiece);
+    api_.send(bytes.data(), static_cast<int>(bytes.size()), to, tag);
+  }
+
+ private:
+  const MpiApi& api_;
+};
 
 // Which item a message is about stands before it; of a result also, whether it is an error and of
 // which kind.
@@ -170,15 +174,13 @@ class Dealing {
 
 class MpiTeam final : public Team {
  public:
-  MpiTeam() {
-    int rank = 0;
-    int size = 0;
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &size);
-    rank_ = static_cast<size_t>(rank);
-    size_ = static_cast<size_t>(size);
-  }
-  ~MpiTeam() override { MPI_Finalize(); }
+  // Requires: `api` has been started.
+  explicit MpiTeam(const MpiApi& api)
+      : api_(api),
+        post_(api),
+        rank_(static_cast<size_t>(api.rank())),
+        size_(static_cast<size_t>(api.size())) {}
+  ~MpiTeam() override { api_.finish(); }
 
   size_t rank() const override { return rank_; }
   size_t size() const override { return size_; }
@@ -187,11 +189,11 @@ class MpiTeam final : public Team {
     Message message;
     if (rank_ == from) message = Wrap(0, value);
     uint64_t num_bytes = message.size();
-    MPI_Bcast(&num_bytes, 1, MPI_UINT64_T, static_cast<int>(from), MPI_COMM_WORLD);
+    api_.broadcast(&num_bytes, sizeof(num_bytes), static_cast<int>(from));
     message.resize(num_bytes);
     for (size_t at = 0; at < num_bytes; at += kMaxPiece) {
-      MPI_Bcast(message.data() + at, static_cast<int>(std::min(kMaxPiece, num_bytes - at)),
-                MPI_BYTE, static_cast<int>(from), MPI_COMM_WORLD);
+      api_.broadcast(message.data() + at, static_cast<int>(std::min(kMaxPiece, num_bytes - at)),
+                     static_cast<int>(from));
     }
     if (rank_ == from) return value;
     MessageView bytes;
@@ -212,21 +214,21 @@ class MpiTeam final : public Team {
 
   Status Serve(const Work& work) override {
     BITLOSS_CHECK(!leads());
-    Send(0, kReady, {});
+    post_.Send(0, kReady, {});
     for (;;) {
-      const Incoming incoming = WaitFor(0);
+      const Incoming incoming = post_.WaitFor(0);
       if (incoming.tag == kDismissed) return Ok();
       BITLOSS_CHECK(incoming.tag == kJob);
       MessageView job;
       const ItemHeader header = TakeHeader(incoming.bytes, job);
-      Send(0, kResult, Wrap(header.item, work(job)));
+      post_.Send(0, kResult, Wrap(header.item, work(job)));
     }
   }
 
   void Dismiss() override {
     BITLOSS_CHECK(leads());
-    while (idle_.size() + 1 < size_) idle_.push_back(WaitFor(MPI_ANY_SOURCE).from);
-    for (const int rank : idle_) Send(rank, kDismissed, {});
+    while (idle_.size() + 1 < size_) idle_.push_back(post_.WaitFor(kAnyRank).from);
+    for (const int rank : idle_) post_.Send(rank, kDismissed, {});
     idle_.clear();
   }
 
@@ -235,14 +237,14 @@ class MpiTeam final : public Team {
     Patience patience;
     while (!dealing.finished()) {
       bool moved = false;
-      if (const auto incoming = Look(MPI_ANY_SOURCE)) {
+      if (const auto incoming = post_.Look(kAnyRank)) {
         Receive(*incoming, dealing);
         moved = true;
       }
       while (!idle_.empty()) {
         const auto job = dealing.Take();
         if (!job) break;
-        Send(idle_.back(), kJob, WithHeader({.item = job->item}, job->message));
+        post_.Send(idle_.back(), kJob, WithHeader({.item = job->item}, job->message));
         idle_.pop_back();
         moved = true;
       }
@@ -265,24 +267,31 @@ class MpiTeam final : public Team {
     idle_.push_back(incoming.from);
   }
 
-  size_t rank_ = 0;
-  size_t size_ = 1;
+  const MpiApi& api_;
+  Post post_;
+  size_t rank_;
+  size_t size_;
   std::vector<int> idle_;  // rank 0: ranks that wait for a job
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Team>> JoinMpiTeam() {
-  int provided = MPI_THREAD_SINGLE;
-  if (MPI_Init_thread(nullptr, nullptr, MPI_THREAD_SERIALIZED, &provided) != MPI_SUCCESS) {
-    return IoError("MPI does not start");
+Result<const MpiApi*> LoadMpiPlugin(std::span<const std::filesystem::path> paths) {
+  // Open MPI's own components look for its symbols among those of the whole process.
+  BITLOSS_TRY(void* const function,
+              FindInPlugin("MPI", paths, "BitlossMpiApi", PluginSymbols::kShared));
+  const MpiApi* const api = reinterpret_cast<const MpiApi* (*)()>(function)();
+  if (std::string_view(api->build) != BITLOSS_MPI_BUILD) {
+    return Unsupported("the MPI plugin belongs to another build of bitloss ({}, not {})",
+                       api->build, BITLOSS_MPI_BUILD);
   }
-  if (provided < MPI_THREAD_SERIALIZED) {
-    MPI_Finalize();
-    return Unsupported(
-        "this MPI cannot be called from a second thread; bitloss needs one that can");
-  }
-  return std::unique_ptr<Team>(std::make_unique<MpiTeam>());
+  return api;
+}
+
+Result<std::unique_ptr<Team>> JoinMpiTeam(std::span<const std::filesystem::path> plugins) {
+  BITLOSS_TRY(const MpiApi* const api, LoadMpiPlugin(plugins));
+  if (const char* const error = api->start()) return Unsupported("{}", error);
+  return std::unique_ptr<Team>(std::make_unique<MpiTeam>(*api));
 }
 
 }  // namespace bitloss

@@ -28,26 +28,61 @@ class SoleRank final : public Team {
   void Dismiss() override {}
 };
 
-// How many processes the launcher says that it started: Open MPI's mpirun, or srun with PMI.
-size_t LaunchedProcesses() {
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
-    if (const char* value = std::getenv(name)) return std::strtoull(value, nullptr, 10);
+// What launchers tell each process: Open MPI's mpirun, srun with PMI, and srun with PMIx, which
+// tells the rank alone beside the number of tasks of the step.
+struct LauncherVariables {
+  const char* rank;
+  const char* size;
+};
+constexpr LauncherVariables kLaunchers[] = {{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
+                                            {"PMI_RANK", "PMI_SIZE"},
+                                            {"PMIX_RANK", "SLURM_STEP_NUM_TASKS"}};
+
+struct Launched {
+  uint64_t rank = 0;
+  uint64_t size = 1;
+};
+
+Launched AskLauncher() {
+  for (const LauncherVariables& launcher : kLaunchers) {
+    const char* const rank = std::getenv(launcher.rank);
+    const char* const size = std::getenv(launcher.size);
+    if (rank != nullptr && size != nullptr) {
+      return {std::strtoull(rank, nullptr, 10), std::strtoull(size, nullptr, 10)};
+    }
   }
-  // PMIx tells the rank alone; srun tells the number of tasks of the step.
-  const char* tasks = std::getenv("SLURM_STEP_NUM_TASKS");
-  if (std::getenv("PMIX_RANK") != nullptr && tasks != nullptr) {
-    return std::strtoull(tasks, nullptr, 10);
-  }
-  return 1;
+  return {};
 }
 
 }  // namespace
 
 std::unique_ptr<Team> OneRank() { return std::make_unique<SoleRank>(); }
 
-Result<std::unique_ptr<Team>> JoinTeam() {
-  if (LaunchedProcesses() <= 1) return OneRank();
-  return JoinMpiTeam();
+Result<std::unique_ptr<Team>> JoinTeam(std::span<const std::filesystem::path> mpi_plugins) {
+  const Launched launched = AskLauncher();
+  if (launched.size <= 1) return OneRank();
+  Result<std::unique_ptr<Team>> team = JoinMpiTeam(mpi_plugins);
+  if (!team.ok()) {
+    return Unsupported(
+        "this is one of {} processes of an MPI job, and cannot be: {}; start it without mpirun, or "
+        "install Open MPI (to build with it: libopenmpi-dev)",
+        launched.size, team.error().message);
+  }
+  // Each would take itself for the only one, and all would write one study.
+  if (team.value()->size() != launched.size) {
+    return Unsupported(
+        "this is one of {} processes of an MPI job, but {} knows of {}: the launcher belongs to "
+        "another MPI; use its own mpirun",
+        launched.size, DescribeMpi(mpi_plugins), team.value()->size());
+  }
+  return team;
+}
+
+bool LaunchedFirst() { return AskLauncher().rank == 0; }
+
+std::string DescribeMpi(std::span<const std::filesystem::path> mpi_plugins) {
+  const Result<const MpiApi*> api = LoadMpiPlugin(mpi_plugins);
+  return api.ok() ? api.value()->library() : api.error().message;
 }
 
 Status ShareStatus(Team& team, const Status& status) {

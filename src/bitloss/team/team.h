@@ -7,9 +7,11 @@
 #define BITLOSS_TEAM_TEAM_H_
 
 #include <cstddef>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "bitloss/base/result.h"
@@ -55,9 +57,17 @@ class Team {
 // This process alone.
 std::unique_ptr<Team> OneRank();
 
-// The ranks that mpirun or srun started, else this process alone. kUnsupported in an MPI job of
-// several ranks if bitloss was built without MPI. Called once, before other threads exist.
-Result<std::unique_ptr<Team>> JoinTeam();
+// The ranks that mpirun or srun started, else this process alone. MPI is a plugin, the first of
+// `mpi_plugins` that exists; alone it is not looked for. kUnsupported, with the reason, in a job of
+// several ranks that cannot use it. Called once, before other threads exist.
+Result<std::unique_ptr<Team>> JoinTeam(std::span<const std::filesystem::path> mpi_plugins);
+
+// Whether the launcher counts this process as its first, as alone it is: the one that says what all
+// of them would say.
+bool LaunchedFirst();
+
+// The MPI library that the plugin found, or why there is none; one line.
+std::string DescribeMpi(std::span<const std::filesystem::path> mpi_plugins);
 
 // The same for all: the error of the lowest rank that passes one. Called by all ranks.
 Status ShareStatus(Team& team, const Status& status);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "bitloss/team/codec.h"
@@ -14,7 +15,8 @@ namespace {
 
 Team& Ranks() {
   static const std::unique_ptr<Team> team = [] {
-    Result<std::unique_ptr<Team>> joined = JoinTeam();
+    const std::filesystem::path plugin = BITLOSS_MPI_PLUGIN;
+    Result<std::unique_ptr<Team>> joined = JoinTeam({&plugin, 1});
     if (!joined.ok()) {
       ADD_FAILURE() << joined.error().message;
       return OneRank();
