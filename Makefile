@@ -4,6 +4,8 @@
 # make test-gpu all of a GPU's tests on this machine: bits, whole studies beside the CPU's, figures
 # make build    build/release/bitloss
 # make install  program, model and texts to PREFIX (/usr/local); the folder may be moved as a whole
+# make bundle   build/release/bundle/bitloss-VERSION-linux-x86_64.tar.gz, which runs on any Linux since glibc 2.36
+# make deb      build/release/packages/*.deb
 
 JOBS ?= $(shell nproc)
 BITLOSS := build/release/bitloss
@@ -12,7 +14,7 @@ OUT ?= runs
 
 PREFIX ?= /usr/local
 
-.PHONY: demo smollm2 test test-gpu build install check clean
+.PHONY: demo smollm2 test test-gpu build install bundle deb check clean
 
 demo: build
 	$(BITLOSS) run --schemes $(SCHEMES) --out $(OUT)/demo
@@ -44,6 +46,14 @@ test-gpu:
 
 install: build
 	cmake --install build/release --prefix $(PREFIX)
+
+bundle: build
+	tools/bundle build/release
+
+deb: build
+	rm -rf build/release/packages
+	cd build/release && cpack >packages.log || { cat packages.log; exit 1; }
+	ls build/release/packages/*.deb
 
 check:
 	tools/check
