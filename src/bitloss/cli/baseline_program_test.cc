@@ -7,6 +7,7 @@
 #include "bitloss/checkpoint/safetensors.h"
 #include "bitloss/checkpoint/write_safetensors.h"
 #include "bitloss/cli/small_study.h"
+#include "bitloss/json/parse.h"
 
 namespace bitloss {
 namespace {
@@ -27,7 +28,7 @@ class BaselineProgram : public SmallStudyTest {
             "--suite",       "none", "--out",     folder_ / out};
   }
   json Report(const std::string& out) const {
-    return json::parse(TextOf(folder_ / out + "/report.json"));
+    return ParseJson(TextOf(folder_ / out + "/report.json")).value();
   }
   std::string Scored(const std::string& model, const Arguments& more = {}) const {
     return MustRun(Arguments{"score", model, "--ids", ids_, "--json"} + more).out;
@@ -38,7 +39,7 @@ class BaselineProgram : public SmallStudyTest {
 };
 
 TEST_F(BaselineProgram, AModelInBf16IsComparedWithItself) {
-  EXPECT_EQ(json::parse(TextOf(model_ + "/config.json")).at("torch_dtype"), "bfloat16");
+  EXPECT_EQ(ParseJson(TextOf(model_ + "/config.json")).value().at("torch_dtype"), "bfloat16");
   EXPECT_THAT(TextOf(model_ + "/model.safetensors"), HasSubstr("\"dtype\":\"BF16\""));
   // What is written is what the lane was, bit for bit.
   EXPECT_EQ(Scored(model_), Scored(kTiny, {"--scheme", "bf16"}));
@@ -113,7 +114,7 @@ TEST_F(BaselineProgram, AModelInFp32KeepsEveryBit) {
   const std::string wide = folder_ / "f32";
   MustRun({"quantize", kTiny, "--scheme", "f32", "--out", wide});
   EXPECT_EQ(Scored(wide), Scored(kTiny));
-  const json config = json::parse(TextOf(wide + "/config.json"));
+  const json config = ParseJson(TextOf(wide + "/config.json")).value();
   EXPECT_EQ(config.at("torch_dtype"), "float32");
 }
 

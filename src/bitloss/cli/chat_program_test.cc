@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bitloss/cli/small_study.h"
+#include "bitloss/json/parse.h"
 
 namespace bitloss {
 namespace {
@@ -51,9 +52,9 @@ TEST_F(ChatProgram, RendersABareTemplate) {
   EXPECT_EQ(
       MustRun(render + Arguments{"--no-generation-prompt", "--now", "2026-03-05T14:07:09"}).out,
       "<s>[user] Hé\nnull14:07.\n");
-  EXPECT_EQ(
-      json::parse(MustRun(render + Arguments{"--json", "--set", "depth=[1, {\"a\": 2.0}]"}).out),
-      "<s>[user] Hé\nnull[1, {'a': 2.0}]12:00>.\n");
+  EXPECT_EQ(ParseJson(MustRun(render + Arguments{"--json", "--set", "depth=[1, {\"a\": 2.0}]"}).out)
+                .value(),
+            "<s>[user] Hé\nnull[1, {'a': 2.0}]12:00>.\n");
   const std::string object = folder_.Write(
       "object.json",
       R"({"messages": [{"role": "user", "content": "Hé"}], "tools": [{"b": 1, "a": 1.0}], "depth": 3})");
@@ -122,8 +123,8 @@ TEST_F(ChatProgram, TokenizesAConversationWithOneBos) {
     return RunBitloss({"--"}, {.launcher = {"/bin/sh", "-c", command}}).out;
   };
   const std::string plain = folder_.Write("plain", "\"Hi\"\n");
-  const json chat = json::parse(tokenize(model + " --chat", line));
-  EXPECT_EQ(chat, json::parse(tokenize(model + " --json", plain)));
+  const json chat = ParseJson(tokenize(model + " --chat", line)).value();
+  EXPECT_EQ(chat, ParseJson(tokenize(model + " --json", plain)).value());
   EXPECT_EQ(std::count(chat.begin(), chat.end(), chat[0]), 1);
 }
 
@@ -146,7 +147,7 @@ Arguments OneLine(const std::string& model, const std::string& out, const std::s
 }
 
 json OptionsOf(const std::string& study) {
-  return json::parse(TextOf(study + "/report.json")).at("options");
+  return ParseJson(TextOf(study + "/report.json")).value().at("options");
 }
 
 TEST_F(ChatProgram, ABaseModelReadsPromptsPlainlyAndTheReportSaysSo) {
@@ -163,7 +164,7 @@ TEST_F(ChatProgram, SuitesAskAModelThatCanThinkNotTo) {
   const Arguments run = OneLine(thinker, folder_ / "study", prompts_);
   MustRun(run);
   const json options = OptionsOf(folder_ / "study");
-  EXPECT_EQ(options.at("chat_variables"), json::parse(R"(["enable_thinking=false"])"));
+  EXPECT_EQ(options.at("chat_variables"), ParseJson(R"(["enable_thinking=false"])").value());
   EXPECT_FALSE(options.contains("prompts"));
   EXPECT_THAT(TextOf(folder_ / "study/report.html"), HasSubstr("enable_thinking=false"));
   MustRun(run);
@@ -174,7 +175,7 @@ TEST_F(ChatProgram, SuitesAskAModelThatCanThinkNotTo) {
 
 // Of the baseline's answers to one prompt whose check takes any text but none.
 int64_t NumPassed(const std::string& study) {
-  const json report = json::parse(TextOf(study + "/report.json"));
+  const json report = ParseJson(TextOf(study + "/report.json")).value();
   return report.at("lanes").at(0).at("suites").at(0).at("passed").get<int64_t>();
 }
 

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "bitloss/cli/run_bitloss.h"
+#include "bitloss/json/parse.h"
 
 namespace bitloss {
 namespace {
@@ -36,7 +37,7 @@ TEST(CheckCommand, SaysThemAsJsonInTheOrderOfTheFile) {
   EXPECT_EQ(json.err, "3 answers: 1 pass, 2 fail, 0 undecided\n");
   std::istringstream lines(json.out);
   std::vector<nlohmann::json> results;
-  for (std::string line; std::getline(lines, line);) results.push_back(nlohmann::json::parse(line));
+  for (std::string line; std::getline(lines, line);) results.push_back(ParseJson(line).value());
   ASSERT_EQ(results.size(), 3u);
   EXPECT_EQ(results[0]["prompt_id"], "math-001");
   EXPECT_EQ(results[0]["outcome"], "pass");

@@ -6,12 +6,12 @@
 
 #include "bitloss/checkpoint/checkpoint.h"
 #include "bitloss/cli/run_bitloss.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/quant/format.h"
 
 namespace bitloss {
 namespace {
 
-using Json = nlohmann::json;
 using testing::HasSubstr;
 
 const std::string kTiny = BITLOSS_SOURCE_DIR "/models/bitloss-tiny";
@@ -48,7 +48,7 @@ Matrix ReadMatrix(const std::string& path, const std::string& name) {
 
 TEST_F(InspectTest, ErrorsAreThoseOfPlainLoops) {
   const std::string path = Quantize("nf4");
-  const Json tensors = Json::parse(Inspect(path, {"--json"})).at("tensors");
+  const Json tensors = ParseJson(Inspect(path, {"--json"})).value().at("tensors");
   // Seven matrices of four layers, the embedding, nine norms.
   EXPECT_GE(tensors.size(), 28u);
   size_t num_packed = 0;
@@ -87,7 +87,8 @@ TEST_F(InspectTest, ErrorsAreThoseOfPlainLoops) {
 
 TEST_F(InspectTest, TheLargestErrorComesFirst) {
   const Json tensors =
-      Json::parse(Inspect(Quantize("int2_group:64", {"--layout", "gptq"}), {"--json"}))
+      ParseJson(Inspect(Quantize("int2_group:64", {"--layout", "gptq"}), {"--json"}))
+          .value()
           .at("tensors");
   double last = INFINITY;
   for (const Json& tensor : tensors) {
@@ -101,7 +102,8 @@ TEST_F(InspectTest, TheLargestErrorComesFirst) {
 // A checkpoint whose weights are clipped says how many.
 TEST_F(InspectTest, CountsClippedWeights) {
   const Json tensors =
-      Json::parse(Inspect(Quantize("int3_group:64:sym+mse", {"--layout", "gptq"}), {"--json"}))
+      ParseJson(Inspect(Quantize("int3_group:64:sym+mse", {"--layout", "gptq"}), {"--json"}))
+          .value()
           .at("tensors");
   uint64_t saturated = 0;
   for (const Json& tensor : tensors) saturated += tensor.at("saturated").get<uint64_t>();

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bitloss/cli/small_study.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/store/sqlite.h"
 #include "bitloss/study/numeric_version.h"
 
@@ -56,7 +57,7 @@ class LanesProgram : public SmallStudyTest {
     EXPECT_EQ(json_of(), before);
   }
 
-  json Report() const { return json::parse(TextOf(folder_ / "study/report.json")); }
+  json Report() const { return ParseJson(TextOf(folder_ / "study/report.json")).value(); }
 
   std::vector<std::string> LaneNames() const {
     std::vector<std::string> names;
@@ -102,7 +103,7 @@ TEST_F(LanesProgram, NumbersThatChangeRaiseTheNumericVersion) {
                                        BITLOSS_SOURCE_DIR, kNumericVersion);
   const std::string found = NumbersOf(Report());
   ASSERT_TRUE(std::filesystem::exists(file)) << "write it with\n" << found;
-  EXPECT_EQ(json::parse(TextOf(file)), json::parse(found))
+  EXPECT_EQ(ParseJson(TextOf(file)).value(), ParseJson(found).value())
       << "raise kNumericVersion (study/numeric_version.h) and write a new file with\n"
       << found;
 }
@@ -160,7 +161,7 @@ TEST_F(LanesProgram, AMixedSchemeThatIsRewrittenIsAnotherLane) {
   folder_.Write("mixed.json", Mixed("int8_row"));
   ExpectAnotherLane(Lines(path), "was measured with layers = ");
   // White space is no content.
-  folder_.Write("mixed.json", json::parse(Mixed("nf4")).dump(3));
+  folder_.Write("mixed.json", ParseJson(Mixed("nf4")).value().dump(3));
   MustRun(Lines(path));
 }
 
@@ -346,7 +347,7 @@ void ExpectSaysSo(const std::string& study, const std::string& terminal, const s
   for (const char* format : {"md", "html", "csv", "seed"}) {
     EXPECT_THAT(MustRun({"report", study, "--format", format}).out, HasSubstr(name)) << format;
   }
-  const json lane = json::parse(TextOf(study + "/report.json")).at("lanes").at(1);
+  const json lane = ParseJson(TextOf(study + "/report.json")).value().at("lanes").at(1);
   EXPECT_EQ(lane.at("scheme"), name);
   EXPECT_EQ(lane.value("not_run", json::array()).size(), count);
 }
@@ -355,7 +356,7 @@ class ServedLanes : public LanesProgram {
  protected:
   // Changes the quantization_config of a checkpoint.
   static void Ask(const std::string& path, const std::string& pointer, const json& value) {
-    json config = json::parse(TextOf(path + "/config.json"));
+    json config = ParseJson(TextOf(path + "/config.json")).value();
     config["quantization_config"][json::json_pointer(pointer)] = value;
     ASSERT_TRUE(WriteFileAtomically(path + "/config.json", config.dump()).ok());
   }
@@ -458,7 +459,8 @@ TEST_F(LanesProgram, AQuantizedModelSaysWhatItWas) {
   }
   MustRun({"run", "--schemes", "nf4", "--max-samples", "6", "--suite", "none", "--out",
            folder_ / "plain"});
-  EXPECT_FALSE(json::parse(TextOf(folder_ / "plain/report.json")).at("model").contains("stored"));
+  EXPECT_FALSE(
+      ParseJson(TextOf(folder_ / "plain/report.json")).value().at("model").contains("stored"));
 }
 
 // Sums over a power of two of tokens are means that come back exactly.

@@ -4,17 +4,17 @@
 #include <nlohmann/json.hpp>
 
 #include "bitloss/cli/small_study.h"
+#include "bitloss/json/parse.h"
 
 namespace bitloss {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using ::testing::HasSubstr;
 
 const std::string kFolder = BITLOSS_SHARED_DATA "/chat-templates/";
 
-Arguments RenderArguments(const std::string& name, const Json& entry, const Json& index,
-                          const std::string& messages) {
+Arguments RenderArguments(const std::string& name, const OrderedJson& entry,
+                          const OrderedJson& index, const std::string& messages) {
   Arguments arguments = {"render",     kFolder + name + ".jinja", "--messages", messages, "--now",
                          index["time"]};
   for (const char* token : {"bos_token", "eos_token"}) {
@@ -26,15 +26,15 @@ Arguments RenderArguments(const std::string& name, const Json& entry, const Json
 }
 
 TEST(Render, GivesTheBytesOfTransformers) {
-  const Json index = Json::parse(TextOf(kFolder + "index.json"));
+  const OrderedJson index = ParseOrderedJson(TextOf(kFolder + "index.json")).value();
   const TestFolder folder;
   size_t number = 0;
   size_t num_rendered = 0;
   for (const auto& [name, entry] : index["templates"].items()) {
     for (const auto& [input, golden] : entry["goldens"].items()) {
       if (number++ % 5 != 0) continue;
-      const Json& given = index["inputs"][input];
-      Json conversation = given["variables"];
+      const OrderedJson& given = index["inputs"][input];
+      OrderedJson conversation = given["variables"];
       conversation["messages"] = given["messages"];
       conversation["tools"] = given["tools"];
       Arguments arguments =

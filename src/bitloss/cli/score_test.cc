@@ -5,24 +5,25 @@
 #include <nlohmann/json.hpp>
 
 #include "bitloss/cli/run_bitloss.h"
+#include "bitloss/json/parse.h"
 
 namespace bitloss {
 namespace {
 
-using Json = nlohmann::json;
 using testing::HasSubstr;
 using testing::StartsWith;
 
 const std::string kTiny = BITLOSS_SOURCE_DIR "/models/bitloss-tiny";
 
 Json Golden() {
-  return Json::parse(TextOf(BITLOSS_SOURCE_DIR "/src/bitloss/model/testdata/tiny_forward.json"));
+  return ParseJson(TextOf(BITLOSS_SOURCE_DIR "/src/bitloss/model/testdata/tiny_forward.json"))
+      .value();
 }
 
 std::vector<Json> Lines(const std::string& out) {
   std::vector<Json> lines;
   for (size_t begin = 0; begin < out.size(); begin = out.find('\n', begin) + 1) {
-    lines.push_back(Json::parse(out.substr(begin, out.find('\n', begin) - begin)));
+    lines.push_back(ParseJson(out.substr(begin, out.find('\n', begin) - begin)).value());
   }
   return lines;
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bitloss/cli/small_study.h"
+#include "bitloss/json/parse.h"
 
 namespace bitloss {
 namespace {
@@ -17,11 +18,12 @@ class StudyProgram : public SmallStudyTest {};
 
 TEST_F(StudyProgram, GivesTransformersLossOfTheFirstLinesOfTheHeldOutText) {
   const json golden =
-      json::parse(TextOf(BITLOSS_SOURCE_DIR "/src/bitloss/model/testdata/tiny_forward.json"))
+      ParseJson(TextOf(BITLOSS_SOURCE_DIR "/src/bitloss/model/testdata/tiny_forward.json"))
+          .value()
           .at("lines");
   MustRun({"run", "--schemes", "nf4", "--suite", "none", "--max-samples",
            std::to_string(golden.at("count").get<int>()), "--out", folder_ / "study"});
-  const json report = json::parse(TextOf(folder_ / "study/report.json"));
+  const json report = ParseJson(TextOf(folder_ / "study/report.json")).value();
   const json& protocol = report.at("lanes").at(0).at("protocols").at(0);
   EXPECT_EQ(protocol.at("tokens"), golden.at("tokens"));
   EXPECT_EQ(protocol.at("predictions"), golden.at("predictions"));
@@ -69,7 +71,7 @@ TEST_F(StudyProgram, AddsALaneToAStudyThatIsDone) {
 
 // What was measured of the lanes that a study had before, timings included.
 json LaneOf(const std::string& study, const std::string& scheme) {
-  const json report = json::parse(TextOf(study + "/report.json"));
+  const json report = ParseJson(TextOf(study + "/report.json")).value();
   for (const json& lane : report.at("lanes")) {
     if (lane.at("scheme") == scheme) return lane;
   }
@@ -157,7 +159,7 @@ TEST_F(StudyProgram, LosesNothingWhenTheDiskIsFull) {
 TEST_F(StudyProgram, SamplesEveryPromptBesideTheGreedyAnswers) {
   const Arguments sampled = {"--samples", "3"};
   MustRun(Study(folder_ / "one", "nf4,control-fp16") + sampled);
-  const json report = json::parse(TextOf(folder_ / "one/report.json"));
+  const json report = ParseJson(TextOf(folder_ / "one/report.json")).value();
   const json& baseline = report.at("lanes").at(0).at("suites").at(0).at("samples");
   const json& nf4 = report.at("lanes").at(1).at("suites").at(0).at("samples");
   const json& control = report.at("lanes").at(2).at("suites").at(0).at("samples");

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bitloss/cli/small_study.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/store/store.h"
 
 namespace bitloss {
@@ -59,7 +60,7 @@ class TextProgram : public SmallStudyTest {
   }
 
   json Report(const std::string& text) const {
-    return json::parse(TextOf(Out(text) + "/report.json"));
+    return ParseJson(TextOf(Out(text) + "/report.json")).value();
   }
 
   // The baseline's result under the first protocol.
@@ -70,8 +71,9 @@ class TextProgram : public SmallStudyTest {
   size_t CountTokens(const std::string& text) const {
     const Arguments from_file = {"/bin/sh", "-c",
                                  "exec \"$@\" < " + folder_.Write("standard-input", text), "sh"};
-    return json::parse(
+    return ParseJson(
                MustRun({"tokenize", BITLOSS_SOURCE_DIR "/models/bitloss-tiny"}, from_file).out)
+        .value()
         .size();
   }
 

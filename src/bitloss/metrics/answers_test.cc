@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "bitloss/json/parse.h"
 #include "bitloss/metrics/degeneration.h"
 #include "bitloss/metrics/refusal.h"
 #include "bitloss/metrics/script.h"
@@ -20,8 +21,8 @@ using Tokens = std::vector<int32_t>;
 
 // Written by tools/golden/similarity.py; it names the programs and their versions.
 const json& Golden() {
-  static const json golden = json::parse(
-      std::ifstream(BITLOSS_SOURCE_DIR "/src/bitloss/metrics/testdata/similarity.json"));
+  static const json golden =
+      ReadJsonFile(BITLOSS_SOURCE_DIR "/src/bitloss/metrics/testdata/similarity.json").value();
   return golden;
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bitloss/base/file.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/model/lane_builder.h"
 #include "bitloss/model/matrix_formats.h"
 #include "bitloss/quant/scheme.h"
@@ -72,7 +73,7 @@ class TestModel {
 };
 
 inline nlohmann::json ReadTestJson(const std::filesystem::path& path) {
-  return nlohmann::json::parse(Must(ReadFile(path)));
+  return Must(ReadJsonFile(path));
 }
 
 }  // namespace bitloss

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bitloss/json/parse.h"
 #include "bitloss/report/test_report.h"
 #include "bitloss/report/writers.h"
 
@@ -82,7 +83,7 @@ TEST(BehaviourTest, CategoriesBorrowFromEachOther) {
 TEST(BehaviourTest, TheWordExploratoryStandsWhereItBelongs) {
   const ReportData report = ReportOf(OneParts());
   EXPECT_THAT(WriteMarkdown(report), HasSubstr("Exploratory: prompts lost"));
-  const auto json = nlohmann::json::parse(WriteJson(report));
+  const auto json = ParseJson(WriteJson(report)).value();
   const auto& suite = json["lanes"][1]["suites"][0];
   EXPECT_TRUE(suite["categories"][0].contains("exploratory"));
   EXPECT_EQ(suite["behaviour"]["same_beginning"][0]["share"], 0.5);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "bitloss/json/parse.h"
 #include "bitloss/report/chart_data.h"
 #include "bitloss/report/failures.h"
 #include "bitloss/report/fork.h"
@@ -236,7 +237,7 @@ TEST(ChartDataTest, NothingInItEndsTheScriptElement) {
   report.lanes[1].record.scheme = "</script><script>alert(1)</script>\xFF";
   const std::string json = ScatterJson(report, Timings::kInclude);
   EXPECT_THAT(json, Not(HasSubstr("<")));
-  EXPECT_THAT(nlohmann::json::parse(json)["points"][0]["lane"].get<std::string>(),
+  EXPECT_THAT(ParseJson(json).value()["points"][0]["lane"].get<std::string>(),
               HasSubstr("</script>"));
 }
 

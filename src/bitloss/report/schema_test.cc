@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bitloss/json/parse.h"
 #include "bitloss/report/test_report.h"
 #include "bitloss/report/writers.h"
 
@@ -110,17 +111,16 @@ TEST(SchemaTest, ReportsFollowTheSchema) {
 }
 
 TEST(SchemaTest, EveryFieldThatIsWrittenIsDescribed) {
-  const auto schema = nlohmann::json::parse(ReportJsonSchema());
+  const auto schema = ParseJson(ReportJsonSchema()).value();
   for (const SmallStudy& study : Studies()) {
     std::vector<std::string> undescribed;
-    FindUndescribed(schema, schema, nlohmann::json::parse(WriteJson(ReportOf(study))), "",
-                    undescribed);
+    FindUndescribed(schema, schema, ParseJson(WriteJson(ReportOf(study))).value(), "", undescribed);
     EXPECT_THAT(undescribed, testing::IsEmpty());
   }
 }
 
 TEST(SchemaTest, TheSchemaRefusesWhatIsNotAReport) {
-  const auto good = nlohmann::json::parse(WriteJson(ReportOf(SmallStudy())));
+  const auto good = ParseJson(WriteJson(ReportOf(SmallStudy()))).value();
   auto broken = good;
   broken["schema"] = "bitloss.report/2";
   EXPECT_EQ(Violation(broken.dump()), "#/schema enum");

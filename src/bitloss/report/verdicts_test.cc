@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "bitloss/json/parse.h"
 #include "bitloss/report/test_report.h"
 #include "bitloss/report/writers.h"
 #include "bitloss/stats/paired_outcomes.h"
@@ -214,7 +215,7 @@ TEST(VerdictsTest, ALaneWithAnErrorIsNotJudged) {
 
 TEST(VerdictsTest, EveryWriterTellsThem) {
   const ReportData report = ReportOf(TwelveArticles(Around(0.157, 0.02), 0.2, 1e-5));
-  const auto json = nlohmann::json::parse(WriteJson(report));
+  const auto json = ParseJson(WriteJson(report)).value();
   const auto& loss = json["lanes"][1]["verdicts"][0];
   EXPECT_EQ(loss["verdict"], "harm shown");
   EXPECT_EQ(loss["protocol"], "gptq-2048");

@@ -10,18 +10,18 @@
 
 #include "bitloss/base/file.h"
 #include "bitloss/base/text.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/report/test_report.h"
 #include "bitloss/stats/proportion.h"
 
 namespace bitloss {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-std::vector<std::string> Keys(const Json& json) {
+std::vector<std::string> Keys(const OrderedJson& json) {
   std::vector<std::string> keys;
   for (const auto& [key, value] : json.items()) keys.push_back(key);
   return keys;
@@ -34,27 +34,27 @@ std::string AllFiles(const ReportData& report, Timings timings) {
 }
 
 TEST(WritersTest, JsonHoldsTheNumbersOfTheStudy) {
-  const Json json = Json::parse(WriteJson(ReportOf(SmallStudy())));
+  const OrderedJson json = ParseOrderedJson(WriteJson(ReportOf(SmallStudy()))).value();
   EXPECT_EQ(json["schema"], "bitloss.report/1");
   EXPECT_EQ(json["model"]["parameters"], 1000);
   EXPECT_EQ(json["machine"]["threads"], "2");
-  const Json& baseline = json["lanes"][0];
+  const OrderedJson& baseline = json["lanes"][0];
   EXPECT_EQ(baseline["baseline"], true);
   EXPECT_EQ(baseline["size"]["weight_bytes"], 2000);
   EXPECT_FALSE(baseline["protocols"][0].contains("kl"));
   EXPECT_FALSE(baseline["suites"][0].contains("regressions"));
   EXPECT_FALSE(baseline["suites"][0].contains("mean_seconds"));
 
-  const Json& lane = json["lanes"][1];
+  const OrderedJson& lane = json["lanes"][1];
   EXPECT_EQ(lane["scheme"], "nf4-1");
-  const Json& protocol = lane["protocols"][0];
+  const OrderedJson& protocol = lane["protocols"][0];
   EXPECT_EQ(protocol["id"], "gptq-2048");
   EXPECT_EQ(protocol["predictions"], 9);
   EXPECT_EQ(protocol["delta_nll"]["mean"], 0.25);
   EXPECT_EQ(protocol["delta_nll"]["clusters"], 2);
   EXPECT_EQ(protocol["kl"]["median"], 2.25 / 64);
   EXPECT_DOUBLE_EQ(protocol["top1_agreement"], 6.0 / 9);
-  const Json& suite = lane["suites"][0];
+  const OrderedJson& suite = lane["suites"][0];
   EXPECT_EQ(suite["regressions"], 2);
   EXPECT_THAT(suite["regressed_prompts"], ElementsAre("p-0", "p-1"));
   EXPECT_EQ(suite["categories"][0]["name"], "Mathematics");
@@ -82,18 +82,18 @@ TEST(WritersTest, WithoutTimingsTwoRunsGiveTheSameBytes) {
 
 TEST(WritersTest, SeedHasTheOldKeysInTheOldOrder) {
   const ReportData report = ReportOf(SmallStudy());
-  const Json baseline = Json::parse(WriteSeed(report, 0));
+  const OrderedJson baseline = ParseOrderedJson(WriteSeed(report, 0)).value();
   EXPECT_THAT(Keys(baseline), ElementsAre("model_name", "model_type", "dtype", "device",
                                           "timestamp", "metrics", "prompt_results"));
   EXPECT_EQ(baseline["model_type"], "baseline_fp16");
 
-  const Json lane = Json::parse(WriteSeed(report, 1));
+  const OrderedJson lane = ParseOrderedJson(WriteSeed(report, 1)).value();
   EXPECT_THAT(Keys(lane),
               ElementsAre("model_name", "model_type", "dtype", "device", "timestamp",
                           "model_size_mb", "baseline_comparison", "metrics", "prompt_results"));
   EXPECT_THAT(Keys(lane["baseline_comparison"]),
               ElementsAre("baseline_ppl", "quantized_ppl", "ppl_degradation_percent"));
-  const Json& metrics = lane["metrics"];
+  const OrderedJson& metrics = lane["metrics"];
   EXPECT_THAT(Keys(metrics),
               ElementsAre("perplexity", "num_prompts", "successful_generations", "success_rate",
                           "avg_generation_time", "avg_kl_divergence", "category_stats"));
@@ -104,7 +104,7 @@ TEST(WritersTest, SeedHasTheOldKeysInTheOldOrder) {
   EXPECT_EQ(metrics["success_rate"], 1.0);
   // The scripts average the prompts' means: (7/64/4 + 11.25/64/5) / 2.
   EXPECT_DOUBLE_EQ(metrics["avg_kl_divergence"], (7.0 / 64 / 4 + 11.25 / 64 / 5) / 2);
-  const Json& prompt = lane["prompt_results"][0];
+  const OrderedJson& prompt = lane["prompt_results"][0];
   EXPECT_THAT(Keys(prompt), ElementsAre("prompt_id", "category", "prompt", "response",
                                         "generation_time", "logits", "success", "kl_divergence"));
   EXPECT_THAT(Keys(prompt["logits"][1]),
@@ -117,8 +117,8 @@ TEST(WritersTest, SeedTellsAnErrorAsTheScriptsDid) {
   study.answers[2].finish = FinishReason::kError;
   study.answers[2].error = "too long";
   study.answers[2].top_logits.clear();
-  const Json lane = Json::parse(WriteSeed(ReportOf(study), 1));
-  const Json& prompt = lane["prompt_results"][0];
+  const OrderedJson lane = ParseOrderedJson(WriteSeed(ReportOf(study), 1)).value();
+  const OrderedJson& prompt = lane["prompt_results"][0];
   EXPECT_EQ(prompt["response"], nullptr);
   EXPECT_EQ(prompt["success"], false);
   EXPECT_EQ(prompt["error"], "too long");
@@ -139,7 +139,7 @@ TEST(WritersTest, SeedPrefersTheScriptsOwnProtocol) {
     study.scores.push_back(study.scores[u]);
   }
   const ReportData report = ReportOf(study);
-  const Json seed = Json::parse(WriteSeed(report, 0));
+  const OrderedJson seed = ParseOrderedJson(WriteSeed(report, 0)).value();
   EXPECT_EQ(seed["metrics"]["perplexity"], report.lanes[0].texts[1].perplexity);
 }
 

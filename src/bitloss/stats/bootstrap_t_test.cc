@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bitloss/base/random.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/stats/distributions.h"
 
 namespace bitloss {
@@ -36,7 +37,7 @@ TEST(BootstrapTTest, StudentizesByTheResamplesOwnError) {
 // The golden file gives the draws; ratios and errors are numpy's and astropy's.
 TEST(BootstrapTTest, AgreesWithNumpyAndAstropyOnTheSameResamples) {
   const json golden =
-      json::parse(std::ifstream(BITLOSS_SOURCE_DIR "/src/bitloss/stats/testdata/stats.json"));
+      ReadJsonFile(BITLOSS_SOURCE_DIR "/src/bitloss/stats/testdata/stats.json").value();
   size_t num_compared = 0;
   for (const json& c : golden["bootstrap_t"]) {
     std::vector<ClusterSum> clusters;

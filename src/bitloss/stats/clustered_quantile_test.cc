@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "bitloss/json/parse.h"
 #include "bitloss/stats/distributions.h"
 
 namespace bitloss {
@@ -46,7 +47,7 @@ TEST(ClusteredQuantileTest, InterpolatesBetweenNeighbours) {
 
 TEST(ClusteredQuantileTest, ValuesAgreeWithNumpys) {
   const json golden =
-      json::parse(std::ifstream(BITLOSS_SOURCE_DIR "/src/bitloss/stats/testdata/stats.json"));
+      ReadJsonFile(BITLOSS_SOURCE_DIR "/src/bitloss/stats/testdata/stats.json").value();
   ThreadPool threads(1);
   for (const json& c : golden["quantiles"]) {
     std::vector<ClusterValue> values;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "bitloss/json/parse.h"
 #include "bitloss/stats/multiplicity.h"
 #include "bitloss/stats/paired_outcomes.h"
 #include "bitloss/stats/proportion.h"
@@ -21,7 +22,7 @@ using nlohmann::json;
 // Written by tools/golden/stats.py; it names the programs and their versions.
 const json& Golden() {
   static const json golden =
-      json::parse(std::ifstream(BITLOSS_SOURCE_DIR "/src/bitloss/stats/testdata/stats.json"));
+      ReadJsonFile(BITLOSS_SOURCE_DIR "/src/bitloss/stats/testdata/stats.json").value();
   return golden;
 }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bitloss/base/file.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/templates/json_value.h"
 
 namespace bitloss {
@@ -20,7 +21,7 @@ nlohmann::json Golden() {
   const auto text =
       ReadFile(BITLOSS_SOURCE_DIR "/src/bitloss/templates/testdata/chat_templates.json");
   EXPECT_TRUE(text.ok());
-  return nlohmann::json::parse(text.value());
+  return ParseJson(text.value()).value();
 }
 
 ChatTemplate Parsed(const std::string& jinja, const ChatVariables& tokens = {}) {

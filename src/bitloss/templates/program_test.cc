@@ -6,20 +6,20 @@
 #include <nlohmann/json.hpp>
 
 #include "bitloss/base/file.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/templates/json_value.h"
 
 namespace bitloss::templates {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 // Made by tools/golden/template_programs.py.
-Json Golden() {
+OrderedJson Golden() {
   const auto text = ReadFile(BITLOSS_SOURCE_DIR "/src/bitloss/templates/testdata/programs.json");
   EXPECT_TRUE(text.ok());
-  return Json::parse(text.value());
+  return ParseOrderedJson(text.value()).value();
 }
 
 // `variables`: JSON, as text: nlohmann's own values would lose integers past 64 bits.
@@ -32,7 +32,8 @@ Result<std::string> Render(const std::string& source, const std::string& variabl
   return program.value().Render(value.value().AsDict(), now);
 }
 
-void ExpectAnswer(const Json& golden, const Result<std::string>& text, const std::string& source) {
+void ExpectAnswer(const OrderedJson& golden, const Result<std::string>& text,
+                  const std::string& source) {
   if (golden.contains("text")) {
     ASSERT_TRUE(text.ok()) << source << ": " << text.error().message;
     EXPECT_EQ(text.value(), golden["text"].get<std::string>()) << source;
@@ -42,10 +43,10 @@ void ExpectAnswer(const Json& golden, const Result<std::string>& text, const std
 }
 
 TEST(Program, PrintsWhatTransformersPrints) {
-  const Json golden = Golden();
+  const OrderedJson golden = Golden();
   const auto now = ParseLocalTime(golden["now"].get<std::string>());
   ASSERT_TRUE(now.ok());
-  for (const Json& item : golden["programs"]) {
+  for (const OrderedJson& item : golden["programs"]) {
     const std::string source = item["template"];
     ExpectAnswer(item, Render(source, golden["variables"], now.value()), source);
   }
@@ -53,8 +54,8 @@ TEST(Program, PrintsWhatTransformersPrints) {
 }
 
 TEST(Program, RendersAWholeTemplateAsTransformersDoes) {
-  const Json golden = Golden();
-  for (const Json& item : golden["chats"]) {
+  const OrderedJson golden = Golden();
+  for (const OrderedJson& item : golden["chats"]) {
     ExpectAnswer(item, Render(golden["chat_template"], item["variables"].dump()),
                  "the whole template");
   }

@@ -6,13 +6,13 @@
 #include <set>
 
 #include "bitloss/base/file.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/templates/chat_template.h"
 #include "bitloss/templates/json_value.h"
 
 namespace bitloss {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
@@ -24,19 +24,19 @@ std::string Read(const std::string& name) {
   return text.value();
 }
 
-templates::Value ToValue(const Json& json) {
+templates::Value ToValue(const OrderedJson& json) {
   auto value = templates::ParseJsonValue(json.dump());
   EXPECT_TRUE(value.ok()) << value.error().message;
   return value.value();
 }
 
-templates::LocalTime Noted(const Json& index) {
+templates::LocalTime Noted(const OrderedJson& index) {
   const auto time = templates::ParseLocalTime(index["time"].get<std::string>());
   EXPECT_TRUE(time.ok());
   return time.value();
 }
 
-ChatVariables TokensOf(const Json& entry) {
+ChatVariables TokensOf(const OrderedJson& entry) {
   ChatVariables tokens;
   for (const char* name : {"bos_token", "eos_token"}) {
     if (entry[name].is_string()) tokens.emplace_back(name, ToValue(entry[name]));
@@ -44,8 +44,8 @@ ChatVariables TokensOf(const Json& entry) {
   return tokens;
 }
 
-Result<std::string> Render(const ChatTemplate& chat, const Json& input) {
-  Json conversation = input["variables"];
+Result<std::string> Render(const ChatTemplate& chat, const OrderedJson& input) {
+  OrderedJson conversation = input["variables"];
   conversation["messages"] = input["messages"];
   if (!input["tools"].is_null()) conversation["tools"] = input["tools"];
   return chat.Render(ToValue(conversation), input["add_generation_prompt"]
@@ -53,7 +53,8 @@ Result<std::string> Render(const ChatTemplate& chat, const Json& input) {
                                                 : ChatTemplate::GenerationPrompt::kNone);
 }
 
-void ExpectGolden(const Json& golden, const Result<std::string>& text, const std::string& what) {
+void ExpectGolden(const OrderedJson& golden, const Result<std::string>& text,
+                  const std::string& what) {
   if (golden.is_string()) {
     ASSERT_TRUE(text.ok()) << what << ": " << text.error().message;
     EXPECT_EQ(text.value(), golden.get<std::string>()) << what;
@@ -68,7 +69,7 @@ void ExpectGolden(const Json& golden, const Result<std::string>& text, const std
 }
 
 TEST(ChatTemplateGoldens, AllTemplatesRenderByteForByte) {
-  const Json index = Json::parse(Read("index.json"));
+  const OrderedJson index = ParseOrderedJson(Read("index.json")).value();
   size_t num_goldens = 0;
   for (const auto& [name, entry] : index["templates"].items()) {
     const auto parsed = ChatTemplate::Parse(Read(name + ".jinja"), "template", TokensOf(entry));
@@ -94,11 +95,11 @@ bool IsRefusedByDesign(const std::string& source) {
 }
 
 TEST(ChatTemplateGoldens, AllSnippetsAnswerAsJinjaDoes) {
-  const Json index = Json::parse(Read("index.json"));
-  const Json file = Json::parse(Read("snippets.json"));
+  const OrderedJson index = ParseOrderedJson(Read("index.json")).value();
+  const OrderedJson file = ParseOrderedJson(Read("snippets.json")).value();
   const templates::Value variables = ToValue(file["variables"]);
   size_t num_refused = 0;
-  for (const Json& snippet : file["snippets"]) {
+  for (const OrderedJson& snippet : file["snippets"]) {
     const std::string source = snippet[1];
     const auto program = templates::Program::Parse(source, "snippet");
     const auto text = program.ok() ? program.value().Render(variables.AsDict(), Noted(index))

@@ -6,6 +6,7 @@
 #include "bitloss/base/file.h"
 #include "bitloss/checkpoint/gguf.h"
 #include "bitloss/checkpoint/test_files.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/tokenizer/tokenizer.h"
 
 namespace bitloss {
@@ -15,7 +16,6 @@ using AddTokens = Tokenizer::AddTokens;
 using Special = Tokenizer::Special;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using Json = nlohmann::json;
 
 constexpr uint32_t kBool = 7;
 constexpr uint32_t kArray = 9;
@@ -75,7 +75,7 @@ test_files::Gguf Small(const std::vector<std::string>& tokens,
 TEST(TokenizerFromGguf, EqualsTheTokenizerJsonThatItWasMadeFrom) {
   const auto folder = Tokenizer::FromFolder(BITLOSS_SOURCE_DIR "/models/bitloss-tiny");
   ASSERT_TRUE(folder.ok());
-  const Json json = Json::parse(Source("models/bitloss-tiny/tokenizer.json"));
+  const Json json = ParseJson(Source("models/bitloss-tiny/tokenizer.json")).value();
   const auto gguf = Read(ByteLevelFrom(json, "qwen2")
                              .Uint("tokenizer.ggml.eos_token_id", 2042)
                              .Text("tokenizer.chat_template", "template"));
@@ -110,7 +110,8 @@ TEST(TokenizerFromGguf, HasAllItsChatTemplatesAndNamedTokens) {
 // "byte fallback" of small_tokenizers.json as scores: the earlier a merge, the higher the score of
 // what it makes. The ids are those of Python's tokenizers.
 TEST(TokenizerFromGguf, MergesSentencePieceByScoreAsTokenizersDoesByRank) {
-  const Json all = Json::parse(Source("src/bitloss/tokenizer/testdata/small_tokenizers.json"));
+  const Json all =
+      ParseJson(Source("src/bitloss/tokenizer/testdata/small_tokenizers.json")).value();
   const auto entry = std::find_if(all.begin(), all.end(),
                                   [](const Json& e) { return e["title"] == "byte fallback"; });
   ASSERT_NE(entry, all.end());

@@ -9,6 +9,7 @@
 #include "bitloss/checkpoint/layouts/parts.h"
 #include "bitloss/checkpoint/test_files.h"
 #include "bitloss/checkpoint/write_safetensors.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/quant/formats/planes.h"
 #include "bitloss/quant/testdata/gaussian_matrix.h"
 
@@ -17,7 +18,6 @@ namespace {
 
 using test_files::Folder;
 using testing::HasSubstr;
-using Json = nlohmann::json;
 
 constexpr size_t kRows = 64;
 constexpr size_t kCols = 256;
@@ -164,8 +164,9 @@ TEST_P(EveryLayout, NamesThePartThatDoesNotFit) {
 Stored WithState(const char* key, const Json& value) {
   Stored stored({"bitsandbytes-4bit", "nf4-dq"});
   SafetensorsEntry& part = stored.Part("__nf4");
-  Json state = Json::parse(
-      std::string_view(reinterpret_cast<const char*>(part.bytes.data()), part.bytes.size()));
+  Json state = ParseJson(std::string_view(reinterpret_cast<const char*>(part.bytes.data()),
+                                          part.bytes.size()))
+                   .value();
   state[key] = value;
   const std::string text = state.dump();
   part.bytes = test_files::Bytes(text);

@@ -4,20 +4,19 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "bitloss/base/check.h"
+#include "bitloss/json/parse.h"
 #include "bitloss/tensor/dtype.h"
 #include "bitloss/tensor/matrix.h"
 
 namespace bitloss::golden {
 
 inline nlohmann::json Read(const std::string& name) {
-  std::ifstream file(BITLOSS_SOURCE_DIR "/src/bitloss/quant/testdata/" + name);
-  return nlohmann::json::parse(file);
+  return ReadJsonFile(BITLOSS_SOURCE_DIR "/src/bitloss/quant/testdata/" + name).value();
 }
 
 template <class T>
