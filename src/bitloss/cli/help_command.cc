@@ -19,6 +19,7 @@ std::vector<std::string> Subjects(const CLI::App& app) {
   for (const CLI::App* command : app.get_subcommands(IsCommand)) {
     subjects.push_back(command->get_name());
   }
+  subjects.insert(subjects.end(), {"help", "completion"});  // which are about to be added
   return subjects;
 }
 

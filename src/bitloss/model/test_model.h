@@ -3,6 +3,7 @@
 #define BITLOSS_MODEL_TEST_MODEL_H_
 
 #include <gmock/gmock.h>
+#include <cstdio>
 
 #include <filesystem>
 #include <memory>
@@ -21,6 +22,7 @@ namespace bitloss {
 // Fails the test, loudly, where a product would return the error.
 template <typename T>
 T Must(Result<T> result) {
+  if (!result.ok()) std::fprintf(stderr, "%s\n", result.error().message.c_str());
   BITLOSS_CHECK(result.ok());
   return std::move(result).value();
 }
