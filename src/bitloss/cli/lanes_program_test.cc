@@ -291,7 +291,8 @@ class KeptFitsProgram : public LanesProgram {
   void ChangeFits(const std::string& sql) const { RunSql(folder_ / "study/fits.db", sql); }
 
   // Of one format, so that one can stand in the other's place.
-  const std::string kSchemes = "awq,solved=int4_group:128:asym+gptq";
+  const std::string kSchemes =
+      "ordered=int4_group:128:asym+gptq:act,solved=int4_group:128:asym+gptq";
   const Arguments kShort = {"--calibration-tokens", "128", "--calibration-sequence", "128"};
   std::string records_;
 };
@@ -313,18 +314,18 @@ TEST_F(KeptFitsProgram, GivesTheSameBytesWhateverIsKept) {
 
 TEST_F(KeptFitsProgram, DoesNotFitAgainWhatIsKept) {
   // Put one fit's blocks in the other's place: what is read shows.
-  const json gptq = Lane("solved").at("protocols");
-  const json awq = Lane("awq").at("protocols");
-  ASSERT_NE(awq, gptq);
+  const json solved = Lane("solved").at("protocols");
+  const json ordered = Lane("ordered").at("protocols");
+  ASSERT_NE(ordered, solved);
   ChangeFits(
-      "CREATE TABLE other AS SELECT * FROM fitted_blocks WHERE fit LIKE '%gptq%';"
+      "CREATE TABLE other AS SELECT * FROM fitted_blocks WHERE fit NOT LIKE '%act%';"
       "UPDATE fitted_blocks SET"
       " block = (SELECT block FROM other WHERE other.layer = fitted_blocks.layer),"
       " hash = (SELECT hash FROM other WHERE other.layer = fitted_blocks.layer)"
-      " WHERE fit LIKE '%awq%'; DROP TABLE other");
+      " WHERE fit LIKE '%act%'; DROP TABLE other");
   Again();
-  EXPECT_NE(Lane("awq").at("protocols"), awq);
-  EXPECT_EQ(Lane("solved").at("protocols"), gptq);
+  EXPECT_NE(Lane("ordered").at("protocols"), ordered);
+  EXPECT_EQ(Lane("solved").at("protocols"), solved);
 }
 
 TEST_F(KeptFitsProgram, AnotherCalibrationTakesNothingFromThem) {

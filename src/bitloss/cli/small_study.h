@@ -39,9 +39,14 @@ class SmallStudyTest : public testing::Test {
  protected:
   Arguments Study(const std::string& out, const std::string& schemes = "int8,nf4",
                   const std::string& num_lines = "6") const {
-    return {"run",    "--schemes", schemes, "--max-samples",    num_lines, "--suite",
-            prompts_, "--out",     out,     "--max-new-tokens", "12",      "--calibration-tokens",
-            "512"};
+    return {"run",     "--schemes",
+            schemes,   "--max-samples",
+            num_lines, "--suite",
+            prompts_,  "--out",
+            out,       "--max-new-tokens",
+            "12",      "--calibration-tokens",
+            "128",     "--calibration-sequence",
+            "128"};
   }
 
   TestFolder folder_;

@@ -27,7 +27,8 @@ const std::string kTiny = BITLOSS_SOURCE_DIR "/models/bitloss-tiny";
 QuantizeOptions Options(const std::string& scheme, const fs::path& out) {
   QuantizeOptions options{.scheme = scheme, .layout = "", .out = out};
   options.study.model = kTiny;
-  options.study.calibration_tokens = 1024;
+  options.study.calibration_tokens = 128;
+  options.study.calibration_sequence = 128;
   options.study.num_threads = 2;
   return options;
 }
