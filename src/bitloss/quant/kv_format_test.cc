@@ -5,9 +5,11 @@
 
 #include <cmath>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "bitloss/base/random.h"
 #include "bitloss/quant/formats/ggml/ggml_type.h"
+#include "bitloss/quant/testdata/golden_json.h"
 
 namespace bitloss {
 namespace {
@@ -62,6 +64,25 @@ TEST(KvFormat, FloatsRoundToNearestEvenAndSaturate) {
   RoundKeys(ParseKvFormat("bf16").value(), 2, bf16);
   EXPECT_EQ(bf16[1], 1.03125f);
   EXPECT_EQ(bf16[5], 70144.0f);
+}
+
+// testdata/ggml_rows.json: llama.cpp's own functions.
+TEST(KvFormat, BlocksOfLlamaCppGiveBackTheSameNumbers) {
+  const nlohmann::json golden = golden::Read("ggml_rows.json");
+  const Matrix x = golden::MatrixOf(golden, "x");
+  ASSERT_EQ(golden.at("caches").size(), 6u);
+  for (const nlohmann::json& cache : golden.at("caches")) {
+    const auto name = cache.at("name").get<std::string>();
+    const KvFormat format = ParseKvFormat(name + ":plain").value();
+    const auto expected = golden::Array<float>(cache.at("rounded_f32"));
+    for (size_t row = 0; row < x.rows(); ++row) {
+      std::vector<float> values(x.Row(row).begin(), x.Row(row).end());
+      RoundValues(format, 64, values);
+      EXPECT_THAT(values,
+                  testing::ElementsAreArray(std::span(expected).subspan(row * x.cols(), x.cols())))
+          << name << ", row " << row;
+    }
+  }
 }
 
 // Without turning, the blocks of a file's type, but for the two that a cache writes another way.
