@@ -5,6 +5,7 @@
 # make build    build/release/bitloss
 # make install  program, model and texts to PREFIX (/usr/local); the folder may be moved as a whole
 # make bundle   build/release/bundle/bitloss-VERSION-linux-x86_64.tar.gz, which runs on any Linux since glibc 2.36
+# make wheel    build/wheel/wheel/bitloss-VERSION-cp310-abi3-*.whl: the same for pip, and the Python module
 # make deb      build/release/packages/*.deb
 
 JOBS ?= $(shell nproc)
@@ -14,7 +15,7 @@ OUT ?= runs
 
 PREFIX ?= /usr/local
 
-.PHONY: demo smollm2 test test-gpu build install bundle deb check clean
+.PHONY: demo smollm2 test test-gpu build install bundle deb check clean wheel
 
 demo: build
 	$(BITLOSS) run --schemes $(SCHEMES) --out $(OUT)/demo
@@ -54,6 +55,16 @@ deb: build
 	rm -rf build/release/packages
 	cd build/release && cpack >packages.log || { cat packages.log; exit 1; }
 	ls build/release/packages/*.deb
+
+# nanobind is on PyPI alone.
+wheel:
+	@tools/setup --python
+	python3 -m venv build/python && build/python/bin/pip install --quiet nanobind nanobind-backend
+	@cmake --preset wheel -DPython_EXECUTABLE=$(CURDIR)/build/python/bin/python >build-configure.log 2>&1 || \
+	  { cat build-configure.log; exit 1; }
+	@rm -f build-configure.log
+	cmake --build --preset wheel -j $(JOBS) --target program _core _core_stub
+	tools/wheel build/wheel
 
 check:
 	tools/check

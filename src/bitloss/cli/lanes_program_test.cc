@@ -7,7 +7,7 @@
 #include "bitloss/cli/small_study.h"
 #include "bitloss/json/parse.h"
 #include "bitloss/store/sqlite.h"
-#include "bitloss/study/numeric_version.h"
+#include "bitloss/store/numeric_version.h"
 
 namespace bitloss {
 namespace {
@@ -104,7 +104,7 @@ TEST_F(LanesProgram, NumbersThatChangeRaiseTheNumericVersion) {
   const std::string found = NumbersOf(Report());
   ASSERT_TRUE(std::filesystem::exists(file)) << "write it with\n" << found;
   EXPECT_EQ(ParseJson(TextOf(file)).value(), ParseJson(found).value())
-      << "raise kNumericVersion (study/numeric_version.h) and write a new file with\n"
+      << "raise kNumericVersion (store/numeric_version.h) and write a new file with\n"
       << found;
 }
 

@@ -30,6 +30,11 @@ class Row {
   Row& Number(double value) { return Add(std::isfinite(value) ? fmt::format("{}", value) : ""); }
   Row& Number(const std::optional<double>& value) { return value ? Number(*value) : Add(""); }
   Row& Count(uint64_t value) { return Add(std::to_string(value)); }
+  // Of a size; 0 is one that nobody told.
+  template <class T>
+  Row& Known(T size) {
+    return Add(size == 0 ? "" : fmt::format("{}", size));
+  }
   // value, low, high
   Row& Value(const std::optional<Estimate>& estimate) {
     if (!estimate) return Add("").Add("").Add("");
@@ -100,7 +105,7 @@ Row BeginRow(const LaneRecord& lane, const char* kind, const std::string& name,
              const std::string& text) {
   Row row;
   row.Text(lane.scheme).Text(kind).Text(name).Text(text);
-  row.Count(lane.weight_bytes).Number(lane.bits_per_weight).Number(lane.quantized_bits_per_weight);
+  row.Known(lane.weight_bytes).Known(lane.bits_per_weight).Number(lane.quantized_bits_per_weight);
   row.Last(fmt::format("{}", fmt::join(lane.not_run, "; ")));
   return row;
 }

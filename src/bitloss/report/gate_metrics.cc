@@ -135,7 +135,11 @@ Result<Measured> AnswerKl(const GateSubject& subject, double confidence, ThreadP
                       threads);
 }
 
-Measured Fact(double value) { return {value, {value, value}, ""}; }
+// Of a size; 0 is one that the study does not know.
+Result<Measured> Fact(double value) {
+  if (value == 0) return BadInput("the study does not say this lane's size");
+  return Measured{value, {value, value}, ""};
+}
 
 Result<Measured> BitsPerWeight(const GateSubject& subject, double, ThreadPool&) {
   return Fact(subject.lane.record.bits_per_weight);

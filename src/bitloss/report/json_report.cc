@@ -362,8 +362,9 @@ Json LaneJson(const ReportData& report, const LaneResult& lane, Timings timings)
   if (!record.not_run.empty()) json["not_run"] = record.not_run;
   if (record.control) json["control"] = true;
   if (lane.error) json["error"] = *lane.error;
-  json["size"] = {{"weight_bytes", record.weight_bytes},
-                  {"bits_per_weight", record.bits_per_weight}};
+  json["size"] = Json::object();
+  if (record.weight_bytes > 0) json["size"]["weight_bytes"] = record.weight_bytes;
+  if (record.bits_per_weight > 0) json["size"]["bits_per_weight"] = record.bits_per_weight;
   Set(json["size"], "quantized_bits_per_weight", record.quantized_bits_per_weight);
   if (record.group_size) json["group_size"] = *record.group_size;
   if (!record.notes.empty()) json["notes"] = record.notes;

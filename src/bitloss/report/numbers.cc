@@ -33,11 +33,14 @@ std::string FormatSignedPercent(double value) {
 std::string FormatShare(double share) { return fmt::format("{:.2f}", 100 * share); }
 
 std::string FormatMegabytes(uint64_t bytes) {
+  if (bytes == 0) return "";
   const double megabytes = static_cast<double>(bytes) / 1e6;
   return fmt::format("{:.{}f}", megabytes, megabytes < 100 ? 2 : 1);
 }
 
-std::string FormatBits(double bits_per_weight) { return fmt::format("{:.2f}", bits_per_weight); }
+std::string FormatBits(double bits_per_weight) {
+  return bits_per_weight == 0 ? "" : fmt::format("{:.2f}", bits_per_weight);
+}
 
 std::string FormatSeconds(double seconds) {
   return fmt::format("{:.{}f}", seconds, seconds < 10 ? 3 : 1);

@@ -18,8 +18,9 @@ std::string FormatSignedPercent(double value);   // +0.34; from 1000 on without 
 std::string FormatShare(double share);           // of 1, as a percentage: 97.31
 std::string FormatMegabytes(uint64_t bytes);     // of 10^6 bytes: 471.2, 12.58
 std::string FormatBits(double bits_per_weight);  // 4.50
-std::string FormatSeconds(double seconds);       // 0.123, 12.3
-std::string FormatRate(double per_second);       // 1,234; 12.3
+// Of both, 0 is a size that nobody told: an empty cell.
+std::string FormatSeconds(double seconds);  // 0.123, 12.3
+std::string FormatRate(double per_second);  // 1,234; 12.3
 
 // "[low, high]", each end by `format`; empty without an interval.
 template <class Format>

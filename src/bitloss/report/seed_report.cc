@@ -133,7 +133,9 @@ std::string WriteSeed(const ReportData& report, size_t lane_index, Timings timin
   const TextResult* text = SeedText(report, lane);
   const TextResult* baseline = text ? FindText(report.lanes[0], text->protocol) : nullptr;
   if (!lane.record.baseline) {
-    json["model_size_mb"] = static_cast<double>(lane.record.weight_bytes) / kBytesPerSeedMegabyte;
+    if (lane.record.weight_bytes > 0) {
+      json["model_size_mb"] = static_cast<double>(lane.record.weight_bytes) / kBytesPerSeedMegabyte;
+    }
     if (baseline != nullptr && text->change_percent) {
       json["baseline_comparison"] = {{"baseline_ppl", baseline->perplexity},
                                      {"quantized_ppl", text->perplexity},

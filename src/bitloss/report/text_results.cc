@@ -298,7 +298,8 @@ std::optional<TextResult> MeasureText(const ProtocolScores& scores, const LaneUn
     result.num_predictions += scores.units[u].num_scored;
   }
   if (result.num_predictions == 0) return std::nullopt;
-  result.complete = result.num_sequences == scores.num_units;
+  // How many there will be of a study of another program's logits, nobody says beforehand.
+  result.complete = scores.num_units == 0 || result.num_sequences == scores.num_units;
   result.tokens_hash = Sha256Hex(token_hashes);
   const std::vector<UnitShare> shares = result.per_word
                                             ? SharesOfWords(scores.units, scores.num_units)

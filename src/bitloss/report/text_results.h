@@ -19,7 +19,7 @@ using LaneUnits = std::vector<std::optional<TokenScores>>;
 
 struct ProtocolScores {
   size_t protocol = 0;
-  uint64_t num_units = 0;  // to be measured
+  uint64_t num_units = 0;  // to be measured; 0: as many as come
   std::vector<TextUnit> units;
   LaneUnits baseline;  // as many as `units`
 

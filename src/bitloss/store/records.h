@@ -44,7 +44,8 @@ struct ProtocolRecord {
   std::string aggregation = {};
   // What the clusters are: "article", or "block" where a text has no headings.
   std::string cluster_kind = "article";
-  uint64_t num_units = 0;  // to be measured: the study is complete when every lane has them all
+  uint64_t num_units = 0;  // to be measured: the study is complete when every lane has them all;
+                           // 0: as many as come
   // What of the text was not scored, or not as it stands in the file. Decides no number.
   std::vector<std::string> warnings = {};
   bool operator==(const ProtocolRecord&) const = default;
@@ -61,7 +62,7 @@ struct SuiteRecord {
 // The number of threads and the machine are not here: no number depends on them.
 struct Manifest {
   std::string bitloss_version = {};
-  uint64_t numeric_version = 0;  // study/numeric_version.h; 0: an earlier bitloss, which had none
+  uint64_t numeric_version = 0;  // store/numeric_version.h; 0: an earlier bitloss, which had none
   ModelRecord model = {};
   std::string tokenizer_identity = {};
   std::vector<ProtocolRecord> protocols = {};

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "bitloss/study/numeric_version.h"
+#include "bitloss/store/numeric_version.h"
 #include "bitloss/study/stored_types.h"
 
 namespace bitloss {
