@@ -4,21 +4,26 @@
 #include <system_error>
 
 #include "bitloss/checkpoint/gguf_checkpoint.h"
+#include "bitloss/checkpoint/gguf_parts.h"
 #include "bitloss/checkpoint/hf_checkpoint.h"
 
 namespace bitloss {
 
 namespace {
 
-// The GGUF file of a folder that has no config.json and no second one.
+// The GGUF file of a folder that has no config.json and no second one; of a split one the first of
+// the parts that are there.
 std::optional<std::filesystem::path> OnlyGgufFile(const std::filesystem::path& folder) {
   std::error_code error;
   if (std::filesystem::exists(folder / "config.json", error)) return std::nullopt;
   std::optional<std::filesystem::path> found;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
     if (entry.path().extension() != ".gguf") continue;
-    if (found) return std::nullopt;
-    found = entry.path();
+    const auto whole = [](const std::filesystem::path& path) {
+      return ParseGgufPartName(path.string()).whole;
+    };
+    if (found && whole(*found) != whole(entry.path())) return std::nullopt;
+    if (!found || entry.path() < *found) found = entry.path();
   }
   return found;
 }

@@ -48,7 +48,7 @@ class Checkpoint {
   // `path` is one of
   //   a folder with config.json and model.safetensors, or model.safetensors.index.json and the
   //     shards that it names, quantized or not (checkpoint/layouts lists the layouts);
-  //   a .gguf file (the first part, if it is split), or a folder with that and no config.json.
+  //   a .gguf file (any part of a split one), or a folder with that and no config.json.
   //
   // kNotFound: nothing there, no weights in the folder, a missing shard (one message for all of
   // them). kUnsupported: weights quantized in a way that no layout of checkpoint/layouts reads.

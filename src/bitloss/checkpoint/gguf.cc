@@ -2,6 +2,7 @@
 
 #include "bitloss/base/file.h"
 #include "bitloss/checkpoint/gguf_header.h"
+#include "bitloss/checkpoint/gguf_parts.h"
 
 namespace bitloss {
 namespace {
@@ -20,21 +21,34 @@ Result<const T*> GetAs(const Result<const GgufValue*>& found, std::string_view k
   return value;
 }
 
-std::string PartSuffix(uint64_t number, uint64_t count) {
-  return fmt::format("-{:05}-of-{:05}.gguf", number, count);
-}
-
 Result<uint64_t> GetUintOr(const GgufMetadata& metadata, std::string_view key, uint64_t absent) {
   if (!metadata.Has(key)) return absent;
   return metadata.GetUint(key);
 }
+
+constexpr std::string_view kTotal = "split.tensors.count";  // of all parts together
 
 struct Part {
   SharedBytes file;
   GgufHeader header;
   uint64_t number = 0;  // from 0
   uint64_t count = 1;
+  uint64_t total = 0;  // 0: not said
 };
+
+Status ReadPlace(Part& part) {
+  constexpr uint64_t kMaxParts = 0xFFFF;
+  const GgufMetadata& metadata = part.header.metadata;
+  BITLOSS_TRY(part.number, GetUintOr(metadata, "split.no", 0));
+  BITLOSS_TRY(part.count, GetUintOr(metadata, "split.count", 1));
+  BITLOSS_TRY(part.total, GetUintOr(metadata, kTotal, 0));
+  if (part.count == 0) part.count = 1;
+  if (part.count > kMaxParts) return BadInput("split.count is {}", part.count);
+  if (part.number >= part.count) {
+    return BadInput("split.no is {}, but split.count {}", part.number, part.count);
+  }
+  return Ok();
+}
 
 Result<Part> OpenPart(const std::filesystem::path& path) {
   Part part;
@@ -42,52 +56,42 @@ Result<Part> OpenPart(const std::filesystem::path& path) {
   auto header = ParseGgufHeader(part.file);
   if (!header.ok()) return Within(path.string(), header.error());
   part.header = std::move(header).value();
-  const GgufMetadata& metadata = part.header.metadata;
-  auto number = GetUintOr(metadata, "split.no", 0);
-  auto count = GetUintOr(metadata, "split.count", 1);
-  for (const auto* value : {&number, &count}) {
-    if (!value->ok()) return Within(path.string(), value->error());
+  if (const Status place = ReadPlace(part); !place.ok()) {
+    return Within(path.string(), place.error());
   }
-  part.number = number.value();
-  part.count = count.value() == 0 ? 1 : count.value();
   return part;
 }
 
-// The path of another part, from that of the first.
-std::filesystem::path PartPath(const std::filesystem::path& first, uint64_t number,
-                               uint64_t count) {
-  std::string name = first.filename().string();
-  name.resize(name.size() - PartSuffix(1, count).size());
-  return first.parent_path() / (name + PartSuffix(number + 1, count));
+// The path of another part, from that of one.
+std::filesystem::path PartPath(const std::filesystem::path& one, uint64_t number, uint64_t count) {
+  return one.parent_path() /
+         (ParseGgufPartName(one.filename().string()).whole + GgufPartSuffix(number + 1, count));
 }
 
-Status CheckFirstPart(const std::filesystem::path& path, const Part& first) {
-  if (first.number != 0) {
-    return BadInput("{}: part {} of {}; give the first part", path.string(), first.number + 1,
-                    first.count);
-  }
-  constexpr uint64_t kMaxParts = 0xFFFF;
-  if (first.count > kMaxParts) {
-    return BadInput("{}: split.count is {}", path.string(), first.count);
-  }
-  if (first.count > 1 && !path.filename().string().ends_with(PartSuffix(1, first.count))) {
-    return BadInput("{}: the first of {} parts, so its name must end in '{}'", path.string(),
-                    first.count, PartSuffix(1, first.count));
-  }
-  return Ok();
+Status CheckName(const std::filesystem::path& path, const Part& part) {
+  const std::string suffix = GgufPartSuffix(part.number + 1, part.count);
+  if (part.count == 1 || path.filename().string().ends_with(suffix)) return Ok();
+  return BadInput("{}: part {} of {}, so its name must end in '{}'", path.string(), part.number + 1,
+                  part.count, suffix);
 }
 
-Result<Part> OpenFollowingPart(const std::filesystem::path& first, uint64_t number,
-                               uint64_t count) {
-  const std::filesystem::path path = PartPath(first, number, count);
+// Another part of the file to which `one`, at `given`, belongs.
+Result<Part> OpenOtherPart(const std::filesystem::path& given, const Part& one, uint64_t number) {
+  const std::filesystem::path path = PartPath(given, number, one.count);
   auto part = OpenPart(path);
   if (!part.ok() && part.error().kind == ErrorKind::kNotFound) {
     return NotFound("{}: part {} of {} is missing; put all parts into one folder", path.string(),
-                    number + 1, count);
+                    number + 1, one.count);
   }
-  if (part.ok() && (part.value().number != number || part.value().count != count)) {
-    return BadInput("{}: says that it is part {} of {}", path.string(), part.value().number + 1,
-                    part.value().count);
+  if (!part.ok()) return part;
+  const Part& other = part.value();
+  if (other.number != number || other.count != one.count) {
+    return BadInput("{}: says that it is part {} of {}", path.string(), other.number + 1,
+                    other.count);
+  }
+  if (other.total != one.total) {
+    return BadInput("{}: a part of another file: {} is {}, in {} it is {}", path.string(), kTotal,
+                    other.total, given.filename().string(), one.total);
   }
   return part;
 }
@@ -163,25 +167,26 @@ Status GgufFile::AddPart(const std::filesystem::path& path, const SharedBytes& f
 }
 
 Result<GgufFile> GgufFile::Open(const std::filesystem::path& path) {
-  BITLOSS_TRY(Part first, OpenPart(path));
-  BITLOSS_DO(CheckFirstPart(path, first));
+  BITLOSS_TRY(Part given, OpenPart(path));
+  BITLOSS_DO(CheckName(path, given));
   GgufFile file;
-  file.version_ = first.header.version;
-  file.metadata_ = std::move(first.header.metadata);
-  BITLOSS_DO(
-      file.AddPart(path, first.file, std::move(first.header.tensors), first.header.num_bytes));
-  for (uint64_t number = 1; number < first.count; ++number) {
-    BITLOSS_TRY(Part part, OpenFollowingPart(path, number, first.count));
-    BITLOSS_DO(file.AddPart(PartPath(path, number, first.count), part.file,
-                            std::move(part.header.tensors), part.header.num_bytes));
-  }
-  constexpr std::string_view kTotal = "split.tensors.count";
-  if (first.count > 1 && file.metadata_.Has(kTotal)) {
-    BITLOSS_TRY(const uint64_t total, file.metadata_.GetUint(kTotal));
-    if (total != file.tensors_.size()) {
-      return BadInput("{}: {} is {}, but the parts hold {} tensors", path.string(), kTotal, total,
-                      file.tensors_.size());
+  for (uint64_t number = 0; number < given.count; ++number) {
+    Part other;
+    if (number != given.number) {
+      BITLOSS_TRY(other, OpenOtherPart(path, given, number));
     }
+    Part& part = number == given.number ? given : other;
+    if (number == 0) {
+      file.version_ = part.header.version;
+      file.metadata_ = part.header.metadata;
+    }
+    const std::filesystem::path at =
+        number == given.number ? path : PartPath(path, number, given.count);
+    BITLOSS_DO(file.AddPart(at, part.file, std::move(part.header.tensors), part.header.num_bytes));
+  }
+  if (given.count > 1 && given.total != 0 && given.total != file.tensors_.size()) {
+    return BadInput("{}: {} is {}, but the parts hold {} tensors", path.string(), kTotal,
+                    given.total, file.tensors_.size());
   }
   return file;
 }

@@ -78,8 +78,8 @@ struct GgufTensor {
 
 class GgufFile {
  public:
-  // Opens a file, or all parts of a split one if given the first ("x-00001-of-0000N.gguf"; the
-  // metadata are the first part's).
+  // Opens a file, or all parts of a split one if given any ("x-00002-of-0000N.gguf"; the metadata
+  // are the first part's).
   //
   // kNotFound: no such file, a part is missing. kUnsupported: version 1 or from the future,
   // big-endian, a nested array. kBadInput: anything else that is wrong.

@@ -217,7 +217,10 @@ TEST(GgufTest, OpensAllPartsOfASplitFile) {
   EXPECT_EQ(file.FindTensor("c"), nullptr);
   EXPECT_EQ(file.headers().size(), 2u);
 
-  EXPECT_THAT(GgufFile::Open(second).error().message, HasSubstr("part 2 of 2; give the first"));
+  const GgufFile by_second = GgufFile::Open(second).value();
+  EXPECT_EQ(by_second.metadata().GetString("k").value(), "v");
+  EXPECT_EQ(by_second.tensors()[0].name, "a");
+  EXPECT_EQ(by_second.tensors()[1].name, "b");
 
   folder.Write("m-00002-of-00002.gguf", Part(1, 2).F32("a", {1}, {{2.0f}}).Build());
   EXPECT_THAT(GgufFile::Open(first).error().message, HasSubstr("'a' is in an earlier part too"));
@@ -228,12 +231,27 @@ TEST(GgufTest, OpensAllPartsOfASplitFile) {
   folder.Write("m-00002-of-00002.gguf", Part(0, 2).F32("b", {1}, {{2.0f}}).Build());
   EXPECT_THAT(GgufFile::Open(first).error().message, HasSubstr("says that it is part 1 of 2"));
 
+  Gguf foreign;
+  foreign.Pair("split.no", 2, Raw(uint16_t{1})).Pair("split.count", 2, Raw(uint16_t{2}));
+  foreign.Pair("split.tensors.count", 5, Raw(int32_t{3}));
+  folder.Write("m-00002-of-00002.gguf", foreign.F32("b", {1}, {{2.0f}}).Build());
+  EXPECT_THAT(GgufFile::Open(first).error().message,
+              HasSubstr("a part of another file: split.tensors.count is 3, in m-00001-of-00002"));
+
+  folder.Write("m-00002-of-00002.gguf", Part(2, 2).F32("b", {1}, {{2.0f}}).Build());
+  EXPECT_THAT(GgufFile::Open(second).error().message,
+              HasSubstr("split.no is 2, but split.count 2"));
+
   std::filesystem::remove(second);
   EXPECT_EQ(GgufFile::Open(first).error().kind, ErrorKind::kNotFound);
   EXPECT_THAT(GgufFile::Open(first).error().message, HasSubstr("part 2 of 2 is missing"));
 
   const auto renamed = folder.Write("m.gguf", Part(0, 2).F32("a", {1}, {{1.0f}}).Build());
   EXPECT_THAT(GgufFile::Open(renamed).error().message, HasSubstr("must end in '-00001-of-00002"));
+
+  std::filesystem::remove(first);
+  folder.Write("m-00002-of-00002.gguf", Part(1, 2).F32("b", {1}, {{2.0f}}).Build());
+  EXPECT_THAT(GgufFile::Open(second).error().message, HasSubstr("part 1 of 2 is missing"));
 }
 
 TEST(GgufTest, NamesAFileThatIsNotThereOrEmpty) {

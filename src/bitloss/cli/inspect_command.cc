@@ -54,6 +54,7 @@ Result<nlohmann::ordered_json> InspectCheckpoint(const fs::path& path) {
                                  {"vocab_size", config.vocab_size},
                                  {"max_positions", config.max_positions},
                                  {"tied_embeddings", config.tied_embeddings}};
+  if (checkpoint->gguf() != nullptr) json["parts"] = checkpoint->gguf()->headers().size();
   BITLOSS_TRY(json["identity"], checkpoint->Identity());
   uint64_t num_bytes = 0;
   nlohmann::ordered_json tensors = nlohmann::ordered_json::array();

@@ -2,6 +2,8 @@
 // a fit made is made once, and a lane says what of its checkpoint was not run.
 #include <gmock/gmock.h>
 
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "bitloss/cli/small_study.h"
@@ -484,6 +486,45 @@ TEST_F(LanesProgram, AFileTypeIsALaneWhoseRecordSaysWhatEachMatrixIsIn) {
   EXPECT_EQ(lane["definition"], "gguf:q4_k_m");
   EXPECT_EQ(lane["coverage"]["parts"][0]["format"], "q5_0 x 22, q4_k x 2, q8_0 x 2, q6_k x 2");
   EXPECT_EQ(lane["coverage"]["parts"][1]["format"], "q8_0, the rest f16");
+}
+
+// OLMoE's shape, with a token for each letter.
+TEST_F(LanesProgram, AMixturesExpertsAreAPartOfTheirOwn) {
+  const std::string model = folder_ / "mixture";
+  std::filesystem::copy(BITLOSS_SOURCE_DIR "/src/bitloss/model/testdata/architectures/olmoe",
+                        model);
+  json vocabulary = {{"\u0120", 0}};
+  for (char c = '!'; c <= '~'; ++c) vocabulary[std::string(1, c)] = vocabulary.size();
+  const json tokenizer = {
+      {"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", json::array()}}},
+      {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}}};
+  std::ofstream(model + "/tokenizer.json") << tokenizer.dump();
+  const std::string text =
+      folder_.Write("short.txt", "some short words\nmore of them\nand the end\n");
+  MustRun({"run", model, "--schemes", "nf4", "--text", text, "--suite", "none", "--out",
+           folder_ / "study"});
+  const json report = Report();
+  ASSERT_EQ(report["lanes"].size(), 2u);
+  for (const json& lane : report["lanes"]) {
+    const json& parts = lane["coverage"]["parts"];
+    ASSERT_EQ(parts.size(), 3u);
+    EXPECT_EQ(parts[0]["tensors"], "decoder linears but the experts'");
+    EXPECT_EQ(parts[1]["tensors"], "experts");
+    // Two layers of four experts: gate, up and down of 32 by 20. q and o of 32 by 32, k and v half.
+    EXPECT_EQ(parts[1]["weights"], 2 * 4 * 3 * 32 * 20);
+    EXPECT_EQ(parts[0]["weights"], 2 * 3 * 32 * 32);
+    double bytes = 0.0, weights = 0.0;
+    for (const json& part : {parts[0], parts[2]}) {
+      bytes += part["bytes"].get<double>();
+      weights += part["weights"].get<double>();
+    }
+    const json& size = lane["size"];
+    EXPECT_EQ(size["bits_per_weight_without_experts"], 8.0 * bytes / weights);
+    EXPECT_EQ(size["bits_per_weight_of_experts"],
+              8.0 * parts[1]["bytes"].get<double>() / (2 * 4 * 3 * 32 * 20));
+  }
+  EXPECT_EQ(report["lanes"][0]["size"]["bits_per_weight_of_experts"], 16.0);
+  EXPECT_EQ(report["lanes"][1]["size"]["bits_per_weight_of_experts"], 4.5);
 }
 
 }  // namespace

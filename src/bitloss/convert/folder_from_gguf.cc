@@ -1,7 +1,5 @@
 #include "bitloss/convert/folder_from_gguf.h"
 
-#include <algorithm>
-
 #include "bitloss/base/file.h"
 #include "bitloss/convert/gguf_tokenizer.h"
 #include "bitloss/tokenizer/gguf_pre_tokenizers.h"
@@ -37,13 +35,12 @@ Result<OrderedJson> RopeScalingJson(const RopeScaling& scaling) {
 // What `tokenizer.ggml.pre` names, as tokenizer.json has it.
 OrderedJson PreTokenizerJson(const NamedPreTokenizer& named) {
   OrderedJson steps = OrderedJson::array();
-  if (named.digits == NamedPreTokenizer::Digits::kEachFirst) {
-    steps.push_back({{"type", "Digits"}, {"individual_digits", true}});
+  for (const std::string_view pattern : named.patterns) {
+    steps.push_back({{"type", "Split"},
+                     {"pattern", {{"Regex", pattern}}},
+                     {"behavior", "Isolated"},
+                     {"invert", false}});
   }
-  steps.push_back({{"type", "Split"},
-                   {"pattern", {{"Regex", named.pattern}}},
-                   {"behavior", "Isolated"},
-                   {"invert", false}});
   steps.push_back({{"type", "ByteLevel"},
                    {"add_prefix_space", false},
                    {"trim_offsets", false},
@@ -98,9 +95,8 @@ Result<Vocabulary> ReadVocabulary(const GgufMetadata& metadata) {
 
 Result<NamedPreTokenizer> FindNamed(const GgufMetadata& metadata) {
   BITLOSS_TRY(const std::string name, metadata.GetString("tokenizer.ggml.pre"));
-  const auto known = GgufPreTokenizers();
-  const auto found = std::ranges::find(known, name, &NamedPreTokenizer::name);
-  if (found == known.end()) return Unsupported("tokenizer.ggml.pre '{}' is not known", name);
+  const auto found = FindGgufPreTokenizer(name);
+  if (!found) return Unsupported("tokenizer.ggml.pre '{}' is not known", name);
   return *found;
 }
 

@@ -16,12 +16,20 @@ using Json = nlohmann::json;
 
 enum TokenType : int32_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5 };
 
-constexpr std::array kPreTokenizers = {"qwen2", "llama-bpe", "smollm", "gpt-2"};
+// One name for each way to cut, common ones first.
+constexpr std::array kPreTokenizers = {
+    "qwen2",   "llama-bpe", "smollm",       "gpt-2",          "qwen35", "tekken",
+    "gpt-4o",  "glm4",      "dbrx",         "deepseek-v3",    "olmo",   "command-r",
+    "hunyuan", "kimi-k2",   "deepseek-llm", "deepseek-coder", "falcon", "bloom"};
 
-// What tells pre-tokenizers apart: numbers, contractions, spaces, line ends, accents, scripts.
+// What tells pre-tokenizers apart: numbers, contractions, capitals, marks, spaces, line ends,
+// accents, scripts.
 constexpr std::string_view kProbe =
     "It's 1234567 o'clock; she'LL  say 3.14%...\r\n\n\tindent x1y22z333  \n caf\u00e9 na\u00efve "
-    "\u4f60\u597d\u4e16\u754c \u0661\u0662\u0663 d\u00e9j\u00e0-vu __init__(self): return 0x1F;\n";
+    "camelCase HTTPServer's we'VE e\u0301t\u00e9 \u0928\u092e\u0938\u094d\u0924\u0947 a//b\n/c "
+    ":abc "
+    "\u4f60\u597d\u4e16\u754cabc\u304b\u306a \uff01x <=>+$ \t \u0661\u0662\u0663 d\u00e9j\u00e0-vu "
+    "__init__(self): return 0x1F;\n";
 
 struct Keys {
   std::vector<std::string> tokens;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "bitloss/checkpoint/gguf_parts.h"
 #include "bitloss/hub/hub_name.h"
 #include "bitloss/json/parse.h"
 
@@ -20,27 +21,6 @@ std::string LowerCase(std::string_view text) {
 }
 
 std::string_view FileName(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-
-// Which part of how many a name says that it is: "x-00002-of-00005.gguf".
-struct SplitName {
-  std::string whole;  // without the numbers; the path itself of a file that is not split
-  size_t number = 1;
-  size_t count = 1;
-};
-
-SplitName ParseSplit(const std::string& path) {
-  constexpr std::string_view kPattern = "-00000-of-00000.gguf";
-  SplitName whole{path};
-  if (path.size() <= kPattern.size()) return whole;
-  const std::string_view tail = std::string_view(path).substr(path.size() - kPattern.size());
-  for (size_t i = 0; i < tail.size(); ++i) {
-    const bool digit = tail[i] >= '0' && tail[i] <= '9';
-    if (kPattern[i] == '0' ? !digit : tail[i] != kPattern[i]) return whole;
-  }
-  return {path.substr(0, path.size() - kPattern.size()),
-          std::stoul(path.substr(path.size() - 19, 5)),
-          std::stoul(path.substr(path.size() - 10, 5))};
-}
 
 bool IsLetterOrDigit(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
 
@@ -129,7 +109,7 @@ Result<std::vector<std::string>> ChooseGguf(const std::vector<std::string>& path
   Models all, matching;
   for (const std::string& path : paths) {
     if (!IsGgufModel(path)) continue;
-    const SplitName split = ParseSplit(path);
+    const GgufPartName split = ParseGgufPartName(path);
     all[split.whole][split.number] = path;
     if (quant.empty() || Matches(split.whole, quant)) matching[split.whole][split.number] = path;
   }
@@ -142,7 +122,7 @@ Result<std::vector<std::string>> ChooseGguf(const std::vector<std::string>& path
                     List(matching));
   }
   const auto& parts = matching.begin()->second;
-  const size_t count = ParseSplit(parts.begin()->second).count;
+  const size_t count = ParseGgufPartName(parts.begin()->second).count;
   std::vector<std::string> chosen;
   for (size_t number = 1; number <= count; ++number) {
     const auto part = parts.find(number);

@@ -29,7 +29,10 @@ Result<LayerWeights> PackStoredLayer(const ModelSource& stored, size_t layer,
                                      const Backend& backend, BuiltLane& to) {
   BITLOSS_TRY(const LayerSource vectors, stored.LayerVectors(layer, Precision::kStored));
   BITLOSS_TRY(LayerWeights packed, PackKept(stored.config(), vectors, backend));
-  const std::string linears = fmt::format("decoder linears ({})", LinearsInWords(stored.config()));
+  const std::string linears =
+      stored.config().experts
+          ? "decoder linears but the experts'"
+          : fmt::format("decoder linears ({})", LinearsInWords(stored.config()));
   for (size_t i = 0; i < packed.linears.size(); ++i) {
     BITLOSS_TRY(const EncodedMatrix matrix, stored.StoredLinear(layer, i));
     auto result = backend.Pack(matrix, ExecutionOf(stored, matrix.format));
@@ -41,7 +44,9 @@ Result<LayerWeights> PackStoredLayer(const ModelSource& stored, size_t layer,
     const uint64_t weights = uint64_t{matrix.rows} * matrix.cols;
     to.weights.size.linear_weights += weights;
     to.weights.size.linear_bytes += matrix.num_bytes();
-    Count(linears, matrix.format.name, weights, matrix.num_bytes(), to.stored_parts);
+    const bool is_expert = stored.plan(layer).linears[i].unit == Unit::kExpert;
+    Count(is_expert ? "experts" : linears, matrix.format.name, weights, matrix.num_bytes(),
+          to.stored_parts);
   }
   return packed;
 }

@@ -1,4 +1,5 @@
 // report.json: schema bitloss.report/1.
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -354,6 +355,23 @@ Json SuiteJson(const ReportData& report, const SuiteResult& suite, bool baseline
   return json;
 }
 
+// Bits per weight of the parts of a lane that are called "experts", and of all others; nothing
+// where there is none.
+void SetBitsBesideExperts(const LaneRecord& record, Json& size) {
+  const Json coverage = Json::parse(record.coverage, nullptr, false);
+  if (!coverage.is_object() || !coverage.contains("parts")) return;
+  std::array<double, 2> bits = {}, weights = {};  // of the others, of experts
+  for (const Json& part : coverage["parts"]) {
+    if (!part.is_object()) return;
+    const size_t of = part.value("tensors", "") == "experts" ? 1 : 0;
+    bits[of] += 8.0 * part.value("bytes", 0.0);
+    weights[of] += part.value("weights", 0.0);
+  }
+  if (weights[0] == 0.0 || weights[1] == 0.0) return;
+  size["bits_per_weight_without_experts"] = bits[0] / weights[0];
+  size["bits_per_weight_of_experts"] = bits[1] / weights[1];
+}
+
 Json LaneJson(const ReportData& report, const LaneResult& lane, Timings timings) {
   const LaneRecord& record = lane.record;
   Json json = {
@@ -366,6 +384,7 @@ Json LaneJson(const ReportData& report, const LaneResult& lane, Timings timings)
   if (record.weight_bytes > 0) json["size"]["weight_bytes"] = record.weight_bytes;
   if (record.bits_per_weight > 0) json["size"]["bits_per_weight"] = record.bits_per_weight;
   Set(json["size"], "quantized_bits_per_weight", record.quantized_bits_per_weight);
+  SetBitsBesideExperts(record, json["size"]);
   if (record.group_size) json["group_size"] = *record.group_size;
   if (!record.notes.empty()) json["notes"] = record.notes;
   json["coverage"] = Json::parse(record.coverage);

@@ -260,6 +260,64 @@ Result<std::optional<std::string>> NoteOfCast(const ModelSource& source, const L
       effect.num_changed, effect.num_weights, name, effect.num_zeroed, effect.largest_change));
 }
 
+// What of a lane's linears are experts; none for a model without them, and where the sizes that the
+// scheme gives do not add up to `whole`: a checkpoint kept some matrix in another type.
+std::optional<LaneSize> SizeOfExperts(const ModelSource& source, const LanePlan& plan,
+                                      const LaneSize& whole) {
+  const ModelConfig& config = source.config();
+  if (!config.experts) return std::nullopt;
+  LaneSize all, experts;
+  for (size_t layer = 0; layer < config.num_layers; ++layer) {
+    const BlockFormats formats(plan.scheme, config, layer);
+    const std::vector<LinearSpec>& linears = source.plan(layer).linears;
+    for (size_t i = 0; i < linears.size(); ++i) {
+      const LinearSpec& linear = linears[i];
+      const Format& format =
+          plan.mixed
+              ? plan.mixed->components[plan.mixed->choices[layer][static_cast<size_t>(linear.kind)]]
+                    .format
+              : formats[i];
+      const uint64_t weights = uint64_t{linear.shape.out} * linear.shape.in;
+      const uint64_t bytes = format.num_bytes(format, linear.shape.out, linear.shape.in);
+      all.linear_weights += weights;
+      all.linear_bytes += bytes;
+      if (linear.unit != Unit::kExpert) continue;
+      experts.linear_weights += weights;
+      experts.linear_bytes += bytes;
+    }
+  }
+  const bool adds_up =
+      all.linear_weights == whole.linear_weights && all.linear_bytes == whole.linear_bytes;
+  return adds_up ? std::optional(experts) : std::nullopt;
+}
+
+nlohmann::ordered_json LinearsPart(std::string tensors, std::string format, uint64_t weights,
+                                   uint64_t bytes) {
+  return {{"tensors", std::move(tensors)},
+          {"format", std::move(format)},
+          {"weights", weights},
+          {"bytes", bytes}};
+}
+
+// The decoder linears, experts by themselves.
+void AddLinears(const ModelSource& source, const LanePlan& plan, const LaneSize& size,
+                nlohmann::ordered_json& coverage) {
+  const std::string format =
+      plan.mixed ? MixedFormats(*plan.mixed) : LinearFormats(plan.scheme, source);
+  const std::optional<LaneSize> experts = SizeOfExperts(source, plan, size);
+  if (!experts) {
+    coverage.push_back(
+        LinearsPart(fmt::format("decoder linears ({})", LinearsInWords(source.config())), format,
+                    size.linear_weights, size.linear_bytes));
+    return;
+  }
+  coverage.push_back(LinearsPart("decoder linears but the experts'", format,
+                                 size.linear_weights - experts->linear_weights,
+                                 size.linear_bytes - experts->linear_bytes));
+  coverage.push_back(
+      LinearsPart("experts", format, experts->linear_weights, experts->linear_bytes));
+}
+
 }  // namespace
 
 Status DescribeBuiltLane(const ModelSource& source, const LaneWeights& weights, LanePlan& plan) {
@@ -271,11 +329,7 @@ Status DescribeBuiltLane(const ModelSource& source, const LaneWeights& weights, 
 
   const uint64_t num_other = source.num_parameters() - weights.size.linear_weights;
   nlohmann::ordered_json coverage = nlohmann::ordered_json::array();
-  coverage.push_back(
-      {{"tensors", fmt::format("decoder linears ({})", LinearsInWords(source.config()))},
-       {"format", plan.mixed ? MixedFormats(*plan.mixed) : LinearFormats(plan.scheme, source)},
-       {"weights", weights.size.linear_weights},
-       {"bytes", weights.size.linear_bytes}});
+  AddLinears(source, plan, weights.size, coverage);
   coverage.push_back({{"tensors", fmt::format("{}, {}",
                                               source.tied_head() ? "embedding tied with lm_head"
                                                                  : "embedding, lm_head",

@@ -14,22 +14,6 @@ bool InsideWord(std::string_view text, size_t begin, size_t end) {
   return word_before || word_after;
 }
 
-size_t WhiteSpaceStart(std::string_view text, size_t end) {
-  while (end > 0) {
-    const size_t start = LastCharacterStart(text, end);
-    if (!IsWhiteSpace(FirstCharacter(text.substr(start)))) break;
-    end = start;
-  }
-  return end;
-}
-
-size_t WhiteSpaceEnd(std::string_view text, size_t begin) {
-  while (begin < text.size() && IsWhiteSpace(FirstCharacter(text.substr(begin)))) {
-    begin += Utf8Length(text[begin]);
-  }
-  return begin;
-}
-
 }  // namespace
 
 void AddedTokens::Trie::Insert(std::string_view content, size_t token) {
@@ -64,17 +48,24 @@ std::optional<AddedTokens::Trie::Match> AddedTokens::Trie::Longest(std::string_v
   }
 }
 
-AddedTokens::AddedTokens(std::vector<AddedToken> tokens, const Normalizer& normalizer)
-    : tokens_(std::move(tokens)) {
-  for (size_t i = 0; i < tokens_.size(); ++i) {
-    by_id_[tokens_[i].id] = i;
-    if (tokens_[i].normalized) {
-      std::string storage;
-      normalized_.Insert(normalizer.Apply(tokens_[i].content, storage), i);
-    } else {
-      raw_.Insert(tokens_[i].content, i);
+Result<AddedTokens> AddedTokens::Of(std::vector<AddedToken> tokens, const Normalizer& normalizer) {
+  AddedTokens added;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    added.by_id_[tokens[i].id] = i;
+    if (!tokens[i].normalized) {
+      added.raw_.Insert(tokens[i].content, i);
+      continue;
     }
+    std::string storage;
+    BITLOSS_TRY(const std::string_view content, normalizer.Apply(tokens[i].content, storage));
+    if (content.empty()) {
+      return Unsupported("added token '{}': nothing is left of it when it is normalized",
+                         tokens[i].content);
+    }
+    added.normalized_.Insert(content, i);
   }
+  added.tokens_ = std::move(tokens);
+  return added;
 }
 
 std::vector<AddedTokens::Segment> AddedTokens::Cut(std::string_view text, Phase phase,

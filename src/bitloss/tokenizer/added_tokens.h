@@ -38,8 +38,8 @@ class AddedTokens {
   };
 
   AddedTokens() = default;
-  // Requires: contents not empty.
-  AddedTokens(std::vector<AddedToken> tokens, const Normalizer& normalizer);
+  // Fails if nothing is left of a content that is normalized. Requires: contents not empty.
+  static Result<AddedTokens> Of(std::vector<AddedToken> tokens, const Normalizer& normalizer);
 
   // Cuts `text` at the tokens of a phase: the leftmost first, the longest of those that begin
   // there. No segment of text is empty.

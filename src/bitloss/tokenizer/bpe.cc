@@ -35,12 +35,11 @@ Vocabulary InSpellingOfText(const Vocabulary& vocabulary, BpeAlphabet alphabet) 
 }
 
 std::array<TokenId, 256> ByteTokens(const Vocabulary& vocabulary, BpeAlphabet alphabet) {
+  if (alphabet == BpeAlphabet::kCharacters) return SpelledByteTokens(vocabulary);
   std::array<TokenId, 256> tokens;
   for (size_t byte = 0; byte < 256; ++byte) {
-    const std::string spelling = alphabet == BpeAlphabet::kBytes
-                                     ? LettersOfBytes(std::string(1, static_cast<char>(byte)))
-                                     : fmt::format("<0x{:02X}>", byte);
-    tokens[byte] = vocabulary.Find(spelling).value_or(-1);
+    tokens[byte] =
+        vocabulary.Find(LettersOfBytes(std::string(1, static_cast<char>(byte)))).value_or(-1);
   }
   return tokens;
 }
@@ -57,30 +56,45 @@ std::string DescribeBpe(const BpeOptions& options) {
 BpeModel::BpeModel(const Vocabulary& vocabulary, MergeTable merges, const BpeOptions& options)
     : options_(options),
       pieces_(InSpellingOfText(vocabulary, options.alphabet)),
+      cuts_(options.alphabet == BpeAlphabet::kCharacters ? WordCuts(vocabulary) : WordCuts()),
       merges_(std::move(merges)),
       byte_tokens_(ByteTokens(vocabulary, options.alphabet)),
       reached_(std::make_unique<std::atomic<Reached>[]>(vocabulary.num_ids())) {}
 
-void BpeModel::Encode(std::string_view piece, Scratch& scratch, std::vector<TokenId>& ids) const {
-  const std::optional<TokenId> whole = pieces_.Find(piece);
-  if (!whole) {
-    MergePiece(piece, scratch);
-    ids.insert(ids.end(), scratch.ids.begin(), scratch.ids.end());
-    return;
-  }
+Status BpeModel::Encode(std::string_view piece, Scratch& scratch, std::vector<TokenId>& ids) const {
   if (options_.whole_pieces == BpeOptions::WholePieces::kLookUp) {
-    ids.push_back(*whole);
-    return;
+    if (const auto whole = pieces_.Find(piece)) {
+      ids.push_back(*whole);
+    } else {
+      cuts_.ForEach(piece, [&](std::string_view word) { AppendMerged(word, scratch, ids); });
+    }
+    return Ok();
   }
+  cuts_.ForEach(piece, [&](std::string_view word) { EncodeWord(word, scratch, ids); });
+  return Ok();
+}
+
+void BpeModel::EncodeWord(std::string_view word, Scratch& scratch,
+                          std::vector<TokenId>& ids) const {
+  const std::optional<TokenId> whole = pieces_.Find(word);
+  if (!whole) return AppendMerged(word, scratch, ids);
   // Threads that ask at once all find the same answer.
   std::atomic<Reached>& reached = reached_[static_cast<size_t>(*whole)];
   if (reached.load(std::memory_order_relaxed) == Reached::kYes) {
     ids.push_back(*whole);
     return;
   }
-  MergePiece(piece, scratch);
+  MergePiece(word, scratch);
   const bool is_whole = scratch.ids.size() == 1 && scratch.ids[0] == *whole;
   reached.store(is_whole ? Reached::kYes : Reached::kNo, std::memory_order_relaxed);
+  ids.insert(ids.end(), scratch.ids.begin(), scratch.ids.end());
+}
+
+void BpeModel::AppendMerged(std::string_view word, Scratch& scratch,
+                            std::vector<TokenId>& ids) const {
+  if (scratch.cache.Find(word, ids)) return;
+  MergePiece(word, scratch);
+  scratch.cache.Insert(word, scratch.ids);
   ids.insert(ids.end(), scratch.ids.begin(), scratch.ids.end());
 }
 

@@ -11,9 +11,12 @@
 #include <string_view>
 #include <vector>
 
+#include "bitloss/base/result.h"
 #include "bitloss/tokenizer/merge_table.h"
+#include "bitloss/tokenizer/piece_cache.h"
 #include "bitloss/tokenizer/token_id.h"
 #include "bitloss/tokenizer/vocabulary.h"
+#include "bitloss/tokenizer/word_cuts.h"
 
 namespace bitloss {
 
@@ -58,20 +61,25 @@ class BpeModel {
     std::vector<TokenId> ids;
     std::vector<Merge> merges;
     std::vector<Symbol> symbols;
+    PieceCache cache;
   };
 
-  // Appends the ids of `piece`. Requires: not empty, valid UTF-8 if the alphabet is characters.
-  void Encode(std::string_view piece, Scratch& scratch, std::vector<TokenId>& ids) const;
+  // Appends the ids of `piece`; never fails. Requires: not empty, valid UTF-8 if the alphabet is
+  // characters.
+  Status Encode(std::string_view piece, Scratch& scratch, std::vector<TokenId>& ids) const;
 
  private:
   void StartFromBytes(std::string_view piece, std::vector<TokenId>& ids) const;
   void StartFromCharacters(std::string_view piece, std::vector<TokenId>& ids) const;
   void MergeShort(Scratch& scratch) const;
   void MergeLong(Scratch& scratch) const;
+  void EncodeWord(std::string_view word, Scratch& scratch, std::vector<TokenId>& ids) const;
+  void AppendMerged(std::string_view word, Scratch& scratch, std::vector<TokenId>& ids) const;
   void MergePiece(std::string_view piece, Scratch& scratch) const;
 
   BpeOptions options_;
   Vocabulary pieces_;  // spelled in bytes or characters, as text is
+  WordCuts cuts_;
   MergeTable merges_;
   std::array<TokenId, 256> byte_tokens_;  // -1: the byte has none
 

@@ -48,6 +48,22 @@ bool IsWordCharacter(char32_t c) {
   return found.ok() && found.value().has_value();
 }
 
+size_t WhiteSpaceStart(std::string_view text, size_t end) {
+  while (end > 0) {
+    const size_t start = LastCharacterStart(text, end);
+    if (!IsWhiteSpace(FirstCharacter(text.substr(start)))) break;
+    end = start;
+  }
+  return end;
+}
+
+size_t WhiteSpaceEnd(std::string_view text, size_t begin) {
+  while (begin < text.size() && IsWhiteSpace(FirstCharacter(text.substr(begin)))) {
+    begin += Utf8Length(text[begin]);
+  }
+  return begin;
+}
+
 void AppendUtf8(char32_t c, std::string& text) {
   const auto push = [&](char32_t byte) { text.push_back(static_cast<char>(byte)); };
   if (c < 0x80) {

@@ -46,6 +46,10 @@ constexpr bool IsWhiteSpace(char32_t c) {
          c == 0x3000;
 }
 
+// Where the white space that ends at `end` begins; where that at `begin` ends.
+size_t WhiteSpaceStart(std::string_view text, size_t end);
+size_t WhiteSpaceEnd(std::string_view text, size_t begin);
+
 // Alphabetic, Mark, Decimal_Number, Connector_Punctuation or Join_Control: UTS 18's word character.
 bool IsWordCharacter(char32_t c);
 

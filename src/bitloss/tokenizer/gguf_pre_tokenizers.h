@@ -2,7 +2,9 @@
 #ifndef BITLOSS_TOKENIZER_GGUF_PRE_TOKENIZERS_H_
 #define BITLOSS_TOKENIZER_GGUF_PRE_TOKENIZERS_H_
 
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "bitloss/tokenizer/bpe.h"
@@ -10,17 +12,23 @@
 namespace bitloss {
 
 // What a value of tokenizer.ggml.pre stands for: the tokenizer.json that the file was made from.
+// The file itself does not say how text is normalized; where that is known of a family it is done,
+// which llama.cpp leaves out.
 struct NamedPreTokenizer {
   std::string_view name;
-  enum class Normalize { kNothing, kNfc } normalize;
-  enum class Digits { kWithTheRest, kEachFirst } digits;
-  std::string_view pattern;
-  BpeOptions::WholePieces whole_pieces;
-  bool adds_bos;  // unless tokenizer.ggml.add_bos_token says otherwise
+  // As tokenizer.json writes them. Each cuts the pieces of the one before at its matches, and keeps
+  // what lies between.
+  std::span<const std::string_view> patterns;
+  enum class Normalize { kNothing, kNfc } normalize = Normalize::kNothing;
+  BpeOptions::WholePieces whole_pieces = BpeOptions::WholePieces::kMerge;
+  bool adds_bos = false;  // unless tokenizer.ggml.add_bos_token says otherwise
 };
 
-// Every name that is implemented.
-std::span<const NamedPreTokenizer> GgufPreTokenizers();
+// None if `name` is not implemented.
+std::optional<NamedPreTokenizer> FindGgufPreTokenizer(std::string_view name);
+
+// Every name that is implemented, in one line.
+std::string GgufPreTokenizerNames();
 
 }  // namespace bitloss
 

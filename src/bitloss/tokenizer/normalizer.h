@@ -7,12 +7,14 @@
 #include <variant>
 #include <vector>
 
+#include "bitloss/base/result.h"
+#include "bitloss/tokenizer/pattern.h"
+#include "bitloss/tokenizer/unicode_form.h"
+
 namespace bitloss {
 
 class Normalizer {
  public:
-  // Unicode normalization form C.
-  struct Nfc {};
   // `text` in front of what is not empty.
   struct Prepend {
     std::string text;
@@ -22,14 +24,27 @@ class Normalizer {
     std::string from;
     std::string to;
   };
-  using Step = std::variant<Nfc, Prepend, Replace>;
+  // Every match of `pattern`, which does not match nothing, becomes `to`.
+  struct ReplaceMatches {
+    Pattern pattern;
+    std::string to;
+  };
+  // White space goes from the ends.
+  struct Strip {
+    bool left = true;
+    bool right = true;
+  };
+  using Step = std::variant<UnicodeForm, Prepend, Replace, ReplaceMatches, Strip>;
 
   Normalizer() = default;
   explicit Normalizer(std::vector<Step> steps) : steps_(std::move(steps)) {}
 
-  // All steps in order. Returns `text` itself where nothing changes, else a view of `storage`.
-  // Requires: valid UTF-8.
-  std::string_view Apply(std::string_view text, std::string& storage) const;
+  // All steps in order. Returns a view of `text` where nothing but its ends changes, else of
+  // `storage`. Fails if a pattern gives up. Requires: valid UTF-8.
+  Result<std::string_view> Apply(std::string_view text, std::string& storage) const;
+
+  // Whether what a text begins with may be gone without a trace.
+  bool MayDropTheStart() const;
 
   // The same normalizer gives the same line; for identities.
   std::string Describe() const;

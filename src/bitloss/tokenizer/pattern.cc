@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "bitloss/base/check.h"
+#include "bitloss/tokenizer/characters.h"
 
 namespace bitloss {
 namespace {
@@ -40,12 +41,14 @@ Result<Pattern> Pattern::Compile(std::string_view ruby) {
   }
   BITLOSS_TRY(const std::string translated, TranslatePattern(ruby));
   BITLOSS_TRY(Pattern pattern, CompilePcre2(translated));
-  uint32_t matches_empty = 0;
-  pcre2_pattern_info(static_cast<pcre2_code*>(pattern.code_.get()), PCRE2_INFO_MATCHEMPTY,
-                     &matches_empty);
-  if (matches_empty != 0) return Unsupported("pattern '{}' can match nothing at all", ruby);
   pattern.source_ = ruby;
   return pattern;
+}
+
+bool Pattern::MayMatchNothing() const {
+  uint32_t matches_empty = 0;
+  pcre2_pattern_info(static_cast<pcre2_code*>(code_.get()), PCRE2_INFO_MATCHEMPTY, &matches_empty);
+  return matches_empty != 0;
 }
 
 Result<Pattern> Pattern::CompileLiteral(std::string_view text) {
@@ -108,6 +111,22 @@ Result<std::optional<Pattern::Range>> Pattern::Find(std::string_view text, size_
   }
   const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(data);
   return std::optional<Range>({offsets[0], offsets[1]});
+}
+
+Result<std::optional<Pattern::Range>> Pattern::Matches::Next() {
+  while (from_ <= text_.size()) {
+    BITLOSS_TRY(const auto match, pattern_.Find(text_, from_, scratch_));
+    if (!match) break;
+    if (match->begin == match->end && last_end_ == match->end) {
+      from_ += from_ < text_.size() ? Utf8Length(text_[from_]) : 1;
+      continue;
+    }
+    from_ = match->end;
+    last_end_ = match->end;
+    return match;
+  }
+  from_ = text_.size() + 1;
+  return std::optional<Range>();
 }
 
 }  // namespace bitloss

@@ -18,6 +18,10 @@ constexpr std::array<std::string_view, 37> kCategories = {
 constexpr std::array<std::string_view, 10> kScripts = {"Han",      "Hiragana", "Katakana", "Hangul",
                                                        "Latin",    "Cyrillic", "Greek",    "Arabic",
                                                        "Armenian", "Thai"};
+// Oniguruma's \w, as found by asking it of every character: Unicode's word characters and six
+// numbers of Latin-1. PCRE2's \w is another set.
+constexpr std::string_view kWordCharacters =
+    R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE})";
 constexpr std::array<std::string_view, 7> kGroups = {"(?:",  "(?i:", "(?=", "(?!",
                                                      "(?<=", "(?<!", "(?>"};
 
@@ -26,6 +30,8 @@ class Translator {
   explicit Translator(std::string_view ruby) : ruby_(ruby) {}
 
   Result<std::string> Run() {
+    // Anywhere else Ruby ends its reach at the next | and PCRE2 at the end of the group.
+    if (Next("(?i)")) Copy(4);
     while (at_ < ruby_.size()) BITLOSS_DO(Outside());
     return std::move(out_);
   }
@@ -49,16 +55,19 @@ class Translator {
   Status Outside() {
     switch (ruby_[at_]) {
       case '\\':
-        return Escape();
+        return Escape(Place::kOutside);
       case '[':
         return Class();
       case '(':
         return Group();
       case '{':
         return Counted();
-      case '^':
-      case '$':  // lines in Ruby, texts in PCRE2
-        return Refuse(Rest().substr(0, 1));
+      case '^':  // lines in Ruby; none begins behind the last line end
+        Replace(1, R"((?:\A|(?<=\n)(?!\z)))");
+        return Ok();
+      case '$':
+        Replace(1, R"((?=\n|\z))");
+        return Ok();
       default:
         Copy(1);
         return Ok();
@@ -92,13 +101,16 @@ class Translator {
   }
 
   Status Class() {
+    const size_t start = out_.size();
     Copy(1);
-    if (Next("^")) Copy(1);
+    const bool negated = Next("^");
+    if (negated) Copy(1);
     if (Next("]")) return Refuse("[]");
     while (at_ < ruby_.size() && !Next("]")) {
+      if (Next("&&") && !negated) return Intersect(start);
       if (Next("[") || Next("&&")) return Refuse(Rest().substr(0, Next("[") ? 1 : 2));
       if (Next("\\")) {
-        BITLOSS_DO(Escape());
+        BITLOSS_DO(Escape(Place::kInClass));
       } else {
         Copy(1);
       }
@@ -110,8 +122,50 @@ class Translator {
     return Ok();
   }
 
-  // Equal inside and outside a class.
-  Status Escape() {
+  // [ab&&[^b]]: a character of the first class, which began at `start` of the output, that is in
+  // the second too. Only a class in brackets may follow, and nothing behind it.
+  Status Intersect(size_t start) {
+    const std::string first = out_.substr(start) + "]";
+    out_.resize(start);
+    if (!Rest().substr(2).starts_with('[')) return Refuse("&&");
+    at_ += 2;
+    BITLOSS_DO(Class());
+    if (!Next("]")) return Refuse("&&");
+    ++at_;
+    const std::string second = out_.substr(start);
+    out_.resize(start);
+    out_ += "(?:(?=" + second + ")" + first + ")";
+    return Ok();
+  }
+
+  enum class Place { kOutside, kInClass };
+
+  // What stands for something else outside a class.
+  Status Assertion() {
+    const std::string word = "[" + std::string(kWordCharacters) + "]";
+    const std::string before = "(?<=" + word + ")", not_before = "(?<!" + word + ")";
+    const std::string after = "(?=" + word + ")", not_after = "(?!" + word + ")";
+    switch (Rest()[1]) {
+      case 'b':
+        Replace(2, "(?:" + before + not_after + "|" + not_before + after + ")");
+        return Ok();
+      case 'B':
+        Replace(2, "(?:" + before + after + "|" + not_before + not_after + ")");
+        return Ok();
+      case 'W':
+        Replace(2, "[^" + std::string(kWordCharacters) + "]");
+        return Ok();
+      case 'A':
+      case 'z':
+      case 'Z':
+        Copy(2);
+        return Ok();
+      default:
+        return Refuse(Rest().substr(0, 2));
+    }
+  }
+
+  Status Escape(Place place) {
     if (Rest().size() < 2) return BadInput("pattern '{}' ends in a backslash", ruby_);
     const char c = Rest()[1];
     switch (c) {
@@ -138,13 +192,17 @@ class Translator {
         return Property();
       case 'u':
       case 'x':
-        return CodePoint(c == 'u' ? 4 : 2);
+        return Rest().starts_with("\\x{") ? BracedCodePoint() : CodePoint(c == 'u' ? 4 : 2);
+      case 'w':
+        Replace(2, place == Place::kInClass ? std::string(kWordCharacters)
+                                            : "[" + std::string(kWordCharacters) + "]");
+        return Ok();
       default:
         if (c >= 0x21 && c <= 0x7E && !std::isalnum(static_cast<unsigned char>(c))) {
           Copy(2);  // an escaped punctuation mark is itself
           return Ok();
         }
-        return Refuse(Rest().substr(0, 2));
+        return place == Place::kOutside ? Assertion() : Refuse(Rest().substr(0, 2));
     }
   }
 
@@ -167,6 +225,16 @@ class Translator {
       return Ok();
     }
     return Refuse(Rest().substr(0, end + 1));
+  }
+
+  // \x{H...}, the same in both.
+  Status BracedCodePoint() {
+    const std::string_view digits = Rest().substr(3, Rest().find('}') - 3);
+    const bool hex = !digits.empty() && digits.size() <= 6 &&
+                     digits.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
+    if (!hex) return Refuse(Rest().substr(0, 3));
+    Copy(digits.size() + 4);
+    return Ok();
   }
 
   // \uHHHH and \xHH, the latter for ASCII only: above, Ruby means a byte.

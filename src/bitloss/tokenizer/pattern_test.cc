@@ -3,12 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 #include "bitloss/tokenizer/characters.h"
-#include "bitloss/tokenizer/nfc.h"
+#include "bitloss/tokenizer/unicode_form.h"
 
 namespace bitloss {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 bool Matches(const Pattern& pattern, char32_t c) {
@@ -44,23 +48,58 @@ TEST(Pattern, ReadsNumbersAndLettersByCategory) {
   EXPECT_FALSE(Matches(Pattern::Compile(R"(\p{L})").value(), 0x301));
 }
 
+std::vector<std::string> AllMatches(std::string_view source, std::string_view text) {
+  const Pattern pattern = Pattern::Compile(source).value();
+  Pattern::Scratch scratch;
+  Pattern::Matches matches(pattern, text, scratch);
+  std::vector<std::string> found;
+  for (;;) {
+    const auto match = matches.Next();
+    EXPECT_TRUE(match.ok());
+    if (!match.value()) return found;
+    found.push_back(fmt::format("{}-{}", match.value()->begin, match.value()->end));
+  }
+}
+
+// As Python's tokenizers, Split by these patterns, cuts.
+TEST(Pattern, FindsEmptyMatchesWhereOnigurumaDoes) {
+  EXPECT_THAT(AllMatches("a?", "baab"), ElementsAre("0-0", "1-2", "2-3", "4-4"));
+  EXPECT_THAT(AllMatches(R"((?=(\d{3})+(?!\d)))", "1234567 89"), ElementsAre("1-1", "4-4"));
+  EXPECT_THAT(AllMatches("$", "a\nb\n"), ElementsAre("1-1", "3-3", "4-4"));
+  EXPECT_THAT(AllMatches("^", "a\nb\n"), ElementsAre("0-0", "2-2"));
+  EXPECT_THAT(AllMatches("x*", ""), ElementsAre("0-0"));
+}
+
+TEST(Pattern, KnowsOnigurumasWordCharacters) {
+  const Pattern word = Pattern::Compile(R"(\w)").value();
+  for (const char32_t c : {U'a', U'é', U'世', U'7', U'_', U'\x301', U'Ⓐ', U'½', U'²'}) {
+    EXPECT_TRUE(Matches(word, c)) << static_cast<uint32_t>(c);
+  }
+  for (const char32_t c : {U' ', U'-', U'⅓', U'🦙', U'\x200D'}) {
+    EXPECT_FALSE(Matches(word, c)) << static_cast<uint32_t>(c);
+  }
+}
+
 TEST(Pattern, IgnoresCaseAsUnicodeDoes) {
   EXPECT_TRUE(Matches(Pattern::Compile("(?i:s)").value(), 0x17F));  // long s
 }
 
 TEST(Pattern, RefusesByNameWhatTheEnginesReadDifferently) {
-  EXPECT_THAT(Refusal(R"(a\bc)"), HasSubstr(R"('\b' at byte 1)"));
+  EXPECT_THAT(Refusal(R"(a\Gc)"), HasSubstr(R"('\G' at byte 1)"));
   EXPECT_THAT(Refusal(R"(\h)"), HasSubstr(R"('\h')"));
-  EXPECT_THAT(Refusal(R"(\w+)"), HasSubstr(R"('\w')"));
-  EXPECT_THAT(Refusal("^a"), HasSubstr("'^'"));
-  EXPECT_THAT(Refusal("a$"), HasSubstr("'$'"));
+  EXPECT_THAT(Refusal(R"((a)\1)"), HasSubstr(R"('\1')"));
+  EXPECT_THAT(Refusal(R"([\b])"), HasSubstr(R"('\b')"));
+  EXPECT_THAT(Refusal(R"([\W])"), HasSubstr(R"('\W')"));
+  EXPECT_THAT(Refusal(R"(a(?i)b)"), HasSubstr("'(?i'"));
   EXPECT_THAT(Refusal("(?x: a)"), HasSubstr("'(?x'"));
   EXPECT_THAT(Refusal("[a&&b]"), HasSubstr("'&&'"));
   EXPECT_THAT(Refusal("[[:alpha:]]"), HasSubstr("'['"));
   EXPECT_THAT(Refusal(R"(\p{Script=Han})"), HasSubstr(R"('\p{Script=Han}')"));
   EXPECT_THAT(Refusal("a{,3}"), HasSubstr("'{'"));
   EXPECT_THAT(Refusal("a{2}+"), HasSubstr("'{'"));
-  EXPECT_THAT(Refusal("a*"), HasSubstr("can match nothing"));
+  EXPECT_THAT(Refusal("[a&&[b]c]"), HasSubstr("'&&'"));
+  EXPECT_THAT(Refusal("[^a&&[b]]"), HasSubstr("'&&'"));
+  EXPECT_THAT(Refusal(R"(\x{})"), HasSubstr(R"('\x{')"));
   EXPECT_THAT(Refusal("(a"), HasSubstr("no regular expression"));
   EXPECT_THAT(Refusal("[a"), HasSubstr("no regular expression"));
   EXPECT_THAT(Refusal("a\\"), HasSubstr("backslash"));
@@ -101,7 +140,7 @@ TEST(Characters, ReplacesMaximalPartsOfBrokenUtf8) {
 TEST(Nfc, ComposesReordersAndExcludes) {
   const auto nfc = [](std::string_view text) {
     std::string storage;
-    return std::string(ToNfc(text, storage));
+    return std::string(ToUnicodeForm(UnicodeForm::kNfc, text, storage));
   };
   EXPECT_EQ(nfc("plain"), "plain");
   EXPECT_EQ(nfc("e\u0301"), "é");
@@ -113,6 +152,22 @@ TEST(Nfc, ComposesReordersAndExcludes) {
   EXPECT_EQ(nfc("\uAC00\u11A8x"), "\uAC01x");
   EXPECT_EQ(nfc("a\u0315\u0300\u05AE\u0300b"), "\u00E0\u05AE\u0300\u0315b");
   EXPECT_EQ(nfc("\u0301"), "\u0301");
+}
+
+// The young are left alone: U+32FF and U+11938 are of Unicode 12 and 13.
+TEST(UnicodeForms, DecomposeAndJoinByCompatibility) {
+  const auto in = [](UnicodeForm form, std::string_view text) {
+    std::string storage;
+    return std::string(ToUnicodeForm(form, text, storage));
+  };
+  const std::string text = "x\u00E9\u212B\uFB01 \u32FF\u0323a\u0323\U00011938\u00BD\uFDFA!";
+  EXPECT_EQ(in(UnicodeForm::kNfd, "\u00E9\u1E69x"), "e\u0301s\u0323\u0307x");
+  EXPECT_EQ(in(UnicodeForm::kNfd, text),
+            "xe\u0301A\u030A\uFB01 \u32FF\u0323a\u0323\U00011938\u00BD\uFDFA!");
+  EXPECT_EQ(in(UnicodeForm::kNfkc, text).substr(0, 21),
+            "x\u00E9\u00C5fi \u32FF\u0323\u1EA1\U00011938\x31");
+  EXPECT_EQ(in(UnicodeForm::kNfkd, "plain"), "plain");
+  EXPECT_EQ(in(UnicodeForm::kNfkd, "\u2460\u2460"), "11");
 }
 
 }  // namespace

@@ -1,5 +1,9 @@
 #include "bitloss/tokenizer/pre_tokenizer.h"
 
+#include <algorithm>
+
+#include "bitloss/base/check.h"
+#include "bitloss/tokenizer/byte_alphabet.h"
 #include "bitloss/tokenizer/normalizer.h"
 
 namespace bitloss {
@@ -11,14 +15,15 @@ struct Span {
   bool found;  // what the split looks for, as opposed to what lies between
 };
 
-// The text as matches and gaps, in order, none empty.
+// The text as matches and gaps, in order. A gap is not empty.
 Result<std::vector<Span>> Spans(const PreTokenizer::Split& split, std::string_view text,
                                 Pattern::Scratch& scratch) {
   const bool match_is_found = split.finds == PreTokenizer::Finds::kMatches;
   std::vector<Span> spans;
   size_t at = 0;
-  while (at < text.size()) {
-    BITLOSS_TRY(const auto match, split.pattern.Find(text, at, scratch));
+  Pattern::Matches matches(split.pattern, text, scratch);
+  for (;;) {
+    BITLOSS_TRY(const auto match, matches.Next());
     if (!match) break;
     if (match->begin > at) spans.push_back({at, match->begin, !match_is_found});
     spans.push_back({match->begin, match->end, match_is_found});
@@ -96,7 +101,7 @@ std::string DescribeStep(const PreTokenizer::Step& step) {
     return fmt::format("metaspace '{}' {} {};", space->replacement,
                        static_cast<int>(space->prepend), static_cast<int>(space->cut));
   }
-  return "prefix space;";
+  return std::holds_alternative<PreTokenizer::Letters>(step) ? "letters;" : "prefix space;";
 }
 
 }  // namespace
@@ -108,15 +113,20 @@ struct PreTokenizer::Walk {
   Place place;
   Scratch& scratch;
   const Sink& sink;
+  bool in_letters = false;
 
   Status Descend(size_t step, std::string_view piece, bool first) const {
     if (piece.empty()) return Ok();
-    if (step == steps.size()) {
-      sink(piece);
-      return Ok();
-    }
+    if (step == steps.size()) return Give(piece);
     return std::visit([&](const auto& kind) { return Apply(kind, step, piece, first); },
                       steps[step]);
+  }
+
+  Status Give(std::string_view piece) const {
+    if (!in_letters) return sink(piece);
+    const auto bytes = BytesOfLetters(piece);
+    BITLOSS_CHECK(bytes);  // splits add no character
+    return sink(*bytes);
   }
 
   Status Apply(const Split& split, size_t step, std::string_view piece, bool first) const {
@@ -132,8 +142,9 @@ struct PreTokenizer::Walk {
   // The common case, without a list.
   Status Isolate(const Split& split, size_t step, std::string_view piece, bool first) const {
     size_t at = 0;
-    while (at < piece.size()) {
-      BITLOSS_TRY(const auto match, split.pattern.Find(piece, at, scratch));
+    Pattern::Matches matches(split.pattern, piece, scratch);
+    for (;;) {
+      BITLOSS_TRY(const auto match, matches.Next());
       if (!match) break;
       BITLOSS_DO(Descend(step + 1, piece.substr(at, match->begin - at), first && at == 0));
       BITLOSS_DO(Descend(step + 1, piece.substr(match->begin, match->end - match->begin),
@@ -146,6 +157,10 @@ struct PreTokenizer::Walk {
   Status Apply(const PrefixSpace&, size_t step, std::string_view piece, bool first) const {
     if (piece.starts_with(' ')) return Descend(step + 1, piece, first);
     return Descend(step + 1, " " + std::string(piece), first);
+  }
+
+  Status Apply(const Letters&, size_t step, std::string_view piece, bool first) const {
+    return Walk{steps, place, scratch, sink, true}.Descend(step + 1, LettersOfBytes(piece), first);
   }
 
   Status Apply(const Metaspace& space, size_t step, std::string_view piece, bool first) const {
@@ -168,6 +183,13 @@ struct PreTokenizer::Walk {
 Status PreTokenizer::Cut(std::string_view text, Place place, Scratch& scratch,
                          const Sink& sink) const {
   return Walk{steps_, place, scratch, sink}.Descend(0, text, true);
+}
+
+bool PreTokenizer::AsksForPlace() const {
+  return std::any_of(steps_.begin(), steps_.end(), [](const Step& step) {
+    const auto* space = std::get_if<Metaspace>(&step);
+    return space != nullptr && space->prepend == Metaspace::Prepend::kFirst;
+  });
 }
 
 std::string PreTokenizer::Describe() const {

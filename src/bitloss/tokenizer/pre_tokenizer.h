@@ -44,20 +44,26 @@ class PreTokenizer {
     Prepend prepend = Prepend::kAlways;
     enum class Cut { kBeforeEach, kNone } cut = Cut::kBeforeEach;
   };
-  using Step = std::variant<Split, PrefixSpace, Metaspace>;
+  // ByteLevel with steps behind it, which see the letters of bytes (byte_alphabet.h). Pieces are
+  // bytes again in the end. Only splits may follow.
+  struct Letters {};
+  using Step = std::variant<Split, PrefixSpace, Metaspace, Letters>;
 
   // What a thread needs to cut texts, one after the other.
   using Scratch = Pattern::Scratch;
-  using Sink = std::function<void(std::string_view piece)>;
+  using Sink = std::function<Status(std::string_view piece)>;
 
   PreTokenizer() = default;
   explicit PreTokenizer(std::vector<Step> steps) : steps_(std::move(steps)) {}
+
+  // Whether a step asks for a text's Place.
+  bool AsksForPlace() const;
 
   // Where in the original text a normalized text stands; Metaspace may ask.
   enum class Place { kStart, kLater };
 
   // Gives all pieces, none empty, to `sink`, in order; they live during the call. Fails if a
-  // pattern gives up. Requires: valid UTF-8.
+  // pattern gives up or `sink` does. Requires: valid UTF-8.
   Status Cut(std::string_view text, Place place, Scratch& scratch, const Sink& sink) const;
 
   // The same pre-tokenizer gives the same line; for identities.

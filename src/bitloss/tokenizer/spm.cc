@@ -30,11 +30,22 @@ struct SpmModel::Candidate {
 SpmModel::SpmModel(Vocabulary pieces, std::vector<float> scores,
                    std::array<TokenId, 256> byte_tokens, std::optional<TokenId> unknown)
     : pieces_(std::move(pieces)),
+      cuts_(pieces_),
       scores_(std::move(scores)),
       byte_tokens_(byte_tokens),
       unknown_(unknown) {}
 
-void SpmModel::Encode(std::string_view piece, std::vector<TokenId>& ids) const {
+Status SpmModel::Encode(std::string_view piece, Scratch& scratch, std::vector<TokenId>& ids) const {
+  cuts_.ForEach(piece, [&](std::string_view word) {
+    if (scratch.cache.Find(word, ids)) return;
+    const size_t before = ids.size();
+    MergeWord(word, ids);
+    scratch.cache.Insert(word, std::span(ids).subspan(before));
+  });
+  return Ok();
+}
+
+void SpmModel::MergeWord(std::string_view piece, std::vector<TokenId>& ids) const {
   std::vector<Symbol> symbols;
   for (size_t at = 0; at < piece.size(); at += Utf8Length(piece[at])) {
     const size_t i = symbols.size();

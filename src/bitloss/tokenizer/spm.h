@@ -9,8 +9,11 @@
 #include <string_view>
 #include <vector>
 
+#include "bitloss/base/result.h"
+#include "bitloss/tokenizer/piece_cache.h"
 #include "bitloss/tokenizer/token_id.h"
 #include "bitloss/tokenizer/vocabulary.h"
+#include "bitloss/tokenizer/word_cuts.h"
 
 namespace bitloss {
 
@@ -23,15 +26,22 @@ class SpmModel {
   SpmModel(Vocabulary pieces, std::vector<float> scores, std::array<TokenId, 256> byte_tokens,
            std::optional<TokenId> unknown);
 
-  // Appends the ids of `piece`. Requires: valid UTF-8.
-  void Encode(std::string_view piece, std::vector<TokenId>& ids) const;
+  // For a thread to keep between pieces.
+  struct Scratch {
+    PieceCache cache;
+  };
+
+  // Appends the ids of `piece`; never fails. Requires: valid UTF-8.
+  Status Encode(std::string_view piece, Scratch& scratch, std::vector<TokenId>& ids) const;
 
  private:
   struct Symbol;
   struct Candidate;
+  void MergeWord(std::string_view word, std::vector<TokenId>& ids) const;
   void Append(std::string_view symbol, std::vector<TokenId>& ids) const;
 
   Vocabulary pieces_;
+  WordCuts cuts_;
   std::vector<float> scores_;
   std::array<TokenId, 256> byte_tokens_;
   std::optional<TokenId> unknown_;

@@ -1,6 +1,6 @@
 #include "bitloss/tokenizer/tokenizer.h"
 
-#include <algorithm>
+#include <tuple>
 
 #include "bitloss/base/text.h"
 #include "bitloss/tokenizer/one_line.h"
@@ -36,7 +36,7 @@ class Encoding {
 
  private:
   Status AddRaw(std::string_view raw, PreTokenizer::Place place) {
-    const std::string_view text = parts_.normalizer.Apply(raw, normalized_);
+    BITLOSS_TRY(const std::string_view text, parts_.normalizer.Apply(raw, normalized_));
     const auto segments = parts_.added_tokens.Cut(text, AddedTokens::Phase::kNormalized, control_);
     for (const auto& segment : segments) {
       if (segment.token) {
@@ -50,12 +50,12 @@ class Encoding {
     return Ok();
   }
 
-  void AddPiece(std::string_view piece) {
-    if (const auto* bpe = std::get_if<BpeModel>(&parts_.model)) {
-      bpe->Encode(piece, bpe_scratch_, ids_);
-    } else {
-      std::get<SpmModel>(parts_.model).Encode(piece, ids_);
-    }
+  Status AddPiece(std::string_view piece) {
+    return std::visit(
+        [&]<class Model>(const Model& model) {
+          return model.Encode(piece, std::get<typename Model::Scratch>(model_scratch_), ids_);
+        },
+        parts_.model);
   }
 
   const TokenizerParts& parts_;
@@ -63,8 +63,8 @@ class Encoding {
   std::vector<TokenId> ids_;
   std::string normalized_;
   PreTokenizer::Scratch cut_scratch_;
-  BpeModel::Scratch bpe_scratch_;
-  PreTokenizer::Sink sink_ = [this](std::string_view piece) { AddPiece(piece); };
+  std::tuple<BpeModel::Scratch, SpmModel::Scratch, UnigramModel::Scratch> model_scratch_;
+  PreTokenizer::Sink sink_ = [this](std::string_view piece) { return AddPiece(piece); };
 };
 
 }  // namespace

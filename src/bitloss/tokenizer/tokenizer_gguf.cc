@@ -26,9 +26,6 @@ enum TokenType : int64_t {
   kByte = 6,
 };
 
-using Normalize = NamedPreTokenizer::Normalize;
-using Digits = NamedPreTokenizer::Digits;
-
 // The keys of one file.
 class Keys {
  public:
@@ -50,10 +47,11 @@ class Keys {
       return BadInput("tokenizer.ggml.token_type has {} entries for {} tokens", types.size(),
                       tokens.size());
     }
-    return Ok();
+    return ReadName();
   }
 
   const GgufMetadata& metadata() const { return metadata_; }
+  bool is_phi3() const { return is_phi3_; }
 
   Result<bool> Flag(std::string_view key, bool fallback) const {
     if (!metadata_.Has(key)) return fallback;
@@ -73,7 +71,19 @@ class Keys {
   std::vector<int64_t> types;
 
  private:
+  Status ReadName() {
+    constexpr std::string_view kName = "general.name";
+    if (!metadata_.Has(kName)) return Ok();
+    BITLOSS_TRY(std::string name, metadata_.GetString(kName));
+    std::transform(name.begin(), name.end(), name.begin(), [](char c) {
+      return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    is_phi3_ = name.find("phi-3") != std::string::npos || name.find("phi3") != std::string::npos;
+    return Ok();
+  }
+
   const GgufMetadata& metadata_;
+  bool is_phi3_ = false;
 };
 
 // The tokens of the types that `wanted` accepts.
@@ -89,16 +99,26 @@ Result<Vocabulary> Select(const Keys& keys, Wanted wanted) {
   return vocabulary;
 }
 
-std::vector<AddedToken> AddedTokensOf(const Keys& keys) {
+// Phi-3's tokens take the white space behind them along, all but these. GGUF has no key for it:
+// the name of the model says so, as in llama.cpp.
+bool TakesSpaceBehind(const Keys& keys, std::string_view token) {
+  if (!keys.is_phi3()) return false;
+  constexpr std::array<std::string_view, 3> kOthers = {"<unk>", "<s>", "<|endoftext|>"};
+  return std::find(kOthers.begin(), kOthers.end(), token) == kOthers.end();
+}
+
+Result<AddedTokens> AddedTokensOf(const Keys& keys, const Normalizer& normalizer) {
   std::vector<AddedToken> added;
   for (size_t id = 0; id < keys.tokens.size(); ++id) {
     const int64_t type = keys.types[id];
     const bool special = type == kControl || type == kUnknown;
     if ((!special && type != kUserDefined) || keys.tokens[id].empty()) continue;
-    added.push_back(
-        {.content = keys.tokens[id], .id = static_cast<TokenId>(id), .special = special});
+    added.push_back({.content = keys.tokens[id],
+                     .id = static_cast<TokenId>(id),
+                     .special = special,
+                     .rstrip = TakesSpaceBehind(keys, keys.tokens[id])});
   }
-  return added;
+  return AddedTokens::Of(std::move(added), normalizer);
 }
 
 PreTokenizer::Split SplitBy(std::string_view source) {
@@ -107,17 +127,20 @@ PreTokenizer::Split SplitBy(std::string_view source) {
 }
 
 Result<NamedPreTokenizer> FindPreTokenizer(const Keys& keys) {
+  constexpr std::string_view kKey = "tokenizer.ggml.pre";
   std::string name = "default";
-  if (keys.metadata().Has("tokenizer.ggml.pre")) {
-    BITLOSS_TRY(name, keys.metadata().GetString("tokenizer.ggml.pre"));
+  if (keys.metadata().Has(kKey)) {
+    BITLOSS_TRY(name, keys.metadata().GetString(kKey));
   }
-  std::string known;
-  for (const NamedPreTokenizer& entry : GgufPreTokenizers()) {
-    if (entry.name == name) return entry;
-    known += known.empty() ? "" : ", ";
-    known += entry.name;
+  if (const auto found = FindGgufPreTokenizer(name)) return *found;
+  if (name == "default") {
+    return Unsupported(
+        "{} is missing or 'default', so how text is cut is not known; convert the model again with "
+        "a newer converter",
+        kKey);
   }
-  return Unsupported("tokenizer.ggml.pre: '{}' is not implemented (known: {})", name, known);
+  return Unsupported("{}: '{}' is not implemented (known: {})", kKey, name,
+                     GgufPreTokenizerNames());
 }
 
 // "left right"; a token may begin with a space.
@@ -157,16 +180,18 @@ Result<TokenizerParts> ReadByteLevel(const Keys& keys) {
   if (!merges.ok()) return Within("tokenizer.ggml.merges", merges.error());
 
   std::vector<Normalizer::Step> normalizer_steps;
-  if (named.normalize == Normalize::kNfc) normalizer_steps.emplace_back(Normalizer::Nfc{});
+  if (named.normalize == NamedPreTokenizer::Normalize::kNfc) {
+    normalizer_steps.emplace_back(UnicodeForm::kNfc);
+  }
   const Normalizer normalizer(std::move(normalizer_steps));
   std::vector<PreTokenizer::Step> steps;
-  if (named.digits == Digits::kEachFirst) steps.emplace_back(SplitBy(R"(\p{N})"));
-  steps.emplace_back(SplitBy(named.pattern));
+  for (const std::string_view pattern : named.patterns) steps.emplace_back(SplitBy(pattern));
   const BpeOptions options{.whole_pieces = named.whole_pieces};
 
+  BITLOSS_TRY(AddedTokens added_tokens, AddedTokensOf(keys, normalizer));
   TokenizerParts parts{
       .vocabulary = std::move(all),
-      .added_tokens = AddedTokens(AddedTokensOf(keys), normalizer),
+      .added_tokens = std::move(added_tokens),
       .normalizer = normalizer,
       .pre_tokenizer = PreTokenizer(std::move(steps)),
       .model = BpeModel(pieces, std::move(merges.value().table), options),
@@ -191,12 +216,30 @@ Result<std::vector<float>> ReadScores(const Keys& keys) {
   return scores;
 }
 
-std::array<TokenId, 256> ByteTokensOf(const Vocabulary& vocabulary) {
-  std::array<TokenId, 256> tokens;
-  for (size_t byte = 0; byte < 256; ++byte) {
-    tokens[byte] = vocabulary.Find(fmt::format("<0x{:02X}>", byte)).value_or(-1);
-  }
-  return tokens;
+// tokenizer.ggml.model = gemma4: spaces become U+2581, characters are merged by rank, those without
+// a token become bytes.
+Result<TokenizerParts> ReadGemma4(const Keys& keys) {
+  BITLOSS_TRY(Vocabulary all, Select(keys, [](int64_t) { return true; }));
+  BITLOSS_TRY(const MergeList list, ReadMerges(keys));
+  auto merges = RankMerges(list, all);
+  if (!merges.ok()) return Within("tokenizer.ggml.merges", merges.error());
+  BITLOSS_TRY(const auto unknown, keys.Token("tokenizer.ggml.unknown_token_id"));
+  const BpeOptions options{.alphabet = BpeAlphabet::kCharacters,
+                           .byte_fallback = BpeOptions::ByteFallback::kOn,
+                           .unknown = unknown,
+                           .unknowns = BpeOptions::Unknowns::kFused};
+  const Normalizer normalizer({Normalizer::Replace{" ", "\u2581"}});
+  BITLOSS_TRY(AddedTokens added_tokens, AddedTokensOf(keys, normalizer));
+  BpeModel model(all, std::move(merges.value().table), options);
+  TokenizerParts parts{.vocabulary = std::move(all),
+                       .added_tokens = std::move(added_tokens),
+                       .normalizer = normalizer,
+                       .pre_tokenizer = {},
+                       .model = std::move(model),
+                       .decoder = TokenDecoder::SentencePiece(TokenDecoder::LeadingSpace::kKeep),
+                       .model_description = DescribeBpe(options) + merges.value().pairs};
+  BITLOSS_DO(ReadEnds(keys, /*adds_bos=*/false, parts));
+  return parts;
 }
 
 // tokenizer.ggml.model = llama: SentencePiece, with scores.
@@ -216,10 +259,11 @@ Result<TokenizerParts> ReadSentencePiece(const Keys& keys) {
   std::string description = fmt::format("spm {}\n", unknown.value_or(-1));
   description.append(reinterpret_cast<const char*>(scores.data()), scores.size() * sizeof(float));
 
-  const std::array<TokenId, 256> byte_tokens = ByteTokensOf(all);
+  const std::array<TokenId, 256> byte_tokens = SpelledByteTokens(all);
+  BITLOSS_TRY(AddedTokens added_tokens, AddedTokensOf(keys, normalizer));
   TokenizerParts parts{
       .vocabulary = std::move(all),
-      .added_tokens = AddedTokens(AddedTokensOf(keys), normalizer),
+      .added_tokens = std::move(added_tokens),
       .normalizer = normalizer,
       .pre_tokenizer = {},
       .model = SpmModel(std::move(pieces), std::move(scores), byte_tokens, unknown),
@@ -248,15 +292,25 @@ Result<std::vector<NamedToken>> NamedTokens(const Keys& keys) {
   return tokens;
 }
 
+using ReadKind = Result<TokenizerParts> (*)(const Keys&);
+
+// By the file's tokenizer.ggml.model; null for another.
+ReadKind ReaderOf(std::string_view model) {
+  if (model == "gpt2") return &ReadByteLevel;
+  if (model == "llama") return &ReadSentencePiece;
+  return model == "gemma4" ? &ReadGemma4 : nullptr;
+}
+
 Result<TokenizerParts> ReadParts(const GgufMetadata& metadata) {
   BITLOSS_TRY(const std::string model, metadata.GetString("tokenizer.ggml.model"));
-  if (model != "gpt2" && model != "llama") {
-    return Unsupported("tokenizer.ggml.model: '{}' is not implemented (known: gpt2, llama)", model);
+  const ReadKind read = ReaderOf(model);
+  if (read == nullptr) {
+    return Unsupported("tokenizer.ggml.model: '{}' is not implemented (known: gpt2, llama, gemma4)",
+                       model);
   }
   Keys keys(metadata);
   BITLOSS_DO(keys.Read());
-  BITLOSS_TRY(TokenizerParts parts,
-              model == "gpt2" ? ReadByteLevel(keys) : ReadSentencePiece(keys));
+  BITLOSS_TRY(TokenizerParts parts, read(keys));
   BITLOSS_TRY(parts.chat_templates, FindChatTemplates(metadata));
   BITLOSS_TRY(parts.named_tokens, NamedTokens(keys));
   return parts;

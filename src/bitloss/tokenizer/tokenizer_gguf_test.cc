@@ -163,6 +163,30 @@ TEST(TokenizerFromGguf, LetsTheFileDecideWhetherBosGoesInFront) {
   EXPECT_FALSE(with("llama-bpe", false));
 }
 
+TEST(TokenizerFromGguf, LetsPhi3sTokensTakeTheSpaceBehindThem) {
+  const auto ids = [](const std::string& name) {
+    auto gguf = Small({"a", "\u0120", "<|user|>", "<s>"}, {}).Text("general.name", name);
+    gguf.Pair("tokenizer.ggml.token_type", kArray, Array<int32_t>(kInt32, {1, 1, 3, 3}));
+    return Read(gguf).value().Encode("<s> a<|user|>  a", Special::kParse, AddTokens::kNone).value();
+  };
+  EXPECT_THAT(ids("Phi-3 mini"), ElementsAre(3, 1, 0, 2, 0));
+  EXPECT_THAT(ids("Phi 4"), ElementsAre(3, 1, 0, 2, 1, 1, 0));
+}
+
+TEST(TokenizerFromGguf, MergesGemma4ByRankInCharactersAndBytes) {
+  test_files::Gguf gguf;
+  gguf.Text("tokenizer.ggml.model", "gemma4").Uint("tokenizer.ggml.unknown_token_id", 0);
+  gguf.Texts("tokenizer.ggml.tokens", {"<unk>", "\u2581", "a", "b", "\u2581a", "<0xC3>", "<0xA9>"});
+  gguf.Texts("tokenizer.ggml.merges", {"\u2581 a"});
+  const auto tokenizer = Read(gguf);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+  const auto ids = tokenizer.value().Encode("a ab\u00E9c", Special::kParse, AddTokens::kModel);
+  EXPECT_THAT(ids.value(), ElementsAre(2, 4, 3, 5, 6, 0));
+  EXPECT_EQ(
+      tokenizer.value().Decode(std::vector<TokenId>{2, 4, 3, 5, 6}, Tokenizer::SpecialOut::kKeep),
+      "a ab\u00E9");
+}
+
 TEST(TokenizerFromGguf, SplitsMergesAtTheFirstSpaceThatIsNotTheFirstByte) {
   const auto tokenizer = Read(Small({"a", "b", "ab", " ", " a"}, {"a b", "  a"}));
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
@@ -179,9 +203,12 @@ TEST(TokenizerFromGguf, RefusesKeysThatAreMissingUnknownOrDoNotFit) {
   no_tokens.Text("tokenizer.ggml.model", "gpt2").Text("tokenizer.ggml.pre", "qwen2");
   EXPECT_THAT(Refusal(no_tokens), HasSubstr("tokenizer.ggml.tokens"));
   test_files::Gguf other_pre;
-  other_pre.Text("tokenizer.ggml.model", "gpt2").Text("tokenizer.ggml.pre", "bloom");
+  other_pre.Text("tokenizer.ggml.model", "gpt2").Text("tokenizer.ggml.pre", "novel");
   other_pre.Texts("tokenizer.ggml.tokens", {"a"}).Texts("tokenizer.ggml.merges", {});
-  EXPECT_THAT(Refusal(other_pre), HasSubstr("'bloom' is not implemented (known: qwen2"));
+  EXPECT_THAT(Refusal(other_pre), HasSubstr("'novel' is not implemented (known: qwen2"));
+  test_files::Gguf no_pre;
+  no_pre.Text("tokenizer.ggml.model", "gpt2").Texts("tokenizer.ggml.tokens", {"a"});
+  EXPECT_THAT(Refusal(no_pre), HasSubstr("tokenizer.ggml.pre is missing or 'default'"));
   EXPECT_THAT(Refusal(Small({"a"}, {}).Uint("tokenizer.ggml.eos_token_id", 5)),
               HasSubstr("eos_token_id is 5, but there are 1 tokens"));
   EXPECT_THAT(Refusal(Small({"a"}, {}).Pair("tokenizer.ggml.token_type", kArray,

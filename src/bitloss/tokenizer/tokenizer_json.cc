@@ -6,10 +6,10 @@
 #include "bitloss/tokenizer/identity.h"
 #include "bitloss/tokenizer/json_document.h"
 #include "bitloss/tokenizer/json_fields.h"
-#include "bitloss/tokenizer/merges.h"
 #include "bitloss/tokenizer/one_line.h"
 #include "bitloss/tokenizer/tokenizer.h"
 #include "bitloss/tokenizer/tokenizer_config.h"
+#include "bitloss/tokenizer/tokenizer_model.h"
 #include "bitloss/tokenizer/tokenizer_parts.h"
 #include "bitloss/tokenizer/tokenizer_steps.h"
 
@@ -23,54 +23,6 @@ const Json& FieldOrNull(const JsonFields& fields, std::string_view key) {
   static const Json null;
   const Json* value = fields.Find(key);
   return value == nullptr ? null : *value;
-}
-
-Status RefuseOtherModels(const JsonFields& model) {
-  BITLOSS_TRY(const std::string type, model.String("type", "BPE"));
-  if (type != "BPE") {
-    return Unsupported("model.type: '{}' is not implemented (known: BPE)", type);
-  }
-  BITLOSS_DO(
-      model.Only({"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
-                  "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"}));
-  for (const std::string_view key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-    BITLOSS_TRY(const std::string affix, model.String(key, ""));
-    if (!affix.empty()) return Unsupported("model.{}: '{}' is not implemented", key, affix);
-  }
-  const Json* dropout = model.Find("dropout");
-  if (dropout != nullptr && *dropout != 0.0) {
-    return Unsupported("model.dropout: {}: encoding would be random; set it to null",
-                       dropout->dump());
-  }
-  for (const std::string_view key : {"vocab", "merges"}) {
-    if (model.Find(key) != nullptr) {
-      return BadInput("model.{} is not {}", key, key == "vocab" ? "an object" : "an array");
-    }
-  }
-  return Ok();
-}
-
-Result<BpeOptions> ReadOptions(const JsonFields& model, const Vocabulary& vocabulary,
-                               BpeAlphabet alphabet) {
-  BpeOptions options;
-  options.alphabet = alphabet;
-  BITLOSS_TRY(const bool ignore_merges, model.Bool("ignore_merges", false));
-  if (ignore_merges) options.whole_pieces = BpeOptions::WholePieces::kLookUp;
-  BITLOSS_TRY(const bool byte_fallback, model.Bool("byte_fallback", false));
-  if (byte_fallback) options.byte_fallback = BpeOptions::ByteFallback::kOn;
-  BITLOSS_TRY(const bool fuse, model.Bool("fuse_unk", false));
-  if (fuse) options.unknowns = BpeOptions::Unknowns::kFused;
-  BITLOSS_TRY(const std::string unknown, model.String("unk_token", ""));
-  if (!unknown.empty()) {
-    options.unknown = vocabulary.Find(unknown);
-    if (!options.unknown) {
-      return BadInput("model.unk_token: '{}' is not in the vocabulary", unknown);
-    }
-  }
-  if (alphabet == BpeAlphabet::kBytes && byte_fallback) {
-    return Unsupported("model.byte_fallback together with ByteLevel");
-  }
-  return options;
 }
 
 Result<AddedToken> ReadAddedToken(const Json& value, const std::string& where) {
@@ -130,33 +82,32 @@ Result<TokenizerParts> ReadParts(std::string_view text) {
     }
   }
   BITLOSS_TRY(const Json* model_json, root.Get("model"));
-  BITLOSS_TRY(const JsonFields model, JsonFields::Of(*model_json, "model"));
-  BITLOSS_DO(RefuseOtherModels(model));
-  if (document.vocabulary.num_tokens() == 0) return BadInput("model.vocab is missing or empty");
+  BITLOSS_TRY(const JsonFields model_fields, JsonFields::Of(*model_json, "model"));
 
   BITLOSS_TRY(PreTokenizerPlan plan, ReadPreTokenizer(FieldOrNull(root, "pre_tokenizer")));
   BITLOSS_TRY(Normalizer normalizer, ReadNormalizer(FieldOrNull(root, "normalizer")));
+  if (normalizer.MayDropTheStart() && plan.pre_tokenizer.AsksForPlace()) {
+    return Unsupported(
+        "a normalizer that may drop what a text begins with, with a Metaspace that prepends to the "
+        "first piece");
+  }
   BITLOSS_TRY(TokenDecoder decoder, ReadDecoder(FieldOrNull(root, "decoder")));
-  BITLOSS_TRY(const BpeOptions options, ReadOptions(model, document.vocabulary, plan.alphabet));
-  auto merges = RankMerges(document.merges, document.vocabulary);
-  if (!merges.ok()) return Within("model.merges", merges.error());
-  BpeModel bpe(document.vocabulary, std::move(merges.value().table), options);
+  BITLOSS_TRY(ReadModel model, ReadTokenModel(model_fields, plan.alphabet, document));
 
   BITLOSS_TRY(std::vector<AddedToken> added, ReadAddedTokens(root, document.vocabulary));
   BITLOSS_TRY(Surroundings around,
               ReadPostProcessor(FieldOrNull(root, "post_processor"), document.vocabulary));
-  AddedTokens added_tokens(std::move(added), normalizer);
-  TokenizerParts parts{.vocabulary = std::move(document.vocabulary),
-                       .added_tokens = std::move(added_tokens),
-                       .normalizer = std::move(normalizer),
-                       .pre_tokenizer = std::move(plan.pre_tokenizer),
-                       .model = std::move(bpe),
-                       .decoder = std::move(decoder),
-                       .prefix = std::move(around.prefix),
-                       .suffix = std::move(around.suffix),
-                       .surroundings_are_settled = around.from_template};
-  parts.model_description = DescribeBpe(options) + merges.value().pairs;
-  return parts;
+  BITLOSS_TRY(AddedTokens added_tokens, AddedTokens::Of(std::move(added), normalizer));
+  return TokenizerParts{.vocabulary = std::move(document.vocabulary),
+                        .added_tokens = std::move(added_tokens),
+                        .normalizer = std::move(normalizer),
+                        .pre_tokenizer = std::move(plan.pre_tokenizer),
+                        .model = std::move(model.model),
+                        .decoder = std::move(decoder),
+                        .prefix = std::move(around.prefix),
+                        .suffix = std::move(around.suffix),
+                        .surroundings_are_settled = around.from_template,
+                        .model_description = std::move(model.description)};
 }
 
 Result<std::optional<TokenId>> FindNamed(const Vocabulary& vocabulary, std::string_view key,

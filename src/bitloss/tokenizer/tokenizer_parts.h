@@ -14,16 +14,20 @@
 #include "bitloss/tokenizer/pre_tokenizer.h"
 #include "bitloss/tokenizer/spm.h"
 #include "bitloss/tokenizer/token_decoder.h"
+#include "bitloss/tokenizer/unigram.h"
 #include "bitloss/tokenizer/vocabulary.h"
 
 namespace bitloss {
+
+// What makes ids of a piece.
+using TokenModel = std::variant<BpeModel, SpmModel, UnigramModel>;
 
 struct TokenizerParts {
   Vocabulary vocabulary;  // all tokens, the added ones too
   AddedTokens added_tokens;
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
-  std::variant<BpeModel, SpmModel> model;
+  TokenModel model;
   TokenDecoder decoder;
   std::vector<TokenId> prefix = {};       // AddTokens::kModel puts these in front
   std::vector<TokenId> suffix = {};       // and these behind

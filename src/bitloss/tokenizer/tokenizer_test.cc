@@ -262,27 +262,59 @@ TEST_F(TokenizerTest, RefusesByNameWhatIsNotImplemented) {
     definition[Json::json_pointer(pointer)] = value;
     return definition.dump();
   };
-  EXPECT_THAT(Refusal(with("/model/type", "Unigram")), HasSubstr("model.type: 'Unigram'"));
+  EXPECT_THAT(Refusal(with("/model/type", "WordPiece")), HasSubstr("model.type: 'WordPiece'"));
   EXPECT_THAT(Refusal(with("/model/dropout", 0.1)), HasSubstr("model.dropout"));
   EXPECT_THAT(Refusal(with("/model/end_of_word_suffix", "</w>")), HasSubstr("end_of_word_suffix"));
   EXPECT_THAT(Refusal(with("/model/unk_token", "?")), HasSubstr("model.unk_token: '?'"));
   EXPECT_THAT(Refusal(with("/model/novelty", 1)), HasSubstr("model.novelty"));
   EXPECT_THAT(Refusal(with("/truncation", {{"max_length", 5}})), HasSubstr("truncation"));
   EXPECT_THAT(Refusal(with("/normalizer", {{"type", "Lowercase"}})), HasSubstr("'Lowercase'"));
-  EXPECT_THAT(Refusal(with("/pre_tokenizer", {{"type", "Whitespace"}})), HasSubstr("'Whitespace'"));
+  EXPECT_THAT(Refusal(with("/pre_tokenizer", {{"type", "UnicodeScripts"}})),
+              HasSubstr("'UnicodeScripts'"));
   EXPECT_THAT(Refusal(with("/post_processor", {{"type", "BertProcessing"}})),
               HasSubstr("'BertProcessing'"));
   EXPECT_THAT(Refusal(with("/decoder", {{"type", "WordPiece"}})), HasSubstr("'WordPiece'"));
   EXPECT_THAT(Refusal(with("/added_tokens/0/colour", "red")), HasSubstr("added_tokens[0].colour"));
   EXPECT_THAT(Refusal(with("/pre_tokenizer", ParseJson(R"({"type": "Sequence", "pretokenizers": [
       {"type": "Digits", "individual_digits": true}, {"type": "Split", "invert": false,
-       "pattern": {"Regex": "\\bx"}, "behavior": "Isolated"}]})")
+       "pattern": {"Regex": "\\Gx"}, "behavior": "Isolated"}]})")
                                                  .value())),
-              HasSubstr("pre_tokenizer.pretokenizers[1].pattern: '\\b' at byte 0"));
+              HasSubstr("pre_tokenizer.pretokenizers[1].pattern: '\\G' at byte 0"));
   EXPECT_THAT(Refusal(with("/normalizer", ParseJson(R"({"type": "Replace", "content": "",
-      "pattern": {"Regex": " +"}})")
+      "pattern": {"Regex": " *"}})")
                                               .value())),
-              HasSubstr("normalizer.pattern.Regex"));
+              HasSubstr("normalizer.pattern: ' *' can match nothing"));
+}
+
+TEST_F(TokenizerTest, RefusesAUnigramModelThatIsNone) {
+  const auto with = [](const std::string& fields) {
+    return R"({"model": {"type": "Unigram", )" + fields + "}}";
+  };
+  EXPECT_THAT(Refusal(with(R"("vocab": [])")), HasSubstr("model.vocab is empty"));
+  EXPECT_THAT(Refusal(with(R"("vocab": {"a": 0})")), HasSubstr("model.vocab is not an array"));
+  EXPECT_THAT(Refusal(with(R"("vocab": [["a", 0.5], ["b"]])")),
+              HasSubstr("entry 1 is not a token and its score"));
+  EXPECT_THAT(Refusal(with(R"("vocab": [["a", "x"]])")), HasSubstr("entry 0 is not a token"));
+  EXPECT_THAT(Refusal(with(R"("vocab": [["a", 0], ["a", 1]])")), HasSubstr("listed twice"));
+  EXPECT_THAT(Refusal(with(R"("vocab": [["a", 0]], "unk_id": 1)")),
+              HasSubstr("model.unk_id is 1, but there are 1 tokens"));
+  EXPECT_THAT(Refusal(with(R"("vocab": [["a", 0]], "alpha": 0.1)")), HasSubstr("model.alpha"));
+  const auto small = Read(with(R"("vocab": [["a", -1.0], ["ab", -3.0], ["b", -1.5]])"));
+  ASSERT_TRUE(small.ok()) << small.error().message;
+  // -2.5 beats -3.
+  EXPECT_THAT(small.value().Encode("ab", Special::kParse, AddTokens::kNone).value(),
+              ElementsAre(0, 2));
+  const auto unknown = small.value().Encode("ac", Special::kParse, AddTokens::kNone);
+  ASSERT_FALSE(unknown.ok());
+  EXPECT_THAT(unknown.error().message, HasSubstr("'c' is no token"));
+}
+
+TEST_F(TokenizerTest, RefusesWhatHidesWhereATextBegins) {
+  Json definition = SmallBytes();
+  definition["normalizer"] = {{"type", "Strip"}, {"strip_left", true}, {"strip_right", false}};
+  definition["pre_tokenizer"] = {
+      {"type", "Metaspace"}, {"replacement", "_"}, {"prepend_scheme", "first"}};
+  EXPECT_THAT(Refusal(definition.dump()), HasSubstr("may drop what a text begins with"));
 }
 
 TEST_F(TokenizerTest, RefusesATemplateThatNamesTokensThatAreNone) {

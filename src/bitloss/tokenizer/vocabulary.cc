@@ -96,4 +96,12 @@ void Vocabulary::Place(uint64_t hash, TokenId id) {
   slots_[i] = {static_cast<uint32_t>(hash >> 32), id};
 }
 
+std::array<TokenId, 256> SpelledByteTokens(const Vocabulary& vocabulary) {
+  std::array<TokenId, 256> tokens;
+  for (size_t byte = 0; byte < 256; ++byte) {
+    tokens[byte] = vocabulary.Find(fmt::format("<0x{:02X}>", byte)).value_or(-1);
+  }
+  return tokens;
+}
+
 }  // namespace bitloss

@@ -2,6 +2,7 @@
 #ifndef BITLOSS_TOKENIZER_VOCABULARY_H_
 #define BITLOSS_TOKENIZER_VOCABULARY_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -60,6 +61,9 @@ class Vocabulary {
   std::vector<Slot> slots_;     // open addressing, a power of two, at most 5/8 full
   size_t num_tokens_ = 0;
 };
+
+// The tokens "<0x00>" to "<0xFF>" by byte; -1 where there is none.
+std::array<TokenId, 256> SpelledByteTokens(const Vocabulary& vocabulary);
 
 }  // namespace bitloss
 

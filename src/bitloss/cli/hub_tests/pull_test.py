@@ -11,6 +11,7 @@ import shutil
 import subprocess
 
 import fake_hub
+import split_gguf
 from pull_case import BITLOSS, INDEX, MODEL, WEIGHTS, PullTest, main
 
 
@@ -189,6 +190,26 @@ class WholeProgram(PullTest):
         done = self.bitloss("inspect", "owner/gguf")
         self.assertEqual((done.returncode, len(done.stderr.splitlines())), (4, 1))
         self.assertIn("2 GGUF models; name one of them", done.stderr)
+
+    def test_a_split_gguf_file_on_a_hub_is_the_whole_one(self):
+        made = self.home / "made"
+        self.ok("quantize", str(MODEL), "--scheme", "q8_0", "--out", str(made))
+        names = [f"Q8_0/t-Q8_0-0000{n}-of-00003.gguf" for n in (1, 2, 3)]
+        files = dict(zip(names, split_gguf.split((made / "model.gguf").read_bytes(), 3)))
+        self.hub.repos["owner/gguf"] = fake_hub.Repo(files, files)
+        self.ok("run", "owner/gguf:q8_0", "--text", str(MODEL / "eval.txt"), "--schemes", "nf4",
+                "--suite", "none", "--max-samples", "2", "--out", "study")
+        whole = self.score(str(made / "model.gguf"))
+        self.assertEqual(self.score("owner/gguf:Q8_0"), whole)
+        first = pathlib.Path(self.pull("owner/gguf:q8_0").stdout.strip())
+        last = first.with_name("t-Q8_0-00003-of-00003.gguf")
+        for path in (last, first.parent):  # any part, or the folder
+            self.assertEqual(self.score(str(path)), whole)
+        self.assertEqual(json.loads(self.ok("inspect", str(last), "--json"))["parts"], 3)
+        last.unlink()
+        done = self.bitloss("score", str(first), "--ids", "ids", "--json")
+        self.assertEqual((done.returncode, len(done.stderr.splitlines())), (4, 1))
+        self.assertIn("part 3 of 3 is missing; put all parts into one folder", done.stderr)
 
     def test_tokenizing_fetches_no_weights(self):
         done = subprocess.run([BITLOSS, "tokenize", "owner/tiny"], input="a b", capture_output=True,

@@ -1,4 +1,4 @@
-#include "bitloss/tokenizer/nfc.h"
+#include "bitloss/tokenizer/unicode_form.h"
 
 #include <utf8proc.h>
 
@@ -35,11 +35,24 @@ constexpr std::array<CodePoints, 35> kYounger = {
      {0x11D42, 0x11D42}, {0x11D44, 0x11D45}, {0x11D97, 0x11D97}, {0x16FF0, 0x16FF1},
      {0x1E130, 0x1E136}, {0x1E2AE, 0x1E2AE}, {0x1E2EC, 0x1E2EF}}};
 
-bool IsYounger(char32_t c) {
-  const auto range = std::partition_point(kYounger.begin(), kYounger.end(),
+// Those that Unicode 10 to 14 gave a compatibility decomposition. Ascending.
+constexpr std::array<CodePoints, 8> kYoungerCompatible = {{{0x32FF, 0x32FF},
+                                                           {0xA7F2, 0xA7F4},
+                                                           {0xAB69, 0xAB69},
+                                                           {0x10781, 0x10785},
+                                                           {0x10787, 0x107B0},
+                                                           {0x107B2, 0x107BA},
+                                                           {0x1F16C, 0x1F16C},
+                                                           {0x1FBF0, 0x1FBF9}}};
+
+template <size_t N>
+bool IsIn(const std::array<CodePoints, N>& ranges, char32_t c) {
+  const auto range = std::partition_point(ranges.begin(), ranges.end(),
                                           [&](const CodePoints& r) { return r.last < c; });
-  return range != kYounger.end() && range->first <= c;
+  return range != ranges.end() && range->first <= c;
 }
+
+bool IsYounger(char32_t c) { return IsIn(kYounger, c); }
 
 bool IsVowelOrFinalJamo(char32_t c) { return c >= 0x1161 && c <= 0x11FF; }
 
@@ -54,12 +67,16 @@ bool IsSafe(char32_t c) {
   return (p.combining_class == 0 && !decomposes && !joins_left) || IsYounger(c);
 }
 
-void AppendNfc(std::string_view text, std::string& out) {
-  const auto option = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+void AppendForm(UnicodeForm form, std::string_view text, std::string& out) {
+  const bool composes = form == UnicodeForm::kNfc || form == UnicodeForm::kNfkc;
+  const bool compatible = form == UnicodeForm::kNfkc || form == UnicodeForm::kNfkd;
+  const auto option =
+      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | (compatible ? UTF8PROC_COMPAT : 0) |
+                                     (composes ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE));
   const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
   const auto size = static_cast<utf8proc_ssize_t>(text.size());
-  // A character decomposes into at most four.
-  std::vector<utf8proc_int32_t> characters(text.size() * 4 + 4);
+  // A character decomposes into at most four, or, of three bytes, by compatibility into 18.
+  std::vector<utf8proc_int32_t> characters(text.size() * 6 + 4);
   auto count = utf8proc_decompose(bytes, size, characters.data(),
                                   static_cast<utf8proc_ssize_t>(characters.size()), option);
   BITLOSS_CHECK(count >= 0 && static_cast<size_t>(count) <= characters.size());
@@ -98,8 +115,6 @@ size_t SegmentStart(std::string_view text, size_t done, size_t bad) {
   return IsYounger(FirstCharacter(text.substr(before))) ? bad : before;
 }
 
-}  // namespace
-
 std::string_view ToNfc(std::string_view text, std::string& storage) {
   size_t bad = FindUnsafe(text, 0);
   if (bad == text.size()) return text;
@@ -110,11 +125,55 @@ std::string_view ToNfc(std::string_view text, std::string& storage) {
     const size_t begin = SegmentStart(text, done, bad);
     const size_t end = FindSafe(text, bad);
     storage += text.substr(done, begin - done);
-    AppendNfc(text.substr(begin, end - begin), storage);
+    AppendForm(UnicodeForm::kNfc, text.substr(begin, end - begin), storage);
     done = end;
     bad = FindUnsafe(text, done);
   }
   storage += text.substr(done);
+  return storage;
+}
+
+bool IsAscii(char c) { return static_cast<uint8_t>(c) < 0x80; }
+
+// A stretch without ASCII but for its first character, in any form. Younger characters stay:
+// nothing moves over them or joins them.
+void AppendStretch(UnicodeForm form, std::string_view text, std::string& out) {
+  const bool compatible = form == UnicodeForm::kNfkc || form == UnicodeForm::kNfkd;
+  size_t done = 0;
+  for (size_t at = 0; at < text.size();) {
+    const char32_t c = FirstCharacter(text.substr(at));
+    const size_t next = at + Utf8Length(text[at]);
+    if (IsYounger(c) || (compatible && IsIn(kYoungerCompatible, c))) {
+      AppendForm(form, text.substr(done, at - done), out);
+      out += text.substr(at, next - at);
+      done = next;
+    }
+    at = next;
+  }
+  AppendForm(form, text.substr(done), out);
+}
+
+}  // namespace
+
+std::string_view ToUnicodeForm(UnicodeForm form, std::string_view text, std::string& storage) {
+  if (form == UnicodeForm::kNfc) return ToNfc(text, storage);
+  if (std::all_of(text.begin(), text.end(), IsAscii)) return text;
+  storage.clear();
+  storage.reserve(text.size() + text.size() / 8);
+  // ASCII is in every form, and joins at most what follows it.
+  for (size_t at = 0; at < text.size();) {
+    const auto* begin = text.begin() + at;
+    const size_t plain = static_cast<size_t>(std::find_if_not(begin, text.end(), IsAscii) - begin);
+    const size_t copied = at + plain == text.size() || plain == 0 ? plain : plain - 1;
+    storage += text.substr(at, copied);
+    at += copied;
+    if (at == text.size()) break;
+    const auto* stretch = text.begin() + at;
+    const auto* end = std::find_if(stretch + 1, text.end(), IsAscii);
+    // Behind an ASCII character that begins the stretch there is one that is not.
+    AppendStretch(form, text.substr(at, static_cast<size_t>(end - stretch)), storage);
+    at = static_cast<size_t>(end - text.begin());
+  }
   return storage;
 }
 
