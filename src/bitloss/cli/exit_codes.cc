@@ -32,9 +32,9 @@ std::string ExitCodesLine(std::string_view own) {
 
 std::string ExitCodesTable() {
   std::string table =
-      "0  done; of 'bitloss gate': the policy holds\n"
-      "1  of 'bitloss gate' alone: harm is shown\n"
-      "2  of 'bitloss gate' alone: the data cannot decide\n";
+      "0  done; of 'bitloss gate': the policy holds; of 'bitloss recommend': a lane is named\n"
+      "1  of 'bitloss gate': harm is shown; of 'bitloss recommend': no lane fits\n"
+      "2  of both: the data cannot decide\n";
   for (const Kind& kind : kKinds) {
     table += fmt::format("{}  {}: {}\n", CodeOf(kind.kind), kind.name, kind.meaning);
   }

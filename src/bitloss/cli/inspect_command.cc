@@ -83,7 +83,7 @@ Result<int> InspectStudy(const fs::path& path, bool as_json) {
   BITLOSS_TRY(const Store store, Store::OpenForReading(path));
   ThreadPool threads(DefaultNumThreads());
   BITLOSS_TRY(const ReportData report, MakeReport(store, threads));
-  fmt::print("{}\n", as_json ? WriteJson(report) : TerminalTable(report));
+  fmt::print("{}\n", as_json ? WriteJson(report) : TerminalDetails(report));
   return 0;
 }
 

@@ -386,7 +386,7 @@ TEST_F(ServedLanes, W8A8InFp8IsCalledWeightsOnly) {
   Ask(path, "/config_groups/group_0/input_activations", kFp8Tokens);
   Ask(path, "/kv_cache_scheme", kFp8Cache);
   Ask(path, "/a_new_option", 7);
-  const Finished finished = MustRun(Lines() + Arguments{"--lane", path});
+  const Finished finished = MustRun(Lines() + Arguments{"--lane", path, "--verbose"});
   ExpectSaysSo(folder_ / "study", finished.out, "served (weights only)", 2);
   EXPECT_THAT(Lane("served (weights only)").at("not_run"),
               ElementsAre("inputs of linears rounded to float, 8 bits (token, dynamic)",

@@ -8,6 +8,7 @@
 #include "bitloss/cli/imatrix_command.h"
 #include "bitloss/cli/plugins.h"
 #include "bitloss/cli/progress.h"
+#include "bitloss/cli/recommend_command.h"
 #include "bitloss/cli/topics.h"
 #include "bitloss/cli/version.h"
 #include "bitloss/compute/device_error.h"
@@ -69,6 +70,7 @@ void AddCommands(CLI::App& app, Action& action) {
   AddRunCommand(app, action);
   AddReportCommand(app, action);
   AddGateCommand(app, action);
+  AddRecommendCommand(app, action);
   AddInspectCommand(app, action);
   AddQuantizeCommand(app, action);
   AddImatrixCommand(app, action);

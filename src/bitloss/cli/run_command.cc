@@ -5,6 +5,7 @@
 #include "bitloss/cli/fetch.h"
 #include "bitloss/cli/plan.h"
 #include "bitloss/cli/plugins.h"
+#include "bitloss/cli/print_report.h"
 #include "bitloss/cli/progress.h"
 #include "bitloss/compute/instruction_set.h"
 #include "bitloss/data/protocol.h"
@@ -18,7 +19,7 @@ namespace {
 
 const CLI::Range kAtLeastOne(size_t{1}, size_t{1} << 40);
 
-Result<int> Run(StudyOptions& options) {
+Result<int> Run(StudyOptions& options, Detail detail) {
   Result<std::unique_ptr<Team>> joined = JoinTeam(MpiPlugins());
   if (!joined.ok() && !LaunchedFirst()) return 0;  // the first one has the error too, and says it
   BITLOSS_TRY(const std::unique_ptr<Team> team, std::move(joined));
@@ -35,7 +36,7 @@ Result<int> Run(StudyOptions& options) {
   ThreadPool threads(options.num_threads);
   BITLOSS_TRY(const ReportData report, MakeReport(store, threads));
   BITLOSS_DO(WriteReportFiles(report, options.out));
-  fmt::print("{}\nreport: {}\n", TerminalTable(report), (options.out / "report.html").string());
+  PrintReport(report, options.out / "report.html", detail);
   for (const LaneResult& lane : report.lanes) {
     if (lane.error) return BadInput("lane '{}': {}", lane.record.scheme, *lane.error);
   }
@@ -62,6 +63,7 @@ void AddRunCommand(CLI::App& app, Action& action) {
   auto plan = std::make_shared<bool>(false);
   auto identity = std::make_shared<bool>(false);
   auto instruction_set = std::make_shared<std::string>();
+  auto detail = std::make_shared<Detail>(Detail::kAnswer);
   CLI::App* command = app.add_subcommand(
       "run", "Evaluate every lane beside the baseline; go on where an earlier run stopped");
   command->add_option(
@@ -143,11 +145,12 @@ void AddRunCommand(CLI::App& app, Action& action) {
   command->add_flag("--print-identity", *identity,
                     "Only print a hash of everything that this study's numbers depend on, files by "
                     "their bytes: the key for a cache of studies");
-  command->callback([options, sample, plan, identity, instruction_set, &action] {
+  AddDetailOption(*command, *detail);
+  command->callback([options, sample, plan, identity, instruction_set, detail, &action] {
     if (*sample) options->temperature = 0.7;
-    action = [options, plan, identity, instruction_set]() -> Result<int> {
+    action = [options, plan, identity, instruction_set, detail]() -> Result<int> {
       BITLOSS_DO(LimitInstructionSet(*instruction_set));
-      if (!*identity && !*plan) return Run(*options);
+      if (!*identity && !*plan) return Run(*options, *detail);
       BITLOSS_DO(FetchInputs(*options));
       return *identity ? PrintIdentity(*options) : PrintPlan(*options);
     };

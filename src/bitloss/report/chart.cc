@@ -133,8 +133,8 @@ std::vector<Obstacle> Obstacles(const Frame& frame, const Chart& chart) {
 
 int CostOf(const Label& label, const Frame& frame, std::span<const Obstacle> obstacles) {
   const Box box = BoxOf(label);
-  const bool inside = box.left >= kLeft && box.right <= frame.width - 4 && box.top >= kTop - 12 &&
-                      box.bottom <= frame.height - kBottom;
+  const bool inside = box.left >= kLeft + 4 && box.right <= frame.width - 4 &&
+                      box.top >= kTop - 12 && box.bottom <= frame.height - kBottom;
   int cost = inside ? 0 : 100;
   for (const Obstacle& obstacle : obstacles) cost += box.Meets(obstacle.box) ? obstacle.cost : 0;
   return cost;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "bitloss/report/paired_kl.h"
 #include "bitloss/report/tables.h"
 
 namespace bitloss {
@@ -61,7 +62,7 @@ Chart SizeChart(const ReportData& report) {
   Chart chart{.points = {},
               .baseline_label = baseline.scheme,
               .baseline_megabytes = static_cast<double>(baseline.weight_bytes) / 1e6,
-              .y_title = ParetoMeasure(report)};
+              .y_title = KlMeasure(report)};
   for (const ParetoPoint& point : MakePareto(report, Cost::kBytes)) {
     chart.points.push_back({report.lanes[point.lane].record.scheme, point.cost, point.kl.value,
                             point.kl.interval, point.dominated_by.has_value()});
@@ -100,7 +101,7 @@ std::string Standing(const ReportData& report, const ParetoPoint& point) {
 
 std::string ScatterJson(const ReportData& report, Timings timings) {
   const LaneResult& baseline = report.lanes[0];
-  Json json = {{"kind", "scatter"}, {"title", ParetoMeasure(report)}};
+  Json json = {{"kind", "scatter"}, {"title", KlMeasure(report)}};
   json["baseline"] = {{"lane", baseline.record.scheme},
                       {"size", static_cast<double>(baseline.record.weight_bytes) / 1e6}};
   std::vector<ParetoPoint> by_speed;

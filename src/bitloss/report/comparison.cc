@@ -1,8 +1,10 @@
 #include "bitloss/report/comparison.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -11,6 +13,7 @@
 #include "bitloss/report/html_table.h"
 #include "bitloss/report/numbers.h"
 #include "bitloss/report/page.h"
+#include "bitloss/report/paired_kl.h"
 #include "bitloss/report/pareto.h"
 #include "bitloss/report/stored_model.h"
 #include "bitloss/report/writers.h"
@@ -72,6 +75,15 @@ std::vector<Record> Union(std::span<const ReportData> reports,
   return all;
 }
 
+std::vector<ProtocolRecord> Protocols(std::span<const ReportData> reports) {
+  return Union(reports, &Manifest::protocols,
+               [](const ProtocolRecord& record) { return record.id + " " + record.text_hash; });
+}
+
+std::vector<SuiteRecord> Suites(std::span<const ReportData> reports) {
+  return Union(reports, &Manifest::suites, [](const SuiteRecord& record) { return record.hash; });
+}
+
 // With Wilson's interval of the share.
 Cell PassedCell(const PromptCounts& counts) {
   if (counts.num_decided() == 0) return {};
@@ -101,7 +113,7 @@ std::string ScatterOf(std::span<const ReportData> reports, Chart& chart) {
                                     {"color", LaneColor(r + 1)},
                                     {"size", point.cost},
                                     {"kl", point.kl.value},
-                                    {"standing", ParetoMeasure(reports[r])}};
+                                    {"standing", KlMeasure(reports[r])}};
       if (point.kl.interval) {
         one["low"] = point.kl.interval->low;
         one["high"] = point.kl.interval->high;
@@ -224,6 +236,74 @@ Table ComparisonOfAnswers(std::span<const ReportData> reports, const SuiteRecord
   return table;
 }
 
+namespace {
+
+// "A: 96, B: 500".
+template <class Value>
+std::string EachOf(std::span<const ReportData> reports, const Value& value) {
+  std::string text;
+  for (const ReportData& report : reports) {
+    const std::string one = value(report);
+    if (one.empty()) continue;
+    text += (text.empty() ? "" : ", ") + report.manifest.model.name + ": " + one;
+  }
+  return text;
+}
+
+// Texts of which the studies scored different numbers of sequences, and suites likewise.
+template <class Record, class Count>
+void AddUnlikeParts(std::span<const ReportData> reports, const std::vector<Record>& records,
+                    const std::string& what, const Count& count, std::vector<std::string>& out) {
+  for (const Record& record : records) {
+    std::set<std::string> counts;
+    const auto count_of = [&](const ReportData& report) {
+      const std::optional<size_t> place = PlaceOf(report, record);
+      return place ? std::to_string(count(report.manifest, *place)) : std::string();
+    };
+    for (const ReportData& report : reports) {
+      if (const std::string one = count_of(report); !one.empty()) counts.insert(one);
+    }
+    if (counts.size() < 2) continue;
+    out.push_back(fmt::format("{} of {} differ ({}): their numbers are of different samples", what,
+                              record.id, EachOf(reports, count_of)));
+  }
+}
+
+// Lanes of one name whose definitions differ.
+void AddUnlikeLanes(std::span<const ReportData> reports, std::vector<std::string>& out) {
+  std::map<std::string, std::set<std::string>> definitions;
+  for (const ReportData& report : reports) {
+    for (const LaneResult& lane : report.lanes) {
+      definitions[lane.record.scheme].insert(lane.record.definition);
+    }
+  }
+  for (const auto& [scheme, meanings] : definitions) {
+    if (meanings.size() < 2) continue;
+    out.push_back(fmt::format("lane '{}' is not the same in all studies: {}", scheme,
+                              fmt::join(meanings, ", ")));
+  }
+}
+
+void AddUnlikeSamples(std::span<const ReportData> reports, std::vector<std::string>& out) {
+  AddUnlikeParts(
+      reports, Protocols(reports), "sequences",
+      [](const Manifest& manifest, size_t p) { return manifest.protocols[p].num_units; }, out);
+  AddUnlikeParts(
+      reports, Suites(reports), "prompts",
+      [](const Manifest& manifest, size_t s) { return manifest.suites[s].num_prompts; }, out);
+}
+
+}  // namespace
+
+void TellApart(std::span<ReportData> reports, std::span<const std::string> folders) {
+  std::map<std::string, size_t> counts;
+  for (const ReportData& report : reports) ++counts[report.manifest.model.name];
+  for (size_t i = 0; i < reports.size(); ++i) {
+    std::string& name = reports[i].manifest.model.name;
+    if (counts[name] > 1) name += " (" + folders[i] + ")";
+  }
+}
+
 std::vector<std::string> ComparisonWarnings(std::span<const ReportData> reports) {
   std::vector<std::string> warnings;
   for (const ReportData& report : reports) {
@@ -231,6 +311,13 @@ std::vector<std::string> ComparisonWarnings(std::span<const ReportData> reports)
       warnings.push_back(report.manifest.model.name + ": " + warning);
     }
   }
+  const auto baseline = [](const ReportData& r) { return r.lanes[0].record.scheme; };
+  if (Differ(reports, baseline)) {
+    warnings.push_back(fmt::format("the baselines differ ({}): each change is from its own",
+                                   EachOf(reports, baseline)));
+  }
+  AddUnlikeSamples(reports, warnings);
+  AddUnlikeLanes(reports, warnings);
   if (Differ(reports, [](const ReportData& r) { return r.manifest.tokenizer_identity; })) {
     warnings.push_back(
         "the models cut text into different tokens: perplexities and KL per token cannot be "
@@ -272,9 +359,7 @@ std::string WriteComparison(std::span<const ReportData> reports) {
     body += "<div class=\"warnings\" role=\"alert\">" + warnings + "</div>\n";
   }
   std::string texts;
-  for (const ProtocolRecord& protocol :
-       Union(reports, &Manifest::protocols,
-             [](const ProtocolRecord& record) { return record.id + " " + record.text_hash; })) {
+  for (const ProtocolRecord& protocol : Protocols(reports)) {
     const std::string title = protocol.text + ", " + protocol.id;
     texts += fmt::format("<h3>{}</h3>\n{}", EscapeHtml(title),
                          HtmlTable(ComparisonTable(reports, protocol), FirstRow::kPlain, title));
@@ -285,8 +370,7 @@ std::string WriteComparison(std::span<const ReportData> reports) {
           ? ""
           : HtmlNote("95% intervals, paired, over the articles or blocks of each text.") + texts);
   std::string answers;
-  for (const SuiteRecord& suite :
-       Union(reports, &Manifest::suites, [](const SuiteRecord& record) { return record.hash; })) {
+  for (const SuiteRecord& suite : Suites(reports)) {
     answers +=
         fmt::format("<h3>{}</h3>\n{}", EscapeHtml(suite.id),
                     HtmlTable(ComparisonOfAnswers(reports, suite), FirstRow::kPlain, suite.id));

@@ -16,8 +16,13 @@ namespace bitloss {
 Table ComparisonTable(std::span<const ReportData> reports, const ProtocolRecord& protocol);
 Table ComparisonOfAnswers(std::span<const ReportData> reports, const SuiteRecord& suite);
 
-// What a reader must know before comparing: tokenizers, texts, suites, options or versions that
-// differ, errors of any study. Empty if nothing does.
+// Gives studies of models of one name names that differ: "tiny (runs/a)". As many folders as
+// reports, no two the same.
+void TellApart(std::span<ReportData> reports, std::span<const std::string> folders);
+
+// What a reader must know before comparing: baselines, tokenizers, texts and how much of them,
+// suites, options or versions that differ, lanes of one name that are not the same thing, errors of
+// any study. Empty if nothing does.
 std::vector<std::string> ComparisonWarnings(std::span<const ReportData> reports);
 
 // One self-contained page: what cannot be compared, a table for each protocol and suite, size

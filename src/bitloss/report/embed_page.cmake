@@ -19,7 +19,7 @@ foreach(pair "PageSkeleton=page/page.html" "PageStyle=page/style.css"
 endforeach()
 
 set(script "")
-foreach(file filters.js tables.js charts.js)
+foreach(file folds.js filters.js tables.js charts.js)
   file(READ "${FOLDER}/page/${file}" content)
   string(APPEND script "${content}")
 endforeach()

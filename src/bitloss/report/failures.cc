@@ -27,6 +27,13 @@ std::string Percents(const Interval& interval) {
   return fmt::format("[{:.0f}, {:.0f}] %", 100 * interval.low, 100 * interval.high);
 }
 
+// Of a share: "+1.5", "[-0.3, +3.2]".
+std::string Points(double change) { return FormatSigned(100 * change, 1); }
+
+std::string Points(const Interval& interval) {
+  return "[" + Points(interval.low) + ", " + Points(interval.high) + "]";
+}
+
 std::string ShareNote(uint64_t part, uint64_t whole) {
   return Percents(WilsonInterval(part, whole));
 }
@@ -77,9 +84,8 @@ Cell FailureCell(const FailureCount& count) {
   if (!count.change) {
     cell.note = Percents(count.share_interval);
   } else {
-    cell.note =
-        fmt::format("{} new; {:+.1f} [{:+.1f}, {:+.1f}]", count.num_new, 100 * *count.change,
-                    100 * count.change_interval->low, 100 * count.change_interval->high);
+    cell.note = fmt::format("{} new; {} {}", count.num_new, Points(*count.change),
+                            Points(*count.change_interval));
   }
   return cell;
 }
@@ -108,8 +114,7 @@ std::vector<Cell> OutcomeCells(const ReportData& report, const SuiteResult& suit
       {fmt::format("{}/{}", table.base_only, had), had > 0 ? ShareNote(table.base_only, had) : ""});
   cells.push_back({std::to_string(table.lane_only), ""});
   cells.push_back({std::to_string(table.neither), ""});
-  cells.push_back({fmt::format("{:+.1f}", 100 * NetChange(table)),
-                   fmt::format("[{:+.1f}, {:+.1f}]", 100 * net.low, 100 * net.high)});
+  cells.push_back({Points(NetChange(table)), Points(net)});
   cells.push_back({fmt::format("{:.2g}", TestMcNemar(table).mid_p), ""});
   cells.push_back(suite.floor ? Cell{fmt::format("{} / {}", suite.floor->num_regressions,
                                                  suite.floor->num_recoveries),

@@ -11,7 +11,8 @@
 #include "bitloss/report/html_answers.h"
 #include "bitloss/report/html_table.h"
 #include "bitloss/report/numbers.h"
-#include "bitloss/report/pareto.h"
+#include "bitloss/report/ranking.h"
+#include "bitloss/report/ranking_tables.h"
 #include "bitloss/report/signals.h"
 #include "bitloss/report/tables.h"
 #include "bitloss/report/verdicts.h"
@@ -108,7 +109,8 @@ std::string FewClusters(const ReportData& report, size_t protocol) {
 }  // namespace
 
 std::string VerdictSection(const ReportData& report) {
-  const std::string table = HtmlTable(VerdictTable(report), FirstRow::kPlain, "verdicts");
+  const std::string table =
+      HtmlTable(VerdictTable(report), FirstRow::kPlain, "verdicts", OnPhone::kStacks);
   if (table.empty()) return table;
   const std::string caption = VerdictCaption(report);
   return HtmlSection("verdicts", "What may be said",
@@ -141,7 +143,7 @@ std::string FailureSection(const ReportData& report) {
     }
   }
   if (html.empty()) return html;
-  return HtmlSection(
+  return HtmlFoldedSection(
       "failures", "Hard failures",
       HtmlNote("Answers that are broken whatever they say. Good models show some too: what counts "
                "is what the baseline does not show (new), and the paired change in points, with "
@@ -157,7 +159,7 @@ std::string RegressionSection(const ReportData& report) {
     html += HtmlAnswers(report, s);
   }
   if (html.empty()) return html;
-  return HtmlSection(
+  return HtmlFoldedSection(
       "answers", "Regressions, side by side",
       HtmlNote(
           "Lost: the baseline's answer passes the machine checks and the lane's does not. "
@@ -189,7 +191,7 @@ std::string FidelitySection(const ReportData& report) {
     html += HtmlTable(SuiteTable(report, s, Timings::kOmit), FirstRow::kBaseline, suite.id);
     html += BehaviourParts(report, s);
   }
-  return HtmlSection("fidelity", "Fidelity", html);
+  return HtmlFoldedSection("fidelity", "Fidelity", html);
 }
 
 std::string CostSection(const ReportData& report, Timings timings) {
@@ -212,39 +214,24 @@ std::string CostSection(const ReportData& report, Timings timings) {
     for (const std::string& note : lane.record.notes) html += "<br>" + EscapeHtml(note);
     html += "</dd>\n";
   }
-  return HtmlSection("cost", "Cost", html + "</dl>\n");
+  return HtmlFoldedSection("cost", "Cost", html + "</dl>\n");
 }
 
-std::string ParetoSection(const ReportData& report, Timings timings) {
-  const Chart chart = SizeChart(report);
-  if (chart.points.empty()) return {};
-  Table table{{{"Lane", "", Align::kLeft},
-               {"Size", "MB", Align::kRight},
-               {"KL mean", "nats/token", Align::kRight},
-               {"Lost", "prompts", Align::kRight},
-               {"Standing", "", Align::kLeft}},
-              {}};
-  for (const ParetoPoint& point : MakePareto(report, Cost::kBytes)) {
-    const LaneResult& lane = report.lanes[point.lane];
-    const bool checked = !lane.suites.empty() && lane.suites[0].counts.num_checked > 0;
-    table.rows.push_back(
-        {{lane.record.scheme, ""},
-         {FormatMegabytes(lane.record.weight_bytes), ""},
-         {FormatDivergence(point.kl.value), FormatInterval(point.kl, FormatDivergence)},
-         {checked ? std::to_string(lane.suites[0].counts.num_regressions) : "", ""},
-         {Standing(report, point), ""}});
-  }
-  table.DropEmptyColumns();
+std::string RankingSection(const ReportData& report) {
+  const Ranking ranking = RankLanes(report);
+  if (ranking.lanes.empty()) return {};
+  const std::string caption = RankingCaption(report, ranking);
+  const std::string pairs = HtmlTable(PairTable(report, ranking), FirstRow::kPlain, "every pair");
   return HtmlSection(
-      "pareto", "Size against damage",
-      HtmlFigure(
-          ScatterJson(report, timings),
-          DrawChart(chart, 900, 400, "chart-wide") + DrawChart(chart, 370, 340, "chart-narrow"),
-          "Lower is closer to the baseline, further left is smaller. Bars are 95% "
-          "intervals; where they overlap, the order of two lanes is not shown. Hollow: "
-          "another lane is no larger and shown to be closer. The vertical axis is "
-          "logarithmic.") +
-          HtmlTable(table, FirstRow::kPlain, "size against damage"));
+      "ranking", "Which to take",
+      (caption.empty() ? "" : HtmlNote(caption)) +
+          HtmlTable(RankingTable(report, ranking), FirstRow::kPlain, "ranking") +
+          (pairs.empty()
+               ? ""
+               : fmt::format(
+                     "<details><summary>Every pair, with its interval at {:.2f}%</summary>\n"
+                     "{}</details>\n",
+                     100 * ranking.confidence, pairs)));
 }
 
 std::string ProtocolSection(const ReportData& report) {
@@ -254,7 +241,7 @@ std::string ProtocolSection(const ReportData& report) {
                         EscapeHtml(protocol.aggregation));
   }
   if (html.empty()) return html;
-  return HtmlSection(
+  return HtmlFoldedSection(
       "protocols", "Protocols",
       "<dl class=\"provenance\">\n" + html + "</dl>\n" +
           HtmlNote("Perplexities of different protocols, texts or tokenizers cannot be compared."));
@@ -287,7 +274,7 @@ std::string ProvenanceSection(const ReportData& report, Timings timings) {
   if (timings == Timings::kInclude) {
     for (const MachineNote& note : report.machine) html += Fact(note.key, note.value);
   }
-  return HtmlSection("provenance", "Provenance", html + "</dl>\n");
+  return HtmlFoldedSection("provenance", "Provenance", html + "</dl>\n");
 }
 
 }  // namespace bitloss

@@ -11,23 +11,37 @@ const char* ClassOf(const Column& column) {
   return column.align == Align::kRight ? " class=\"num\"" : "";
 }
 
-std::string HtmlCell(const Cell& cell, const Column& column) {
-  const char* css_class = ClassOf(column);
-  if (cell.value.empty()) {
-    return fmt::format("<td{}><span class=\"none\">&ndash;</span></td>", css_class);
+const char* ClassOf(Tone tone) {
+  switch (tone) {
+    case Tone::kGood:
+      return "good";
+    case Tone::kMild:
+      return "mild";
+    case Tone::kBad:
+      return "bad";
+    case Tone::kOpen:
+      return "open";
+    case Tone::kPlain:
+      break;
   }
-  const std::string note = cell.note.empty() ? "" : "<small>" + EscapeHtml(cell.note) + "</small>";
-  return fmt::format("<td{}>{}{}</td>", css_class, EscapeHtml(cell.value), note);
+  return "plain";
 }
 
-// "int3_group:64+awq" may be broken after ":" and "+", on a narrow screen.
-std::string Breakable(const std::string& html) {
-  std::string breakable;
-  for (const char c : html) {
-    breakable += c;
-    if (c == ':' || c == '+') breakable += "<wbr>";
+std::string Note(const Cell& cell) {
+  return cell.note.empty() ? "" : "<small>" + EscapeHtml(cell.note) + "</small>";
+}
+
+std::string HtmlCell(const Cell& cell, const Column& column, OnPhone on_phone) {
+  std::string attributes = ClassOf(column);
+  if (on_phone == OnPhone::kStacks) {
+    attributes += fmt::format(" data-name=\"{}\"", EscapeHtml(column.name));
   }
-  return breakable;
+  if (cell.value.empty()) {
+    return fmt::format("<td{}><span class=\"none\">&ndash;</span></td>", attributes);
+  }
+  const std::string value =
+      cell.tone == Tone::kPlain ? EscapeHtml(cell.value) : HtmlWord(cell.value, cell.tone);
+  return fmt::format("<td{}>{}{}</td>", attributes, value, Note(cell));
 }
 
 // Fewer are not spread over the page: a number far from its name is hard to read.
@@ -35,13 +49,14 @@ constexpr size_t kColumnsOfAWideTable = 4;
 
 }  // namespace
 
-std::string HtmlTable(const Table& table, FirstRow first_row, std::string_view name) {
+std::string HtmlTable(const Table& table, FirstRow first_row, std::string_view name,
+                      OnPhone on_phone) {
   if (table.rows.empty()) return {};
   std::string html = fmt::format(
       "<div class=\"scroll\" role=\"region\" aria-label=\"{}\" tabindex=\"0\">"
-      "<table class=\"{}sortable\"><caption class=\"unseen\">{}</caption><thead><tr>",
+      "<table class=\"{}{}sortable\"><caption class=\"unseen\">{}</caption><thead><tr>",
       EscapeHtml(name), table.columns.size() < kColumnsOfAWideTable ? "" : "wide ",
-      EscapeHtml(name));
+      on_phone == OnPhone::kStacks ? "stacks " : "", EscapeHtml(name));
   for (const Column& column : table.columns) {
     const std::string unit =
         column.unit.empty() ? "" : "<small>" + EscapeHtml(column.unit) + "</small>";
@@ -52,18 +67,40 @@ std::string HtmlTable(const Table& table, FirstRow first_row, std::string_view n
   for (size_t i = 0; i < table.rows.size(); ++i) {
     const std::vector<Cell>& row = table.rows[i];
     const bool baseline = i == 0 && first_row == FirstRow::kBaseline;
-    html += fmt::format("<tr{}><th scope=\"row\">{}</th>", baseline ? " class=\"baseline\"" : "",
-                        Breakable(EscapeHtml(row[0].value)));
-    for (size_t c = 1; c < row.size(); ++c) html += HtmlCell(row[c], table.columns[c]);
+    html += fmt::format("<tr{}><th scope=\"row\">{}{}</th>", baseline ? " class=\"baseline\"" : "",
+                        HtmlBreakable(EscapeHtml(row[0].value)), Note(row[0]));
+    for (size_t c = 1; c < row.size(); ++c) html += HtmlCell(row[c], table.columns[c], on_phone);
     html += "</tr>\n";
   }
   return html + "</tbody></table></div>\n";
+}
+
+std::string HtmlWord(std::string_view word, Tone tone) {
+  return fmt::format("<b class=\"word {}\">{}</b>", ClassOf(tone), EscapeHtml(word));
+}
+
+std::string HtmlBreakable(const std::string& html) {
+  std::string breakable;
+  for (const char c : html) {
+    breakable += c;
+    if (c == ':' || c == '+') breakable += "<wbr>";
+  }
+  return breakable;
 }
 
 std::string HtmlSection(std::string_view id, std::string_view title, const std::string& content) {
   if (content.empty()) return {};
   return fmt::format("<section id=\"{}\"><h2>{}</h2>\n{}</section>\n", id, EscapeHtml(title),
                      content);
+}
+
+std::string HtmlFoldedSection(std::string_view id, std::string_view title,
+                              const std::string& content) {
+  if (content.empty()) return {};
+  return fmt::format(
+      "<section id=\"{}\"><details class=\"fold\"><summary><h2>{}</h2></summary>\n{}"
+      "</details></section>\n",
+      id, EscapeHtml(title), content);
 }
 
 std::string HtmlNote(std::string_view text) {

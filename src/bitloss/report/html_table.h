@@ -10,13 +10,26 @@
 namespace bitloss {
 
 enum class FirstRow { kBaseline, kPlain };
+// On a narrow screen a table scrolls sideways, or each row becomes a block, its cells named.
+enum class OnPhone { kScrolls, kStacks };
 
-// The table in a box that scrolls by itself on narrow screens. `name` is its accessible name. With
-// scripts its columns can be sorted (page/tables.js). Empty for a table without rows.
-std::string HtmlTable(const Table& table, FirstRow first_row, std::string_view name);
+// The table in a box of its own. `name` is its accessible name. With scripts its columns can be
+// sorted (page/tables.js). Empty for a table without rows.
+std::string HtmlTable(const Table& table, FirstRow first_row, std::string_view name,
+                      OnPhone on_phone = OnPhone::kScrolls);
+
+// A word in the colour of its tone; escaped here.
+std::string HtmlWord(std::string_view word, Tone tone);
+
+// HTML of a lane's name, which may be broken after ':' and '+'.
+std::string HtmlBreakable(const std::string& html);
 
 // "<section id=ID><h2>title</h2>content</section>"; empty if `content` is.
 std::string HtmlSection(std::string_view id, std::string_view title, const std::string& content);
+
+// The same, folded until a reader opens it.
+std::string HtmlFoldedSection(std::string_view id, std::string_view title,
+                              const std::string& content);
 
 // "<p class=muted>text</p>"; the text is escaped.
 std::string HtmlNote(std::string_view text);

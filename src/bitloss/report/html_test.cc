@@ -106,8 +106,9 @@ TEST(HtmlTest, ThePageNeedsNothingFromOutside) {
 
 TEST(HtmlTest, TagsAreBalanced) {
   const std::string page = OwnPart(WriteHtml(ReportOf(SmallStudy())));
-  for (const char* tag : {"section", "table", "thead", "tbody", "tr", "details", "summary", "svg",
-                          "figure", "dl", "div", "span", "main", "header", "nav", "ul", "select"}) {
+  for (const char* tag : {"section", "table", "thead",  "tbody", "tr", "details", "summary", "svg",
+                          "th",      "td",    "small",  "b",     "p",  "figure",  "dl",      "div",
+                          "span",    "main",  "header", "nav",   "ul", "select"}) {
     const std::string open = std::string("<") + tag;
     EXPECT_EQ(CountOf(page, open + ">") + CountOf(page, open + " "),
               CountOf(page, std::string("</") + tag + ">"))
@@ -123,6 +124,46 @@ TEST(HtmlTest, SaysFirstWhatMakesNumbersUnusable) {
   const size_t warning = page.find("quantization did not engage");
   ASSERT_NE(warning, std::string::npos);
   EXPECT_LT(warning, page.find("id=\"fidelity\""));
+}
+
+TEST(HtmlTest, OpensWithTheAnswerAndFoldsWhatIsLong) {
+  const std::string page = OwnPart(WriteHtml(ReportOf(NineArticles())));
+  const size_t answer = page.find("<section id=\"answer\">");
+  const size_t validity = page.find("<section id=\"validity\">");
+  ASSERT_NE(answer, std::string::npos);
+  EXPECT_LT(answer, validity);
+  const std::string opening = page.substr(answer, validity - answer);
+  EXPECT_THAT(opening, HasSubstr("saves 70 % of the size"));
+  EXPECT_THAT(opening, HasSubstr("<td class=\"num\" data-name=\"Bits\">4.80</td>"));
+  EXPECT_THAT(opening, HasSubstr("<figure class=\"chart\">"));
+  EXPECT_THAT(opening, HasSubstr("<b class=\"word bad\">harm shown</b>"));
+  for (const char* id : {"failures", "answers", "fidelity", "cost", "protocols", "provenance"}) {
+    EXPECT_THAT(page,
+                HasSubstr(std::string("<section id=\"") + id + "\"><details class=\"fold\">"));
+  }
+  // The only lane has one row of verdicts.
+  const size_t verdicts = page.find("<section id=\"verdicts\">");
+  const std::string table = page.substr(verdicts, page.find("</section>", verdicts) - verdicts);
+  EXPECT_EQ(CountOf(table, "<tr>"), 2u) << "names, and the lane";
+  EXPECT_THAT(table, HasSubstr("data-name=\"Answers\""));
+}
+
+TEST(HtmlTest, NoNumberIsMinusZero) {
+  SmallStudy study = NineArticles();
+  for (auto& unit : study.scores) {
+    unit[1].nll = unit[0].nll;  // no change at all
+    for (double& x : unit[1].nll) x -= 1e-9;
+  }
+  for (size_t i = 2; i < 4; ++i) study.answers[i].check->passed = true;  // nothing lost
+  const ReportData report = ReportOf(study);
+  const std::string all = OwnPart(WriteHtml(report)) + WriteMarkdown(report) +
+                          TerminalDetails(report) + TerminalAnswer(report) +
+                          WriteSharePicture(report);
+  const std::regex minus_zero("[^0-9A-Za-z.-]-0(\\.0+)?[^0-9.]");
+  std::smatch found;
+  EXPECT_FALSE(std::regex_search(all, found, minus_zero))
+      << found.str() << found.suffix().str().substr(0, 80);
+  EXPECT_THAT(WriteJson(report), Not(HasSubstr("-0.0,")));
 }
 
 TEST(HtmlTest, AStudyOfTextAloneOrOfPromptsAloneHasAPage) {
@@ -221,6 +262,12 @@ TEST(NumbersTest, ShowDigitsThatMatter) {
   EXPECT_EQ(FormatDivergence(1.234), "1.23");
   EXPECT_EQ(FormatSignedPercent(-0.344), "-0.34");
   EXPECT_EQ(FormatSignedPercent(16.971), "+16.97");
+  EXPECT_EQ(FormatSignedPercent(-0.001), "0.00");
+  EXPECT_EQ(FormatSignedPercent(0.001), "0.00");
+  EXPECT_EQ(FormatSigned(-0.04, 1), "0.0");
+  EXPECT_EQ(FormatSigned(-0.06, 1), "-0.1");
+  EXPECT_EQ(FormatFixed(-0.0, 1), "0.0");
+  EXPECT_EQ(FormatFixed(-0.4, 0), "0");
   EXPECT_EQ(FormatShare(0.97314), "97.31");
   EXPECT_EQ(FormatMegabytes(471'150'000), "471.1");
   EXPECT_EQ(FormatMegabytes(12'580'000), "12.58");

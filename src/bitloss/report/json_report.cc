@@ -3,6 +3,9 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "bitloss/report/paired_kl.h"
+#include "bitloss/report/ranking.h"
+#include "bitloss/report/summary.h"
 #include "bitloss/report/writers.h"
 #include "bitloss/stats/paired_outcomes.h"
 
@@ -408,6 +411,28 @@ Json LaneJson(const ReportData& report, const LaneResult& lane, Timings timings)
   return json;
 }
 
+Json RankingJson(const ReportData& report, const Ranking& ranking) {
+  const auto name = [&](size_t lane) { return report.lanes[lane].record.scheme; };
+  Json json = {{"measure", KlMeasure(report)},
+               {"confidence", ranking.confidence},
+               {"lanes", Json::array()},
+               {"pairs", Json::array()}};
+  for (const RankedLane& lane : ranking.lanes) {
+    json["lanes"].push_back({{"scheme", name(lane.lane)},
+                             {"first_place", lane.first_place},
+                             {"last_place", lane.last_place},
+                             {"groups", lane.groups}});
+  }
+  for (const LanePair& pair : ranking.pairs) {
+    Json one = pair.difference ? EstimateJson("difference", *pair.difference) : Json::object();
+    one["a"] = name(pair.a);
+    one["b"] = name(pair.b);
+    if (pair.closer) one["closer"] = name(*pair.closer);
+    json["pairs"].push_back(std::move(one));
+  }
+  return json;
+}
+
 }  // namespace
 
 std::string WriteJson(const ReportData& report, Timings timings) {
@@ -436,6 +461,13 @@ std::string WriteJson(const ReportData& report, Timings timings) {
   json["lanes"] = Json::array();
   for (const LaneResult& lane : report.lanes) {
     json["lanes"].push_back(LaneJson(report, lane, timings));
+  }
+  for (const LaneSummary& summary : Summarize(report)) {
+    json["lanes"][summary.lane]["summary"] = {
+        {"verdict", summary.verdict}, {"grounds", summary.grounds}, {"sentence", summary.sentence}};
+  }
+  if (const Ranking ranking = RankLanes(report); !ranking.lanes.empty()) {
+    json["ranking"] = RankingJson(report, ranking);
   }
   if (timings == Timings::kInclude && !report.machine.empty()) {
     for (const MachineNote& note : report.machine) json["machine"][note.key] = note.value;

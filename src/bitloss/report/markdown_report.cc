@@ -7,9 +7,13 @@
 #include "bitloss/report/failures.h"
 #include "bitloss/report/markdown.h"
 #include "bitloss/report/numbers.h"
+#include "bitloss/report/ranking.h"
+#include "bitloss/report/ranking_tables.h"
 #include "bitloss/report/samples.h"
+#include "bitloss/report/scoreboard.h"
 #include "bitloss/report/signals.h"
 #include "bitloss/report/stored_model.h"
+#include "bitloss/report/summary.h"
 #include "bitloss/report/tables.h"
 #include "bitloss/report/verdicts.h"
 #include "bitloss/report/writers.h"
@@ -30,6 +34,21 @@ std::string RegressedPrompts(const ReportData& report, size_t suite) {
     text += "\n";
   }
   return text.empty() ? text : text + "\n";
+}
+
+// What the report opens with: the scoreboard, and a sentence for each lane.
+std::string AnswerPart(const ReportData& report, Timings timings) {
+  std::string text = "## The answer\n\n" + MarkdownTable(Scoreboard(report, timings));
+  for (const LaneSummary& summary : Summarize(report)) {
+    text +=
+        fmt::format("- {} {}: **{}**\n", EscapeMarkdown(report.lanes[summary.lane].record.scheme),
+                    EscapeMarkdown(summary.sentence), EscapeMarkdown(summary.verdict));
+  }
+  text += "\n";
+  const Ranking ranking = RankLanes(report);
+  if (ranking.pairs.empty()) return text;
+  return text + EscapeMarkdown(RankingCaption(report, ranking)) + "\n\n" +
+         MarkdownTable(RankingTable(report, ranking));
 }
 
 std::string VerdictParagraph(const ReportData& report) {
@@ -73,6 +92,7 @@ std::string WriteMarkdown(const ReportData& report, Timings timings) {
   for (const std::string& warning : Warnings(report)) {
     text += fmt::format("> **Warning:** {}\n\n", EscapeMarkdown(warning));
   }
+  text += AnswerPart(report, timings);
   if (const std::string verdicts = MarkdownTable(VerdictTable(report)); !verdicts.empty()) {
     text += "## Verdicts\n\n" + VerdictParagraph(report) + verdicts;
   }

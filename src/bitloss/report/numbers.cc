@@ -26,8 +26,20 @@ std::string FormatDivergence(double nats) {
   return fmt::format("{:.{}f}", nats, decimals);
 }
 
+std::string FormatFixed(double value, int decimals) {
+  std::string text = fmt::format("{:.{}f}", value, decimals);
+  const bool zero = text.find_first_not_of("-0.") == std::string::npos;
+  return zero && text.starts_with('-') ? text.substr(1) : text;
+}
+
+std::string FormatSigned(double value, int decimals) {
+  const std::string text = FormatFixed(value, decimals);
+  const bool zero = text.find_first_not_of("0.") == std::string::npos;
+  return zero || text.starts_with('-') ? text : "+" + text;
+}
+
 std::string FormatSignedPercent(double value) {
-  return std::abs(value) < 1000 ? fmt::format("{:+.2f}", value) : fmt::format("{:+.0f}", value);
+  return FormatSigned(value, std::abs(value) < 1000 ? 2 : 0);
 }
 
 std::string FormatShare(double share) { return fmt::format("{:.2f}", 100 * share); }

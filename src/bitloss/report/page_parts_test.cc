@@ -10,7 +10,9 @@
 #include "bitloss/report/failures.h"
 #include "bitloss/report/fork.h"
 #include "bitloss/report/heat_map.h"
+#include "bitloss/report/paired_kl.h"
 #include "bitloss/report/pareto.h"
+#include "bitloss/report/ranking.h"
 #include "bitloss/report/test_report.h"
 
 namespace bitloss {

@@ -90,9 +90,9 @@ std::optional<double> PassChange(const std::map<uint32_t, const Answer*>& before
   return static_cast<double>(change) / count;
 }
 
-std::string Share(double share) { return fmt::format("{:.1f}", 100 * share); }
-std::string Points(double share) { return fmt::format("{:+.1f}", 100 * share); }
-std::string Place(double place) { return fmt::format("{:.3f}", place); }
+std::string Share(double share) { return FormatFixed(100 * share, 1); }
+std::string Points(double share) { return FormatSigned(100 * share, 1); }
+std::string Place(double place) { return FormatFixed(place, 3); }
 
 Cell EstimateCell(const std::optional<Estimate>& estimate, std::string (*format)(double)) {
   if (!estimate) return {};

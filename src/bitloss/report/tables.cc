@@ -323,14 +323,25 @@ void AddTextWarnings(std::span<const ProtocolRecord> protocols, std::vector<std:
 
 }  // namespace
 
-std::vector<std::string> Warnings(const ReportData& report) {
-  std::vector<std::string> warnings;
+std::vector<std::string> Failings(const ReportData& report) {
+  std::vector<std::string> failings;
   for (const LaneResult& lane : report.lanes) {
-    if (lane.error) warnings.push_back(fmt::format("{}: {}", lane.record.scheme, *lane.error));
+    if (lane.error) failings.push_back(fmt::format("{}: {}", lane.record.scheme, *lane.error));
   }
   if (!report.complete) {
-    warnings.push_back("this study is not complete: the same command goes on from here");
+    failings.push_back("this study is not complete: the same command goes on from here");
   }
+  return failings;
+}
+
+std::vector<std::string> TextWarnings(const ReportData& report) {
+  std::vector<std::string> warnings;
+  AddTextWarnings(report.manifest.protocols, warnings);
+  return warnings;
+}
+
+std::vector<std::string> Warnings(const ReportData& report) {
+  std::vector<std::string> warnings = Failings(report);
   AddTextWarnings(report.manifest.protocols, warnings);
   return warnings;
 }

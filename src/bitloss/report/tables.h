@@ -10,9 +10,13 @@
 
 namespace bitloss {
 
+// What a word stands for, where words have colours.
+enum class Tone { kPlain, kGood, kMild, kBad, kOpen };
+
 struct Cell {
   std::string value;  // empty: not measured
   std::string note;   // beside or below it: an interval, a detail
+  Tone tone = Tone::kPlain;
 };
 
 enum class Align { kLeft, kRight };
@@ -55,8 +59,11 @@ std::string ProtocolTitle(const ReportData& report, size_t protocol);
 // articles (7.7 effective)".
 std::string ProtocolCaption(const ReportData& report, size_t protocol);
 
-// What a reader must know before the numbers: lanes with errors, a study that is not complete,
-// what of a text is not scored or not as it stands in the file.
+// Why numbers cannot be used: lanes with errors, a study that is not complete.
+std::vector<std::string> Failings(const ReportData& report);
+// What of a text is not scored or not as it stands in the file.
+std::vector<std::string> TextWarnings(const ReportData& report);
+// Both: what a reader must know before the numbers.
 std::vector<std::string> Warnings(const ReportData& report);
 
 // The result of a lane under a protocol, or on a suite; null if there is none.

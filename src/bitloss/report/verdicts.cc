@@ -98,7 +98,7 @@ std::optional<Candidate> AnswersCandidate(const SuiteResult& suite, Finding& fin
         finding, fmt::format("the baseline passes {} of {} prompts: too few for a loss to show",
                              suite.counts.num_baseline_passed, suite.counts.num_compared));
   }
-  finding.value = -NetChange(table);
+  finding.value = 0.0 - NetChange(table);  // no -0
   finding.p = TestMcNemar(table).exact;
   return Candidate{.finding = &finding, .table = table, .cluster_kind = "prompt"};
 }
@@ -106,7 +106,7 @@ std::optional<Candidate> AnswersCandidate(const SuiteResult& suite, Finding& fin
 Interval HarmInterval(const Candidate& candidate, double confidence, ThreadPool& threads) {
   if (candidate.clusters.empty()) {
     const Interval change = TangoInterval(candidate.table, confidence);
-    return {-change.high, -change.low};
+    return {0.0 - change.high, 0.0 - change.low};
   }
   const Estimate estimate = ClusteredMean(std::span<const ClusterSum>(candidate.clusters), threads,
                                           {.confidence = confidence});
@@ -116,7 +116,7 @@ Interval HarmInterval(const Candidate& candidate, double confidence, ThreadPool&
 
 // Shares are told in points.
 std::string Number(const Candidate& candidate, double value) {
-  return candidate.finding->measure == Measure::kAnswers ? fmt::format("{:.1f}", 100 * value)
+  return candidate.finding->measure == Measure::kAnswers ? FormatFixed(100 * value, 1)
                                                          : FormatDivergence(value);
 }
 
@@ -169,7 +169,8 @@ std::string Sentence(const Candidate& candidate) {
                        margin);
   }
   return fmt::format("the data allow anything from a gain of {} to a loss of {} ({})",
-                     Number(candidate, -interval.low), Amount(candidate, interval.high), sample);
+                     Number(candidate, 0.0 - interval.low), Amount(candidate, interval.high),
+                     sample);
 }
 
 // One place for each finding of a lane, before anything points to them.
@@ -388,23 +389,48 @@ std::string VerdictCaption(const ReportData& report) {
                            : "");
 }
 
-Table VerdictTable(const ReportData& report) {
-  Table table{{{"Lane", "", Align::kLeft},
-               {"Tested", "", Align::kLeft},
-               {"Verdict", "", Align::kLeft},
-               {"What the data say", "", Align::kLeft}},
-              {}};
-  for (const LaneResult& lane : report.lanes) {
-    for (const Finding& finding : lane.findings) {
-      const std::string where = finding.measure == Measure::kAnswers
-                                    ? report.manifest.suites[finding.place].id
-                                    : ProtocolTitle(report, finding.place);
-      table.rows.push_back({{lane.record.scheme, ""},
-                            {fmt::format("{}: {}", Name(finding.measure), where), ""},
-                            {std::string(Name(finding.verdict)), ""},
-                            {finding.sentence, ""}});
-    }
+Tone ToneOf(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kHarm:
+      return Tone::kBad;
+    case Verdict::kSmallHarm:
+    case Verdict::kGain:
+      return Tone::kMild;
+    case Verdict::kEquivalent:
+    case Verdict::kNotWorse:
+      return Tone::kGood;
+    case Verdict::kNotResolved:
+    case Verdict::kNotMeasured:
+      break;
   }
+  return Tone::kOpen;
+}
+
+Table VerdictTable(const ReportData& report) {
+  Table table{{{"Lane", "", Align::kLeft}}, {}};
+  const auto add = [&](const char* name, const std::string& place) {
+    table.columns.push_back({name, place, Align::kLeft});
+  };
+  const Manifest& manifest = report.manifest;
+  for (size_t p = 0; p < manifest.protocols.size(); ++p) {
+    add("Loss", ProtocolTitle(report, p));
+    add("Divergence", ProtocolTitle(report, p));
+  }
+  for (const SuiteRecord& suite : manifest.suites) add("Answers", suite.id);
+  for (const LaneResult& lane : report.lanes) {
+    if (lane.findings.empty()) continue;
+    std::vector<Cell> row(table.columns.size());
+    row[0] = {lane.record.scheme, ""};
+    for (const Finding& finding : lane.findings) {
+      const size_t column =
+          finding.measure == Measure::kAnswers
+              ? 1 + 2 * manifest.protocols.size() + finding.place
+              : 1 + 2 * finding.place + (finding.measure == Measure::kLoss ? 0 : 1);
+      row[column] = {std::string(Name(finding.verdict)), finding.sentence, ToneOf(finding.verdict)};
+    }
+    table.rows.push_back(std::move(row));
+  }
+  table.DropEmptyColumns();
   return table;
 }
 

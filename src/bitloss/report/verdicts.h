@@ -27,7 +27,12 @@ void AddNoiseFloors(ReportData& report);
 // Fills in the findings of every tested lane. Requires: AddNoiseFloors.
 void AddFindings(ReportData& report, ThreadPool& threads);
 
-// One row for each finding: lane, what was tested, verdict, sentence. No rows without findings.
+// How a verdict is shown: harm is bad, what is small or a change for the better mild, what the data
+// leave open is open.
+Tone ToneOf(Verdict verdict);
+
+// One row for each lane, one column for each thing tested: its verdict, and beside it the sentence.
+// No rows without findings.
 Table VerdictTable(const ReportData& report);
 // How many tests share what error rate; empty without tests.
 std::string VerdictCaption(const ReportData& report);

@@ -225,7 +225,7 @@ TEST(VerdictsTest, EveryWriterTellsThem) {
   EXPECT_EQ(json["lanes"][1]["protocols"][0]["clusters"].size(), 12u);
   EXPECT_EQ(json["lanes"][0]["protocols"][0]["tokens_hash"],
             json["lanes"][1]["protocols"][0]["tokens_hash"]);
-  for (const std::string& text : {WriteMarkdown(report), TerminalTable(report)}) {
+  for (const std::string& text : {WriteMarkdown(report), TerminalDetails(report)}) {
     EXPECT_THAT(text, HasSubstr("harm shown"));
     EXPECT_THAT(text, HasSubstr("raises the loss by 0.157"));
     EXPECT_THAT(text, HasSubstr("heavy"));

@@ -27,13 +27,20 @@ std::string WriteCsv(const ReportData& report, Timings timings = Timings::kInclu
 // for each lane and text or suite) and Markdown tables with the same intervals and verdicts.
 std::string WriteModelCard(const ReportData& report);
 
+// The scoreboard as a picture, for a slide or a chat: SVG that needs nothing from outside.
+std::string WriteSharePicture(const ReportData& report, Timings timings = Timings::kInclude);
+
 // The result file of the scripts that bitloss replaces, of one lane, key for key: perplexity of
 // `lines-512-seed` if it was measured, else of the first protocol; answers of the first suite.
 // Requires: lane < report.lanes.size().
 std::string WriteSeed(const ReportData& report, size_t lane, Timings timings = Timings::kInclude);
 
-// Plain text for a terminal.
-std::string TerminalTable(const ReportData& report);
+// Plain text for a terminal: the answer, scoreboard and one sentence a lane, in at most 23 lines;
+// of many lanes what fits.
+std::string TerminalAnswer(const ReportData& report);
+
+// The same for everything: every text and suite, every finding.
+std::string TerminalDetails(const ReportData& report);
 
 // report.json, report.md, report.html and seed/<lane>.json in `folder`, each replaced whole.
 Status WriteReportFiles(const ReportData& report, const std::filesystem::path& folder,

@@ -208,7 +208,7 @@ TEST(WritersTest, CsvQuotesWhatWouldBreakIt) {
 TEST(WritersTest, TheTerminalShowsEveryLaneAndEveryWarning) {
   SmallStudy study = NineArticles();
   study.manifest.protocols[0].num_units = 3;
-  const std::string text = TerminalTable(ReportOf(study));
+  const std::string text = TerminalDetails(ReportOf(study));
   EXPECT_THAT(text, HasSubstr("tiny (qwen2, 1,000 parameters)"));
   EXPECT_THAT(text, HasSubstr("held-out, gptq-2048"));
   EXPECT_THAT(text, HasSubstr("+28.40 [+28.40, +28.40]"));  // exp(0.25) - 1

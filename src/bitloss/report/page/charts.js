@@ -152,7 +152,7 @@
         for (const align of ["left", "right"]) {
           const left = align === "left" ? x(p) + 11 : x(p) - 11 - length;
           const box = [left, y(p.kl) + dy - 8, left + length, y(p.kl) + dy + 8, 10];
-          let cost = left < 0 || box[2] > width + 8 || box[1] < -12 || box[3] > height ? 100 : 0;
+          let cost = left < 4 || box[2] > width + 8 || box[1] < -12 || box[3] > height ? 100 : 0;
           for (const t of taken) {
             if (box[0] < t[2] && t[0] < box[2] && box[1] < t[3] && t[1] < box[3]) cost += t[4];
           }
@@ -325,11 +325,15 @@
     drawing.dataset.label = (fallback.match(/aria-label="([^"]*)"/) || ["", ""])[1];
     render();
     let shown = figure.clientWidth;
-    window.addEventListener("resize", () => {
+    function redraw() {
       if (figure.clientWidth === shown) return;
       shown = figure.clientWidth;
       render();
-    });
+    }
+    window.addEventListener("resize", redraw);
+    // What is folded has no width yet.
+    const fold = figure.closest("details.fold");
+    if (fold) fold.addEventListener("toggle", redraw);
   }
 
   for (const figure of document.querySelectorAll("figure.chart")) draw(figure);

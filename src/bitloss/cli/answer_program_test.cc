@@ -1,0 +1,105 @@
+// What a user sees first: a default run's answer, the lane to take, two studies beside each other.
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "bitloss/cli/small_study.h"
+#include "bitloss/json/parse.h"
+
+namespace bitloss {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class AnswerProgram : public SmallStudyTest {
+ protected:
+  json Report(const std::string& study) const {
+    return ParseJson(TextOf(folder_ / study + "/report.json")).value();
+  }
+  // Text alone, enough of it for intervals.
+  Arguments Lines(const std::string& study, const std::string& schemes,
+                  const std::string& num_lines = "30") const {
+    return {"run",
+            "--schemes",
+            schemes,
+            "--suite",
+            "none",
+            "--max-samples",
+            num_lines,
+            "--out",
+            folder_ / study,
+            "--calibration-tokens",
+            "512"};
+  }
+};
+
+TEST_F(AnswerProgram, VerboseHasEverythingAndEndsWithTheAnswer) {
+  MustRun(Lines("study", "int8,nf4,control-bf16"));
+  const std::string brief = MustRun({"report", folder_ / "study"}).out;
+  const std::string verbose = MustRun({"report", folder_ / "study", "--verbose"}).out;
+  EXPECT_THAT(verbose, testing::EndsWith("\n" + brief));
+  EXPECT_THAT(verbose, HasSubstr("\nVerdicts\n"));
+  EXPECT_THAT(brief, Not(HasSubstr("\nVerdicts\n")));
+}
+
+TEST_F(AnswerProgram, RecommendNamesALaneOrSaysWhyNot) {
+  MustRun(Lines("study", "int8,nf4,int3_group:64"));
+  const auto recommend = [&](const Arguments& wish) {
+    return RunBitloss(Arguments{"recommend", folder_ / "study"} + wish);
+  };
+  const Finished size = recommend({"--max-size", "5M"});
+  EXPECT_EQ(size.exit_code, 0) << size.err;
+  EXPECT_THAT(size.out, HasSubstr("\nnf4: of the 2 lanes that fit the one shown to be closest"));
+  const Finished kl = recommend({"--max-kl", "0.01"});
+  EXPECT_EQ(kl.exit_code, 0);
+  EXPECT_THAT(kl.out, HasSubstr("\nint8: with 6.74 MB the smallest lane"));
+  EXPECT_EQ(recommend({"--min-same-top1", "80"}).exit_code, 0);
+  const Finished none = recommend({"--max-size", "1.5m"});
+  EXPECT_EQ(none.exit_code, 1);
+  EXPECT_THAT(none.out, HasSubstr("\nnone: no lane holds what was asked"));
+  const double nf4 = Report("study").at("lanes").at(2).at("protocols").at(0).at("kl").at("mean");
+  const Finished open = recommend({"--max-kl", std::to_string(nf4), "--max-size", "5M"});
+  EXPECT_EQ(open.exit_code, 2);
+  EXPECT_THAT(open.out, HasSubstr("of nf4 the data leave it open"));
+
+  for (const auto& [wish, expected] : std::vector<std::pair<Arguments, std::string>>{
+           {{}, "give --max-size, --max-kl or --min-same-top1"},
+           {{"--max-size", "large"}, "--max-size large: no size"},
+           {{"--max-size", "5Q"}, "--max-size 5Q: no size"},
+           {{"--max-size", "-5M"}, "--max-size"},
+           {{"--min-same-top1", "101"}, "--min-same-top1"}}) {
+    const Finished refused = recommend(wish);
+    EXPECT_EQ(refused.exit_code, 3) << expected;
+    EXPECT_THAT(refused.err, HasSubstr(expected));
+    EXPECT_EQ(refused.out, "");
+  }
+}
+
+TEST_F(AnswerProgram, TwoStudiesOfOneModelAreToldApartInAFile) {
+  MustRun(Lines("first", "nf4"));
+  MustRun(Lines("second", "int8", "40"));
+  const std::string first = folder_ / "first", second = folder_ / "second";
+  const Finished compared = MustRun({"report", first, second}, {"env", "-C", folder_ / ""});
+  EXPECT_LT(compared.out.size(), 2000u) << "the page is in a file";
+  EXPECT_THAT(compared.out, HasSubstr("report: comparison.html\n"));
+  EXPECT_THAT(compared.out, HasSubstr("warning: sequences of lines-512-seed differ"));
+  const std::string page = TextOf(folder_ / "comparison.html");
+  EXPECT_THAT(page, AllOf(HasSubstr("bitloss-tiny (" + first + ")"),
+                          HasSubstr("bitloss-tiny (" + second + ")")));
+  const Finished twice = RunBitloss({"report", first, first + "/"});
+  EXPECT_EQ(twice.exit_code, 3);
+  EXPECT_THAT(twice.err, HasSubstr("is named twice"));
+}
+
+TEST_F(AnswerProgram, TheScoreboardIsAPicture) {
+  MustRun(Lines("study", "nf4"));
+  const std::string svg = MustRun({"report", folder_ / "study", "--format", "svg"}).out;
+  EXPECT_THAT(svg, AllOf(testing::StartsWith("<svg "), testing::EndsWith("</svg>\n"),
+                         HasSubstr(">nf4<"), HasSubstr("bitloss-tiny/eval.txt")));
+}
+
+}  // namespace
+}  // namespace bitloss
