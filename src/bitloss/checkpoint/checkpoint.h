@@ -99,8 +99,8 @@ class Checkpoint {
   // generation_config.json, hf_quant_config.json, tokenizer.json, tokenizer_config.json,
   // chat_template.jinja), and of every tensor the name,
   // the size and all bytes. So it does not depend on where the model lies, and no other weights
-  // pass for these. Reads the model once: about a second for 1.4 GB on a processor with instructions
-  // for SHA.
+  // pass for these. Reads the model once: about a second for 1.4 GB on a processor with
+  // instructions for SHA.
   virtual Result<std::string> Identity() const = 0;
 };
 

@@ -82,7 +82,8 @@ TEST_F(AnswerProgram, TwoStudiesOfOneModelAreToldApartInAFile) {
   MustRun(Lines("first", "nf4"));
   MustRun(Lines("second", "int8", "40"));
   const std::string first = folder_ / "first", second = folder_ / "second";
-  const Finished compared = MustRun({"report", first, second}, {"env", "-C", folder_ / ""});
+  const Finished compared =
+      MustRun({"report", first, second}, {"/usr/bin/env", "-C", folder_ / ""});
   EXPECT_LT(compared.out.size(), 2000u) << "the page is in a file";
   EXPECT_THAT(compared.out, HasSubstr("report: comparison.html\n"));
   EXPECT_THAT(compared.out, HasSubstr("warning: sequences of lines-512-seed differ"));

@@ -8,8 +8,8 @@
 
 #include "bitloss/cli/small_study.h"
 #include "bitloss/json/parse.h"
-#include "bitloss/store/sqlite.h"
 #include "bitloss/store/numeric_version.h"
+#include "bitloss/store/sqlite.h"
 
 namespace bitloss {
 namespace {
@@ -499,6 +499,9 @@ TEST_F(LanesProgram, AMixturesExpertsAreAPartOfTheirOwn) {
       {"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", json::array()}}},
       {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}}};
   std::ofstream(model + "/tokenizer.json") << tokenizer.dump();
+  json config = ParseJson(TextOf(model + "/config.json")).value();
+  config["max_position_embeddings"] = 512;  // as long as a line may be
+  std::ofstream(model + "/config.json") << config.dump();
   const std::string text =
       folder_.Write("short.txt", "some short words\nmore of them\nand the end\n");
   MustRun({"run", model, "--schemes", "nf4", "--text", text, "--suite", "none", "--out",
@@ -510,8 +513,8 @@ TEST_F(LanesProgram, AMixturesExpertsAreAPartOfTheirOwn) {
     ASSERT_EQ(parts.size(), 3u);
     EXPECT_EQ(parts[0]["tensors"], "decoder linears but the experts'");
     EXPECT_EQ(parts[1]["tensors"], "experts");
-    // Two layers of four experts: gate, up and down of 32 by 20. q and o of 32 by 32, k and v half.
-    EXPECT_EQ(parts[1]["weights"], 2 * 4 * 3 * 32 * 20);
+    // Two layers of four experts: gate, up and down of 32 by 24. q and o of 32 by 32, k and v half.
+    EXPECT_EQ(parts[1]["weights"], 2 * 4 * 3 * 32 * 24);
     EXPECT_EQ(parts[0]["weights"], 2 * 3 * 32 * 32);
     double bytes = 0.0, weights = 0.0;
     for (const json& part : {parts[0], parts[2]}) {
@@ -521,7 +524,7 @@ TEST_F(LanesProgram, AMixturesExpertsAreAPartOfTheirOwn) {
     const json& size = lane["size"];
     EXPECT_EQ(size["bits_per_weight_without_experts"], 8.0 * bytes / weights);
     EXPECT_EQ(size["bits_per_weight_of_experts"],
-              8.0 * parts[1]["bytes"].get<double>() / (2 * 4 * 3 * 32 * 20));
+              8.0 * parts[1]["bytes"].get<double>() / (2 * 4 * 3 * 32 * 24));
   }
   EXPECT_EQ(report["lanes"][0]["size"]["bits_per_weight_of_experts"], 16.0);
   EXPECT_EQ(report["lanes"][1]["size"]["bits_per_weight_of_experts"], 4.5);

@@ -126,8 +126,8 @@ TEST(TokenizerAcceptance, RobertaEqualsTheVectorsOfLlamaCppButForTheNumbers) {
   const Tokenizer tokenizer = FromGguf("ggml-vocab-gpt-2.gguf");
   std::map<TokenId, TokenId> number_of, token_of;
   for (const Vector& vector : ReadVectors("roberta-bpe")) {
-    const auto ids = Value(tokenizer.Encode(vector.text, Tokenizer::Special::kAsText,
-                                            Tokenizer::AddTokens::kNone));
+    const auto ids = Value(
+        tokenizer.Encode(vector.text, Tokenizer::Special::kAsText, Tokenizer::AddTokens::kNone));
     ASSERT_EQ(ids.size(), vector.ids.size()) << vector.text;
     for (size_t i = 0; i < ids.size(); ++i) {
       EXPECT_EQ(number_of.emplace(ids[i], vector.ids[i]).first->second, vector.ids[i]);
