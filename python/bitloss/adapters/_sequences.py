@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from .._comparison import Comparison
 from .._errors import BadInput
 
 
@@ -27,6 +28,19 @@ def pieces(texts: Iterable[str], encode: Callable[[str], Sequence[int]], max_tok
                 continue
             yield Piece(unit, cluster, piece)
             unit += 1
+
+
+def fill(comparison: Comparison, work: Sequence[Piece], logits: Callable[[list[int]], Mapping[str, Any]],
+         progress: None | bool | Callable[[int, int, str], None]) -> None:
+    """Adds the pieces that are not there yet; `logits` gives every lane's of a piece's tokens."""
+    bar = Progress(progress, sum(len(piece.tokens) for piece in work))
+    try:
+        for piece in work:
+            if not comparison.done(piece.unit):
+                comparison.add(piece.unit, piece.cluster, piece.tokens, logits(piece.tokens))
+            bar.add(len(piece.tokens))
+    finally:
+        bar.close()
 
 
 class Progress:

@@ -14,7 +14,7 @@ import numpy as np
 
 from .._comparison import Comparison
 from .._study import Study
-from ._sequences import Progress, pieces
+from ._sequences import fill, pieces
 
 
 def compare(folder: str | os.PathLike[str], baseline: tuple[str, str | os.PathLike[str]],
@@ -33,17 +33,9 @@ def compare(folder: str | os.PathLike[str], baseline: tuple[str, str | os.PathLi
     sizes = {lane: os.path.getsize(file) for lane, file in files.items()}
     encode = lambda t: models[name].tokenize(t.encode(), add_bos=False, special=False)  # noqa: E731
     work = list(pieces(texts, encode, max_tokens))
-    bar = Progress(progress, sum(len(piece.tokens) for piece in work))
-    try:
-        with Comparison(folder, baseline=name, lanes=list(lanes), model=model or os.path.basename(base), text=text,
-                        weight_bytes=sizes, bits_per_weight=bits_per_weight) as c:
-            for piece in work:
-                if not c.done(piece.unit):
-                    c.add(piece.unit, piece.cluster, piece.tokens,
-                          {lane: _logits(m, piece.tokens) for lane, m in models.items()})
-                bar.add(len(piece.tokens))
-    finally:
-        bar.close()
+    with Comparison(folder, baseline=name, lanes=list(lanes), model=model or os.path.basename(base), text=text,
+                    weight_bytes=sizes, bits_per_weight=bits_per_weight) as c:
+        fill(c, work, lambda tokens: {lane: _logits(m, tokens) for lane, m in models.items()}, progress)
     return Study(folder)
 
 

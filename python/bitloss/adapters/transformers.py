@@ -12,7 +12,7 @@ from typing import Any
 
 from .._comparison import Comparison
 from .._study import Study
-from ._sequences import Progress, pieces
+from ._sequences import fill, pieces
 
 
 def compare(folder: str | os.PathLike[str], baseline: tuple[str, Any], lanes: Mapping[str, Any], tokenizer: Any,
@@ -30,17 +30,9 @@ def compare(folder: str | os.PathLike[str], baseline: tuple[str, Any], lanes: Ma
     if "weight_bytes" not in sizes:
         sizes["weight_bytes"] = {lane: int(m.get_memory_footprint()) for lane, m in models.items()}
     work = list(pieces(texts, lambda t: tokenizer(t, add_special_tokens=False)["input_ids"], max_tokens))
-    bar = Progress(progress, sum(len(piece.tokens) for piece in work))
-    try:
-        with Comparison(folder, baseline=name, lanes=list(lanes), text=text,
-                        model=model or getattr(base.config, "name_or_path", "") or "transformers", **sizes) as c:
-            for piece in work:
-                if not c.done(piece.unit):
-                    c.add(piece.unit, piece.cluster, piece.tokens,
-                          {lane: _logits(m, piece.tokens) for lane, m in models.items()})
-                bar.add(len(piece.tokens))
-    finally:
-        bar.close()
+    with Comparison(folder, baseline=name, lanes=list(lanes), text=text,
+                    model=model or getattr(base.config, "name_or_path", "") or "transformers", **sizes) as c:
+        fill(c, work, lambda tokens: {lane: _logits(m, tokens) for lane, m in models.items()}, progress)
     return Study(folder)
 
 

@@ -1,7 +1,7 @@
 // Text to token ids and back, id for id as the model's own tokenizer does it.
 //
-// Byte-level BPE (Qwen2, Llama-3, GPT-2, SmolLM2, ...) and SentencePiece-style BPE with byte
-// fallback, read from Hugging Face's tokenizer.json or from the metadata of a GGUF file. What those
+// Byte-level BPE (Qwen2, Llama-3, GPT-2, SmolLM2, ...), SentencePiece-style BPE with byte fallback
+// and Unigram, read from Hugging Face's tokenizer.json or from the metadata of a GGUF file. What those
 // files ask for and is not implemented is refused by name, never ignored.
 //
 // Encoding, in the order of Hugging Face's `tokenizers`: added tokens are cut out; what lies
