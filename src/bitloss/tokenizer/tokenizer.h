@@ -1,8 +1,8 @@
 // Text to token ids and back, id for id as the model's own tokenizer does it.
 //
 // Byte-level BPE (Qwen2, Llama-3, GPT-2, SmolLM2, ...), SentencePiece-style BPE with byte fallback
-// and Unigram, read from Hugging Face's tokenizer.json or from the metadata of a GGUF file. What those
-// files ask for and is not implemented is refused by name, never ignored.
+// and Unigram, read from Hugging Face's tokenizer.json or from the metadata of a GGUF file. What
+// those files ask for and is not implemented is refused by name, never ignored.
 //
 // Encoding, in the order of Hugging Face's `tokenizers`: added tokens are cut out; what lies
 // between them is normalized (NFC, ...), cut into pieces by the pre-tokenizer, and each piece is
