@@ -13,7 +13,7 @@ constexpr std::string_view kSchemes = R"(
   FORMAT      what the bits mean: nf4, int4_group:64:asym, q4_k, fp8_e4m3:row
   +FIT        how codes and scales are chosen: +awq, +gptq, +hqq; without one, each weight is
               rounded to the nearest value
-  @EXECUTION  how products are computed: @llm.int8, @w8a8, @bf16; without one, weights are decoded
+  @EXECUTION  how products are computed: @w8a8, @fp8, @ggml; without one, weights are decoded
               and multiplied by real activations
   +head=...   a format for the output matrix, which stays as it is otherwise
   +kv=...     how the keys and values of attention are kept; +k= and +v= apart

@@ -5,8 +5,10 @@
 #include <chrono>
 #include <limits>
 
+#include "bitloss/compute/host_tensor.h"
 #include "bitloss/compute/recurrence.h"
 #include "bitloss/compute/rounded_arithmetic.h"
+#include "bitloss/compute/rounded_inputs.h"
 
 namespace bitloss {
 namespace {
@@ -67,10 +69,52 @@ void Backend::CopyAll(std::span<const Move> moves) const {
   for (const Move& move : moves) Copy(move.from, move.to);
 }
 
+Result<std::unique_ptr<PackedMatrix>> Backend::Pack(const EncodedMatrix& weights,
+                                                    const Execution& execution,
+                                                    Packing packing) const {
+  const ActivationRounding* rounding = RoundingOf(execution, weights.format);
+  if (rounding == nullptr) return PackMatrix(weights, execution, packing);
+  BITLOSS_TRY(auto matrix, PackMatrix(weights, Execution{}, packing));
+  return std::unique_ptr<PackedMatrix>(
+      std::make_unique<RoundedInputs>(std::move(matrix), *rounding, execution.activation_scale));
+}
+
+void Backend::MatMul(const PackedMatrix& weights, ConstDeviceView bias, ConstDeviceView x,
+                     std::span<const RowRange> calls, DeviceView y) const {
+  const auto* rounded = dynamic_cast<const RoundedInputs*>(&weights);
+  if (rounded == nullptr) return Multiply(weights, bias, x, calls, y);
+  const Tensor inputs = rounded->Round(*this, x);
+  Multiply(rounded->matrix(), bias, inputs, calls, y);
+}
+
 void Backend::MatMuls(std::span<const Product> products, ConstDeviceView x,
                       std::span<const RowRange> calls) const {
+  std::vector<const RoundedInputs*> rounded;
   for (const Product& product : products) {
-    MatMul(*product.weights, product.bias, x, calls, product.y);
+    const auto* inputs = dynamic_cast<const RoundedInputs*>(product.weights);
+    if (inputs != nullptr) rounded.push_back(inputs);
+  }
+  if (rounded.empty()) return MultiplyAll(products, x, calls);
+  const bool are_alike = rounded.size() == products.size() &&
+                         std::ranges::all_of(rounded, [&](const RoundedInputs* inputs) {
+                           return inputs->RoundsLike(*rounded[0]);
+                         });
+  if (!are_alike) {
+    for (const Product& product : products) {
+      MatMul(*product.weights, product.bias, x, calls, product.y);
+    }
+    return;
+  }
+  const Tensor inputs = rounded[0]->Round(*this, x);
+  std::vector<Product> inner(products.begin(), products.end());
+  for (size_t i = 0; i < inner.size(); ++i) inner[i].weights = &rounded[i]->matrix();
+  MultiplyAll(inner, inputs, calls);
+}
+
+void Backend::MultiplyAll(std::span<const Product> products, ConstDeviceView x,
+                          std::span<const RowRange> calls) const {
+  for (const Product& product : products) {
+    Multiply(*product.weights, product.bias, x, calls, product.y);
   }
 }
 
@@ -82,9 +126,11 @@ void Backend::RoundActivations(Execution::Kind execution, ConstDeviceView from,
 }
 
 void Backend::ChangeRows(DeviceView x, const std::function<void(std::span<float>)>& change) const {
-  Matrix rows = ToMatrix(x);
-  threads().ForEachPart(rows.rows(), [&](size_t row, size_t) { change(rows.Row(row)); });
-  Upload(rows, x);
+  Matrix staging;
+  const bool on_host = OnHost(x, staging).data == x.data;
+  const MatrixView rows = on_host ? HostView(x) : staging.view();
+  threads().ForEachPart(rows.rows, [&](size_t row, size_t) { change(rows.Row(row)); });
+  if (!on_host) Upload(rows, x);
 }
 
 void Backend::AttentionInFp16(const AttentionShape& shape, ConstDeviceView queries,

@@ -224,23 +224,19 @@ class Backend {
 
   // --- Products.
 
-  // Repacks a matrix for MatMul. kUnsupported if this backend cannot run it, with the reason. With
-  // kInPlace, formats that kernels read as they are stay where they are; others are copied all the
-  // same.
-  virtual Result<std::unique_ptr<PackedMatrix>> Pack(const EncodedMatrix& weights,
-                                                     const Execution& execution,
-                                                     Packing packing) const = 0;
+  // Repacks a matrix for MatMul, to be multiplied as `execution` says. kUnsupported if this backend
+  // cannot run it, with the reason. With kInPlace, formats that kernels read as they are stay where
+  // they are; others are copied all the same.
   Result<std::unique_ptr<PackedMatrix>> Pack(const EncodedMatrix& weights,
-                                             const Execution& execution) const {
-    return Pack(weights, execution, Packing::kCopy);
-  }
+                                             const Execution& execution,
+                                             Packing packing = Packing::kCopy) const;
 
   // y[t][o] = sum_i x[t][i] W[o][i] + bias[o]; bias is a vector of [out], or empty. x [tokens][in],
   // y [tokens][out]. `calls` cuts the rows into what a batch of one would pass at once (a sequence;
   // in decoding one token); only executions that look at a whole call care (LLM.int8's outlier
   // columns). The calls cover all rows in order. x and y do not overlap.
-  virtual void MatMul(const PackedMatrix& weights, ConstDeviceView bias, ConstDeviceView x,
-                      std::span<const RowRange> calls, DeviceView y) const = 0;
+  void MatMul(const PackedMatrix& weights, ConstDeviceView bias, ConstDeviceView x,
+              std::span<const RowRange> calls, DeviceView y) const;
 
   // One of several products with the same x.
   struct Product {
@@ -249,8 +245,8 @@ class Backend {
     DeviceView y;
   };
   // The same as a MatMul for each; what they have in common is done once.
-  virtual void MatMuls(std::span<const Product> products, ConstDeviceView x,
-                       std::span<const RowRange> calls) const;
+  void MatMuls(std::span<const Product> products, ConstDeviceView x,
+               std::span<const RowRange> calls) const;
 
   // --- The rest of a block.
 
@@ -340,6 +336,17 @@ class Backend {
   };
   virtual void Read(ConstDeviceView from, std::span<const Element> elements,
                     std::span<float> values) const;
+
+ protected:
+  // --- What Pack, MatMul and MatMuls are made of: the same, for executions that leave activations
+  // alone or round them in their product (RoundingOf is null).
+  virtual Result<std::unique_ptr<PackedMatrix>> PackMatrix(const EncodedMatrix& weights,
+                                                           const Execution& execution,
+                                                           Packing packing) const = 0;
+  virtual void Multiply(const PackedMatrix& weights, ConstDeviceView bias, ConstDeviceView x,
+                        std::span<const RowRange> calls, DeviceView y) const = 0;
+  virtual void MultiplyAll(std::span<const Product> products, ConstDeviceView x,
+                           std::span<const RowRange> calls) const;
 };
 
 // The plain reference: loops in double precision, one thread. It is the definition; never

@@ -66,7 +66,8 @@ uint64_t BytesOfWeight(const Format& plain) { return plain.bits == 32 ? 4 : 2; }
 
 // The same of a file type, which says what embedding and head are in; the rest stays as it is.
 Status FinishFileTypeLane(const ModelSource& source, const Backend& backend,
-                          const FileTypeFormats& formats, LaneWeights& lane) {
+                          const FileTypeFormats& formats, const Execution& execution,
+                          LaneWeights& lane) {
   ThreadPool& threads = backend.threads();
   BITLOSS_TRY(lane.embedding, EncodeTable(*formats.embedding, lane.embedding, threads));
   EncodedMatrix head = lane.embedding;
@@ -79,7 +80,7 @@ Status FinishFileTypeLane(const ModelSource& source, const Backend& backend,
     num_others -= uint64_t{head.rows} * head.cols;
     lane.size.other_bytes += head.num_bytes();
   }
-  BITLOSS_TRY(lane.head, backend.Pack(head, Execution{}));
+  BITLOSS_TRY(lane.head, backend.Pack(head, execution));
   lane.size.other_bytes += BytesOfWeight(FormatOf(source.baseline())) * num_others;
   return Ok();
 }
@@ -97,7 +98,7 @@ Status FinishLane(const ModelSource& source, const Backend& backend, const Schem
   lane.final_norm = parts.final_norm;
   lane.head = parts.head;
   if (const auto formats = FileTypeFormatsOf(scheme, source)) {
-    const Status status = FinishFileTypeLane(source, backend, *formats, lane);
+    const Status status = FinishFileTypeLane(source, backend, *formats, scheme.execution, lane);
     if (!status.ok()) return Within(fmt::format("scheme '{}'", scheme.text), status.error());
     return Ok();
   }

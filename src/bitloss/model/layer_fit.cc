@@ -12,8 +12,6 @@
 namespace bitloss {
 namespace {
 
-constexpr float kMaxActivationCode = 127.0f;
-
 // encode(i) for every linear.
 template <class Encode>
 Status EncodeAll(const Encode& encode, FittedLayer& fitted) {
@@ -108,10 +106,10 @@ Status FitGptq(Transformer& transformer, const LayerSource& source, size_t layer
   return tap.status();
 }
 
-void FindActivationScales(const Observed& seen, FittedLayer& fitted) {
+void FindActivationScales(const Observed& seen, const Execution& execution, FittedLayer& fitted) {
   for (size_t i = 0; i < fitted.activation_scales.size(); ++i) {
     fitted.activation_scales[i] =
-        std::ranges::max(ColumnMaxima(seen.InputOf(i))) / kMaxActivationCode;
+        ScaleOfInputs(execution, std::ranges::max(ColumnMaxima(seen.InputOf(i))));
   }
 }
 
@@ -151,7 +149,9 @@ Result<FittedLayer> FitLayer(Transformer& transformer, const LayerSource& source
   const size_t num_linears = fitted.source.weights.size();
   fitted.encoded.resize(num_linears);
   fitted.activation_scales.resize(num_linears);
-  if (scheme.execution.static_activations) FindActivationScales(*seen, fitted);
+  if (scheme.execution.static_activations) {
+    FindActivationScales(*seen, scheme.execution, fitted);
+  }
 
   const std::vector<Matrix>& weights = fitted.source.weights;
   switch (scheme.fit) {

@@ -4,9 +4,9 @@
 #include <array>
 #include <cmath>
 
+#include "bitloss/quant/activations/activation_rounding.h"
 #include "bitloss/quant/formats/ggml/ggml_type.h"
 #include "bitloss/quant/formats/ggml/iq4_fits.h"
-#include "bitloss/quant/formats/round_to_even.h"
 #include "bitloss/quant/formats/small_float.h"
 #include "bitloss/quant/nearest_names.h"
 #include "bitloss/tensor/dtype.h"
@@ -67,18 +67,6 @@ bool Turns(const KvFormat& format, size_t head_dim) {
 // The largest power of two that divides n.
 size_t PowerOfTwoIn(size_t n) { return n & (~n + 1); }
 
-// Q8_0 as the processor writes it: codes by the unrounded inverse, to nearest even.
-void RoundInBlocksOf8Bits(std::span<float> row) {
-  for (size_t at = 0; at < row.size(); at += kBlock) {
-    const std::span<float> block = row.subspan(at, kBlock);
-    float largest = 0.0f;
-    for (const float value : block) largest = std::max(largest, std::abs(value));
-    const float inverse = largest == 0.0f ? 0.0f : 127.0f / largest;
-    const float scale = ThroughF16(largest / 127.0f);
-    for (float& value : block) value = RoundToEven(value * inverse) * scale;
-  }
-}
-
 // IQ4_NL as a cache has it, without the search of files: levels for the scale that the largest
 // value asks for, then the scale that suits those levels best.
 void RoundToIq4Levels(std::span<float> row) {
@@ -132,7 +120,7 @@ void RoundRow(Kind kind, std::span<float> row) {
       for (float& value : row) value = kE5M2.Decode(kE5M2.Encode(value));
       return;
     case Kind::kQ8_0:
-      return RoundInBlocksOf8Bits(row);
+      return RoundToQ8_0(row);
     case Kind::kIq4Nl:
       return RoundToIq4Levels(row);
     default:
@@ -208,7 +196,7 @@ void RoundValues(const KvFormat& format, size_t head_dim, std::span<float> row) 
 void RoundQueries(const KvFormat& of_keys, size_t head_dim, std::span<float> row) {
   if (BlockTypeOf(of_keys.kind) == nullptr || !AllFinite(row)) return;
   if (Turns(of_keys, head_dim)) Turn(PowerOfTwoIn(head_dim), row);
-  RoundInBlocksOf8Bits(row);
+  RoundToQ8_0(row);
 }
 
 void TurnBack(const KvFormat& of_values, size_t head_dim, std::span<float> row) {

@@ -53,6 +53,25 @@ constexpr std::array kPresets = {
            "smoothquant fake_quant.py"},
     Preset{"fp8", "fp8_e4m3:row+nearest", "8-bit floats, a scale for each output",
            "compressed-tensors FP8_DYNAMIC, weights"},
+    Preset{"fp8-dynamic", "fp8_e4m3:row@fp8", "the same, inputs too, a scale for each token",
+           "vLLM; compressed-tensors FP8_DYNAMIC"},
+    Preset{"fp8-static", "fp8_e4m3:tensor@fp8:static",
+           "8-bit floats, one scale for a matrix and one from calibration for its inputs",
+           "vLLM; compressed-tensors FP8"},
+    Preset{"fp8-block", "fp8_e4m3:block@fp8:block",
+           "8-bit floats, blocks of 128 x 128 weights and of 128 inputs", "DeepSeek-V3; vLLM"},
+    Preset{"int8-w8a8", "int8_row@w8a8",
+           "w8a8: 127 steps to the largest, as vLLM's kernel; @w8a8:ct has 127.5",
+           "vLLM; smoothquant fake_quant.py"},
+    Preset{"nvfp4-w4a4", "nvfp4@nvfp4", "4-bit floats with scales for 16, inputs too",
+           "compressed-tensors NVFP4"},
+    Preset{"mxfp4-w4a4", "mxfp4@mxfp4", "4-bit floats with powers of two for 32, inputs too",
+           "compressed-tensors MXFP4"},
+    Preset{"mxfp8-w8a8", "mxfp8:e4m3@mxfp8", "8-bit floats with powers of two for 32, inputs too",
+           "compressed-tensors MXFP8"},
+    Preset{"w4a16", "int4_group:auto:sym", "4-bit groups, symmetric", "compressed-tensors W4A16"},
+    Preset{"w4a8", "int4_group:auto:sym@w4a8", "4-bit groups, 8-bit inputs, a scale for each token",
+           "vLLM; compressed-tensors W4A8"},
 };
 
 constexpr std::array kFits = {
@@ -77,23 +96,6 @@ constexpr std::array kFits = {
     FitInfo{FitKind::kSmoothQuant, "smoothquant", FitNeeds::kActivations,
             "inputs' largest magnitudes moved into the weights; option :0.5, their share",
             "mit-han-lab/smoothquant; arXiv 2211.10438"},
-};
-
-constexpr std::array kExecutions = {
-    ExecutionInfo{Execution::Kind::kRealActivations, "", "decoded weights times FP32 activations",
-                  ""},
-    ExecutionInfo{Execution::Kind::kLlmInt8, "llm.int8",
-                  "exact int8 products, outlier columns apart; option :6.0, the threshold",
-                  "bitsandbytes; arXiv 2208.07339"},
-    ExecutionInfo{Execution::Kind::kW8A8, "w8a8",
-                  "exact int8 products, a scale for each token; option :static, one for all",
-                  "smoothquant fake_quant.py"},
-    ExecutionInfo{Execution::Kind::kBf16Activations, "bf16",
-                  "inputs and outputs of every linear rounded to BF16", ""},
-    ExecutionInfo{Execution::Kind::kFp16Emulation, "fp16",
-                  "the same to FP16, and attention's scores and sums", ""},
-    ExecutionInfo{Execution::Kind::kGgml, "ggml",
-                  "exact products of int8 activations in blocks of 32", "ggml-cpu"},
 };
 
 const Preset* FindPreset(std::string_view name) {
@@ -138,46 +140,6 @@ Status ForEachOption(std::string_view text, const Use& use) {
     text.remove_prefix(colon + 1);
     BITLOSS_DO(use(text.substr(0, text.find(':'))));
   }
-}
-
-std::vector<std::string_view> ExecutionNames() {
-  std::vector<std::string_view> names;
-  for (const ExecutionInfo& info : kExecutions) {
-    if (!info.name.empty()) names.push_back(info.name);
-  }
-  return names;
-}
-
-Status ReadThreshold(std::string_view text, std::string_view option, Execution& execution) {
-  const std::optional<double> number = ParseNumber(option);
-  if (!number) {
-    return BadInput("'@{}': the outlier threshold '{}' is not a number", text, option);
-  }
-  execution.outlier_threshold = static_cast<float>(*number);
-  return Ok();
-}
-
-Result<Execution> ParseExecution(std::string_view text, const SchemeOptions& options) {
-  const std::string_view name = text.substr(0, text.find(':'));
-  const auto info = std::ranges::find(kExecutions, name, &ExecutionInfo::name);
-  if (info == kExecutions.end() || name.empty()) {
-    return Unsupported("unknown execution '@{}'; known are @{}", name,
-                       fmt::join(ExecutionNames(), ", @"));
-  }
-  Execution execution{.kind = info->kind, .outlier_threshold = options.int8_threshold};
-  BITLOSS_DO(ForEachOption(text, [&](std::string_view option) -> Status {
-    if (info->kind == Execution::Kind::kLlmInt8) return ReadThreshold(text, option, execution);
-    if (info->kind == Execution::Kind::kW8A8 && (option == "static" || option == "dynamic")) {
-      execution.static_activations = option == "static";
-      return Ok();
-    }
-    return BadInput("'@{}': @{} has no option '{}'", text, name, option);
-  }));
-  if (!std::isfinite(execution.outlier_threshold) || execution.outlier_threshold < 0.0f) {
-    return BadInput("the outlier threshold {} of @llm.int8 is not zero or a positive number",
-                    execution.outlier_threshold);
-  }
-  return execution;
 }
 
 Status ReadGptqOption(std::string_view option, GptqOptions& gptq) {
@@ -240,7 +202,7 @@ Status ApplySuffix(std::string_view suffix, const SchemeOptions& options, Scheme
   const std::string_view word = suffix.substr(1);
   if (suffix[0] == '@') {
     const KvRounding kv = scheme.execution.kv;
-    BITLOSS_TRY(scheme.execution, ParseExecution(word, options));
+    BITLOSS_TRY(scheme.execution, ParseExecution(word, options.int8_threshold));
     scheme.execution.kv = kv;
     return Ok();
   }
@@ -305,7 +267,7 @@ Status CheckTogether(const Scheme& scheme) {
   if (const Status fit = CheckFit(scheme.format, scheme.fit); !fit.ok()) {
     return Within(fmt::format("scheme '{}'", scheme.text), fit.error());
   }
-  if (const Status execution = CheckExecution(scheme.format, scheme.execution.kind);
+  if (const Status execution = CheckExecution(scheme.format, InfoOf(scheme.execution));
       !execution.ok()) {
     return Within(fmt::format("scheme '{}'", scheme.text), execution.error());
   }
@@ -327,7 +289,6 @@ bool DividesAll(size_t group, std::span<const size_t> widths) {
 
 std::span<const Preset> Presets() { return kPresets; }
 std::span<const FitInfo> Fits() { return kFits; }
-std::span<const ExecutionInfo> Executions() { return kExecutions; }
 const FitInfo& InfoOf(FitKind kind) { return *std::ranges::find(kFits, kind, &FitInfo::kind); }
 
 Status CheckFit(const Format& format, FitKind fit) {
@@ -371,27 +332,6 @@ Status CheckFit(const Format& format, FitKind fit) {
       return Unsupported(
           "+smoothquant makes weights harder to round and activations easier; {} "
           "rounds neither",
-          format.name);
-  }
-  return Ok();
-}
-
-Status CheckExecution(const Format& format, Execution::Kind execution) {
-  switch (execution) {
-    case Execution::Kind::kRealActivations:
-    case Execution::Kind::kBf16Activations:
-    case Execution::Kind::kFp16Emulation:
-      return Ok();
-    case Execution::Kind::kLlmInt8:
-    case Execution::Kind::kW8A8:
-      if (format.name == "int8_row") return Ok();
-      return Unsupported("@{} multiplies the codes of int8_row, not of {}",
-                         execution == Execution::Kind::kW8A8 ? "w8a8" : "llm.int8", format.name);
-    case Execution::Kind::kGgml:
-      if (MultipliesInGgmlBlocks(format)) return Ok();
-      return Unsupported(
-          "@ggml multiplies GGUF's blocks of 32 weights (q4_0, q4_1, q5_0, q5_1, "
-          "q8_0, iq4_nl), not {}",
           format.name);
   }
   return Ok();

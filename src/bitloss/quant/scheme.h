@@ -5,6 +5,7 @@
 //   int4_group:64+awq         a format (quant/format.h) and how its codes are chosen
 //   int3_group:auto:sym       the group size follows from the model's widths (ResolveForWidths)
 //   int8_row@llm.int8:6.0     integer product; after the ':' its outlier threshold
+//   fp8_e4m3:row@fp8          inputs rounded too (activations/activation_rounding.h)
 //   int4_group:64:full+gptq:act   a fit with options: GPTQ's act order
 //   nf4+head=int8_row         the output head quantized too
 //   fp16+kv=q8_0              keys and values rounded (kv_format.h); +k= and +v= apart
@@ -22,6 +23,7 @@
 #include <string_view>
 
 #include "bitloss/base/result.h"
+#include "bitloss/quant/execution.h"
 #include "bitloss/quant/fit/gptq.h"
 #include "bitloss/quant/format.h"
 #include "bitloss/quant/kv_format.h"
@@ -43,28 +45,6 @@ enum class FitKind {
 
 // What a fit looks at besides the weights.
 enum class FitNeeds { kNothing, kActivations };
-
-// What is multiplied.
-struct Execution {
-  enum class Kind {
-    kRealActivations,  // decoded weights times FP32 activations
-    kLlmInt8,          // int8 weights times int8 activations, outlier columns apart
-    // What goes into and comes out of every linear is rounded; products are summed in FP32.
-    kBf16Activations,  // to BF16
-    kFp16Emulation,    // to FP16, and so are attention's scores, probabilities and sums
-    kW8A8,             // int8 weights times int8 activations, one scale for a token or for all
-    kGgml,             // blocks of 32 int8 activations, as llama.cpp multiplies on a CPU
-  };
-  Kind kind = Kind::kRealActivations;
-  // kLlmInt8: |activation| at or above this makes its column an outlier; 0: no decomposition.
-  float outlier_threshold = 6.0f;
-  // kW8A8: whether activations have one scale that calibration found, and that scale (its largest
-  // activation / 127), which is each matrix's own and known only when it is packed.
-  bool static_activations = false;
-  float activation_scale = 0.0f;
-  // What keys and values become on their way through the cache.
-  KvRounding kv = {};
-};
 
 struct Scheme {
   std::string text;  // as the user wrote it
@@ -105,18 +85,8 @@ struct FitInfo {
 std::span<const FitInfo> Fits();
 const FitInfo& InfoOf(FitKind kind);
 
-// A way of multiplying, as "@w8a8" names it; the first, without a name, decodes weights.
-struct ExecutionInfo {
-  Execution::Kind kind;
-  std::string_view name;
-  std::string_view summary;
-  std::string_view source;
-};
-std::span<const ExecutionInfo> Executions();
-
 // Whether they go together; if not, kUnsupported with the reason.
 Status CheckFit(const Format& format, FitKind fit);
-Status CheckExecution(const Format& format, Execution::Kind execution);
 
 struct Preset {
   std::string_view name;     // "awq"

@@ -97,9 +97,11 @@ Status CheckFileType(const Scheme& scheme) {
     return Unsupported("scheme '{}': file types are rounded to nearest or by +imatrix, not by +{}",
                        scheme.text, InfoOf(scheme.fit).name);
   }
-  if (scheme.execution.kind != Execution::Kind::kRealActivations) {
-    return Unsupported("scheme '{}': the types of a file are multiplied decoded; leave @ out",
-                       scheme.text);
+  const Execution::Kind execution = scheme.execution.kind;
+  if (execution != Execution::Kind::kRealActivations && execution != Execution::Kind::kGgml) {
+    return Unsupported(
+        "scheme '{}': the types of a file are multiplied decoded, or as llama.cpp does with @ggml",
+        scheme.text);
   }
   if (QuantizesHead(scheme)) {
     return Unsupported(

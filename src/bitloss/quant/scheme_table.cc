@@ -42,7 +42,7 @@ SchemeRow FormatRow(const FormatFamily& family) {
   }
   for (const ExecutionInfo& execution : Executions()) {
     if (execution.name.empty()) continue;
-    const Status status = CheckExecution(format, execution.kind);
+    const Status status = CheckExecution(format, execution);
     if (status.ok()) {
       row.executions.emplace_back(execution.name);
     } else {

@@ -165,7 +165,7 @@ TEST(SchemeTest, FileTypesTakeOptionsAndImportancesAndNothingElse) {
   EXPECT_THAT(ParseScheme("q4_k_m:purest").error().message,
               HasSubstr("scheme 'q4_k_m:purest': 'purest' is no option of a file type"));
   EXPECT_THAT(ParseScheme("q4_k_m+awq").error().message, HasSubstr("not by +awq"));
-  EXPECT_THAT(ParseScheme("q4_k_m@ggml").error().message, HasSubstr("leave @ out"));
+  EXPECT_THAT(ParseScheme("q4_k_m@w8a8").error().message, HasSubstr("with @ggml"));
   EXPECT_THAT(ParseScheme("q4_k_m+head=q8_0").error().message,
               HasSubstr("write gguf:q4_k_m:output-tensor-type=TYPE"));
   EXPECT_THAT(ParseScheme("gguf:q4_k_x").error().message,

@@ -21,24 +21,6 @@ std::string FitOptions(const Scheme& scheme) {
       scheme.gptq.groups == GptqOptions::Groups::kStatic ? ":static" : "", scheme.gptq.damping);
 }
 
-std::string ExecutionOf(const Scheme& scheme) {
-  switch (scheme.execution.kind) {
-    case Execution::Kind::kRealActivations:
-      return "";
-    case Execution::Kind::kLlmInt8:
-      return fmt::format("@llm.int8({})", scheme.execution.outlier_threshold);
-    case Execution::Kind::kBf16Activations:
-      return "@bf16";
-    case Execution::Kind::kFp16Emulation:
-      return "@fp16";
-    case Execution::Kind::kW8A8:
-      return scheme.execution.static_activations ? "@w8a8:static" : "@w8a8";
-    case Execution::Kind::kGgml:
-      return "@ggml";
-  }
-  BITLOSS_CHECK(false);
-}
-
 // `calibration`: what stands behind the fit about its text; may be empty.
 std::string Describe(const Scheme& scheme, uint64_t seed, const std::string& calibration) {
   std::string text = scheme.format.name;
@@ -49,7 +31,7 @@ std::string Describe(const Scheme& scheme, uint64_t seed, const std::string& cal
   if (scheme.fit == FitKind::kNoise) {
     text += fmt::format("+noise({}, seed {})", scheme.noise, seed);
   }
-  text += ExecutionOf(scheme);
+  text += DefinitionOf(scheme.execution);
   if (scheme.names_head && scheme.head_format.name != scheme.baseline) {
     text += fmt::format("+head={}", scheme.head_format.name);
   }

@@ -36,9 +36,9 @@ class CpuBackend final : public HostBackend {
                        threads_.num_threads() == 1 ? "" : "s");
   }
 
-  Result<std::unique_ptr<PackedMatrix>> Pack(const EncodedMatrix& weights,
-                                             const Execution& execution,
-                                             Packing packing) const override {
+  Result<std::unique_ptr<PackedMatrix>> PackMatrix(const EncodedMatrix& weights,
+                                                   const Execution& execution,
+                                                   Packing packing) const override {
     if (execution.kind == Execution::Kind::kLlmInt8 || execution.kind == Execution::Kind::kW8A8) {
       BITLOSS_TRY(const Int8Weights int8, UnpackInt8(weights));
       return std::unique_ptr<PackedMatrix>(
@@ -52,8 +52,8 @@ class CpuBackend final : public HostBackend {
     return std::unique_ptr<PackedMatrix>(std::make_unique<PanelMatrix>(weights, packing, threads_));
   }
 
-  void MatMul(const PackedMatrix& packed, ConstDeviceView bias_tensor, ConstDeviceView x_tensor,
-              std::span<const RowRange> calls, DeviceView y_tensor) const override {
+  void Multiply(const PackedMatrix& packed, ConstDeviceView bias_tensor, ConstDeviceView x_tensor,
+                std::span<const RowRange> calls, DeviceView y_tensor) const override {
     const std::span<const float> bias = HostRow(bias_tensor);
     const ConstMatrixView x = HostView(x_tensor);
     const MatrixView y = HostView(y_tensor);
@@ -73,8 +73,8 @@ class CpuBackend final : public HostBackend {
     }
   }
 
-  void MatMuls(std::span<const Product> products, ConstDeviceView x_tensor,
-               std::span<const RowRange> calls) const override {
+  void MultiplyAll(std::span<const Product> products, ConstDeviceView x_tensor,
+                   std::span<const RowRange> calls) const override {
     const ConstMatrixView x = HostView(x_tensor);
     BITLOSS_CHECK(CoverRows(calls, x.rows));
     for (const Product& product : products) {
@@ -95,7 +95,7 @@ class CpuBackend final : public HostBackend {
     std::vector<WholeProduct> whole;
     for (const Product& product : products) {
       const auto* panels = dynamic_cast<const PanelMatrix*>(product.weights);
-      if (panels == nullptr) return Backend::MatMuls(products, x_tensor, calls);
+      if (panels == nullptr) return Backend::MultiplyAll(products, x_tensor, calls);
       whole.push_back({panels, HostRow(product.bias), HostView(product.y)});
     }
     MultiplyOnThreads(matmul_, whole, x, threads_);

@@ -1,4 +1,5 @@
-// W8A8 and the products of ggml's blocks: by hand, against the reference, on every instruction set.
+// W8A8, the products of ggml's blocks and of rounded inputs: by hand, against the reference, on
+// every instruction set.
 #include <gmock/gmock.h>
 
 #include <cmath>
@@ -26,8 +27,27 @@ std::vector<Case> Cases() {
   const Execution fixed{
       .kind = Execution::Kind::kW8A8, .static_activations = true, .activation_scale = 0.005f};
   const Execution ggml{.kind = Execution::Kind::kGgml};
-  return {{"int8_row", dynamic}, {"int8_row", fixed}, {"q4_0", ggml}, {"q4_1", ggml},
-          {"q5_0", ggml},        {"q5_1", ggml},      {"q8_0", ggml}, {"iq4_nl", ggml}};
+  const auto rounded = [](std::string_view name) {
+    Execution execution = ParseExecution(name, 6.0f).value();
+    if (execution.static_activations) execution.activation_scale = ScaleOfInputs(execution, 0.8f);
+    return execution;
+  };
+  return {{"int8_row", dynamic},
+          {"int8_row", fixed},
+          {"q4_0", ggml},
+          {"q4_1", ggml},
+          {"q5_0", ggml},
+          {"q5_1", ggml},
+          {"q8_0", ggml},
+          {"iq4_nl", ggml},
+          {"q4_k", ggml},
+          {"mxfp4_gguf", ggml},
+          {"int8_row", rounded("w8a8:asym")},
+          {"fp8_e4m3:row", rounded("fp8")},
+          {"fp8_e4m3:tensor", rounded("fp8:static")},
+          {"fp8_e4m3:block", rounded("fp8:block")},
+          {"nvfp4", rounded("nvfp4")},
+          {"mxfp4", rounded("mxfp4")}};
 }
 
 EncodedMatrix Encode(std::string_view format_name, ConstMatrixView weights) {
@@ -129,6 +149,34 @@ TEST(IntegerProductsTest, RefuseFormatsWithoutWholeCodesInBlocksOf32) {
                                       {.kind = Execution::Kind::kGgml});
   EXPECT_EQ(packed.error().kind, ErrorKind::kUnsupported);
   EXPECT_THAT(packed.error().message, HasSubstr("does not have a scale for each block of 32"));
+}
+
+// Products that share their inputs round them once if they round alike, each for itself if not.
+TEST(RoundedInputsTest, SharedInputsGiveTheBitsOfEachAlone) {
+  ThreadPool threads(2);
+  const auto backend = MakeCpuBackend(threads).value();
+  const Matrix x = RandomMatrix(5, 96, "x");
+  const Matrix weights = RandomMatrix(70, 96, "weights");
+  for (const float other_scale : {0.004f, 0.001f}) {
+    std::vector<std::unique_ptr<PackedMatrix>> packed;
+    std::vector<Matrix> alone, together;
+    for (const float scale : {0.004f, other_scale}) {
+      Execution execution = ParseExecution("fp8:static", 6.0f).value();
+      execution.activation_scale = scale;
+      packed.push_back(backend->Pack(Encode("fp8_e4m3:tensor", weights), execution).value());
+      alone.emplace_back(x.rows(), weights.rows());
+      together.emplace_back(x.rows(), weights.rows());
+      backend->MatMul(*packed.back(), {}, AsTensor(x), Calls(5, 5), AsTensor(alone.back()));
+    }
+    const Backend::Product products[] = {{packed[0].get(), {}, AsTensor(together[0])},
+                                         {packed[1].get(), {}, AsTensor(together[1])}};
+    backend->MatMuls(products, AsTensor(x), Calls(5, 5));
+    for (size_t i = 0; i < 2; ++i) {
+      EXPECT_THAT(together[i].flat(), ElementsAreArray(alone[i].flat()));
+    }
+    // Rounding is by the scale that each was packed with.
+    EXPECT_EQ(std::ranges::equal(alone[0].flat(), alone[1].flat()), other_scale == 0.004f);
+  }
 }
 
 }  // namespace

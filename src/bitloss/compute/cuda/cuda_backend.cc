@@ -89,22 +89,22 @@ class CudaBackend final : public Backend {
     Check(Api().gather_rows(Context(), Rows(from), rows.data(), Rows(to)));
   }
 
-  Result<std::unique_ptr<PackedMatrix>> Pack(const EncodedMatrix& weights,
-                                             const Execution& execution,
-                                             Packing /*packing*/) const override {
+  Result<std::unique_ptr<PackedMatrix>> PackMatrix(const EncodedMatrix& weights,
+                                                   const Execution& execution,
+                                                   Packing /*packing*/) const override {
     BITLOSS_TRY(std::unique_ptr<CudaMatrix> matrix,
                 CudaMatrix::Pack(*device_, weights, execution, threads_));
     return std::unique_ptr<PackedMatrix>(std::move(matrix));
   }
 
-  void MatMul(const PackedMatrix& packed, ConstDeviceView bias, ConstDeviceView x,
-              std::span<const RowRange> calls, DeviceView y) const override {
+  void Multiply(const PackedMatrix& packed, ConstDeviceView bias, ConstDeviceView x,
+                std::span<const RowRange> calls, DeviceView y) const override {
     const Product product{&packed, bias, y};
-    MatMuls({&product, 1}, x, calls);
+    MultiplyAll({&product, 1}, x, calls);
   }
 
-  void MatMuls(std::span<const Product> products, ConstDeviceView x,
-               std::span<const RowRange> calls) const override {
+  void MultiplyAll(std::span<const Product> products, ConstDeviceView x,
+                   std::span<const RowRange> calls) const override {
     BITLOSS_CHECK(CoverRows(calls, x.rows));
     const Execution* rounded = nullptr;  // how the activations lie as integers now
     CudaInt8Rows rows{};

@@ -149,9 +149,9 @@ class ReferenceBackend final : public HostBackend {
 
   std::string Describe() const override { return "reference, double precision, 1 thread"; }
 
-  Result<std::unique_ptr<PackedMatrix>> Pack(const EncodedMatrix& weights,
-                                             const Execution& execution,
-                                             Packing /*packing*/) const override {
+  Result<std::unique_ptr<PackedMatrix>> PackMatrix(const EncodedMatrix& weights,
+                                                   const Execution& execution,
+                                                   Packing /*packing*/) const override {
     Int8Weights int8;
     GgmlWeights blocks;
     if (execution.kind == Execution::Kind::kLlmInt8 || execution.kind == Execution::Kind::kW8A8) {
@@ -163,8 +163,8 @@ class ReferenceBackend final : public HostBackend {
         std::make_unique<ReferenceMatrix>(weights, execution, std::move(int8), std::move(blocks)));
   }
 
-  void MatMul(const PackedMatrix& packed, ConstDeviceView bias_tensor, ConstDeviceView x_tensor,
-              std::span<const RowRange> calls, DeviceView y_tensor) const override {
+  void Multiply(const PackedMatrix& packed, ConstDeviceView bias_tensor, ConstDeviceView x_tensor,
+                std::span<const RowRange> calls, DeviceView y_tensor) const override {
     const std::span<const float> bias = HostRow(bias_tensor);
     const ConstMatrixView x = HostView(x_tensor);
     const MatrixView y = HostView(y_tensor);
