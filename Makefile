@@ -1,4 +1,4 @@
-# make demo     what INT8, NF4, AWQ and 3 bits cost the small model that ships with bitloss
+# make demo     what INT8, NF4, AWQ, Q4_K_M and Q8_0 cost the small model that ships with bitloss
 # make smollm2  the same for the real SmolLM2-135M-Instruct; TEXT=/path/to/wiki.test.raw for WikiText-2
 # make test     all tests
 # make test-gpu all of a GPU's tests on this machine: bits, whole studies beside the CPU's, figures
@@ -10,7 +10,7 @@
 
 JOBS ?= $(shell nproc)
 BITLOSS := build/release/bitloss
-SCHEMES ?= int8,nf4,awq,int3_group:64
+SCHEMES ?=
 OUT ?= runs
 
 PREFIX ?= /usr/local
@@ -18,10 +18,10 @@ PREFIX ?= /usr/local
 .PHONY: demo smollm2 test test-gpu build install bundle deb check clean wheel
 
 demo: build
-	$(BITLOSS) run --schemes $(SCHEMES) --out $(OUT)/demo
+	$(BITLOSS) run $(if $(SCHEMES),--schemes $(SCHEMES)) --out $(OUT)/demo
 
 smollm2: build
-	$(BITLOSS) run "$$(tools/fetch-smollm2)" --schemes $(SCHEMES) $(if $(TEXT),--text $(TEXT) --protocol lines-512-seed) \
+	$(BITLOSS) run "$$(tools/fetch-smollm2)" $(if $(SCHEMES),--schemes $(SCHEMES)) $(if $(TEXT),--text $(TEXT) --protocol lines-512-seed) \
 	  --out $(OUT)/smollm2
 
 build:

@@ -77,7 +77,7 @@ def run_lanes(args, schemes, checkpoints, study):
     lanes = [word for checkpoint in checkpoints for word in ["--lane", checkpoint]]
     subprocess.run([args.bitloss, "run", args.model, "--schemes", ",".join(schemes), *lanes, "--text",
                     args.text, "--protocol", "llamacpp-512", "--max-samples", str(args.chunks),
-                    "--suite", "none", "--out", study], check=True, stdout=subprocess.DEVNULL,
+                    "--suite", "none", "--control", "none", "--out", study], check=True, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)
     lanes = json.loads((study / "report.json").read_text())["lanes"]
     return [lane["protocols"][0]["perplexity"] for lane in lanes]

@@ -11,13 +11,20 @@ namespace {
 
 using nlohmann::json;
 using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::Not;
 
 class AnswerProgram : public SmallStudyTest {
  protected:
   json Report(const std::string& study) const {
     return ParseJson(TextOf(folder_ / study + "/report.json")).value();
+  }
+  std::vector<std::string> LaneNames(const std::string& study) const {
+    std::vector<std::string> names;
+    for (const json& lane : Report(study).at("lanes")) names.push_back(lane.at("scheme"));
+    return names;
   }
   // Text alone, enough of it for intervals.
   Arguments Lines(const std::string& study, const std::string& schemes,
@@ -36,8 +43,62 @@ class AnswerProgram : public SmallStudyTest {
   }
 };
 
+TEST_F(AnswerProgram, ADefaultRunAsksWhatPeopleAskAndMeasuresItsOwnNoise) {
+  const Finished finished = MustRun({"run", "--max-samples", "30", "--max-prompts", "12", "--out",
+                                     folder_ / "study", "--calibration-tokens", "512"});
+  EXPECT_THAT(LaneNames("study"),
+              ElementsAre("fp16", "int8", "nf4", "awq", "q4_k_m", "q8_0", "control-bf16"));
+  const json report = Report("study");
+  size_t num_verdicts = 0;
+  for (const json& lane : report.at("lanes")) {
+    for (const json& verdict : lane.value("verdicts", json::array())) {
+      EXPECT_NE(verdict.at("verdict"), "not measured") << lane.at("scheme") << verdict;
+      ++num_verdicts;
+    }
+    EXPECT_EQ(lane.at("suites").at(0).at("prompts"), 12);
+  }
+  EXPECT_EQ(num_verdicts, 15u) << "loss, divergence and answers of five lanes";
+  EXPECT_THAT(report.at("lanes").at(0).at("suites").at(0).at("categories"), testing::SizeIs(12))
+      << "prompts are spread over the suite";
+  EXPECT_LE(std::ranges::count(finished.out, '\n'), 25) << finished.out;
+  for (const std::string& lane : LaneNames("study")) {
+    EXPECT_THAT(finished.out, HasSubstr("\n" + lane + " "));
+  }
+  EXPECT_THAT(finished.out, Not(HasSubstr("not measured")));
+  EXPECT_THAT(finished.out, HasSubstr("noise"));
+}
+
+TEST_F(AnswerProgram, TheControlIsLeftOutWhereThatIsAskedOrOneIsThere) {
+  MustRun(Lines("none", "nf4") + Arguments{"--control", "none"});
+  EXPECT_THAT(LaneNames("none"), ElementsAre("fp16", "nf4"));
+  MustRun(Lines("none", "nf4"));
+  EXPECT_THAT(LaneNames("none"), ElementsAre("fp16", "nf4", "control-bf16")) << "added later";
+  MustRun(Lines("other", "nf4,control-fp16"));
+  EXPECT_THAT(LaneNames("other"), ElementsAre("fp16", "nf4", "control-fp16"));
+  MustRun(Lines("other", "nf4"));
+  EXPECT_THAT(LaneNames("other"), ElementsAre("fp16", "nf4", "control-fp16"));
+  MustRun(Lines("alone", "fp16"));
+  EXPECT_THAT(LaneNames("alone"), ElementsAre("fp16")) << "nothing to tell from noise";
+
+  for (const std::string control : {"nf4", "noise"}) {
+    const Finished refused = RunBitloss(Lines("refused", "nf4") + Arguments{"--control", control});
+    EXPECT_EQ(refused.exit_code, 3);
+    EXPECT_THAT(refused.err, AllOf(HasSubstr("--control"), HasSubstr(control)));
+    EXPECT_EQ(std::ranges::count(refused.err, '\n'), 1) << refused.err;
+  }
+}
+
+TEST_F(AnswerProgram, SchemesAreNamedInAnyLetterCase) {
+  MustRun(Lines("study", "Q8_0,NF4,FP16,INT4_group:64:ASYM+Nearest") +
+          Arguments{"--control", "none"});
+  const std::vector<std::string> names = LaneNames("study");
+  EXPECT_THAT(names, ElementsAre("fp16", "q8_0", "nf4", "int4_group:64:asym+nearest"));
+  MustRun(Lines("study", "q8_0,nf4") + Arguments{"--control", "none"});
+  EXPECT_EQ(LaneNames("study"), names) << "the same lanes";
+}
+
 TEST_F(AnswerProgram, VerboseHasEverythingAndEndsWithTheAnswer) {
-  MustRun(Lines("study", "int8,nf4,control-bf16"));
+  MustRun(Lines("study", "int8,nf4"));
   const std::string brief = MustRun({"report", folder_ / "study"}).out;
   const std::string verbose = MustRun({"report", folder_ / "study", "--verbose"}).out;
   EXPECT_THAT(verbose, testing::EndsWith("\n" + brief));
@@ -79,8 +140,8 @@ TEST_F(AnswerProgram, RecommendNamesALaneOrSaysWhyNot) {
 }
 
 TEST_F(AnswerProgram, TwoStudiesOfOneModelAreToldApartInAFile) {
-  MustRun(Lines("first", "nf4"));
-  MustRun(Lines("second", "int8", "40"));
+  MustRun(Lines("first", "nf4") + Arguments{"--control", "none"});
+  MustRun(Lines("second", "int8", "40") + Arguments{"--control", "none"});
   const std::string first = folder_ / "first", second = folder_ / "second";
   const Finished compared =
       MustRun({"report", first, second}, {"/usr/bin/env", "-C", folder_ / ""});

@@ -23,9 +23,10 @@ class BaselineProgram : public SmallStudyTest {
   BaselineProgram() { MustRun({"quantize", kTiny, "--scheme", "bf16", "--out", model_}); }
 
   Arguments Lines(const std::string& schemes, const std::string& out) const {
-    return {"run",           model_, "--schemes", schemes,
-            "--max-samples", "6",    "--text",    kTiny + "/eval.txt",
-            "--suite",       "none", "--out",     folder_ / out};
+    return {"run",           model_,       "--schemes", schemes,
+            "--max-samples", "6",          "--text",    kTiny + "/eval.txt",
+            "--suite",       "none",       "--control", "none",
+            "--out",         folder_ / out};
   }
   json Report(const std::string& out) const {
     return ParseJson(TextOf(folder_ / out + "/report.json")).value();
@@ -103,8 +104,8 @@ TEST_F(BaselineProgram, ACastOfTheBaselineIsAskedFor) {
 }
 
 TEST_F(BaselineProgram, ACastSaysWhatItChanged) {
-  MustRun({"run", kTiny, "--schemes", "bf16", "--max-samples", "6", "--suite", "none", "--out",
-           folder_ / "notes"});
+  MustRun({"run", kTiny, "--schemes", "bf16", "--max-samples", "6", "--suite", "none", "--control",
+           "none", "--out", folder_ / "notes"});
   const json lanes = Report("notes").at("lanes");
   EXPECT_FALSE(lanes[0].contains("notes"));
   EXPECT_THAT(lanes[1].at("notes").dump(), HasSubstr("weights changed when rounded to BF16: 0"));

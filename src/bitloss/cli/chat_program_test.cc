@@ -134,6 +134,8 @@ Arguments OneLine(const std::string& model, const std::string& out, const std::s
           model,
           "--schemes",
           "int8",
+          "--control",
+          "none",
           "--max-samples",
           "2",
           "--suite",

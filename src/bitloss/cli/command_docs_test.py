@@ -152,7 +152,8 @@ class CommandDocs(unittest.TestCase):
 
     def test_nothing_is_coloured_and_quiet_is_quiet(self):
         with tempfile.TemporaryDirectory() as folder:
-            study = (BITLOSS, "run", "--schemes", "nf4", "--suite", "none", "--max-samples", "2",
+            study = (BITLOSS, "run", "--schemes", "nf4", "--suite", "none", "--control", "none",
+                     "--max-samples", "2",
                      "--out", folder)
             master, terminal = pty.openpty()
             subprocess.run(study, check=True, stdout=terminal, stderr=terminal,

@@ -40,8 +40,8 @@ class LanesProgram : public SmallStudyTest {
 
   // Six lines of text, no prompts.
   Arguments Lines(const std::string& schemes = "fp16") const {
-    return {"run",     "--schemes", schemes, "--max-samples",  "6",
-            "--suite", "none",      "--out", folder_ / "study"};
+    return {"run",       "--schemes", schemes, "--max-samples",  "6", "--suite", "none",
+            "--control", "none",      "--out", folder_ / "study"};
   }
 
   // The program refuses in one line that says `expected` and how to go on, and the study stays.
@@ -100,7 +100,8 @@ TEST_F(LanesProgram, NumbersThatChangeRaiseTheNumericVersion) {
   MustRun({"run", "--schemes",
            "int8,nf4,awq,gptq,q4_k,w8a8,int4_group:64:float+hqq,fp16+noise:0.01",
            "--calibration-tokens", "512", "--max-samples", "3", "--protocol",
-           "lines-512-seed,llamacpp-512", "--suite", "none", "--out", folder_ / "study"});
+           "lines-512-seed,llamacpp-512", "--suite", "none", "--control", "none", "--out",
+           folder_ / "study"});
   const std::string file = fmt::format("{}/src/bitloss/cli/testdata/numbers_of_version_{}.json",
                                        BITLOSS_SOURCE_DIR, kNumericVersion);
   const std::string found = NumbersOf(Report());
@@ -460,8 +461,8 @@ TEST_F(LanesProgram, AQuantizedModelSaysWhatItWas) {
     EXPECT_THAT(report(format), HasSubstr("decoded " + was + " (" + size + " MB)")) << format;
     EXPECT_THAT(report(format), HasSubstr(was + ", " + size)) << format;
   }
-  MustRun({"run", "--schemes", "nf4", "--max-samples", "6", "--suite", "none", "--out",
-           folder_ / "plain"});
+  MustRun({"run", "--schemes", "nf4", "--max-samples", "6", "--suite", "none", "--control", "none",
+           "--out", folder_ / "plain"});
   EXPECT_FALSE(
       ParseJson(TextOf(folder_ / "plain/report.json")).value().at("model").contains("stored"));
 }

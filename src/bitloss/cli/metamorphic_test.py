@@ -34,7 +34,8 @@ def run(bitloss, folder, text=TEXT, model=(), options=("--schemes", "nf4")):
     """`bitloss run` over `text` in a folder of its own."""
     folder.mkdir()
     (folder / "text.txt").write_text(text)
-    return subprocess.run([bitloss, "run", *model, *options, "--suite", "none", "--text",
+    return subprocess.run([bitloss, "run", *model, *options, "--suite", "none", "--control",
+                           "none", "--text",
                            folder / "text.txt", "--out", folder / "study"],
                           capture_output=True, text=True)
 

@@ -71,7 +71,7 @@ def main():
         folder = pathlib.Path(scratch)
         made = []
         for name, options in studies(texts(folder)).items():
-            subprocess.run([bitloss, "run", *options, "--out", folder / name], check=True,
+            subprocess.run([bitloss, "run", *options, "--control", "none", "--out", folder / name], check=True,
                            capture_output=True)
             made.append(folder / name)
         check_headings(folder / "headings")

@@ -59,6 +59,7 @@ std::string ProtocolList() {
 
 void AddRunCommand(CLI::App& app, Action& action) {
   auto options = std::make_shared<StudyOptions>();
+  options->control = "control-bf16";
   auto sample = std::make_shared<bool>(false);
   auto plan = std::make_shared<bool>(false);
   auto identity = std::make_shared<bool>(false);
@@ -80,6 +81,12 @@ void AddRunCommand(CLI::App& app, Action& action) {
                    "NAME=SCHEME gives the lane a name")
       ->delimiter(',')
       ->capture_default_str();
+  command
+      ->add_option("--control", options->control,
+                   "The A/A control that joins the lanes if none of them is one: control-bf16, "
+                   "control-fp16 or none. It says how large the noise is; without it no divergence "
+                   "has a verdict")
+      ->capture_default_str();
   command->add_option(
       "--lane", options->lanes,
       "Checkpoint that is quantized already (folder, .gguf file or name on a hub), evaluated as "
@@ -100,6 +107,10 @@ void AddRunCommand(CLI::App& app, Action& action) {
                    "Keep the first N sequences of every protocol")
       ->check(kAtLeastOne);
   command->add_option("--suite", options->suite, "Prompts: core96, tiny96, none or a JSON file");
+  command
+      ->add_option("--max-prompts", options->max_prompts,
+                   "Ask N of the suite's prompts, spread evenly over it")
+      ->check(kAtLeastOne);
   command->add_option("--max-new-tokens", options->max_new_tokens, "Cut answers here")
       ->check(kAtLeastOne);
   command->add_flag(

@@ -46,7 +46,8 @@ class SmallStudyTest : public testing::Test {
             out,       "--max-new-tokens",
             "12",      "--calibration-tokens",
             "128",     "--calibration-sequence",
-            "128"};
+            "128",     "--control",
+            "none"};
   }
 
   TestFolder folder_;

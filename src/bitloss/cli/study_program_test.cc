@@ -21,7 +21,7 @@ TEST_F(StudyProgram, GivesTransformersLossOfTheFirstLinesOfTheHeldOutText) {
       ParseJson(TextOf(BITLOSS_SOURCE_DIR "/src/bitloss/model/testdata/tiny_forward.json"))
           .value()
           .at("lines");
-  MustRun({"run", "--schemes", "nf4", "--suite", "none", "--max-samples",
+  MustRun({"run", "--schemes", "nf4", "--suite", "none", "--control", "none", "--max-samples",
            std::to_string(golden.at("count").get<int>()), "--out", folder_ / "study"});
   const json report = ParseJson(TextOf(folder_ / "study/report.json")).value();
   const json& protocol = report.at("lanes").at(0).at("protocols").at(0);

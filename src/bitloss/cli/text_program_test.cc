@@ -51,8 +51,8 @@ class TextProgram : public SmallStudyTest {
   std::string Out(const std::string& text) const { return text + ".study"; }
 
   Arguments Texts(const std::string& text, const Arguments& protocols) const {
-    Arguments arguments = {"run",    "--schemes", "nf4",   "--suite", "none",
-                           "--text", text,        "--out", Out(text)};
+    Arguments arguments = {"run", "--schemes", "nf4",  "--suite", "none",   "--text",
+                           text,  "--control", "none", "--out",   Out(text)};
     for (const std::string& protocol : protocols) {
       arguments = arguments + Arguments{"--protocol", protocol};
     }

@@ -349,11 +349,12 @@ bool IsControl(const Scheme& scheme) {
          scheme.format.name == scheme.baseline && scheme.head_format.name == scheme.baseline;
 }
 
-Result<Scheme> ParseScheme(std::string_view text, const SchemeOptions& options) {
+Result<Scheme> ParseScheme(std::string_view written, const SchemeOptions& options) {
   Scheme scheme;
-  scheme.text = text;
+  scheme.text = written;
   scheme.head_format = F16Format();
-  const std::string head = InLowerCase(Head(text));
+  const std::string text = InLowerCase(written);
+  const std::string head(Head(text));
   const std::string_view family = std::string_view(head).substr(0, head.find(':'));
   const Preset* preset = FindPreset(head);
   const bool is_format =
@@ -364,9 +365,9 @@ Result<Scheme> ParseScheme(std::string_view text, const SchemeOptions& options) 
   } else if (NamesFileType(family)) {
     BITLOSS_DO(ApplyFileType(head, scheme));
   } else {
-    return UnknownScheme(text, family);
+    return UnknownScheme(written, family);
   }
-  BITLOSS_DO(ApplySuffixes(text.substr(head.size()), options, scheme));
+  BITLOSS_DO(ApplySuffixes(std::string_view(text).substr(head.size()), options, scheme));
   BITLOSS_DO(CheckTogether(scheme));
   return scheme;
 }

@@ -8,6 +8,7 @@
 #include "bitloss/base/hash.h"
 #include "bitloss/model/cast_effect.h"
 #include "bitloss/model/matrix_formats.h"
+#include "bitloss/quant/scheme_file_type.h"
 #include "bitloss/study/lane_identity.h"
 #include "bitloss/study/lane_request.h"
 #include "bitloss/study/stored_lanes.h"
@@ -123,7 +124,7 @@ Result<LanePlan> PlanLane(const std::string& text, const ModelFiles& model,
   BITLOSS_DO(CheckCalibration(scheme, calibration));
   LanePlan plan;
   plan.scheme = scheme;
-  plan.record.scheme = text;
+  plan.record.scheme = InLowerCase(text);  // one lane, in whichever case it is asked for
   plan.record.definition = DefinitionOf(scheme, inputs);
   plan.record.identity = IdentityOf(scheme, inputs);
   plan.fits = {plan.record.identity};
@@ -206,6 +207,27 @@ class LaneList {
   std::map<std::string, std::string> asked_;
 };
 
+// The control that joins the lanes, where there are some and none of them, nor of those that the
+// study has already, is one.
+Result<std::optional<LanePlan>> PlanControl(const ModelFiles& model, const StudyOptions& options,
+                                            const Calibration& calibration,
+                                            std::span<const LanePlan> plans,
+                                            std::span<const LaneRecord> existing) {
+  std::optional<LanePlan> none;
+  const std::string name = InLowerCase(options.control);
+  if (name.empty() || name == "none" || plans.size() < 2) return none;
+  const bool asked = std::ranges::any_of(plans, &LaneRecord::control, &LanePlan::record);
+  const bool has_another = std::ranges::any_of(
+      existing, [&](const LaneRecord& lane) { return lane.control && lane.scheme != name; });
+  if (asked || has_another) return none;
+  Result<LanePlan> plan = PlanLane(name, model, options, calibration);
+  if (!plan.ok()) return Within("--control", plan.error());
+  if (!plan.value().record.control) {
+    return BadInput("--control {}: no A/A control; give control-bf16, control-fp16 or none", name);
+  }
+  return std::optional(std::move(plan).value());
+}
+
 }  // namespace
 
 Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOptions& options,
@@ -225,7 +247,7 @@ Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOpti
 
   LaneList list(plans, existing);
   for (const std::string& text : options.schemes) {
-    if (text == baseline_name) continue;  // the baseline is always there
+    if (InLowerCase(text) == baseline_name) continue;  // the baseline is always there
     BITLOSS_TRY(const LaneRequest request, ParseLaneRequest(text));
     BITLOSS_TRY(LanePlan plan, PlanLane(request.what, model, options, calibration));
     if (!request.name.empty()) plan.record.scheme = request.name;
@@ -235,6 +257,11 @@ Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOpti
     BITLOSS_TRY(const LaneRequest request, ParseLaneRequest(text));
     BITLOSS_TRY(LanePlan plan, PlanCheckpoint(request, text, model));
     BITLOSS_DO(list.Add(std::move(plan), "--lane", request));
+  }
+  BITLOSS_TRY(std::optional<LanePlan> control,
+              PlanControl(model, options, calibration, plans, existing));
+  if (control) {
+    BITLOSS_DO(list.Add(*std::move(control), "--control", {"", options.control}));
   }
   return plans;
 }

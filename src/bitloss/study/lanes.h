@@ -35,7 +35,7 @@ struct LanePlan {
 };
 
 // Lane 0 (the baseline), one for each scheme that is asked for, resolved for the model's shapes,
-// and one for each checkpoint (stored_lanes.h). Lanes that the study has already keep their
+// one for each checkpoint (stored_lanes.h), and options.control. Lanes that the study has already keep their
 // numbers; new ones follow. kBadInput for two lanes of one name, and, saying what differs, for a
 // lane that `existing` has under this name and another identity.
 Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOptions& options,

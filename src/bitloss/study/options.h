@@ -18,10 +18,14 @@ struct StudyOptions {
   std::string baseline = {};
 
   // Lanes beside the baseline, as scheme strings.
-  std::vector<std::string> schemes = {"int8", "nf4", "awq"};
+  std::vector<std::string> schemes = {"int8", "nf4", "awq", "q4_k_m", "q8_0"};
 
   // Checkpoints that are quantized already, each a lane as it is.
   std::vector<std::string> lanes = {};
+
+  // The A/A control that joins the lanes where none of them is one: without it nothing says how
+  // large the noise is. Empty or "none": none does.
+  std::string control = {};
 
   // Files; empty: the held-out text that ships with bitloss.
   std::vector<std::filesystem::path> texts;
@@ -35,6 +39,9 @@ struct StudyOptions {
 
   // "core96", "tiny96", "none" or a file; empty: the one that suits the model.
   std::string suite;
+
+  // How many of the suite's prompts are asked, spread evenly over it; none: all.
+  std::optional<size_t> max_prompts;
 
   // Answers are cut here; none: what the suite says.
   std::optional<size_t> max_new_tokens;

@@ -97,6 +97,17 @@ Status AddPrompt(const ModelFiles& model, const std::optional<ChatTemplate>& cha
   return Ok();
 }
 
+// Evenly spread, so that every category keeps its share.
+void KeepPrompts(size_t max_prompts, Suite& suite) {
+  const size_t count = suite.prompts.size();
+  if (max_prompts >= count) return;
+  std::vector<SuitePrompt> kept;
+  for (size_t i = 0; i < max_prompts; ++i) {
+    kept.push_back(std::move(suite.prompts[i * count / max_prompts]));
+  }
+  suite.prompts = std::move(kept);
+}
+
 Result<StudySuite> Render(const ModelFiles& model, Suite suite, const StudyOptions& options) {
   StudySuite rendered;
   rendered.suite = std::move(suite);
@@ -122,6 +133,7 @@ Result<std::vector<StudySuite>> LoadSuites(const ModelFiles& model, const StudyO
   std::string name = options.suite;
   if (name.empty()) name = options.model.empty() ? "tiny96" : "core96";
   BITLOSS_TRY(Suite suite, OpenSuite(name));
+  if (options.max_prompts) KeepPrompts(*options.max_prompts, suite);
   std::vector<StudySuite> suites;
   BITLOSS_TRY(StudySuite rendered, Render(model, std::move(suite), options));
   suites.push_back(std::move(rendered));

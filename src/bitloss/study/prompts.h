@@ -28,7 +28,8 @@ struct StudySuite {
 };
 
 // The suite that options.suite names ("core96", "tiny96", a file), or the one that suits the model;
-// no suites for "none". Every prompt is rendered by the chat template and encoded. kBadInput names
+// no suites for "none". Of n prompts options.max_prompts keeps those numbered floor(i n / max),
+// whatever their categories. Every prompt is rendered by the chat template and encoded. kBadInput names
 // a prompt that leaves the model no position to answer in.
 Result<std::vector<StudySuite>> LoadSuites(const ModelFiles& model, const StudyOptions& options);
 
