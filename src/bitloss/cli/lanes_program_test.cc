@@ -483,7 +483,7 @@ TEST_F(LanesProgram, AnImportanceMatrixThatIsWrittenGivesTheLaneOfItsText) {
 TEST_F(LanesProgram, AFileTypeIsALaneWhoseRecordSaysWhatEachMatrixIsIn) {
   MustRun(Lines("Q4_K_M"));
   const json lane = Report()["lanes"][1];
-  EXPECT_EQ(lane["scheme"], "Q4_K_M");
+  EXPECT_EQ(lane["scheme"], "q4_k_m");
   EXPECT_EQ(lane["definition"], "gguf:q4_k_m");
   EXPECT_EQ(lane["coverage"]["parts"][0]["format"], "q5_0 x 22, q4_k x 2, q8_0 x 2, q6_k x 2");
   EXPECT_EQ(lane["coverage"]["parts"][1]["format"], "q8_0, the rest f16");
@@ -505,8 +505,8 @@ TEST_F(LanesProgram, AMixturesExpertsAreAPartOfTheirOwn) {
   std::ofstream(model + "/config.json") << config.dump();
   const std::string text =
       folder_.Write("short.txt", "some short words\nmore of them\nand the end\n");
-  MustRun({"run", model, "--schemes", "nf4", "--text", text, "--suite", "none", "--out",
-           folder_ / "study"});
+  MustRun({"run", model, "--schemes", "nf4", "--control", "none", "--text", text, "--suite", "none",
+           "--out", folder_ / "study"});
   const json report = Report();
   ASSERT_EQ(report["lanes"].size(), 2u);
   for (const json& lane : report["lanes"]) {
