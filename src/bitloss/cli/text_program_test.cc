@@ -136,7 +136,8 @@ TEST_F(TextProgram, RollingDocScoresWholeDocumentsByTheirWordsAndBytes) {
   }
   const std::string text = folder_.Write("long.txt", Joined(articles));
   MustRun(Texts(text, {"rolling-doc"}));
-  for (const json& lane : Report(text).at("lanes")) {
+  const json report = Report(text);
+  for (const json& lane : report.at("lanes")) {
     const json& result = lane.at("protocols").at(0);
     EXPECT_GT(result.at("sequences").get<size_t>(), articles.size());
     EXPECT_EQ(result.at("predictions").get<size_t>(), num_tokens);
