@@ -36,9 +36,11 @@ set(bitloss_not_hot_options -O1)
 #              cannot drift from the code
 #   LIBRARIES  what is not ours
 #   TESTS      one GoogleTest program each, run in parallel by ctest
+#   NO_UNITY   its files are compiled one by one even where others are not (BITLOSS_UNITY): instruction sets, or
+#              names that several of its files use for their own
 #   NOT_HOT    no loop of it takes a share of a study's time: compiled with -O1, which is faster
 function(bitloss_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "NOT_HOT" "" "DEPENDS;SOURCES;LIBRARIES;TESTS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "NOT_HOT;NO_UNITY" "" "DEPENDS;SOURCES;LIBRARIES;TESTS")
   add_library(bitloss_${name} STATIC ${arg_SOURCES})
   add_library(bitloss::${name} ALIAS bitloss_${name})
   target_include_directories(bitloss_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
@@ -47,6 +49,9 @@ function(bitloss_module name)
   target_link_libraries(bitloss_${name} PUBLIC ${floors_below} ${arg_LIBRARIES}
                         PRIVATE bitloss::warnings)
   bitloss_precompiled(bitloss_${name})
+  if(BITLOSS_UNITY AND NOT arg_NO_UNITY)
+    set_target_properties(bitloss_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  endif()
   if(arg_NOT_HOT)
     target_compile_options(bitloss_${name} PRIVATE ${bitloss_not_hot_options})
   endif()

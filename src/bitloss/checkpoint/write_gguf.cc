@@ -10,7 +10,7 @@
 namespace bitloss {
 namespace {
 
-constexpr size_t kAlignment = 32;
+constexpr size_t kGgufAlignment = 32;
 constexpr uint32_t kVersion = 3;
 
 template <class T>
@@ -25,7 +25,9 @@ void AppendString(std::string_view text, std::string& to) {
   to += text;
 }
 
-size_t Aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+size_t Aligned(size_t bytes) {
+  return (bytes + kGgufAlignment - 1) / kGgufAlignment * kGgufAlignment;
+}
 
 // Everything before the tensors' bytes.
 std::string Header(const GgufPairs& pairs, std::span<const GgufTensor> tensors) {
@@ -152,7 +154,7 @@ Status GgufPairs::Add(std::string_view key, const GgufValue& value) {
 
 Status WriteGguf(const std::filesystem::path& path, const GgufPairs& pairs,
                  std::span<const GgufTensor> tensors) {
-  static constexpr std::array<std::byte, kAlignment> kPadding{};
+  static constexpr std::array<std::byte, kGgufAlignment> kPadding{};
   const std::string header = Header(pairs, tensors);
   std::vector<std::span<const std::byte>> pieces = {std::as_bytes(std::span(header))};
   for (const GgufTensor& tensor : tensors) {

@@ -12,7 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 using OrderedJson = nlohmann::ordered_json;
 
-constexpr size_t kAlignment = 8;
+constexpr size_t kHeaderAlignment = 8;
 
 // The length and the JSON.
 std::string Header(std::span<const SafetensorsEntry> tensors) {
@@ -25,7 +25,7 @@ std::string Header(std::span<const SafetensorsEntry> tensors) {
         {"dtype", tensor.stored_type}, {"shape", tensor.shape}, {"data_offsets", {begin, end}}};
   }
   std::string json = header.dump();
-  json.resize((json.size() + kAlignment - 1) / kAlignment * kAlignment, ' ');
+  json.resize((json.size() + kHeaderAlignment - 1) / kHeaderAlignment * kHeaderAlignment, ' ');
   const uint64_t length = json.size();
   std::string bytes(sizeof(length), '\0');
   std::memcpy(bytes.data(), &length, sizeof(length));

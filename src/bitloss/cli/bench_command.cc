@@ -30,7 +30,7 @@ constexpr ModelShape kModels[] = {
     {"llama-7b", 4096, 11008, 32000, {32, 32, 128}, 32},
 };
 
-struct Options {
+struct BenchOptions {
   bool json = false;
   bool only_limits = false;
   bool forward = false;
@@ -98,7 +98,7 @@ std::vector<size_t> ThreadCounts(size_t most) {
 }
 
 // Returns the limits of `options.num_threads` threads; `json` gets those of fewer as well.
-Result<MachineLimits> MeasureLimits(const Options& options, ordered_json& json) {
+Result<MachineLimits> MeasureLimits(const BenchOptions& options, ordered_json& json) {
   const CacheSizes caches = ReadCacheSizes();
   json["cache_bytes"] = {
       {"level1", caches.level1}, {"level2", caches.level2}, {"level3", caches.level3}};
@@ -126,7 +126,7 @@ Result<MachineLimits> MeasureLimits(const Options& options, ordered_json& json) 
 }
 
 // The limits of the device that computes.
-Result<MachineLimits> MeasureLimits(const Backend& backend, const Options& options,
+Result<MachineLimits> MeasureLimits(const Backend& backend, const BenchOptions& options,
                                     ordered_json& json) {
   const std::optional<DeviceLimits> device = backend.MeasureLimits();
   if (!device) return MeasureLimits(options, json);
@@ -143,7 +143,7 @@ Result<MachineLimits> MeasureLimits(const Backend& backend, const Options& optio
 }
 
 Status BenchmarkProducts(const Backend& backend, const MachineLimits& limits,
-                         const Options& options, const ModelShape& model, Output& output) {
+                         const BenchOptions& options, const ModelShape& model, Output& output) {
   struct Product {
     std::string_view name;
     size_t in;
@@ -180,7 +180,7 @@ Status BenchmarkProducts(const Backend& backend, const MachineLimits& limits,
 }
 
 void BenchmarkAttentions(const Backend& backend, const MachineLimits& limits,
-                         const Options& options, const ModelShape& model, Output& output) {
+                         const BenchOptions& options, const ModelShape& model, Output& output) {
   for (const size_t tokens : options.tokens) {
     // One token is decoding; the others are prefill.
     const size_t keys = tokens == 1 ? 512 : tokens;
@@ -196,7 +196,7 @@ void BenchmarkAttentions(const Backend& backend, const MachineLimits& limits,
   }
 }
 
-void BenchmarkRows(const Backend& backend, const MachineLimits& limits, const Options& options,
+void BenchmarkRows(const Backend& backend, const MachineLimits& limits, const BenchOptions& options,
                    const ModelShape& model, Output& output) {
   for (const size_t tokens : options.tokens) {
     for (const RowRecord& r : BenchmarkRowOperations(
@@ -212,8 +212,8 @@ void BenchmarkRows(const Backend& backend, const MachineLimits& limits, const Op
 }
 
 // The loss of rows of logits, and their divergence from others.
-Status BenchmarkMetrics(const Backend& backend, const MachineLimits& limits, const Options& options,
-                        const ModelShape& model, Output& output) {
+Status BenchmarkMetrics(const Backend& backend, const MachineLimits& limits,
+                        const BenchOptions& options, const ModelShape& model, Output& output) {
   using Clock = std::chrono::steady_clock;
   const size_t rows =
       std::max<size_t>(4 * backend.threads().num_threads(), 64 * (backend.work_sizes().queued - 1));
@@ -267,7 +267,7 @@ ModelConfig ConfigOf(const ModelShape& shape) {
 
 // Whole forward passes: windows of text, one sequence decoding, 96 of them at once.
 Status BenchmarkForwards(const Backend& backend, const MachineLimits& limits,
-                         const Options& options, const ModelShape& shape, Output& output) {
+                         const BenchOptions& options, const ModelShape& shape, Output& output) {
   for (const std::string& scheme : options.schemes) {
     BITLOSS_TRY(const BenchModel model, BenchModel::Make(ConfigOf(shape), scheme, backend));
     const auto add = [&](const ForwardRecord& r) {
@@ -290,7 +290,7 @@ Status BenchmarkForwards(const Backend& backend, const MachineLimits& limits,
   return Ok();
 }
 
-Result<std::vector<ModelShape>> ChooseModels(const Options& options) {
+Result<std::vector<ModelShape>> ChooseModels(const BenchOptions& options) {
   std::vector<ModelShape> chosen;
   for (const ModelShape& model : kModels) {
     if (options.models.empty() || std::ranges::count(options.models, model.name) > 0) {
@@ -305,7 +305,7 @@ Result<std::vector<ModelShape>> ChooseModels(const Options& options) {
   return chosen;
 }
 
-Result<int> Bench(const Options& options) {
+Result<int> Bench(const BenchOptions& options) {
   BITLOSS_TRY(std::vector<ModelShape> models, ChooseModels(options));
   BITLOSS_DO(LimitInstructionSet(options.instruction_set));
   ThreadPool threads(options.num_threads);
@@ -337,7 +337,7 @@ Result<int> Bench(const Options& options) {
 }  // namespace
 
 void AddBenchCommand(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<BenchOptions>();
   CLI::App* command =
       app.add_subcommand("bench", "A processor's limits, and how close each kernel comes to them");
   command->add_flag("--json", options->json, "For programs");

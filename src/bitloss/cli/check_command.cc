@@ -10,7 +10,7 @@
 namespace bitloss {
 namespace {
 
-struct Options {
+struct CheckOptions {
   std::string suite;
   std::string answers;
   bool json = false;
@@ -24,7 +24,7 @@ std::string Reason(const PromptResult& result) {
   return {};
 }
 
-Result<int> CheckAnswers(const Options& options) {
+Result<int> CheckAnswers(const CheckOptions& options) {
   BITLOSS_TRY(const Suite suite, OpenSuite(options.suite));
   const bool from_input = options.answers == "-";
   const std::string name = from_input ? "standard input" : "'" + options.answers + "'";
@@ -56,7 +56,7 @@ Result<int> CheckAnswers(const Options& options) {
 }  // namespace
 
 void AddCheckCommand(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<CheckOptions>();
   CLI::App* command = app.add_subcommand(
       "check", "Judge answers that stand in a file by a suite's checks (docs/checks.md)");
   command->add_option("SUITE", options->suite, "core96, tiny96 or a suite's file")->required();

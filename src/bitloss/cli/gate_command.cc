@@ -6,14 +6,14 @@
 namespace bitloss {
 namespace {
 
-struct Options {
+struct GateOptions {
   std::filesystem::path study;
   std::filesystem::path policy;
   std::filesystem::path junit;
   std::filesystem::path markdown;
 };
 
-Result<int> Gate(const Options& options) {
+Result<int> Gate(const GateOptions& options) {
   BITLOSS_TRY(const std::string toml, ReadFile(options.policy));
   BITLOSS_TRY(const GatePolicy policy, ParseGatePolicy(toml, options.policy.string()));
   BITLOSS_TRY(const Store store, Store::OpenForReading(options.study));
@@ -35,7 +35,7 @@ Result<int> Gate(const Options& options) {
 }  // namespace
 
 void AddGateCommand(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<GateOptions>();
   CLI::App* command = app.add_subcommand(
       "gate",
       "Hold a study against a policy: exit code 0 holds, 1 harm shown, 2 cannot decide, 3 and up "

@@ -17,7 +17,7 @@ namespace {
 // So few that copying FP16 weights into the kernels' order takes longer than it saves.
 constexpr size_t kFewTokens = 32;
 
-struct Options {
+struct GenerateOptions {
   std::string model;
   std::string prompt;
   std::string scheme = {};  // empty: the model as it is stored
@@ -27,7 +27,7 @@ struct Options {
   StudyOptions study;
 };
 
-Result<std::vector<TokenId>> EncodePrompt(const ModelFiles& model, const Options& options) {
+Result<std::vector<TokenId>> EncodePrompt(const ModelFiles& model, const GenerateOptions& options) {
   std::optional<ChatTemplate> chat;
   if (!options.raw) {
     BITLOSS_TRY(chat, ChooseChatTemplate(model.tokenizer, options.study.chat_template));
@@ -43,7 +43,7 @@ Result<std::vector<TokenId>> EncodePrompt(const ModelFiles& model, const Options
   return model.tokenizer.Encode(text, Tokenizer::Special::kParse, Tokenizer::AddTokens::kNone);
 }
 
-Result<int> GenerateAnswer(const Options& options) {
+Result<int> GenerateAnswer(const GenerateOptions& options) {
   BITLOSS_TRY(const ModelFiles model, OpenModel(options.model));
   BITLOSS_TRY(const std::vector<TokenId> tokens, EncodePrompt(model, options));
   const size_t max_positions = model.source.config().max_positions;
@@ -90,7 +90,7 @@ Result<int> GenerateAnswer(const Options& options) {
 }  // namespace
 
 void AddGenerateCommand(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<GenerateOptions>();
   CLI::App* command = app.add_subcommand("generate", "Answer one prompt, to try a lane by hand");
   command->add_option("MODEL", options->model, "As in 'bitloss run'")->required();
   command->add_option("PROMPT", options->prompt, "What a user would type")->required();

@@ -12,13 +12,13 @@
 namespace bitloss {
 namespace {
 
-struct Options {
+struct ImatrixOptions {
   std::filesystem::path out;
   StudyOptions study;
 };
 
-Result<MeasuredImportances> Measure(const ModelFiles& model, const Calibration& calibration,
-                                    size_t num_threads) {
+Result<MeasuredImportances> MeasureText(const ModelFiles& model, const Calibration& calibration,
+                                        size_t num_threads) {
   ThreadPool threads(num_threads);
   BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeBackend(threads));
   Transformer transformer(model.source.config(), *backend);
@@ -31,7 +31,7 @@ Result<MeasuredImportances> Measure(const ModelFiles& model, const Calibration& 
   });
 }
 
-Result<int> WriteImatrix(const Options& options) {
+Result<int> WriteImatrix(const ImatrixOptions& options) {
   if (std::filesystem::exists(options.out)) {
     return BadInput("'{}' is there already; remove it or choose another name",
                     options.out.string());
@@ -39,7 +39,8 @@ Result<int> WriteImatrix(const Options& options) {
   BITLOSS_TRY(const ModelFiles model, OpenModel(options.study.model));
   BITLOSS_TRY(const Calibration calibration, ReadCalibration(model, options.study));
   if (calibration.missing) return *calibration.missing;
-  BITLOSS_TRY(MeasuredImportances measured, Measure(model, calibration, options.study.num_threads));
+  BITLOSS_TRY(MeasuredImportances measured,
+              MeasureText(model, calibration, options.study.num_threads));
   measured.text_name = calibration.text_name;
   BITLOSS_DO(WriteImportanceFile(measured, options.out));
   fmt::print("{}: importances of {} matrices, {} tokens of {}\n", options.out.string(),
@@ -50,7 +51,7 @@ Result<int> WriteImatrix(const Options& options) {
 }  // namespace
 
 void AddImatrixCommand(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ImatrixOptions>();
   CLI::App* command = app.add_subcommand(
       "imatrix", "Write an importance matrix, for --imatrix here and in llama-quantize");
   command->add_option("MODEL", options->study.model, "As in 'bitloss run'")->required();

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Options {
+struct InspectOptions {
   std::string path;
   std::string against;
   bool json = false;
@@ -87,7 +87,7 @@ Result<int> InspectStudy(const fs::path& path, bool as_json) {
   return 0;
 }
 
-Result<int> InspectErrors(const Options& options) {
+Result<int> InspectErrors(const InspectOptions& options) {
   BITLOSS_TRY(const ModelFiles base, OpenAnyModel(options.against));
   BITLOSS_TRY(const std::shared_ptr<const ModelFiles> quantized,
               OpenStoredLane(base, options.path));
@@ -97,7 +97,7 @@ Result<int> InspectErrors(const Options& options) {
   return 0;
 }
 
-Result<int> Inspect(const Options& options) {
+Result<int> Inspect(const InspectOptions& options) {
   BITLOSS_DO(FetchModel(options.path));
   BITLOSS_DO(FetchModel(options.against));
   const fs::path path = options.path;
@@ -115,7 +115,7 @@ Result<int> Inspect(const Options& options) {
 }  // namespace
 
 void AddInspectCommand(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InspectOptions>();
   CLI::App* command =
       app.add_subcommand("inspect", "What is in a checkpoint, a study or a tokenizer");
   command->add_option("PATH", options->path, "Folder, .gguf file or name on a hub")->required();

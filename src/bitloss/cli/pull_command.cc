@@ -5,13 +5,13 @@
 namespace bitloss {
 namespace {
 
-struct Options {
+struct PullOptions {
   std::string name;
   bool text = false;
   bool tokenizer = false;
 };
 
-Result<int> PullNamed(const Options& options) {
+Result<int> PullNamed(const PullOptions& options) {
   const auto name = ParseHubName(options.text ? HubKind::kDataSet : HubKind::kModel, options.name);
   if (!name.ok()) return Within(fmt::format("'{}'", options.name), name.error());
   BITLOSS_TRY(const HubSettings settings, HubSettingsFromEnvironment());
@@ -24,7 +24,7 @@ Result<int> PullNamed(const Options& options) {
 }  // namespace
 
 void AddPullCommand(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PullOptions>();
   CLI::App* command = app.add_subcommand(
       "pull", "Fetch a model from a Hugging Face hub into its cache; print where it lies");
   command

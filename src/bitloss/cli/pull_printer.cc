@@ -11,8 +11,8 @@ namespace bitloss {
 namespace {
 
 constexpr auto kFirst = std::chrono::milliseconds(300);  // what is faster needs no line
-constexpr auto kTerminalInterval = std::chrono::milliseconds(100);
-constexpr auto kPlainInterval = std::chrono::seconds(30);
+constexpr auto kPullTerminalInterval = std::chrono::milliseconds(100);
+constexpr auto kPullPlainInterval = std::chrono::seconds(30);
 constexpr auto kWindow = std::chrono::seconds(10);  // that the rate is taken over
 
 std::string Megabytes(uint64_t bytes) {
@@ -29,7 +29,7 @@ PullPrinter::~PullPrinter() { ClearLine(); }
 void PullPrinter::operator()(const PullProgress& progress) {
   const auto now = Clock::now();
   const Clock::duration interval =
-      terminal_ ? Clock::duration(kTerminalInterval) : Clock::duration(kPlainInterval);
+      terminal_ ? Clock::duration(kPullTerminalInterval) : Clock::duration(kPullPlainInterval);
   if (samples_.empty()) printed_ = now + kFirst - interval;
   samples_.push_back({now, progress.received});
   while (samples_.size() > 2 && now - samples_.front().time > kWindow) samples_.pop_front();

@@ -11,7 +11,7 @@
 namespace bitloss {
 namespace {
 
-struct Options {
+struct RecommendOptions {
   std::filesystem::path study;
   std::string max_size;
   std::optional<double> max_kl;
@@ -40,7 +40,7 @@ Result<uint64_t> ParseSize(std::string_view text) {
   return static_cast<uint64_t>(value * factor);
 }
 
-Result<Wish> WishOf(const Options& options) {
+Result<Wish> WishOf(const RecommendOptions& options) {
   Wish wish;
   if (!options.max_size.empty()) {
     BITLOSS_TRY(wish.max_bytes, ParseSize(options.max_size));
@@ -54,7 +54,7 @@ Result<Wish> WishOf(const Options& options) {
   return wish;
 }
 
-Result<int> Recommend(const Options& options) {
+Result<int> Recommend(const RecommendOptions& options) {
   BITLOSS_TRY(const Wish wish, WishOf(options));
   BITLOSS_TRY(const Store store, Store::OpenForReading(options.study));
   ThreadPool threads(DefaultNumThreads());
@@ -71,7 +71,7 @@ Result<int> Recommend(const Options& options) {
 }  // namespace
 
 void AddRecommendCommand(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RecommendOptions>();
   CLI::App* command = app.add_subcommand(
       "recommend",
       "Name the lane of a study to take, from its intervals: within a size the one "

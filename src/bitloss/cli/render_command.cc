@@ -16,7 +16,7 @@ namespace {
 
 constexpr size_t kMaxMessageBytes = size_t{64} << 20;
 
-struct Options {
+struct RenderOptions {
   std::string source;
   std::filesystem::path messages;
   std::string chat_template;
@@ -27,7 +27,7 @@ struct Options {
 };
 
 // Of a bare template, whose special tokens come from --set, or of a model.
-Result<ChatTemplate> OpenTemplate(const Options& options) {
+Result<ChatTemplate> OpenTemplate(const RenderOptions& options) {
   const std::filesystem::path path = options.source;
   std::error_code unreadable;
   const bool is_template =
@@ -52,7 +52,7 @@ Result<templates::Value> ReadConversation(const std::filesystem::path& path) {
   return value.ok() ? value : Within(path.string(), value.error());
 }
 
-Result<int> Render(const Options& options) {
+Result<int> Render(const RenderOptions& options) {
   BITLOSS_TRY(ChatTemplate chat, OpenTemplate(options));
   BITLOSS_TRY(const ChatVariables variables, ParseChatVariables(options.variables));
   chat = chat.With(variables);
@@ -73,7 +73,7 @@ Result<int> Render(const Options& options) {
 }  // namespace
 
 void AddRenderCommand(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<RenderOptions>();
   CLI::App* command =
       app.add_subcommand("render", "A conversation as the chat template writes it, byte for byte");
   command

@@ -9,7 +9,7 @@
 namespace bitloss {
 namespace {
 
-struct Options {
+struct ReportOptions {
   std::vector<std::filesystem::path> studies;
   std::string format;
   std::filesystem::path out;
@@ -24,7 +24,7 @@ std::string NameOf(const std::filesystem::path& study) {
   return name.empty() ? study.string() : name;
 }
 
-Result<std::vector<ReportData>> ReadStudies(const Options& options) {
+Result<std::vector<ReportData>> ReadStudies(const ReportOptions& options) {
   ThreadPool threads(DefaultNumThreads());
   std::vector<ReportData> reports;
   std::vector<std::string> folders;
@@ -59,7 +59,8 @@ std::string WriteOne(const ReportData& report, const std::string& format, Timing
   return WriteSeeds(report, timings);
 }
 
-Result<std::string> WriteSeveral(std::span<const ReportData> reports, const Options& options) {
+Result<std::string> WriteSeveral(std::span<const ReportData> reports,
+                                 const ReportOptions& options) {
   if (options.format == "csv") return WriteComparisonCsv(reports, options.timings());
   if (options.format.empty() || options.format == "html") return WriteComparison(reports);
   return BadInput("--format {}: several studies are compared as html or csv; give one folder",
@@ -67,7 +68,7 @@ Result<std::string> WriteSeveral(std::span<const ReportData> reports, const Opti
 }
 
 // To the file that was named, or to standard output.
-Result<int> Deliver(const std::string& text, const Options& options) {
+Result<int> Deliver(const std::string& text, const ReportOptions& options) {
   if (options.out.empty()) {
     fmt::print("{}", text);
     return 0;
@@ -77,7 +78,7 @@ Result<int> Deliver(const std::string& text, const Options& options) {
   return 0;
 }
 
-Result<int> Compare(std::span<const ReportData> reports, Options options) {
+Result<int> Compare(std::span<const ReportData> reports, ReportOptions options) {
   BITLOSS_TRY(const std::string text, WriteSeveral(reports, options));
   if (options.format.empty()) {
     for (const std::string& warning : ComparisonWarnings(reports)) {
@@ -88,7 +89,7 @@ Result<int> Compare(std::span<const ReportData> reports, Options options) {
   return Deliver(text, options);
 }
 
-Result<int> Report(const Options& options) {
+Result<int> Report(const ReportOptions& options) {
   BITLOSS_TRY(const std::vector<ReportData> reports, ReadStudies(options));
   if (reports.size() > 1) return Compare(reports, options);
   const ReportData& report = reports[0];
@@ -105,7 +106,7 @@ Result<int> Report(const Options& options) {
 }  // namespace
 
 void AddReportCommand(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ReportOptions>();
   CLI::App* command = app.add_subcommand(
       "report", "Make a study's reports again from its records, or compare several studies");
   command

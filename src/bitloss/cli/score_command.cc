@@ -19,7 +19,7 @@
 namespace bitloss {
 namespace {
 
-struct Options {
+struct ScoreOptions {
   std::string model;
   std::string scheme = {};  // empty: the model as it is stored
   std::string ids;
@@ -30,7 +30,7 @@ struct Options {
   StudyOptions study;
 };
 
-struct Sequence {
+struct IdSequence {
   std::string place;  // for errors
   std::vector<int32_t> tokens;
 };
@@ -48,7 +48,7 @@ Result<std::vector<int32_t>> ParseIds(std::string_view line) {
   return ids;
 }
 
-Result<std::vector<Sequence>> ReadIds(const std::string& path) {
+Result<std::vector<IdSequence>> ReadIds(const std::string& path) {
   const bool is_standard_input = path == "-";
   std::ifstream file;
   if (!is_standard_input) {
@@ -57,10 +57,10 @@ Result<std::vector<Sequence>> ReadIds(const std::string& path) {
   }
   std::istream& in = is_standard_input ? std::cin : file;
   const std::string name = is_standard_input ? "standard input" : path;
-  std::vector<Sequence> sequences;
+  std::vector<IdSequence> sequences;
   std::string line;
   for (size_t number = 1; std::getline(in, line); ++number) {
-    Sequence sequence{fmt::format("{}, line {}", name, number), {}};
+    IdSequence sequence{fmt::format("{}, line {}", name, number), {}};
     auto ids = ParseIds(line);
     if (!ids.ok()) return Within(sequence.place, ids.error());
     sequence.tokens = std::move(ids).value();
@@ -70,15 +70,15 @@ Result<std::vector<Sequence>> ReadIds(const std::string& path) {
   return sequences;
 }
 
-Result<std::vector<Sequence>> EncodeText(const Options& options) {
+Result<std::vector<IdSequence>> EncodeText(const ScoreOptions& options) {
   BITLOSS_TRY(const Tokenizer tokenizer, OpenTokenizer(options.model));
   BITLOSS_TRY(const std::string text, ReadFile(options.text));
   auto ids = tokenizer.Encode(text, Tokenizer::Special::kParse, Tokenizer::AddTokens::kModel);
   if (!ids.ok()) return Within(options.text.string(), ids.error());
-  return std::vector<Sequence>{{options.text.string(), {ids.value().begin(), ids.value().end()}}};
+  return std::vector<IdSequence>{{options.text.string(), {ids.value().begin(), ids.value().end()}}};
 }
 
-Status CheckTokens(const Sequence& sequence, const ModelConfig& config) {
+Status CheckTokens(const IdSequence& sequence, const ModelConfig& config) {
   const size_t count = sequence.tokens.size();
   if (count == 0 || count > config.max_positions) {
     return BadInput("{}: {} tokens; the model takes 1 to {}", sequence.place, count,
@@ -95,7 +95,7 @@ Status CheckTokens(const Sequence& sequence, const ModelConfig& config) {
 
 // The lane, which needs a tokenizer only if its fit looks at a text.
 Result<BuiltLane> BuildLane(const ModelSource& source, Transformer& transformer,
-                            const Options& options) {
+                            const ScoreOptions& options) {
   const std::string text =
       options.scheme.empty() ? std::string(NameOf(source.baseline())) : options.scheme;
   BITLOSS_TRY(Scheme parsed, ParseScheme(text, {.int8_threshold = options.study.int8_threshold}));
@@ -114,7 +114,7 @@ Result<BuiltLane> BuildLane(const ModelSource& source, Transformer& transformer,
   return std::move(lanes[0]);
 }
 
-void Print(const SequenceLosses& losses, const Options& options) {
+void Print(const SequenceLosses& losses, const ScoreOptions& options) {
   if (!options.json) {
     double sum = 0;
     for (const double nll : losses.nll) sum += nll;
@@ -136,20 +136,20 @@ void Print(const SequenceLosses& losses, const Options& options) {
   fmt::print("{}\n", line.dump());
 }
 
-Result<int> Score(const Options& options) {
+Result<int> Score(const ScoreOptions& options) {
   if (options.ids.empty() == options.text.empty()) {
     return BadInput("give the tokens with --ids, or a text with --text: one of the two");
   }
   BITLOSS_TRY(const ModelSource source, OpenModelSource(options.model));
-  BITLOSS_TRY(const std::vector<Sequence> sequences,
+  BITLOSS_TRY(const std::vector<IdSequence> sequences,
               options.text.empty() ? ReadIds(options.ids) : EncodeText(options));
-  for (const Sequence& sequence : sequences) BITLOSS_DO(CheckTokens(sequence, source.config()));
+  for (const IdSequence& sequence : sequences) BITLOSS_DO(CheckTokens(sequence, source.config()));
 
   ThreadPool threads(options.study.num_threads);
   BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeBackend(threads));
   Transformer transformer(source.config(), *backend);
   BITLOSS_TRY(const BuiltLane lane, BuildLane(source, transformer, options));
-  for (const Sequence& sequence : sequences) {
+  for (const IdSequence& sequence : sequences) {
     const auto losses = LossesOf(transformer, lane.weights, sequence.tokens,
                                  options.token_by_token ? Feeding::kTokenByToken : Feeding::kWhole,
                                  options.num_logits);
@@ -162,7 +162,7 @@ Result<int> Score(const Options& options) {
 }  // namespace
 
 void AddScoreCommand(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ScoreOptions>();
   CLI::App* command = app.add_subcommand(
       "score", "Losses of given tokens, one by one: for scripts that check a model");
   command

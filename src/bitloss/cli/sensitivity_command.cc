@@ -11,7 +11,7 @@
 namespace bitloss {
 namespace {
 
-struct Options {
+struct SensitivityArguments {
   SensitivityOptions analysis;
   std::filesystem::path mix = "mixed-scheme.json";
   bool json = false;
@@ -57,7 +57,7 @@ void PrintScheme(const SchemeSensitivity& scheme) {
   }
 }
 
-void PrintText(const Sensitivity& result, const Options& options) {
+void PrintText(const Sensitivity& result, const SensitivityArguments& options) {
   fmt::print("{}: {} tokens, {} scored; KL from the baseline in nats/token, one part at a time\n",
              result.text, result.num_tokens, result.num_scored);
   for (const SchemeSensitivity& scheme : result.schemes) PrintScheme(scheme);
@@ -104,7 +104,7 @@ void PrintJson(const Sensitivity& result) {
   fmt::print("{}\n", json.dump(1));
 }
 
-Result<int> Analyze(const Options& options) {
+Result<int> Analyze(const SensitivityArguments& options) {
   Result<Sensitivity> analyzed = [&] {
     ProgressPrinter printer;
     return AnalyzeSensitivity(options.analysis,
@@ -121,7 +121,7 @@ Result<int> Analyze(const Options& options) {
 }  // namespace
 
 void AddSensitivityCommand(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SensitivityArguments>();
   CLI::App* command = app.add_subcommand(
       "sensitivity", "Where a scheme's damage comes from: tensor by tensor, block by block");
   command->add_option("MODEL", options->analysis.model,

@@ -11,7 +11,7 @@
 namespace bitloss {
 namespace {
 
-struct Options {
+struct TokenizeOptions {
   std::string model;
   bool json = false;
   bool chat = false;
@@ -38,7 +38,7 @@ Result<std::vector<TokenId>> EncodeJsonString(const Tokenizer& tokenizer, std::s
                           Tokenizer::AddTokens::kModel);
 }
 
-Result<int> TokenizeLines(const Tokenizer& tokenizer, const Options& options) {
+Result<int> TokenizeLines(const Tokenizer& tokenizer, const TokenizeOptions& options) {
   std::optional<ChatTemplate> chat;
   if (options.chat) {
     BITLOSS_TRY(chat, RequireChatTemplate(tokenizer, options.chat_template));
@@ -55,7 +55,7 @@ Result<int> TokenizeLines(const Tokenizer& tokenizer, const Options& options) {
   return 0;
 }
 
-Result<int> Tokenize(const Options& options) {
+Result<int> Tokenize(const TokenizeOptions& options) {
   BITLOSS_DO(FetchModel(options.model, ModelNeed::kTokenizer));
   BITLOSS_TRY(const Tokenizer tokenizer, OpenTokenizer(options.model));
   if (options.json || options.chat) return TokenizeLines(tokenizer, options);
@@ -69,7 +69,7 @@ Result<int> Tokenize(const Options& options) {
 }  // namespace
 
 void AddTokenizeCommand(CLI::App& app, Action& action) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<TokenizeOptions>();
   CLI::App* command =
       app.add_subcommand("tokenize", "Token ids of standard input, as a JSON array");
   command->add_option("MODEL", options->model, "A model, or a folder with only a tokenizer")

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <limits>
 
+#include "bitloss/base/stopwatch.h"
 #include "bitloss/compute/host_tensor.h"
 #include "bitloss/compute/recurrence.h"
 #include "bitloss/compute/rounded_arithmetic.h"
@@ -12,12 +12,6 @@
 
 namespace bitloss {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Does rows in parallel; the error of the first bad row, if there is one.
 template <class Work>

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstring>
 
 #include "bitloss/base/random.h"
+#include "bitloss/base/stopwatch.h"
 #include "bitloss/compute/cpu/aligned_bytes.h"
 #include "bitloss/compute/cpu/instruction_sets.h"
 #include "bitloss/compute/cpu/limit_kernels.h"
@@ -15,12 +15,6 @@
 
 namespace bitloss {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // The shortest of the runs that fit into `seconds`; at least three.
 template <class Work>

@@ -10,9 +10,6 @@ namespace {
 namespace fs = std::filesystem;
 using OrderedJson = nlohmann::ordered_json;
 
-// Values of tokenizer.ggml.token_type.
-enum TokenType : int64_t { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kByte = 6 };
-
 Result<OrderedJson> RopeScalingJson(const RopeScaling& scaling) {
   if (const auto* linear = std::get_if<LinearRopeScaling>(&scaling)) {
     return OrderedJson{{"rope_type", "linear"}, {"factor", linear->factor}};
@@ -69,19 +66,22 @@ struct Vocabulary {
 
 Result<Vocabulary> ReadVocabulary(const GgufMetadata& metadata) {
   BITLOSS_TRY(const auto spellings, metadata.GetStrings("tokenizer.ggml.tokens"));
-  std::vector<int64_t> types(spellings.size(), kNormal);
+  std::vector<int64_t> types(spellings.size(), GgufTokenType::kNormal);
   if (metadata.Has("tokenizer.ggml.token_type")) {
     BITLOSS_TRY(types, metadata.GetInts("tokenizer.ggml.token_type"));
   }
-  const auto is_plain = [](int64_t type) { return type == kNormal || type == kByte; };
+  const auto is_plain = [](int64_t type) {
+    return type == GgufTokenType::kNormal || type == GgufTokenType::kByte;
+  };
   // Added tokens follow the vocabulary; those that stand among its ids are part of it.
   size_t end_of_plain = spellings.size();
   while (end_of_plain > 0 && !is_plain(types[end_of_plain - 1])) --end_of_plain;
   Vocabulary vocabulary;
   for (size_t id = 0; id < spellings.size(); ++id) {
     if (id < end_of_plain) vocabulary.tokens[spellings[id]] = id;
-    const bool special = types[id] == kControl || types[id] == kUnknown;
-    if (!special && types[id] != kUserDefined) continue;
+    const bool special =
+        types[id] == GgufTokenType::kControl || types[id] == GgufTokenType::kUnknown;
+    if (!special && types[id] != GgufTokenType::kUserDefined) continue;
     vocabulary.added.push_back({{"id", id},
                                 {"content", spellings[id]},
                                 {"single_word", false},

@@ -14,7 +14,7 @@ namespace bitloss {
 namespace {
 
 // The type that a format's matrices have in a file; null if none.
-const GgmlType* TypeOf(const Format& format) {
+const GgmlType* TypeInFile(const Format& format) {
   if (format.name == F16Format().name) return FindGgmlType("F16");
   if (format.name == BF16Format().name) return FindGgmlType("BF16");
   if (format.name == F32Format().name) return FindGgmlType("F32");
@@ -22,7 +22,7 @@ const GgmlType* TypeOf(const Format& format) {
 }
 
 Status Supports(const Format& format, const Execution& execution, size_t rows, size_t cols) {
-  if (TypeOf(format) == nullptr) return Unsupported("gguf has no type for {}", format.name);
+  if (TypeInFile(format) == nullptr) return Unsupported("gguf has no type for {}", format.name);
   if (execution.kind != Execution::Kind::kRealActivations) {
     return Unsupported("gguf says nothing of how its types are multiplied; leave @ out");
   }
@@ -31,7 +31,7 @@ Status Supports(const Format& format, const Execution& execution, size_t rows, s
 
 Result<std::vector<SafetensorsEntry>> WritePart(const std::string& module,
                                                 const EncodedMatrix& matrix) {
-  const GgmlType& type = *TypeOf(matrix.format);
+  const GgmlType& type = *TypeInFile(matrix.format);
   return std::vector<SafetensorsEntry>{
       MakePart(fmt::format("{}.weight.{}", module, type.name), "U8",
                {matrix.rows, GgmlRowBytes(type, matrix.cols)}, matrix.codes)};

@@ -14,8 +14,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-enum TokenType : int32_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5 };
-
 // One name for each way to cut, common ones first.
 constexpr std::array kPreTokenizers = {
     "qwen2",   "llama-bpe", "smollm",       "gpt-2",          "qwen35", "tekken",
@@ -70,13 +68,14 @@ Result<Keys> ReadKeys(const ModelFiles& model) {
   for (size_t id = 0; id < model.source.config().vocab_size; ++id) {
     const std::string_view spelling = model.tokenizer.Spelling(static_cast<TokenId>(id));
     keys.tokens.push_back(spelling.empty() ? fmt::format("[PAD{}]", id) : std::string(spelling));
-    keys.types.push_back(spelling.empty() ? kUnused : kNormal);
+    keys.types.push_back(spelling.empty() ? GgufTokenType::kUnused : GgufTokenType::kNormal);
   }
   for (const Json& added : json.value("added_tokens", Json::array())) {
     const size_t id = added.is_object() ? added.value("id", Json(keys.types.size())).get<size_t>()
                                         : keys.types.size();
     if (id >= keys.types.size()) return BadInput("{}: an added token without an id", path.string());
-    keys.types[id] = added.value("special", Json(false)) == true ? kControl : kUserDefined;
+    keys.types[id] = added.value("special", Json(false)) == true ? GgufTokenType::kControl
+                                                                 : GgufTokenType::kUserDefined;
   }
   return keys;
 }

@@ -2,6 +2,7 @@
 #ifndef BITLOSS_CONVERT_GGUF_TOKENIZER_H_
 #define BITLOSS_CONVERT_GGUF_TOKENIZER_H_
 
+#include <cstdint>
 #include <filesystem>
 
 #include "bitloss/base/result.h"
@@ -9,6 +10,16 @@
 #include "bitloss/study/model_files.h"
 
 namespace bitloss {
+
+// What "tokenizer.ggml.token_type" says of each token.
+struct GgufTokenType {
+  static constexpr int32_t kNormal = 1;
+  static constexpr int32_t kUnknown = 2;
+  static constexpr int32_t kControl = 3;
+  static constexpr int32_t kUserDefined = 4;
+  static constexpr int32_t kUnused = 5;
+  static constexpr int32_t kByte = 6;
+};
 
 // `pairs` and the keys tokenizer.*: tokens in the order of their ids (ids without one, up to the
 // model's rows, are unused "[PAD<id>]"), types, merges, ends, chat template, and the pre-tokenizer

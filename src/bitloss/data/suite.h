@@ -32,7 +32,7 @@ enum class Scope {
 struct Check {
   std::string id;
   const CheckType* type = nullptr;  // never null in a loaded suite
-  Judge judge;
+  CheckFunction judge;
   Scope scope = Scope::kText;
   std::string marker = "Answer:";
   double weight = 1.0;   // >= 0; of this check in the score

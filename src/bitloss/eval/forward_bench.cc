@@ -1,21 +1,15 @@
 #include "bitloss/eval/forward_bench.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "bitloss/base/random.h"
+#include "bitloss/base/stopwatch.h"
 #include "bitloss/eval/scoring.h"
 #include "bitloss/quant/format.h"
 #include "bitloss/quant/scheme.h"
 
 namespace bitloss {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Small enough that activations stay finite through any number of layers.
 Matrix RandomWeights(size_t rows, size_t cols) {

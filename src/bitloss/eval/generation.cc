@@ -1,18 +1,12 @@
 #include "bitloss/eval/generation.h"
 
 #include <algorithm>
-#include <chrono>
 
+#include "bitloss/base/stopwatch.h"
 #include "bitloss/metrics/coupled_sampling.h"
 
 namespace bitloss {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Tokens of prompts that go through the model at once before decoding: bounds scratch memory.
 constexpr size_t kPrefillTokens = 2048;

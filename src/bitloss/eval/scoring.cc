@@ -1,19 +1,11 @@
 #include "bitloss/eval/scoring.h"
+#include "bitloss/base/stopwatch.h"
 
-#include <chrono>
 #include <cmath>
 #include <functional>
 
 namespace bitloss {
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-}  // namespace
+namespace {}  // namespace
 
 Result<const LaneWeights*> HoldWhole(const NamedLane& lane) {
   if (lane.provider != nullptr) BITLOSS_DO(lane.provider->Hold(lane.number));

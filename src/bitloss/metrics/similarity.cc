@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kLongestNgram = 6;
 
 // What Python's str.split() takes for white space (Unicode's, and the four separators 28 to 31).
-bool IsSpace(char32_t c) {
+bool IsWhiteSpace(char32_t c) {
   return (c >= 9 && c <= 13) || (c >= 28 && c <= 32) || c == 0x85 || c == 0xA0 || c == 0x1680 ||
          (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
          c == 0x3000;
@@ -21,7 +21,7 @@ bool IsSpace(char32_t c) {
 
 std::u32string CharactersWithoutSpace(std::string_view text) {
   std::u32string characters = CodePointsOf(text);
-  std::erase_if(characters, IsSpace);
+  std::erase_if(characters, IsWhiteSpace);
   return characters;
 }
 

@@ -1,10 +1,10 @@
 #include "bitloss/model/lane_builder.h"
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <optional>
 
+#include "bitloss/base/stopwatch.h"
 #include "bitloss/model/layer_fit.h"
 #include "bitloss/model/matrix_formats.h"
 #include "bitloss/model/noise.h"
@@ -207,10 +207,6 @@ Result<LayerWeights> PackForSize(const ModelSource& source, const LayerSource& o
                           {[&](size_t) { return scheme.execution; }}, backend, unused);
 }
 
-double SecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 }  // namespace
 
 Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer& transformer,
@@ -258,7 +254,7 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
     };
     for (size_t i = 0; i < schemes.size(); ++i) {
       if (options.skip_lane && options.skip_lane(i)) continue;
-      const auto start = std::chrono::steady_clock::now();
+      const auto start = Clock::now();
       if (LeavesHalves(schemes[i]) && !options.layer_encoded) {
         BITLOSS_TRY(LayerWeights packed, PackHalves(source, layer, schemes[i], options.packing,
                                                     backend, lanes[i].weights.size));

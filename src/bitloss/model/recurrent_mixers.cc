@@ -11,7 +11,7 @@ DeviceView ByHead(DeviceView rows, size_t dim) {
   return {rows.data, rows.rows * rows.cols / dim, dim, dim};
 }
 
-double Sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
+double Logistic(double x) { return 1.0 / (1.0 + std::exp(-x)); }
 // log(1 + e^x).
 double SoftPlus(double x) { return x > 20.0 ? x : std::log1p(std::exp(x)); }
 
@@ -76,7 +76,7 @@ Transformer::Rates Transformer::RatesOf(const Pass& pass, ConstDeviceView input)
   const ConstMatrixView rates = multiply(Kept::kRateInput);
   for (size_t row = 0; row < input.rows; ++row) {
     for (size_t head = 0; head < heads; ++head) {
-      result.rates.Row(row)[head] = static_cast<float>(Sigmoid(double{rates.Row(row)[head]}));
+      result.rates.Row(row)[head] = static_cast<float>(Logistic(double{rates.Row(row)[head]}));
     }
   }
   return result;

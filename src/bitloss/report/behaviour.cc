@@ -8,6 +8,7 @@
 #include "bitloss/base/check.h"
 #include "bitloss/metrics/similarity.h"
 #include "bitloss/report/numbers.h"
+#include "bitloss/report/suite_results.h"
 #include "bitloss/stats/clustered_mean.h"
 #include "bitloss/stats/multiplicity.h"
 #include "bitloss/stats/paired_outcomes.h"
@@ -19,12 +20,6 @@ namespace {
 
 // Tokens at which the survival of common beginnings is told.
 constexpr uint64_t kSurvivalTokens[] = {8, 32, 64};
-
-const AnswerResult* FindAnswer(const SuiteResult& suite, size_t prompt) {
-  const auto found = std::ranges::find(
-      suite.answers, prompt, [](const AnswerResult& answer) { return answer.answer.prompt; });
-  return found == suite.answers.end() ? nullptr : &*found;
-}
 
 // Until the first differing token. Of answers that are the same throughout, those cut at the limit
 // are censored there; those that both came to their end can no longer part, and stay at risk.

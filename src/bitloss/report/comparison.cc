@@ -22,11 +22,6 @@
 namespace bitloss {
 namespace {
 
-Cell EstimateCell(const std::optional<Estimate>& estimate, std::string (*format)(double)) {
-  if (!estimate) return {};
-  return {format(estimate->value), FormatInterval(*estimate, format)};
-}
-
 std::vector<Cell> LaneCells(const ReportData& report, const LaneResult& lane) {
   return {{report.manifest.model.name, ""},
           {lane.record.scheme, lane.record.baseline ? "baseline" : ""},

@@ -7,6 +7,7 @@
 
 #include "bitloss/metrics/degeneration.h"
 #include "bitloss/report/numbers.h"
+#include "bitloss/report/suite_results.h"
 #include "bitloss/stats/proportion.h"
 
 namespace bitloss {
@@ -36,12 +37,6 @@ std::string Points(const Interval& interval) {
 
 std::string ShareNote(uint64_t part, uint64_t whole) {
   return Percents(WilsonInterval(part, whole));
-}
-
-const AnswerResult* FindAnswer(const SuiteResult& suite, size_t prompt) {
-  const auto found = std::ranges::lower_bound(
-      suite.answers, prompt, {}, [](const AnswerResult& result) { return result.answer.prompt; });
-  return found != suite.answers.end() && found->answer.prompt == prompt ? &*found : nullptr;
 }
 
 // Which answers of a lane show a failure, beside the baseline's to the same prompts.

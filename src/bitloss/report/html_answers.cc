@@ -8,6 +8,7 @@
 #include "bitloss/report/fork.h"
 #include "bitloss/report/html.h"
 #include "bitloss/report/numbers.h"
+#include "bitloss/report/suite_results.h"
 #include "bitloss/report/tables.h"
 #include "bitloss/report/word_diff.h"
 
@@ -137,12 +138,6 @@ std::string SameAnswer(const LaneRecord& lane, const AnswerResult& result) {
       result.mean_kl ? fmt::format(" (KL {})", FormatDivergence(*result.mean_kl)) : "";
   return fmt::format("<span class=\"same\" data-lane=\"{}\">{}{}</span> ", lane.lane,
                      EscapeHtml(lane.scheme), kl);
-}
-
-const AnswerResult* FindAnswer(const SuiteResult& suite, size_t prompt) {
-  const auto found = std::ranges::find(
-      suite.answers, prompt, [](const AnswerResult& result) { return result.answer.prompt; });
-  return found == suite.answers.end() ? nullptr : &*found;
 }
 
 struct PromptHtml {

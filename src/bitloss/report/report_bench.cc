@@ -6,13 +6,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
 
 #include "bitloss/base/random.h"
+#include "bitloss/base/stopwatch.h"
 #include "bitloss/report/report_data.h"
 #include "bitloss/store/store.h"
 
@@ -26,10 +26,6 @@ constexpr uint32_t kArticles = 60;
 constexpr size_t kPrompts = 96;
 constexpr size_t kCategories = 12;
 constexpr uint32_t kAnswerTokens = 80;
-
-double SecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 Manifest MakeManifest() {
   Manifest manifest;
@@ -126,7 +122,7 @@ Status Write(const std::filesystem::path& folder) {
 }
 
 Status Time(const std::filesystem::path& folder, size_t num_threads) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   BITLOSS_TRY(const Store store, Store::OpenForReading(folder));
   ThreadPool threads(num_threads);
   BITLOSS_TRY(const ReportData report, MakeReport(store, threads));

@@ -94,11 +94,6 @@ std::string Share(double share) { return FormatFixed(100 * share, 1); }
 std::string Points(double share) { return FormatSigned(100 * share, 1); }
 std::string Place(double place) { return FormatFixed(place, 3); }
 
-Cell EstimateCell(const std::optional<Estimate>& estimate, std::string (*format)(double)) {
-  if (!estimate) return {};
-  return {format(estimate->value), FormatInterval(*estimate, format)};
-}
-
 }  // namespace
 
 std::optional<SampleResult> MeasureSamples(const LaneSamples& baseline, const LaneSamples& lane,

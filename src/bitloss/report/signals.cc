@@ -11,6 +11,7 @@
 #include "bitloss/metrics/refusal.h"
 #include "bitloss/metrics/script.h"
 #include "bitloss/report/numbers.h"
+#include "bitloss/report/suite_results.h"
 #include "bitloss/stats/clustered_mean.h"
 
 namespace bitloss {
@@ -27,7 +28,7 @@ struct Subject {
 };
 
 // A number of one answer; none if it is too short to have it.
-using Measure = std::optional<double> (*)(const Subject& subject);
+using SignalOf = std::optional<double> (*)(const Subject& subject);
 
 template <size_t n>
 std::optional<double> Repeated(const Subject& subject) {
@@ -61,7 +62,7 @@ struct Kind {
   const char* id;
   const char* name;
   const char* unit;
-  Measure measure;
+  SignalOf measure;
   double scale;                 // of what people read
   bool comparison;              // says something of a lane alone: the change is the signal
   Range range = Range::kShare;  // of the level
@@ -79,12 +80,6 @@ constexpr std::array<Kind, 10> kKinds = {{
     {"not_text", "Not text", "% of answers", NotText, 100, false},
     {"baseline_loss", "Odd to the baseline", "nats/token", Loss, 1, false, Range::kPositive},
 }};
-
-const AnswerResult* FindAnswer(const SuiteResult& suite, size_t prompt) {
-  const auto found = std::ranges::lower_bound(
-      suite.answers, prompt, {}, [](const AnswerResult& result) { return result.answer.prompt; });
-  return found != suite.answers.end() && found->answer.prompt == prompt ? &*found : nullptr;
-}
 
 std::optional<Estimate> MeanOf(std::span<const ClusterSum> values, Range range,
                                ThreadPool& threads) {

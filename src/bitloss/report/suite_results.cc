@@ -183,4 +183,10 @@ std::optional<SuiteResult> MeasureSuite(size_t suite, std::span<const PromptReco
   return result;
 }
 
+const AnswerResult* FindAnswer(const SuiteResult& suite, size_t prompt) {
+  const auto found = std::ranges::lower_bound(
+      suite.answers, prompt, {}, [](const AnswerResult& result) { return result.answer.prompt; });
+  return found != suite.answers.end() && found->answer.prompt == prompt ? &*found : nullptr;
+}
+
 }  // namespace bitloss

@@ -27,6 +27,9 @@ std::optional<SuiteResult> MeasureSuite(size_t suite, std::span<const PromptReco
                                         const LaneAnswers& baseline, const LaneAnswers& lane,
                                         ThreadPool& threads);
 
+// The lane's answer to prompt `prompt`; null if it has none.
+const AnswerResult* FindAnswer(const SuiteResult& suite, size_t prompt);
+
 }  // namespace bitloss
 
 #endif  // BITLOSS_REPORT_SUITE_RESULTS_H_

@@ -14,11 +14,6 @@
 namespace bitloss {
 namespace {
 
-Cell EstimateCell(const std::optional<Estimate>& estimate, std::string (*format)(double)) {
-  if (!estimate) return {};
-  return {format(estimate->value), FormatInterval(*estimate, format)};
-}
-
 std::string IntervalText(const std::optional<Interval>& interval, std::string (*format)(double)) {
   if (!interval) return {};
   return "[" + format(interval->low) + ", " + format(interval->high) + "]";
@@ -120,6 +115,11 @@ void ClearColumn(Table& table, std::string_view name) {
 }
 
 }  // namespace
+
+Cell EstimateCell(const std::optional<Estimate>& estimate, std::string (*format)(double)) {
+  if (!estimate) return {};
+  return {format(estimate->value), FormatInterval(*estimate, format)};
+}
 
 void Table::DropEmptyColumns() {
   for (size_t column = columns.size(); column-- > 0;) {

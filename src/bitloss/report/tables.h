@@ -19,6 +19,9 @@ struct Cell {
   Tone tone = Tone::kPlain;
 };
 
+// A value with its interval beside it; nothing if there is none.
+Cell EstimateCell(const std::optional<Estimate>& estimate, std::string (*format)(double));
+
 enum class Align { kLeft, kRight };
 
 struct Column {

@@ -11,7 +11,7 @@
 namespace bitloss {
 namespace {
 
-constexpr size_t kResamplesPerPart = 250;
+constexpr size_t kQuantileResamplesPerPart = 250;
 // Ranks at which the clusters' counts are kept: a resample's quantile is found from the nearest
 // one.
 constexpr size_t kNumCheckpoints = 1024;
@@ -105,11 +105,12 @@ std::vector<std::vector<double>> Resample(const Sorted& sorted, std::span<const 
   const RandomStream random(options.seed, "cluster bootstrap");
   std::vector<std::vector<double>> quantiles(fractions.size(),
                                              std::vector<double>(options.num_resamples));
-  const size_t num_parts = (options.num_resamples + kResamplesPerPart - 1) / kResamplesPerPart;
+  const size_t num_parts =
+      (options.num_resamples + kQuantileResamplesPerPart - 1) / kQuantileResamplesPerPart;
   threads.ForEachPart(num_parts, [&](size_t part, size_t) {
     std::vector<uint32_t> times(sorted.num_clusters());
-    const size_t end = std::min((part + 1) * kResamplesPerPart, options.num_resamples);
-    for (size_t r = part * kResamplesPerPart; r < end; ++r) {
+    const size_t end = std::min((part + 1) * kQuantileResamplesPerPart, options.num_resamples);
+    for (size_t r = part * kQuantileResamplesPerPart; r < end; ++r) {
       Draw(random, r, times);
       uint64_t n = 0;
       for (size_t a = 0; a < times.size(); ++a) n += uint64_t{times[a]} * sorted.counts()[a];

@@ -7,7 +7,7 @@
 namespace bitloss {
 namespace {
 
-constexpr const char* kTables = R"sql(
+constexpr const char* kRowTables = R"sql(
 CREATE TABLE IF NOT EXISTS baseline_rows (
   kind INTEGER NOT NULL,
   list INTEGER NOT NULL,
@@ -30,7 +30,7 @@ Result<BaselineRows> BaselineRows::OpenOrCreate(const std::filesystem::path& fol
   rows.path_ = folder / "baseline-rows.db";
   rows.max_bytes_ = max_bytes;
   if (max_bytes == 0) return rows;
-  BITLOSS_TRY(rows.database_, OpenSideFile(rows.path_, identity, kTables));
+  BITLOSS_TRY(rows.database_, OpenSideFile(rows.path_, identity, kRowTables));
   BITLOSS_TRY(rows.num_bytes_, rows.database_->ReadInteger(
                                    "SELECT coalesce(sum(length(rows)), 0) FROM baseline_rows"));
   return rows;

@@ -6,7 +6,7 @@
 namespace bitloss {
 namespace {
 
-constexpr const char* kTables = R"sql(
+constexpr const char* kFitTables = R"sql(
 CREATE TABLE IF NOT EXISTS fitted_blocks (
   fit   TEXT NOT NULL,
   layer INTEGER NOT NULL,
@@ -30,7 +30,7 @@ Result<KeptFits> KeptFits::OpenOrCreate(const std::filesystem::path& folder,
   KeptFits fits;
   fits.max_bytes_ = max_bytes;
   if (max_bytes == 0) return fits;
-  BITLOSS_TRY(fits.database_, OpenSideFile(folder / "fits.db", identity, kTables));
+  BITLOSS_TRY(fits.database_, OpenSideFile(folder / "fits.db", identity, kFitTables));
   BITLOSS_TRY(fits.num_bytes_, fits.database_->ReadInteger(
                                    "SELECT coalesce(sum(length(block)), 0) FROM fitted_blocks"));
   return fits;

@@ -1,18 +1,12 @@
 #include "bitloss/study/lane_set.h"
 
 #include <algorithm>
-#include <chrono>
 
+#include "bitloss/base/stopwatch.h"
 #include "bitloss/study/stored_lanes.h"
 
 namespace bitloss {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // The schemes of the plans, in order, those of a mixed lane one after the other.
 std::vector<Scheme> SchemesOf(std::span<const LanePlan> plans) {

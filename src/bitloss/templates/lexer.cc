@@ -10,7 +10,7 @@
 namespace bitloss::templates {
 namespace {
 
-using Kind = Token::Kind;
+using TokenKind = Token::Kind;
 
 bool IsDigitCharacter(char c) { return c >= '0' && c <= '9'; }
 
@@ -42,7 +42,7 @@ class Lexer {
       if (tag == source_.size()) break;
       Tag();
     }
-    Add(Kind::kEnd, {}, at_);
+    Add(TokenKind::kEnd, {}, at_);
     return std::move(tokens_);
   }
 
@@ -78,7 +78,7 @@ class Lexer {
     if (signed_tag) ++at_;
     if (kind == '#') return Comment();
     if (kind == '%' && Raw()) return;
-    Add(kind == '{' ? Kind::kOutputBegin : Kind::kBlockBegin, {}, begin_);
+    Add(kind == '{' ? TokenKind::kOutputBegin : TokenKind::kBlockBegin, {}, begin_);
     Words(kind == '{' ? "}}" : "%}");
   }
 
@@ -164,7 +164,7 @@ class Lexer {
         RefuseAt(PositionOf(begin_), "a tag without its '{}'", end);
       }
       if (brackets_.empty() && Closes(end)) {
-        Add(end == "}}" ? Kind::kOutputEnd : Kind::kBlockEnd, std::string(end), at_);
+        Add(end == "}}" ? TokenKind::kOutputEnd : TokenKind::kBlockEnd, std::string(end), at_);
         return Close(end);
       }
       Word();
@@ -176,7 +176,7 @@ class Lexer {
     if (c == '\'' || c == '"') return String();
     if (IsDigitCharacter(c) && Number()) return;
     if (const size_t size = NameSize(); size > 0) {
-      Add(Kind::kName, source_.substr(at_, size), at_);
+      Add(TokenKind::kName, source_.substr(at_, size), at_);
       at_ += size;
       return;
     }
@@ -213,7 +213,7 @@ class Lexer {
   bool Number() {
     constexpr std::string_view kDecimal = "0123456789";
     const std::string_view rest = Rest();
-    const bool after_point = !tokens_.empty() && tokens_.back().kind == Kind::kOperator &&
+    const bool after_point = !tokens_.empty() && tokens_.back().kind == TokenKind::kOperator &&
                              tokens_.back().text == "." && at_ > 0 && source_[at_ - 1] == '.';
     const size_t whole = DigitsSize(rest, kDecimal);
     size_t size = whole;
@@ -228,8 +228,8 @@ class Lexer {
         if (exponent > 0) size = digits + exponent;
       }
     }
-    if (size > whole) return AddNumber(Kind::kFloat, size);
-    return AddNumber(Kind::kInteger, IntegerSize(rest, whole));
+    if (size > whole) return AddNumber(TokenKind::kFloat, size);
+    return AddNumber(TokenKind::kInteger, IntegerSize(rest, whole));
   }
 
   static size_t IntegerSize(std::string_view rest, size_t decimal) {
@@ -247,7 +247,7 @@ class Lexer {
     return decimal;
   }
 
-  bool AddNumber(Kind kind, size_t size) {
+  bool AddNumber(TokenKind kind, size_t size) {
     std::string text;
     for (const char c : Rest().substr(0, size)) {
       if (c != '_') text += c;
@@ -264,7 +264,7 @@ class Lexer {
     const Position at = PositionOf(at_);
     if (end >= source_.size()) RefuseAt(at, "a string without its closing {}", quote);
     const std::string_view inside = std::string_view(source_).substr(at_ + 1, end - at_ - 1);
-    tokens_.push_back({Kind::kString, MeaningOf(inside, at), at});
+    tokens_.push_back({TokenKind::kString, MeaningOf(inside, at), at});
     at_ = end + 1;
   }
 
@@ -293,15 +293,15 @@ class Lexer {
   }
 
   void AddOperator(std::string_view text) {
-    Add(Kind::kOperator, std::string(text), at_);
+    Add(TokenKind::kOperator, std::string(text), at_);
     at_ += text.size();
   }
 
   void AddText(std::string_view text) {
-    if (!text.empty()) Add(Kind::kText, std::string(text), at_);
+    if (!text.empty()) Add(TokenKind::kText, std::string(text), at_);
   }
 
-  void Add(Kind kind, std::string text, size_t at) {
+  void Add(TokenKind kind, std::string text, size_t at) {
     tokens_.push_back({kind, std::move(text), PositionOf(at)});
   }
 
@@ -335,11 +335,11 @@ class Lexer {
 
 std::string Describe(const Token& token) {
   switch (token.kind) {
-    case Kind::kText:
+    case TokenKind::kText:
       return "text";
-    case Kind::kEnd:
+    case TokenKind::kEnd:
       return "the end of the template";
-    case Kind::kString:
+    case TokenKind::kString:
       return "a string";
     default:
       return fmt::format("'{}'", token.text);

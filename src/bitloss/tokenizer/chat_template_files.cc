@@ -12,7 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 using Sources = std::vector<ChatTemplateSource>;
 
-constexpr size_t kMaxFileBytes = size_t{64} << 20;
+constexpr size_t kMaxTemplateBytes = size_t{64} << 20;
 
 bool MayExist(const fs::path& path) {
   std::error_code unreadable;  // then ReadFile says why
@@ -20,7 +20,7 @@ bool MayExist(const fs::path& path) {
 }
 
 Status AddFile(const fs::path& path, std::string name, Sources& sources) {
-  BITLOSS_TRY(std::string jinja, ReadFile(path, kMaxFileBytes));
+  BITLOSS_TRY(std::string jinja, ReadFile(path, kMaxTemplateBytes));
   sources.push_back({std::move(name), std::move(jinja), path.string()});
   return Ok();
 }
@@ -71,7 +71,7 @@ Result<Sources> FindChatTemplates(const fs::path& folder, const JsonFields* conf
   }
   const fs::path json = folder / "chat_template.json";
   if (!MayExist(json)) return Sources();
-  BITLOSS_TRY(const std::string text, ReadFile(json, kMaxFileBytes));
+  BITLOSS_TRY(const std::string text, ReadFile(json, kMaxTemplateBytes));
   const auto read = [&]() -> Result<Sources> {
     BITLOSS_TRY(const nlohmann::json document, ParseJson(text));
     BITLOSS_TRY(const JsonFields fields, JsonFields::Of(document, ""));

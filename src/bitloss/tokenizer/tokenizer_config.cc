@@ -12,7 +12,7 @@ namespace bitloss {
 namespace {
 
 using Json = nlohmann::json;
-constexpr size_t kMaxFileBytes = size_t{64} << 20;
+constexpr size_t kMaxConfigBytes = size_t{64} << 20;
 
 // "<s>", {"content": "<s>", ...} or nothing.
 Result<std::optional<std::string>> ReadToken(const JsonFields& config, std::string_view key) {
@@ -77,7 +77,7 @@ Result<TokenizerConfig> ReadTokenizerConfig(const std::filesystem::path& folder)
     BITLOSS_TRY(config.chat_templates, FindChatTemplates(folder, nullptr));
     return config;
   }
-  BITLOSS_TRY(const std::string text, ReadFile(path, kMaxFileBytes));
+  BITLOSS_TRY(const std::string text, ReadFile(path, kMaxConfigBytes));
   auto read = ReadConfig(text, folder);
   return read.ok() ? read : Within(path.string(), read.error());
 }

@@ -17,7 +17,7 @@ namespace bitloss {
 namespace {
 
 using Json = nlohmann::json;
-constexpr size_t kMaxFileBytes = size_t{512} << 20;  // the largest in use have 35 MB
+constexpr size_t kMaxTokenizerBytes = size_t{512} << 20;  // the largest in use have 35 MB
 
 const Json& FieldOrNull(const JsonFields& fields, std::string_view key) {
   static const Json null;
@@ -146,7 +146,7 @@ Status ApplyConfig(const TokenizerConfig& config, TokenizerParts& parts) {
 
 Result<TokenizerParts> ReadFolder(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "tokenizer.json";
-  BITLOSS_TRY(const std::string text, ReadFile(path, kMaxFileBytes));
+  BITLOSS_TRY(const std::string text, ReadFile(path, kMaxTokenizerBytes));
   auto parts = ReadParts(text);
   if (!parts.ok()) return Within(path.string(), parts.error());
   BITLOSS_TRY(const TokenizerConfig config, ReadTokenizerConfig(folder));

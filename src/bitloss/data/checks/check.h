@@ -43,7 +43,7 @@ inline Judged Decide(bool holds, std::string evidence) {
 }
 inline Judged Undecided(std::string why) { return {CheckOutcome::kUndecided, std::move(why)}; }
 
-using Judge = std::function<Judged(const AnswerView&)>;
+using CheckFunction = std::function<Judged(const AnswerView&)>;
 
 // Whether passing says that the answer is right, or only that it has the form asked for.
 enum class CheckKind { kContent, kForm };
@@ -54,7 +54,7 @@ struct CheckType {
 
   // Reads the type's own fields (suites/README.md lists them) and returns the judge.
   // kBadInput with the field's JSON pointer.
-  Result<Judge> (*compile)(Fields& fields);
+  Result<CheckFunction> (*compile)(Fields& fields);
 };
 
 // All of them, in the order of the documentation.

@@ -13,20 +13,20 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-Result<Judge> Compile(std::string_view type, std::string_view json) {
+Result<CheckFunction> Compile(std::string_view type, std::string_view json) {
   const CheckType* found = FindCheckType(type);
   BITLOSS_CHECK(found != nullptr);
   const Result<OrderedJson> object = ParseOrderedJson(json);
   BITLOSS_CHECK(object.ok());
   BITLOSS_TRY(Fields fields, Fields::Of(object.value(), ""));
-  BITLOSS_TRY(Judge judge, found->compile(fields));
+  BITLOSS_TRY(CheckFunction judge, found->compile(fields));
   BITLOSS_DO(fields.Finish());
   return judge;
 }
 
 Judged Ask(std::string_view type, std::string_view json, std::string_view answer,
            std::string_view prompt = "") {
-  const Result<Judge> judge = Compile(type, json);
+  const Result<CheckFunction> judge = Compile(type, json);
   EXPECT_TRUE(judge.ok()) << judge.error().message;
   return judge.value()({.scoped = answer, .prompt = prompt});
 }
@@ -37,7 +37,7 @@ bool Passes(std::string_view type, std::string_view json, std::string_view answe
 }
 
 std::string ErrorOf(std::string_view type, std::string_view json) {
-  const Result<Judge> judge = Compile(type, json);
+  const Result<CheckFunction> judge = Compile(type, json);
   return judge.ok() ? "" : judge.error().message;
 }
 

@@ -195,7 +195,7 @@ Judged JudgeChoice(std::string_view text, const std::vector<Mention>& named, std
 
 }  // namespace
 
-Result<Judge> CompileChoice(Fields& fields) {
+Result<CheckFunction> CompileChoice(Fields& fields) {
   BITLOSS_TRY(const Normalization normalization, ReadNormalization(fields));
   BITLOSS_TRY(const std::vector<std::string> names, fields.Strings("labels"));
   BITLOSS_TRY(const std::string gold, fields.String("gold"));
@@ -214,24 +214,25 @@ Result<Judge> CompileChoice(Fields& fields) {
       return fields.Bad("labels", "an empty label or alias");
     }
   }
-  return Judge([normalization, labels, gold, exclusive](const AnswerView& answer) -> Judged {
-    // The text keeps its lines' ends out of the way, and letters their case.
-    const bool letters = std::ranges::all_of(labels, [](const Label& label) {
-      return IsLetterLabel(label.name) && label.spellings.size() == 1;
-    });
-    std::string text =
-        Normalize(answer.scoped, letters ? Normalization{.casefold = false} : normalization);
-    if (letters && Words(text).size() == 1) text = Upper(text);
-    std::vector<Label> spelled = labels;
-    if (letters) {
-      for (Label& label : spelled) label.spellings = {label.name};
-    }
-    const std::vector<Mention> named = FindMentions(text, spelled);
-    if (exclusive) return JudgeChoice(text, named, gold, answer.prompt);
-    const bool found = std::ranges::any_of(
-        named, [&](const Mention& mention) { return mention.label->name == gold; });
-    return Decide(found, found ? "named: " + Excerpt(gold) : "not named");
-  });
+  return CheckFunction(
+      [normalization, labels, gold, exclusive](const AnswerView& answer) -> Judged {
+        // The text keeps its lines' ends out of the way, and letters their case.
+        const bool letters = std::ranges::all_of(labels, [](const Label& label) {
+          return IsLetterLabel(label.name) && label.spellings.size() == 1;
+        });
+        std::string text =
+            Normalize(answer.scoped, letters ? Normalization{.casefold = false} : normalization);
+        if (letters && Words(text).size() == 1) text = Upper(text);
+        std::vector<Label> spelled = labels;
+        if (letters) {
+          for (Label& label : spelled) label.spellings = {label.name};
+        }
+        const std::vector<Mention> named = FindMentions(text, spelled);
+        if (exclusive) return JudgeChoice(text, named, gold, answer.prompt);
+        const bool found = std::ranges::any_of(
+            named, [&](const Mention& mention) { return mention.label->name == gold; });
+        return Decide(found, found ? "named: " + Excerpt(gold) : "not named");
+      });
 }
 
 }  // namespace bitloss

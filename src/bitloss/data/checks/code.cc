@@ -257,7 +257,7 @@ Status ReadFunction(Fields& fields, Wanted& wanted) {
 
 }  // namespace
 
-Result<Judge> CompileCode(Fields& fields) {
+Result<CheckFunction> CompileCode(Fields& fields) {
   constexpr std::string_view kLanguages[] = {"python", "c", "javascript"};
   Wanted wanted;
   BITLOSS_TRY(const size_t language, fields.OneOf("language", kLanguages, 0));
@@ -266,7 +266,7 @@ Result<Judge> CompileCode(Fields& fields) {
   BITLOSS_TRY(wanted.signature, fields.StringOr("signature", ""));
   BITLOSS_TRY(wanted.placeholders_allowed, fields.BoolOr("allow_placeholders", false));
   BITLOSS_DO(ReadFunction(fields, wanted));
-  return Judge([wanted](const AnswerView& answer) -> Judged {
+  return CheckFunction([wanted](const AnswerView& answer) -> Judged {
     const std::string_view text = FirstFencedBlock(answer.scoped).value_or(answer.scoped);
     const std::string fault = FindFault(text, wanted);
     if (!fault.empty()) return Decide(false, fault);

@@ -63,8 +63,8 @@ size_t CountBullets(std::string_view text) {
 size_t CountWords(std::string_view text) { return Words(text).size(); }
 size_t CountLines(std::string_view text) { return NonBlankLines(text).size(); }
 
-Result<Judge> CompileCount(Fields& fields, size_t (*count)(std::string_view),
-                           std::string_view things) {
+Result<CheckFunction> CompileCount(Fields& fields, size_t (*count)(std::string_view),
+                                   std::string_view things) {
   BITLOSS_TRY(const std::optional<uint64_t> exact, fields.Count("exact"));
   BITLOSS_TRY(const std::optional<uint64_t> min, fields.Count("min"));
   BITLOSS_TRY(const std::optional<uint64_t> max, fields.Count("max"));
@@ -74,7 +74,7 @@ Result<Judge> CompileCount(Fields& fields, size_t (*count)(std::string_view),
   const uint64_t low = exact.value_or(min.value_or(0));
   const uint64_t high = exact.value_or(max.value_or(std::numeric_limits<uint64_t>::max()));
   if (low > high) return fields.Bad("min", "is larger than 'max'");
-  return Judge([=](const AnswerView& answer) -> Judged {
+  return CheckFunction([=](const AnswerView& answer) -> Judged {
     const size_t found = count(answer.scoped);
     return Decide(found >= low && found <= high, fmt::format("{} {}", found, things));
   });
@@ -82,12 +82,16 @@ Result<Judge> CompileCount(Fields& fields, size_t (*count)(std::string_view),
 
 }  // namespace
 
-Result<Judge> CompileWordCount(Fields& fields) { return CompileCount(fields, CountWords, "words"); }
-Result<Judge> CompileSentenceCount(Fields& fields) {
+Result<CheckFunction> CompileWordCount(Fields& fields) {
+  return CompileCount(fields, CountWords, "words");
+}
+Result<CheckFunction> CompileSentenceCount(Fields& fields) {
   return CompileCount(fields, CountSentences, "sentences");
 }
-Result<Judge> CompileLineCount(Fields& fields) { return CompileCount(fields, CountLines, "lines"); }
-Result<Judge> CompileBulletCount(Fields& fields) {
+Result<CheckFunction> CompileLineCount(Fields& fields) {
+  return CompileCount(fields, CountLines, "lines");
+}
+Result<CheckFunction> CompileBulletCount(Fields& fields) {
   return CompileCount(fields, CountBullets, "bullets");
 }
 

@@ -112,11 +112,11 @@ bool SameValue(const OrderedJson& found, const OrderedJson& wanted,
 
 }  // namespace
 
-Result<Judge> CompileJson(Fields& fields) {
+Result<CheckFunction> CompileJson(Fields& fields) {
   BITLOSS_TRY(const Fence fence, ReadFence(fields));
   BITLOSS_TRY(const KeyTypes keys, ReadKeys(fields));
   BITLOSS_TRY(const bool exact, fields.BoolOr("exact_keys", false));
-  return Judge([fence, keys, exact](const AnswerView& answer) -> Judged {
+  return CheckFunction([fence, keys, exact](const AnswerView& answer) -> Judged {
     const Document document = ReadDocument(answer.scoped, fence);
     if (!document.json) return Decide(false, document.how);
     const std::string fault = FindKeyFault(*document.json, keys, exact);
@@ -124,7 +124,7 @@ Result<Judge> CompileJson(Fields& fields) {
   });
 }
 
-Result<Judge> CompileJsonValue(Fields& fields) {
+Result<CheckFunction> CompileJsonValue(Fields& fields) {
   BITLOSS_TRY(const Fence fence, ReadFence(fields));
   BITLOSS_TRY(const Normalization normalization, ReadNormalization(fields));
   BITLOSS_TRY(const std::string path, fields.String("path"));
@@ -143,7 +143,7 @@ Result<Judge> CompileJsonValue(Fields& fields) {
     return fields.Bad("any_of", "an array of at least one value is expected");
   }
   const OrderedJson wanted = any_of != nullptr ? *any_of : OrderedJson::array({*equals});
-  return Judge([=](const AnswerView& answer) -> Judged {
+  return CheckFunction([=](const AnswerView& answer) -> Judged {
     const Document document = ReadDocument(answer.scoped, fence);
     if (!document.json) return Decide(false, document.how);
     try {

@@ -48,18 +48,18 @@ size_t CountMatches(const BoundedRegex& regex, std::string_view text) {
 }  // namespace
 
 // `mode`: "upper", "lower", or "title" (each word begins with a capital). There has to be a letter.
-Result<Judge> CompileCase(Fields& fields) {
+Result<CheckFunction> CompileCase(Fields& fields) {
   constexpr std::string_view kModes[] = {"upper", "lower", "title"};
   BITLOSS_TRY(const std::string named, fields.String("mode"));
   BITLOSS_TRY(const size_t mode, fields.OneOf("mode", kModes, 0));
-  return Judge([mode](const AnswerView& answer) -> Judged {
+  return CheckFunction([mode](const AnswerView& answer) -> Judged {
     return JudgeCase(answer.scoped, static_cast<Case>(mode));
   });
 }
 
 // `scripts`: Unicode script names ("Latin", "Han"); at least `min_share` (default 0.9) of the
 // letters belong to one of them. There has to be a letter.
-Result<Judge> CompileScript(Fields& fields) {
+Result<CheckFunction> CompileScript(Fields& fields) {
   BITLOSS_TRY(const std::vector<std::string> scripts, fields.Strings("scripts"));
   BITLOSS_TRY(const double min_share, fields.NumberOr("min_share", 0.9));
   if (!(min_share > 0.0 && min_share <= 1.0)) return fields.Bad("min_share", "must be in (0, 1]");
@@ -69,8 +69,8 @@ Result<Judge> CompileScript(Fields& fields) {
   if (!wanted.ok()) return fields.Bad("scripts", "a name that is not a Unicode script");
   const Result<BoundedRegex> any = BoundedRegex::Compile("\\p{L}");
   BITLOSS_CHECK(any.ok());
-  return Judge([inside = wanted.value(), letter = any.value(),
-                min_share](const AnswerView& answer) -> Judged {
+  return CheckFunction([inside = wanted.value(), letter = any.value(),
+                        min_share](const AnswerView& answer) -> Judged {
     const size_t letters = CountMatches(letter, answer.scoped);
     if (letters == 0) return Decide(false, "no letters");
     const size_t found = CountMatches(inside, answer.scoped);

@@ -6,30 +6,30 @@
 
 namespace bitloss {
 
-Result<Judge> CompileContains(Fields& fields);
-Result<Judge> CompileContainsAll(Fields& fields);
-Result<Judge> CompileContainsAny(Fields& fields);
-Result<Judge> CompileNotContains(Fields& fields);
-Result<Judge> CompileEquals(Fields& fields);
-Result<Judge> CompileStartsWith(Fields& fields);
-Result<Judge> CompileEndsWith(Fields& fields);
-Result<Judge> CompileRegex(Fields& fields);
-Result<Judge> CompileChoice(Fields& fields);
-Result<Judge> CompileNumeric(Fields& fields);
-Result<Judge> CompileSet(Fields& fields);
-Result<Judge> CompileJson(Fields& fields);
-Result<Judge> CompileJsonValue(Fields& fields);
-Result<Judge> CompileCode(Fields& fields);
-Result<Judge> CompileWordCount(Fields& fields);
-Result<Judge> CompileSentenceCount(Fields& fields);
-Result<Judge> CompileLineCount(Fields& fields);
-Result<Judge> CompileBulletCount(Fields& fields);
-Result<Judge> CompileCase(Fields& fields);
-Result<Judge> CompileScript(Fields& fields);
-Result<Judge> CompileChrf(Fields& fields);
-Result<Judge> CompileMaxCopy(Fields& fields);
-Result<Judge> CompileNoRepeat(Fields& fields);
-Result<Judge> CompileRefusal(Fields& fields);
+Result<CheckFunction> CompileContains(Fields& fields);
+Result<CheckFunction> CompileContainsAll(Fields& fields);
+Result<CheckFunction> CompileContainsAny(Fields& fields);
+Result<CheckFunction> CompileNotContains(Fields& fields);
+Result<CheckFunction> CompileEquals(Fields& fields);
+Result<CheckFunction> CompileStartsWith(Fields& fields);
+Result<CheckFunction> CompileEndsWith(Fields& fields);
+Result<CheckFunction> CompileRegex(Fields& fields);
+Result<CheckFunction> CompileChoice(Fields& fields);
+Result<CheckFunction> CompileNumeric(Fields& fields);
+Result<CheckFunction> CompileSet(Fields& fields);
+Result<CheckFunction> CompileJson(Fields& fields);
+Result<CheckFunction> CompileJsonValue(Fields& fields);
+Result<CheckFunction> CompileCode(Fields& fields);
+Result<CheckFunction> CompileWordCount(Fields& fields);
+Result<CheckFunction> CompileSentenceCount(Fields& fields);
+Result<CheckFunction> CompileLineCount(Fields& fields);
+Result<CheckFunction> CompileBulletCount(Fields& fields);
+Result<CheckFunction> CompileCase(Fields& fields);
+Result<CheckFunction> CompileScript(Fields& fields);
+Result<CheckFunction> CompileChrf(Fields& fields);
+Result<CheckFunction> CompileMaxCopy(Fields& fields);
+Result<CheckFunction> CompileNoRepeat(Fields& fields);
+Result<CheckFunction> CompileRefusal(Fields& fields);
 
 }  // namespace bitloss
 

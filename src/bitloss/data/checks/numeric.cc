@@ -149,7 +149,7 @@ Judged JudgeAnywhere(std::string_view text, const Options& options) {
 
 }  // namespace
 
-Result<Judge> CompileNumeric(Fields& fields) {
+Result<CheckFunction> CompileNumeric(Fields& fields) {
   constexpr std::string_view kWhere[] = {"final", "after_marker", "anywhere"};
   Options options;
   BITLOSS_TRY(options.gold, fields.Number("gold"));
@@ -161,7 +161,7 @@ Result<Judge> CompileNumeric(Fields& fields) {
   if (!(options.abs_tol >= 0.0)) return fields.Bad("abs_tol", "must not be negative");
   if (!(options.rel_tol >= 0.0)) return fields.Bad("rel_tol", "must not be negative");
   if (options.marker.empty()) return fields.Bad("marker", "must not be empty");
-  return Judge([options](const AnswerView& answer) -> Judged {
+  return CheckFunction([options](const AnswerView& answer) -> Judged {
     if (options.where == Where::kAnywhere) return JudgeAnywhere(answer.scoped, options);
     if (options.where == Where::kFinal) return JudgeFinal(answer, options);
     const auto marked = AfterLast(answer.scoped, options.marker);

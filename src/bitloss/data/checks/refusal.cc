@@ -13,8 +13,8 @@ std::string_view FirstCharacters(std::string_view text, size_t count) {
 
 }  // namespace
 
-Result<Judge> CompileRefusal(Fields&) {
-  return Judge([](const AnswerView& answer) -> Judged {
+Result<CheckFunction> CompileRefusal(Fields&) {
+  return CheckFunction([](const AnswerView& answer) -> Judged {
     std::string text =
         Normalize(FirstCharacters(Trim(answer.scoped), kRefusalCharacters), {.nfkc = true});
     for (size_t at; (at = text.find("\u2019")) != std::string::npos;) text.replace(at, 3, "'");

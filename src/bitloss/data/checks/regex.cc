@@ -5,11 +5,11 @@
 
 namespace bitloss {
 
-Result<Judge> CompileRegex(Fields& fields) {
+Result<CheckFunction> CompileRegex(Fields& fields) {
   BITLOSS_TRY(const std::string pattern, fields.String("pattern"));
   Result<BoundedRegex> regex = BoundedRegex::Compile(pattern);
   if (!regex.ok()) return fields.Bad("pattern", regex.error().message);
-  return Judge([compiled = regex.value()](const AnswerView& answer) -> Judged {
+  return CheckFunction([compiled = regex.value()](const AnswerView& answer) -> Judged {
     const BoundedRegex::Found found = compiled.Search(answer.scoped);
     switch (found.outcome) {
       case BoundedRegex::Outcome::kFound:

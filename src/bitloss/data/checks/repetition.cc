@@ -42,11 +42,11 @@ Run LongestCommonRun(const std::vector<std::string>& a, const std::vector<std::s
 }  // namespace
 
 // `max_words`: the longest run of words taken over from `source` (default: the prompt).
-Result<Judge> CompileMaxCopy(Fields& fields) {
+Result<CheckFunction> CompileMaxCopy(Fields& fields) {
   BITLOSS_TRY(const std::optional<uint64_t> max_words, fields.Count("max_words"));
   if (!max_words) return fields.Bad("max_words", "missing; a whole number is expected");
   BITLOSS_TRY(const std::string source, fields.StringOr("source", ""));
-  return Judge([max = *max_words, source](const AnswerView& answer) -> Judged {
+  return CheckFunction([max = *max_words, source](const AnswerView& answer) -> Judged {
     const Run run = LongestCommonRun(
         ComparableWords(answer.scoped),
         ComparableWords(source.empty() ? answer.prompt : std::string_view(source)));
@@ -55,13 +55,13 @@ Result<Judge> CompileMaxCopy(Fields& fields) {
 }
 
 // 1 - distinct / all runs of `ngram` words (default 4) is at most `max_share` (default 0.2).
-Result<Judge> CompileNoRepeat(Fields& fields) {
+Result<CheckFunction> CompileNoRepeat(Fields& fields) {
   BITLOSS_TRY(const std::optional<uint64_t> ngram, fields.Count("ngram"));
   BITLOSS_TRY(const double max_share, fields.NumberOr("max_share", 0.2));
   const uint64_t n = ngram.value_or(4);
   if (n < 1 || n > 64) return fields.Bad("ngram", "must be between 1 and 64");
   if (!(max_share >= 0.0 && max_share < 1.0)) return fields.Bad("max_share", "must be in [0, 1)");
-  return Judge([n, max_share](const AnswerView& answer) -> Judged {
+  return CheckFunction([n, max_share](const AnswerView& answer) -> Judged {
     const std::vector<std::string> words = ComparableWords(answer.scoped);
     if (words.size() < n) return Decide(true, "too short to repeat itself");
     std::set<std::vector<std::string>> distinct;

@@ -165,11 +165,11 @@ size_t CountItems(std::string_view text) {
 
 }  // namespace
 
-Result<Judge> CompileContains(Fields& fields) {
+Result<CheckFunction> CompileContains(Fields& fields) {
   BITLOSS_TRY(const Search search, ReadSearch(fields));
   BITLOSS_TRY(Alternatives accepted, ValueOrAnyOf(fields));
   BITLOSS_DO(NormalizeAll(fields, "value", search.normalization, accepted));
-  return Judge([search, accepted](const AnswerView& answer) -> Judged {
+  return CheckFunction([search, accepted](const AnswerView& answer) -> Judged {
     const std::string text = Normalize(answer.scoped, search.normalization);
     const std::string* found = search.Find(text, accepted);
     if (found != nullptr && search.asserted && IsAHedge(text, accepted, search)) {
@@ -180,11 +180,11 @@ Result<Judge> CompileContains(Fields& fields) {
   });
 }
 
-Result<Judge> CompileContainsAll(Fields& fields) {
+Result<CheckFunction> CompileContainsAll(Fields& fields) {
   BITLOSS_TRY(const Search search, ReadSearch(fields));
   BITLOSS_TRY(const std::vector<Alternatives> wanted,
               ReadWanted(fields, "values", search.normalization));
-  return Judge([search, wanted](const AnswerView& answer) -> Judged {
+  return CheckFunction([search, wanted](const AnswerView& answer) -> Judged {
     const Found found = FindEach(Normalize(answer.scoped, search.normalization), wanted, search);
     const bool passed = found.count == wanted.size();
     return Decide(
@@ -192,7 +192,7 @@ Result<Judge> CompileContainsAll(Fields& fields) {
   });
 }
 
-Result<Judge> CompileContainsAny(Fields& fields) {
+Result<CheckFunction> CompileContainsAny(Fields& fields) {
   BITLOSS_TRY(const Search search, ReadSearch(fields));
   BITLOSS_TRY(const std::vector<Alternatives> wanted,
               ReadWanted(fields, "values", search.normalization));
@@ -201,27 +201,27 @@ Result<Judge> CompileContainsAny(Fields& fields) {
   if (needed < 1 || needed > wanted.size()) {
     return fields.Bad("min", "between 1 and the number of values is expected");
   }
-  return Judge([search, wanted, needed](const AnswerView& answer) -> Judged {
+  return CheckFunction([search, wanted, needed](const AnswerView& answer) -> Judged {
     const Found found = FindEach(Normalize(answer.scoped, search.normalization), wanted, search);
     return Decide(found.count >= needed, fmt::format("found {} of {}: {}", found.count,
                                                      wanted.size(), Excerpt(found.present)));
   });
 }
 
-Result<Judge> CompileNotContains(Fields& fields) {
+Result<CheckFunction> CompileNotContains(Fields& fields) {
   BITLOSS_TRY(const Search search, ReadSearch(fields));
   BITLOSS_TRY(const std::vector<Alternatives> forbidden,
               ReadWanted(fields, "values", search.normalization));
-  return Judge([search, forbidden](const AnswerView& answer) -> Judged {
+  return CheckFunction([search, forbidden](const AnswerView& answer) -> Judged {
     const Found found = FindEach(Normalize(answer.scoped, search.normalization), forbidden, search);
     return Decide(found.count == 0,
                   found.count == 0 ? "none found" : "found: " + Excerpt(found.present));
   });
 }
 
-Result<Judge> CompileEquals(Fields& fields) {
+Result<CheckFunction> CompileEquals(Fields& fields) {
   BITLOSS_TRY(const Wanted wanted, ReadAccepted(fields));
-  return Judge([wanted](const AnswerView& answer) -> Judged {
+  return CheckFunction([wanted](const AnswerView& answer) -> Judged {
     const std::string text = Normalize(answer.scoped, wanted.normalization);
     const auto equal = [&](const std::string& accepted) {
       return text == accepted || Unwrap(text) == accepted;
@@ -231,9 +231,9 @@ Result<Judge> CompileEquals(Fields& fields) {
   });
 }
 
-Result<Judge> CompileStartsWith(Fields& fields) {
+Result<CheckFunction> CompileStartsWith(Fields& fields) {
   BITLOSS_TRY(const Wanted wanted, ReadAccepted(fields));
-  return Judge([wanted](const AnswerView& answer) -> Judged {
+  return CheckFunction([wanted](const AnswerView& answer) -> Judged {
     const std::string text = Normalize(answer.scoped, wanted.normalization);
     const size_t begin = std::min(text.find_first_not_of("*_#> "), text.size());
     const auto starts = [&](const std::string& accepted) {
@@ -245,9 +245,9 @@ Result<Judge> CompileStartsWith(Fields& fields) {
   });
 }
 
-Result<Judge> CompileEndsWith(Fields& fields) {
+Result<CheckFunction> CompileEndsWith(Fields& fields) {
   BITLOSS_TRY(const Wanted wanted, ReadAccepted(fields));
-  return Judge([wanted](const AnswerView& answer) -> Judged {
+  return CheckFunction([wanted](const AnswerView& answer) -> Judged {
     const std::string text = Normalize(answer.scoped, wanted.normalization);
     const size_t end = text.find_last_not_of("*_ ") + 1;
     const auto ends = [&](const std::string& accepted) {
@@ -260,7 +260,7 @@ Result<Judge> CompileEndsWith(Fields& fields) {
   });
 }
 
-Result<Judge> CompileSet(Fields& fields) {
+Result<CheckFunction> CompileSet(Fields& fields) {
   BITLOSS_TRY(const Search search, ReadSearch(fields));
   BITLOSS_TRY(const std::vector<Alternatives> required,
               ReadWanted(fields, "values", search.normalization));
@@ -269,18 +269,20 @@ Result<Judge> CompileSet(Fields& fields) {
     BITLOSS_TRY(forbidden, ReadWanted(fields, "forbidden", search.normalization));
   }
   BITLOSS_TRY(const std::optional<uint64_t> cardinality, fields.Count("cardinality"));
-  return Judge([search, required, forbidden, cardinality](const AnswerView& answer) -> Judged {
-    const std::string text = Normalize(answer.scoped, search.normalization);
-    const Found wanted = FindEach(text, required, search);
-    const Found unwanted = FindEach(text, forbidden, search);
-    const size_t items = CountItems(answer.scoped);
-    if (wanted.count < required.size()) return Decide(false, "missing: " + Excerpt(wanted.missing));
-    if (unwanted.count > 0) return Decide(false, "forbidden: " + Excerpt(unwanted.present));
-    if (cardinality && items != *cardinality) {
-      return Decide(false, fmt::format("{} items, expected {}", items, *cardinality));
-    }
-    return Decide(true, "found: " + Excerpt(wanted.present));
-  });
+  return CheckFunction(
+      [search, required, forbidden, cardinality](const AnswerView& answer) -> Judged {
+        const std::string text = Normalize(answer.scoped, search.normalization);
+        const Found wanted = FindEach(text, required, search);
+        const Found unwanted = FindEach(text, forbidden, search);
+        const size_t items = CountItems(answer.scoped);
+        if (wanted.count < required.size())
+          return Decide(false, "missing: " + Excerpt(wanted.missing));
+        if (unwanted.count > 0) return Decide(false, "forbidden: " + Excerpt(unwanted.present));
+        if (cardinality && items != *cardinality) {
+          return Decide(false, fmt::format("{} items, expected {}", items, *cardinality));
+        }
+        return Decide(true, "found: " + Excerpt(wanted.present));
+      });
 }
 
 }  // namespace bitloss

@@ -9,7 +9,7 @@ TensorNames Without(TensorNames names) {
   return names;
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadArceeHf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_TRY(model.activation, ReadActivation(config, {.gating = Gating::kReluSquared}));
   if (model.has_gates()) {
     return Unsupported("{}: only relu2 is known in arcee", config.Place("hidden_act"));
@@ -18,7 +18,7 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   return ReadBiases(config, false, BiasOfOutput::kAsOthers, model);
 }
 
-Status ReadGguf(const GgufConfig&, ModelConfig& model) {
+Status ReadArceeGguf(const GgufConfig&, ModelConfig& model) {
   model.activation = {.gating = Gating::kReluSquared};
   return Ok();
 }
@@ -30,10 +30,10 @@ const Architecture& Arcee() {
   static const Architecture architecture = {.name = "arcee",
                                             .classes = kClasses,
                                             .defaults = {.positions = 4096, .eps = 1e-5},
-                                            .read_hf = ReadHf,
+                                            .read_hf = ReadArceeHf,
                                             .hf_names = Without(LlamaNames()),
                                             .gguf_name = "arcee",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadArceeGguf,
                                             .gguf_names = Without(LlamaGgufNames())};
   return architecture;
 }

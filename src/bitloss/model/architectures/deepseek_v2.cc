@@ -4,9 +4,9 @@
 namespace bitloss {
 namespace {
 
-constexpr LatentDefaults kLatent = {
+constexpr LatentDefaults kDeepseekV2Latent = {
     .query_rank = 1536, .rank = 512, .plain_dim = 128, .rotated_dim = 64, .value_dim = 128};
-constexpr HfDefaults kDefaults = {.head_dim = 64, .partial_rotary = 1.0};
+constexpr HfDefaults kDeepseekV2Defaults = {.head_dim = 64, .partial_rotary = 1.0};
 
 Status ReadGroups(const HfConfig& config, ExpertsSpec& experts) {
   std::string method = "greedy";
@@ -23,8 +23,8 @@ Status ReadGroups(const HfConfig& config, ExpertsSpec& experts) {
   return CheckExperts(experts);
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
-  BITLOSS_DO(ReadLatent(config, kLatent, kDefaults, model));
+Status ReadDeepseekV2Hf(const HfConfig& config, ModelConfig& model) {
+  BITLOSS_DO(ReadLatent(config, kDeepseekV2Latent, kDeepseekV2Defaults, model));
   model.ropes[0].pairing = RopePairing::kNeighbours;
   BITLOSS_TRY(ExpertsSpec experts, ReadHfExperts(config, "moe_intermediate_size", 64, 0, 1407));
   if (experts.chosen == 0) {
@@ -42,7 +42,7 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   return ReadFirstDense(config, 0, model);
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
+Status ReadDeepseekV2Gguf(const GgufConfig& config, ModelConfig& model) {
   BITLOSS_DO(ReadLatentGguf(config, model));
   return ReadGroupedGgufExperts(config, kGgufSoftmax, model);
 }
@@ -53,11 +53,11 @@ const Architecture& DeepseekV2() {
   static constexpr std::array<std::string_view, 1> kClasses = {"DeepseekV2ForCausalLM"};
   static const Architecture architecture = {.name = "deepseek_v2",
                                             .classes = kClasses,
-                                            .defaults = kDefaults,
-                                            .read_hf = ReadHf,
+                                            .defaults = kDeepseekV2Defaults,
+                                            .read_hf = ReadDeepseekV2Hf,
                                             .hf_names = LatentNames(),
                                             .gguf_name = "deepseek2",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadDeepseekV2Gguf,
                                             .gguf_names = LatentGgufNames()};
   return architecture;
 }

@@ -4,9 +4,10 @@
 namespace bitloss {
 namespace {
 
-constexpr LatentDefaults kLatent = {
+constexpr LatentDefaults kDeepseekV3Latent = {
     .query_rank = 1536, .rank = 512, .plain_dim = 128, .rotated_dim = 64, .value_dim = 128};
-constexpr HfDefaults kDefaults = {.head_dim = 64, .positions = 4096, .partial_rotary = 1.0};
+constexpr HfDefaults kDeepseekV3Defaults = {
+    .head_dim = 64, .positions = 4096, .partial_rotary = 1.0};
 
 // What published files say besides: other values belong to other routers.
 Status CheckRouter(const HfConfig& config) {
@@ -27,8 +28,8 @@ Status CheckRouter(const HfConfig& config) {
   return Unsupported("{}: is {}, not 1", config.Place("moe_layer_freq"), step);
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
-  BITLOSS_DO(ReadLatent(config, kLatent, kDefaults, model));
+Status ReadDeepseekV3Hf(const HfConfig& config, ModelConfig& model) {
+  BITLOSS_DO(ReadLatent(config, kDeepseekV3Latent, kDeepseekV3Defaults, model));
   BITLOSS_DO(CheckRouter(config));
   BITLOSS_DO(ReadSigmoidExperts(config,
                                 {.count = 256,
@@ -39,7 +40,7 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   return ReadFirstDense(config, 3, model);
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
+Status ReadDeepseekV3Gguf(const GgufConfig& config, ModelConfig& model) {
   BITLOSS_DO(ReadLatentGguf(config, model));
   return ReadGroupedGgufExperts(config, kGgufSigmoid, model);
 }
@@ -50,11 +51,11 @@ const Architecture& DeepseekV3() {
   static constexpr std::array<std::string_view, 1> kClasses = {"DeepseekV3ForCausalLM"};
   static const Architecture architecture = {.name = "deepseek_v3",
                                             .classes = kClasses,
-                                            .defaults = kDefaults,
-                                            .read_hf = ReadHf,
+                                            .defaults = kDeepseekV3Defaults,
+                                            .read_hf = ReadDeepseekV3Hf,
                                             .hf_names = LatentNames(),
                                             .gguf_name = "deepseek2",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadDeepseekV3Gguf,
                                             .gguf_names = LatentGgufNames()};
   return architecture;
 }

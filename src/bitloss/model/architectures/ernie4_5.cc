@@ -4,7 +4,7 @@
 namespace bitloss {
 namespace {
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadErnie45Hf(const HfConfig& config, ModelConfig& model) {
   model.ropes[0].pairing = RopePairing::kNeighbours;
   BITLOSS_DO(RequireFullAttention(config, model));
   BITLOSS_TRY(const bool biases, config.GetBoolOr("use_bias", false));
@@ -12,7 +12,7 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   return Ok();
 }
 
-Status ReadGguf(const GgufConfig&, ModelConfig& model) {
+Status ReadErnie45Gguf(const GgufConfig&, ModelConfig& model) {
   model.ropes[0].pairing = RopePairing::kNeighbours;
   return Ok();
 }
@@ -29,10 +29,10 @@ const Architecture& Ernie45() {
                                                          .eps = 1e-5,
                                                          .theta = 5e5,
                                                          .tied = true},
-                                            .read_hf = ReadHf,
+                                            .read_hf = ReadErnie45Hf,
                                             .hf_names = LlamaNames(),
                                             .gguf_name = "ernie4_5",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadErnie45Gguf,
                                             .gguf_names = LlamaGgufNames()};
   return architecture;
 }

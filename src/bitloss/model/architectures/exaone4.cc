@@ -4,16 +4,16 @@
 namespace bitloss {
 namespace {
 
-TensorNames Names() {
+TensorNames Exaone4Names() {
   TensorNames names = LlamaNames();
   names.kept[static_cast<size_t>(Kept::kPostAttentionNorm)] = "post_attention_layernorm";
   names.kept[static_cast<size_t>(Kept::kPostMlpNorm)] = "post_feedforward_layernorm";
   return names;
 }
 
-constexpr size_t kPeriod = 4;
+constexpr size_t kExaone4Period = 4;
 
-void Shape(ModelConfig& model) {
+void ShapeExaone4(ModelConfig& model) {
   model.norm_placement = NormPlacement::kAfter;
   model.head_norms = HeadNorms::kEachHead;
 }
@@ -21,7 +21,7 @@ void Shape(ModelConfig& model) {
 // A number, or a string such as "LLLG" in which L is a window.
 Result<size_t> Period(const HfConfig& config) {
   constexpr std::string_view kKey = "sliding_window_pattern";
-  if (!config.Has(kKey)) return kPeriod;
+  if (!config.Has(kKey)) return kExaone4Period;
   if (!config.IsString(kKey)) {
     BITLOSS_TRY(const uint64_t period, config.GetSize(kKey, kMaxLayers));
     return size_t{period};
@@ -34,8 +34,8 @@ Result<size_t> Period(const HfConfig& config) {
   return pattern.size();
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
-  Shape(model);
+Status ReadExaone4Hf(const HfConfig& config, ModelConfig& model) {
+  ShapeExaone4(model);
   BITLOSS_TRY(const size_t period, Period(config));
   const bool has_window = config.Has("sliding_window") || !config.Mentions("sliding_window");
   if (!has_window) return Ok();
@@ -45,9 +45,9 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   return Ok();
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
-  Shape(model);
-  BITLOSS_DO(ReadGgufWindows(config, kPeriod, model));
+Status ReadExaone4Gguf(const GgufConfig& config, ModelConfig& model) {
+  ShapeExaone4(model);
+  BITLOSS_DO(ReadGgufWindows(config, kExaone4Period, model));
   if (!model.layers.empty()) NoRopeInFullLayers(model);
   return Ok();
 }
@@ -59,10 +59,10 @@ const Architecture& Exaone4() {
   static const Architecture architecture = {.name = "exaone4",
                                             .classes = kClasses,
                                             .defaults = {.kv_heads = 32, .eps = 1e-5},
-                                            .read_hf = ReadHf,
-                                            .hf_names = Names(),
+                                            .read_hf = ReadExaone4Hf,
+                                            .hf_names = Exaone4Names(),
                                             .gguf_name = "exaone4",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadExaone4Gguf,
                                             .gguf_names = AroundGgufNames()};
   return architecture;
 }

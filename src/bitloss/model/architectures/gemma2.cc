@@ -6,7 +6,7 @@
 namespace bitloss {
 namespace {
 
-TensorNames Names() {
+TensorNames Gemma2Names() {
   TensorNames names = LlamaNames();
   names.kept[static_cast<size_t>(Kept::kPostAttentionNorm)] = "post_attention_layernorm";
   names.kept[static_cast<size_t>(Kept::kPreMlpNorm)] = "pre_feedforward_layernorm";
@@ -15,15 +15,15 @@ TensorNames Names() {
 }
 
 // What both kinds of file leave to the architecture.
-void Shape(ModelConfig& model) {
+void ShapeGemma2(ModelConfig& model) {
   model.norm_placement = NormPlacement::kAround;
   model.embedding_scale = std::sqrt(static_cast<double>(model.hidden_size));
   model.activation = {.gating = Gating::kGeluTanh};
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadGemma2Hf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_TRY(const GatedUnit activation, ReadActivation(config, {.gating = Gating::kGeluTanh}));
-  Shape(model);
+  ShapeGemma2(model);
   model.activation = activation;
   model.norm_kind = NormKind::kRmsOnePlus;
   model.final_norm_kind = NormKind::kRmsOnePlus;
@@ -41,8 +41,8 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   return Ok();
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
-  Shape(model);
+Status ReadGemma2Gguf(const GgufConfig& config, ModelConfig& model) {
+  ShapeGemma2(model);
   constexpr size_t kLayersOf27B = 46;
   if (model.num_layers == kLayersOf27B) {
     model.attention_scale = 1.0 / std::sqrt(static_cast<double>(model.hidden_size) /
@@ -64,10 +64,10 @@ const Architecture& Gemma2() {
                                                          .vocab_size = 256000,
                                                          .positions = 8192,
                                                          .tied = true},
-                                            .read_hf = ReadHf,
-                                            .hf_names = Names(),
+                                            .read_hf = ReadGemma2Hf,
+                                            .hf_names = Gemma2Names(),
                                             .gguf_name = "gemma2",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadGemma2Gguf,
                                             .gguf_names = AroundGgufNames()};
   return architecture;
 }

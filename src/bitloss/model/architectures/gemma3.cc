@@ -6,7 +6,7 @@
 namespace bitloss {
 namespace {
 
-TensorNames Names() {
+TensorNames Gemma3Names() {
   TensorNames names = LlamaNames();
   names.kept[static_cast<size_t>(Kept::kPostAttentionNorm)] = "post_attention_layernorm";
   names.kept[static_cast<size_t>(Kept::kPreMlpNorm)] = "pre_feedforward_layernorm";
@@ -14,17 +14,17 @@ TensorNames Names() {
   return names;
 }
 
-constexpr HfDefaults kDefaults = {.kv_heads = 4,
-                                  .head_dim = 256,
-                                  .heads = 8,
-                                  .vocab_size = 262208,
-                                  .positions = 131072,
-                                  .theta = 1e6,
-                                  .tied = true};
-constexpr HfDefaults kWindowDefaults = {.theta = 1e4};
-constexpr size_t kPeriod = 6;
+constexpr HfDefaults kGemma3Defaults = {.kv_heads = 4,
+                                        .head_dim = 256,
+                                        .heads = 8,
+                                        .vocab_size = 262208,
+                                        .positions = 131072,
+                                        .theta = 1e6,
+                                        .tied = true};
+constexpr HfDefaults kGemma3WindowDefaults = {.theta = 1e4};
+constexpr size_t kGemma3Period = 6;
 
-void Shape(ModelConfig& model) {
+void ShapeGemma3(ModelConfig& model) {
   model.norm_placement = NormPlacement::kAround;
   model.head_norms = HeadNorms::kEachHead;
   model.embedding_scale = std::sqrt(static_cast<double>(model.hidden_size));
@@ -32,22 +32,24 @@ void Shape(ModelConfig& model) {
 }
 
 // The rope of windowed layers is never scaled.
-Status ReadRopes(const HfConfig& config, ModelConfig& model) {
+Status ReadGemma3Ropes(const HfConfig& config, ModelConfig& model) {
   RopeConfig windowed;
   windowed.rotated = model.head_dim;
-  BITLOSS_TRY(windowed.theta, config.GetPositiveOr("rope_local_base_freq", kWindowDefaults.theta));
-  BITLOSS_TRY(const auto full, ReadNestedRope(config, kFullAttention, kDefaults, model.head_dim));
+  BITLOSS_TRY(windowed.theta,
+              config.GetPositiveOr("rope_local_base_freq", kGemma3WindowDefaults.theta));
+  BITLOSS_TRY(const auto full,
+              ReadNestedRope(config, kFullAttention, kGemma3Defaults, model.head_dim));
   BITLOSS_TRY(const auto sliding,
-              ReadNestedRope(config, kSlidingAttention, kWindowDefaults, model.head_dim));
+              ReadNestedRope(config, kSlidingAttention, kGemma3WindowDefaults, model.head_dim));
   if (full) model.ropes[0] = *full;
   model.ropes.push_back(sliding ? *sliding : windowed);
   RopeByWindow(model);
   return Ok();
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadGemma3Hf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_TRY(const GatedUnit activation, ReadActivation(config, {.gating = Gating::kGeluTanh}));
-  Shape(model);
+  ShapeGemma3(model);
   model.activation = activation;
   model.norm_kind = NormKind::kRmsOnePlus;
   model.final_norm_kind = NormKind::kRmsOnePlus;
@@ -57,26 +59,27 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_TRY(model.logit_softcap, config.GetNumberOr("final_logit_softcapping", 0.0));
   BITLOSS_DO(ReadBiases(config, false, BiasOfOutput::kAsOthers, model));
   BITLOSS_TRY(const uint64_t period,
-              config.GetSizeOr("sliding_window_pattern", kPeriod, kMaxLayers));
+              config.GetSizeOr("sliding_window_pattern", kGemma3Period, kMaxLayers));
   BITLOSS_TRY(const LayerKinds kinds,
               ReadSlidingLayers(config, 4096, EveryPeriodFull, period, model));
-  return ReadRopes(config, model);
+  return ReadGemma3Ropes(config, model);
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
-  Shape(model);
+Status ReadGemma3Gguf(const GgufConfig& config, ModelConfig& model) {
+  ShapeGemma3(model);
   constexpr size_t kLayersOf27B = 62;
   if (model.num_layers == kLayersOf27B) {
     model.attention_scale = 1.0 / std::sqrt(static_cast<double>(model.hidden_size) /
                                             static_cast<double>(model.num_heads));
   }
   BITLOSS_TRY(model.logit_softcap, config.GetPositiveOr("final_logit_softcapping", 0.0));
-  if (!config.Has("rope.freq_base")) model.ropes[0].theta = kDefaults.theta;
+  if (!config.Has("rope.freq_base")) model.ropes[0].theta = kGemma3Defaults.theta;
   RopeConfig windowed;
   windowed.rotated = model.head_dim;
-  BITLOSS_TRY(windowed.theta, config.GetPositiveOr("rope.freq_base_swa", kWindowDefaults.theta));
+  BITLOSS_TRY(windowed.theta,
+              config.GetPositiveOr("rope.freq_base_swa", kGemma3WindowDefaults.theta));
   model.ropes.push_back(windowed);
-  BITLOSS_DO(ReadGgufWindows(config, kPeriod, model));
+  BITLOSS_DO(ReadGgufWindows(config, kGemma3Period, model));
   RopeByWindow(model);
   return Ok();
 }
@@ -88,11 +91,11 @@ const Architecture& Gemma3() {
                                                                "Gemma3ForConditionalGeneration"};
   static const Architecture architecture = {.name = "gemma3_text",
                                             .classes = kClasses,
-                                            .defaults = kDefaults,
-                                            .read_hf = ReadHf,
-                                            .hf_names = Names(),
+                                            .defaults = kGemma3Defaults,
+                                            .read_hf = ReadGemma3Hf,
+                                            .hf_names = Gemma3Names(),
                                             .gguf_name = "gemma3",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadGemma3Gguf,
                                             .gguf_names = AroundGgufNames()};
   return architecture;
 }

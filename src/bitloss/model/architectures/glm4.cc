@@ -4,7 +4,7 @@
 namespace bitloss {
 namespace {
 
-TensorNames Names() {
+TensorNames Glm4Names() {
   TensorNames names = LlamaNames();
   names.kept[static_cast<size_t>(Kept::kPostAttentionNorm)] = "post_self_attn_layernorm";
   names.kept[static_cast<size_t>(Kept::kPostMlpNorm)] = "post_mlp_layernorm";
@@ -12,25 +12,25 @@ TensorNames Names() {
   return names;
 }
 
-TensorNames GgufNames() {
+TensorNames Glm4GgufNames() {
   TensorNames names = AroundGgufNames();
   names.fused = {FusedGateAndUp("ffn_up")};
   return names;
 }
 
-void Shape(ModelConfig& model) {
+void ShapeGlm4(ModelConfig& model) {
   model.norm_placement = NormPlacement::kAround;
   model.ropes[0].pairing = RopePairing::kNeighbours;
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
-  Shape(model);
+Status ReadGlm4Hf(const HfConfig& config, ModelConfig& model) {
+  ShapeGlm4(model);
   BITLOSS_DO(RequireFullAttention(config, model));
   return ReadBiases(config, true, BiasOfOutput::kNo, model);
 }
 
-Status ReadGguf(const GgufConfig&, ModelConfig& model) {
-  Shape(model);
+Status ReadGlm4Gguf(const GgufConfig&, ModelConfig& model) {
+  ShapeGlm4(model);
   return Ok();
 }
 
@@ -45,11 +45,11 @@ const Architecture& Glm4() {
                                                          .positions = 131072,
                                                          .eps = 1.5625e-7,
                                                          .partial_rotary = 0.5},
-                                            .read_hf = ReadHf,
-                                            .hf_names = Names(),
+                                            .read_hf = ReadGlm4Hf,
+                                            .hf_names = Glm4Names(),
                                             .gguf_name = "glm4",
-                                            .read_gguf = ReadGguf,
-                                            .gguf_names = GgufNames()};
+                                            .read_gguf = ReadGlm4Gguf,
+                                            .gguf_names = Glm4GgufNames()};
   return architecture;
 }
 

@@ -4,7 +4,7 @@
 namespace bitloss {
 namespace {
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadGlm4MoeHf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_DO(RequireFullAttention(config, model));
   BITLOSS_DO(ReadBiases(config, false, BiasOfOutput::kNo, model));
   BITLOSS_TRY(const bool norms, config.GetBoolOr("use_qk_norm", false));
@@ -14,7 +14,7 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   return ReadFirstDense(config, 1, model);
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
+Status ReadGlm4MoeGguf(const GgufConfig& config, ModelConfig& model) {
   if (config.checkpoint().Has("blk.0.attn_q_norm.weight")) {
     model.head_norms = HeadNorms::kEachHead;
   }
@@ -29,10 +29,10 @@ const Architecture& Glm4Moe() {
       .name = "glm4_moe",
       .classes = kClasses,
       .defaults = {.kv_heads = 8, .positions = 131072, .eps = 1e-5, .partial_rotary = 0.5},
-      .read_hf = ReadHf,
+      .read_hf = ReadGlm4MoeHf,
       .hf_names = ExpertNames("mlp.shared_experts"),
       .gguf_name = "glm4moe",
-      .read_gguf = ReadGguf,
+      .read_gguf = ReadGlm4MoeGguf,
       .gguf_names = PostAttentionGgufNames()};
   return architecture;
 }

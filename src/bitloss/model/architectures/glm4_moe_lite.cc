@@ -4,13 +4,13 @@
 namespace bitloss {
 namespace {
 
-constexpr LatentDefaults kLatent = {
+constexpr LatentDefaults kGlm4MoeLiteLatent = {
     .query_rank = 768, .rank = 512, .plain_dim = 192, .rotated_dim = 64, .value_dim = 256};
-constexpr HfDefaults kDefaults = {
+constexpr HfDefaults kGlm4MoeLiteDefaults = {
     .head_dim = 64, .positions = 202752, .eps = 1e-5, .partial_rotary = 1.0};
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
-  BITLOSS_DO(ReadLatent(config, kLatent, kDefaults, model));
+Status ReadGlm4MoeLiteHf(const HfConfig& config, ModelConfig& model) {
+  BITLOSS_DO(ReadLatent(config, kGlm4MoeLiteLatent, kGlm4MoeLiteDefaults, model));
   BITLOSS_DO(ReadSigmoidExperts(
       config, {.count = 64, .chosen = 4, .width = 1536, .router = {.scale = 1.8}}, model));
   BITLOSS_DO(ReadFirstDense(config, 1, model));
@@ -24,8 +24,8 @@ const Architecture& Glm4MoeLite() {
   static constexpr std::array<std::string_view, 1> kClasses = {"Glm4MoeLiteForCausalLM"};
   static const Architecture architecture = {.name = "glm4_moe_lite",
                                             .classes = kClasses,
-                                            .defaults = kDefaults,
-                                            .read_hf = ReadHf,
+                                            .defaults = kGlm4MoeLiteDefaults,
+                                            .read_hf = ReadGlm4MoeLiteHf,
                                             .hf_names = LatentNames(),
                                             .gguf_name = {},
                                             .gguf_names = {}};

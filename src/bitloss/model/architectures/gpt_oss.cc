@@ -6,7 +6,7 @@
 namespace bitloss {
 namespace {
 
-TensorNames Names() {
+TensorNames GptOssNames() {
   TensorNames names = LlamaNames();
   names.kept[static_cast<size_t>(Kept::kSinks)] = "self_attn.sinks";
   names.kept[static_cast<size_t>(Kept::kRouter)] = "mlp.router";
@@ -16,7 +16,7 @@ TensorNames Names() {
   return names;
 }
 
-TensorNames GgufNames() {
+TensorNames GptOssGgufNames() {
   TensorNames names = PostAttentionGgufNames();
   names.kept[static_cast<size_t>(Kept::kSinks)] = "attn_sinks";
   names.kept[static_cast<size_t>(Kept::kRouterBias)] = "ffn_gate_inp";
@@ -26,7 +26,7 @@ TensorNames GgufNames() {
 constexpr double kLimit = 7.0;
 constexpr double kAlpha = 1.702;
 
-void Shape(ModelConfig& model) {
+void ShapeGptOss(ModelConfig& model) {
   model.has_sinks = true;
   RouterSpec& router = model.experts->router;
   router.score = RouterSpec::Score::kNone;
@@ -36,7 +36,7 @@ void Shape(ModelConfig& model) {
   ExpertsEverywhere(model);
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadGptOssHf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_DO(ReadBiases(config, true, BiasOfOutput::kAsOthers, model));
   BITLOSS_TRY(const LayerKinds kinds, ReadSlidingLayers(config, 128, EvenSliding, 2, model));
   BITLOSS_TRY(model.experts, ReadHfExperts(config, "intermediate_size", 128, 4, 2880));
@@ -47,17 +47,17 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
     model.ropes[0].scaling = YarnRopeScaling{32.0, 4096, 32.0, 1.0, false};
     model.ropes[0].magnitude = 0.1 * std::log(32.0) + 1.0;
   }
-  Shape(model);
+  ShapeGptOss(model);
   return Ok();
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
+Status ReadGptOssGguf(const GgufConfig& config, ModelConfig& model) {
   BITLOSS_TRY(model.experts, ReadGgufExperts(config));
   model.activation = {Gating::kClamped, static_cast<float>(kLimit), static_cast<float>(kAlpha)};
   BITLOSS_DO(ReadGgufWindows(config, 2, model));
   // The file has no key for it; the published models do not truncate.
   if (auto* yarn = std::get_if<YarnRopeScaling>(&model.ropes[0].scaling)) yarn->truncate = false;
-  Shape(model);
+  ShapeGptOss(model);
   return Ok();
 }
 
@@ -72,13 +72,13 @@ const Architecture& GptOss() {
                                                          .positions = 131072,
                                                          .eps = 1e-5,
                                                          .theta = 150000.0},
-                                            .read_hf = ReadHf,
-                                            .hf_names = Names(),
+                                            .read_hf = ReadGptOssHf,
+                                            .hf_names = GptOssNames(),
                                             .stacked_order = StackedOrder::kAlternating,
                                             .stacked_axes = StackedAxes::kInOut,
                                             .gguf_name = "gpt-oss",
-                                            .read_gguf = ReadGguf,
-                                            .gguf_names = GgufNames()};
+                                            .read_gguf = ReadGptOssGguf,
+                                            .gguf_names = GptOssGgufNames()};
   return architecture;
 }
 

@@ -4,13 +4,13 @@
 namespace bitloss {
 namespace {
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadGraniteHf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_DO(ReadGraniteScales(config, model));
   BITLOSS_DO(RequireFullAttention(config, model));
   return ReadBiases(config, false, BiasOfOutput::kAsOthers, model);
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
+Status ReadGraniteGguf(const GgufConfig& config, ModelConfig& model) {
   return ReadGraniteGgufScales(config, model);
 }
 
@@ -21,10 +21,10 @@ const Architecture& Granite() {
   static const Architecture architecture = {.name = "granite",
                                             .classes = kClasses,
                                             .defaults = {},
-                                            .read_hf = ReadHf,
+                                            .read_hf = ReadGraniteHf,
                                             .hf_names = LlamaNames(),
                                             .gguf_name = "granite",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadGraniteGguf,
                                             .gguf_names = LlamaGgufNames()};
   return architecture;
 }

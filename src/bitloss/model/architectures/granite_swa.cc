@@ -4,14 +4,14 @@
 namespace bitloss {
 namespace {
 
-TensorNames Names() {
+TensorNames GraniteSwaNames() {
   TensorNames names = LlamaNames();
   names.kept[static_cast<size_t>(Kept::kSinks)] = "self_attn.sinks";
   return names;
 }
 
 // Each base is a table of its own; 0: the layer does not rotate.
-Status ReadRopes(const HfConfig& config, ModelConfig& model) {
+Status ReadGraniteSwaRopes(const HfConfig& config, ModelConfig& model) {
   if (!config.Has("layer_rope_theta")) return Ok();
   BITLOSS_TRY(const std::vector<double> bases, config.GetNumbers("layer_rope_theta"));
   if (bases.size() != model.num_layers) {
@@ -35,7 +35,7 @@ Status ReadRopes(const HfConfig& config, ModelConfig& model) {
   return Ok();
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadGraniteSwaHf(const HfConfig& config, ModelConfig& model) {
   model.has_sinks = true;
   BITLOSS_DO(ReadGraniteScales(config, model));
   BITLOSS_DO(ReadBiases(config, false, BiasOfOutput::kAsOthers, model));
@@ -46,7 +46,7 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
                                                                        : kSlidingAttention;
                                           },
                                           4, model));
-  return ReadRopes(config, model);
+  return ReadGraniteSwaRopes(config, model);
 }
 
 }  // namespace
@@ -57,8 +57,8 @@ const Architecture& GraniteSwa() {
       .name = "granite_swa",
       .classes = kClasses,
       .defaults = {.kv_heads = 4, .positions = 8192, .eps = 1e-5, .tied = true},
-      .read_hf = ReadHf,
-      .hf_names = Names(),
+      .read_hf = ReadGraniteSwaHf,
+      .hf_names = GraniteSwaNames(),
       .gguf_name = {},
       .gguf_names = {}};
   return architecture;

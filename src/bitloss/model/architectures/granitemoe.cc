@@ -4,7 +4,7 @@
 namespace bitloss {
 namespace {
 
-TensorNames Names() {
+TensorNames GranitemoeNames() {
   TensorNames names = LlamaNames();
   names.kept[static_cast<size_t>(Kept::kRouter)] = "block_sparse_moe.router.layer";
   names.stacked_gate_up = "block_sparse_moe.input_linear.weight";
@@ -12,7 +12,7 @@ TensorNames Names() {
   return names;
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadGranitemoeHf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_DO(ReadGraniteScales(config, model));
   BITLOSS_DO(RequireFullAttention(config, model));
   BITLOSS_DO(ReadBiases(config, false, BiasOfOutput::kAsOthers, model));
@@ -23,7 +23,7 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   return Ok();
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
+Status ReadGranitemoeGguf(const GgufConfig& config, ModelConfig& model) {
   BITLOSS_DO(ReadGraniteGgufScales(config, model));
   BITLOSS_TRY(model.experts, ReadGgufExperts(config));
   model.experts->router.score = RouterSpec::Score::kNone;
@@ -39,10 +39,10 @@ const Architecture& GraniteMoe() {
   static const Architecture architecture = {.name = "granitemoe",
                                             .classes = kClasses,
                                             .defaults = {},
-                                            .read_hf = ReadHf,
-                                            .hf_names = Names(),
+                                            .read_hf = ReadGranitemoeHf,
+                                            .hf_names = GranitemoeNames(),
                                             .gguf_name = "granitemoe",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadGranitemoeGguf,
                                             .gguf_names = ExpertGgufNames()};
   return architecture;
 }

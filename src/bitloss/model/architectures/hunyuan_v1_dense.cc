@@ -6,20 +6,20 @@
 namespace bitloss {
 namespace {
 
-TensorNames Names() {
+TensorNames HunyuanV1DenseNames() {
   TensorNames names = LlamaNames();
   names.kept[static_cast<size_t>(Kept::kQueryNorm)] = "self_attn.query_layernorm";
   names.kept[static_cast<size_t>(Kept::kKeyNorm)] = "self_attn.key_layernorm";
   return names;
 }
 
-void Shape(ModelConfig& model) {
+void ShapeHunyuanV1Dense(ModelConfig& model) {
   model.head_norms = HeadNorms::kEachHead;
   model.head_norm_place = HeadNormPlace::kAfterRope;
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
-  Shape(model);
+Status ReadHunyuanV1DenseHf(const HfConfig& config, ModelConfig& model) {
+  ShapeHunyuanV1Dense(model);
   BITLOSS_DO(RequireFullAttention(config, model));
   // "dynamic" with alpha raises the base, whatever the length.
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
@@ -33,8 +33,8 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   return ReadBiases(config, false, BiasOfOutput::kAsOthers, model);
 }
 
-Status ReadGguf(const GgufConfig&, ModelConfig& model) {
-  Shape(model);
+Status ReadHunyuanV1DenseGguf(const GgufConfig&, ModelConfig& model) {
+  ShapeHunyuanV1Dense(model);
   return Ok();
 }
 
@@ -45,10 +45,10 @@ const Architecture& HunyuanDense() {
   static const Architecture architecture = {.name = "hunyuan_v1_dense",
                                             .classes = kClasses,
                                             .defaults = {},
-                                            .read_hf = ReadHf,
-                                            .hf_names = Names(),
+                                            .read_hf = ReadHunyuanV1DenseHf,
+                                            .hf_names = HunyuanV1DenseNames(),
                                             .gguf_name = "hunyuan-dense",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadHunyuanV1DenseGguf,
                                             .gguf_names = LlamaGgufNames()};
   return architecture;
 }

@@ -6,7 +6,7 @@
 namespace bitloss {
 namespace {
 
-TensorNames Names() {
+TensorNames Lfm2Names() {
   TensorNames names = LlamaNames();
   names.kept[static_cast<size_t>(Kept::kPreAttentionNorm)] = "operator_norm";
   names.kept[static_cast<size_t>(Kept::kPreMlpNorm)] = "ffn_norm";
@@ -22,7 +22,7 @@ TensorNames Names() {
   return names;
 }
 
-TensorNames GgufNames() {
+TensorNames Lfm2GgufNames() {
   TensorNames names = LlamaGgufNames();
   names.kept[static_cast<size_t>(Kept::kConvolution)] = "shortconv.conv";
   names.recurrent[static_cast<size_t>(Linear::kConvolved)] = "shortconv.in_proj";
@@ -50,7 +50,7 @@ Status ReadWidth(const HfConfig& config, ModelConfig& model) {
   return Ok();
 }
 
-Status ReadLayers(const HfConfig& config, ModelConfig& model) {
+Status ReadLfm2Layers(const HfConfig& config, ModelConfig& model) {
   constexpr std::array kKnown = {kFullAttention, kConvolutionLayer};
   BITLOSS_TRY(const LayerKinds kinds, ReadLayerKinds(config, model, kKnown, AllFull, 1));
   std::vector<double> attending;
@@ -68,7 +68,7 @@ Status ReadLayers(const HfConfig& config, ModelConfig& model) {
   return Ok();
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadLfm2Hf(const HfConfig& config, ModelConfig& model) {
   model.head_norms = HeadNorms::kEachHead;
   BITLOSS_TRY(model.rms_norm_eps, config.GetPositiveOr("norm_eps", 1e-5));
   BITLOSS_TRY(model.conv_kernel, config.GetSizeOr("conv_L_cache", 3, kMaxWidth));
@@ -79,10 +79,10 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   }
   BITLOSS_TRY(model.tied_embeddings, config.GetBoolOr("tie_embedding", model.tied_embeddings));
   BITLOSS_DO(ReadWidth(config, model));
-  return ReadLayers(config, model);
+  return ReadLfm2Layers(config, model);
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
+Status ReadLfm2Gguf(const GgufConfig& config, ModelConfig& model) {
   model.head_norms = HeadNorms::kEachHead;
   BITLOSS_TRY(model.conv_kernel, config.GetSize("shortconv.l_cache", kMaxWidth));
   BITLOSS_TRY(const std::vector<uint64_t> heads,
@@ -110,12 +110,12 @@ const Architecture& Lfm2() {
                                                          .positions = 128000,
                                                          .theta = 1e6,
                                                          .tied = true},
-                                            .read_hf = ReadHf,
-                                            .hf_names = Names(),
+                                            .read_hf = ReadLfm2Hf,
+                                            .hf_names = Lfm2Names(),
                                             .hf_final_norm = "embedding_norm",
                                             .gguf_name = "lfm2",
-                                            .read_gguf = ReadGguf,
-                                            .gguf_names = GgufNames(),
+                                            .read_gguf = ReadLfm2Gguf,
+                                            .gguf_names = Lfm2GgufNames(),
                                             .gguf_final_norm = "token_embd_norm"};
   return architecture;
 }

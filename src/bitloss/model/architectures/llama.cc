@@ -4,12 +4,12 @@
 namespace bitloss {
 namespace {
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadLlamaHf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_DO(RequireFullAttention(config, model));
   return ReadBiases(config, false, BiasOfOutput::kAsOthers, model);
 }
 
-Status ReadGguf(const GgufConfig&, ModelConfig&) { return Ok(); }
+Status ReadLlamaGguf(const GgufConfig&, ModelConfig&) { return Ok(); }
 
 }  // namespace
 
@@ -18,10 +18,10 @@ const Architecture& Llama() {
   static const Architecture architecture = {.name = "llama",
                                             .classes = kClasses,
                                             .defaults = {},
-                                            .read_hf = ReadHf,
+                                            .read_hf = ReadLlamaHf,
                                             .hf_names = LlamaNames(),
                                             .gguf_name = "llama",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadLlamaGguf,
                                             .gguf_names = LlamaGgufNames()};
   return architecture;
 }

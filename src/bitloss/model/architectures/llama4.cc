@@ -6,7 +6,7 @@
 namespace bitloss {
 namespace {
 
-TensorNames Names() {
+TensorNames Llama4Names() {
   TensorNames names = ExpertNames("feed_forward.shared_expert");
   names.linears[static_cast<size_t>(Linear::kGate)] = "feed_forward.gate_proj";
   names.linears[static_cast<size_t>(Linear::kUp)] = "feed_forward.up_proj";
@@ -19,7 +19,7 @@ TensorNames Names() {
 }
 
 // Which layers have chunks and rotate, and which have experts.
-Status ReadLayers(const HfConfig& config, ModelConfig& model) {
+Status ReadLlama4Layers(const HfConfig& config, ModelConfig& model) {
   BITLOSS_TRY(const uint64_t interval, config.GetSizeOr("no_rope_layer_interval", 4, kMaxLayers));
   BITLOSS_TRY(const uint64_t chunk, config.GetSizeOr("attention_chunk_size", 8192, kMaxPositions));
   BITLOSS_TRY(const uint64_t step, config.GetSizeOr("interleave_moe_layer_step", 1, kMaxLayers));
@@ -52,7 +52,7 @@ Status ReadLayers(const HfConfig& config, ModelConfig& model) {
   return Ok();
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadLlama4Hf(const HfConfig& config, ModelConfig& model) {
   constexpr std::array kKnown = {kFullAttention, kChunkedAttention};
   BITLOSS_TRY(const LayerKinds kinds, ReadLayerKinds(config, model, kKnown, AllFull, 1));
   model.ropes[0].pairing = RopePairing::kNeighbours;
@@ -79,7 +79,7 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
     temperature.offset = 1;
     model.temperature = temperature;
   }
-  return ReadLayers(config, model);
+  return ReadLlama4Layers(config, model);
 }
 
 }  // namespace
@@ -91,8 +91,8 @@ const Architecture& Llama4() {
       .name = "llama4_text",
       .classes = kClasses,
       .defaults = {.kv_heads = 8, .head_dim = 128, .positions = 131072, .eps = 1e-5, .theta = 5e5},
-      .read_hf = ReadHf,
-      .hf_names = Names(),
+      .read_hf = ReadLlama4Hf,
+      .hf_names = Llama4Names(),
       .stacked_axes = StackedAxes::kInOut,
       .gguf_name = {},
       .gguf_names = {}};

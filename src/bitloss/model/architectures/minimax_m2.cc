@@ -4,7 +4,7 @@
 namespace bitloss {
 namespace {
 
-TensorNames Names() {
+TensorNames MinimaxM2Names() {
   TensorNames names = ExpertNames("mlp.shared_expert");
   names.kept[static_cast<size_t>(Kept::kRouter)] = "block_sparse_moe.gate";
   names.kept[static_cast<size_t>(Kept::kSelectionBias)] =
@@ -22,7 +22,7 @@ void SetRouter(ModelConfig& model) {
   ExpertsEverywhere(model);
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadMinimaxM2Hf(const HfConfig& config, ModelConfig& model) {
   model.head_norms = HeadNorms::kWholeWidth;
   BITLOSS_DO(RequireFullAttention(config, model));
   if (config.Has("rotary_dim")) {
@@ -33,7 +33,7 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   return Ok();
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
+Status ReadMinimaxM2Gguf(const GgufConfig& config, ModelConfig& model) {
   model.head_norms = HeadNorms::kWholeWidth;
   BITLOSS_TRY(model.experts, ReadGgufExperts(config));
   SetRouter(model);
@@ -51,10 +51,10 @@ const Architecture& MiniMaxM2() {
                                                          .positions = 196608,
                                                          .theta = 5e6,
                                                          .partial_rotary = 1.0},
-                                            .read_hf = ReadHf,
-                                            .hf_names = Names(),
+                                            .read_hf = ReadMinimaxM2Hf,
+                                            .hf_names = MinimaxM2Names(),
                                             .gguf_name = "minimax-m2",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadMinimaxM2Gguf,
                                             .gguf_names = ExpertGgufNames()};
   return architecture;
 }

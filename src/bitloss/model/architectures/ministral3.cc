@@ -4,9 +4,9 @@
 namespace bitloss {
 namespace {
 
-constexpr double kBeta = 0.1;
+constexpr double kMinistral3Beta = 0.1;
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadMinistral3Hf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_TRY(const LayerKinds kinds, ReadSlidingLayers(config, 0, AllSliding, 1, model));
   const auto* yarn = std::get_if<YarnRopeScaling>(&model.ropes[0].scaling);
   if (yarn == nullptr) {
@@ -14,12 +14,12 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
                        config.Place("rope_parameters"));
   }
   BITLOSS_TRY(const HfConfig rope, config.GetObject("rope_parameters"));
-  BITLOSS_TRY(const double beta, rope.GetNumberOr("llama_4_scaling_beta", kBeta));
+  BITLOSS_TRY(const double beta, rope.GetNumberOr("llama_4_scaling_beta", kMinistral3Beta));
   model.temperature = QueryTemperature{beta, yarn->original_max_positions, 0};
   return Ok();
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
+Status ReadMinistral3Gguf(const GgufConfig& config, ModelConfig& model) {
   const auto* yarn = std::get_if<YarnRopeScaling>(&model.ropes[0].scaling);
   if (!config.Has("attention.temperature_scale")) return Ok();
   if (yarn == nullptr) {
@@ -39,10 +39,10 @@ const Architecture& Ministral3() {
       .name = "ministral3",
       .classes = kClasses,
       .defaults = {.kv_heads = 8, .head_dim = 128, .positions = 262144, .eps = 1e-5, .theta = 1e6},
-      .read_hf = ReadHf,
+      .read_hf = ReadMinistral3Hf,
       .hf_names = LlamaNames(),
       .gguf_name = "mistral3",
-      .read_gguf = ReadGguf,
+      .read_gguf = ReadMinistral3Gguf,
       .gguf_names = LlamaGgufNames()};
   return architecture;
 }

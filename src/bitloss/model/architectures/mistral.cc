@@ -4,7 +4,7 @@
 namespace bitloss {
 namespace {
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadMistralHf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_TRY(const LayerKinds kinds, ReadSlidingLayers(config, 4096, AllSliding, 1, model));
   return Ok();
 }
@@ -17,7 +17,7 @@ const Architecture& Mistral() {
   static const Architecture architecture = {.name = "mistral",
                                             .classes = kClasses,
                                             .defaults = {.kv_heads = 8, .positions = 131072},
-                                            .read_hf = ReadHf,
+                                            .read_hf = ReadMistralHf,
                                             .hf_names = LlamaNames(),
                                             .gguf_name = {},
                                             .gguf_names = {}};

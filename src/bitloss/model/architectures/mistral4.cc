@@ -4,10 +4,11 @@
 namespace bitloss {
 namespace {
 
-constexpr LatentDefaults kLatent = {
+constexpr LatentDefaults kMistral4Latent = {
     .query_rank = 1024, .rank = 256, .plain_dim = 64, .rotated_dim = 64, .value_dim = 128};
-constexpr HfDefaults kDefaults = {.head_dim = 128, .positions = 1048576, .partial_rotary = 1.0};
-constexpr double kBeta = 0.1;
+constexpr HfDefaults kMistral4Defaults = {
+    .head_dim = 128, .positions = 1048576, .partial_rotary = 1.0};
+constexpr double kMistral4Beta = 0.1;
 
 Status ReadTemperature(const HfConfig& config, ModelConfig& model) {
   const auto* yarn = std::get_if<YarnRopeScaling>(&model.ropes[0].scaling);
@@ -16,13 +17,13 @@ Status ReadTemperature(const HfConfig& config, ModelConfig& model) {
                        config.Place("rope_parameters"));
   }
   BITLOSS_TRY(const HfConfig rope, config.GetObject("rope_parameters"));
-  BITLOSS_TRY(const double beta, rope.GetNumberOr("llama_4_scaling_beta", kBeta));
+  BITLOSS_TRY(const double beta, rope.GetNumberOr("llama_4_scaling_beta", kMistral4Beta));
   model.temperature = QueryTemperature{beta, yarn->original_max_positions, 0};
   return Ok();
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
-  BITLOSS_DO(ReadLatent(config, kLatent, kDefaults, model));
+Status ReadMistral4Hf(const HfConfig& config, ModelConfig& model) {
+  BITLOSS_DO(ReadLatent(config, kMistral4Latent, kMistral4Defaults, model));
   BITLOSS_DO(ReadTemperature(config, model));
   BITLOSS_TRY(ExpertsSpec experts, ReadHfExperts(config, "moe_intermediate_size", 128, 4, 2048));
   RouterSpec& router = experts.router;
@@ -45,8 +46,8 @@ const Architecture& Mistral4() {
                                                                "Mistral3ForConditionalGeneration"};
   static const Architecture architecture = {.name = "mistral4",
                                             .classes = kClasses,
-                                            .defaults = kDefaults,
-                                            .read_hf = ReadHf,
+                                            .defaults = kMistral4Defaults,
+                                            .read_hf = ReadMistral4Hf,
                                             .hf_names = LatentNames(),
                                             .gguf_name = {},
                                             .gguf_names = {}};

@@ -4,7 +4,7 @@
 namespace bitloss {
 namespace {
 
-TensorNames Names() {
+TensorNames MixtralNames() {
   TensorNames names = ExpertNames("mlp.shared_expert");
   names.kept[static_cast<size_t>(Kept::kRouter)] = "block_sparse_moe.gate";
   names.experts = "block_sparse_moe.experts";
@@ -12,7 +12,7 @@ TensorNames Names() {
   return names;
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadMixtralHf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_TRY(const LayerKinds kinds, ReadSlidingLayers(config, 0, AllSliding, 1, model));
   BITLOSS_TRY(model.experts, ReadHfExperts(config, "intermediate_size", 8, 2, 14336));
   model.experts->router.weights = RouterSpec::Weights::kNormalized;
@@ -20,7 +20,7 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   return Ok();
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
+Status ReadMixtralGguf(const GgufConfig& config, ModelConfig& model) {
   BITLOSS_TRY(model.experts, ReadGgufExperts(config));
   model.experts->router.weights = RouterSpec::Weights::kNormalized;
   ExpertsEverywhere(model);
@@ -35,10 +35,10 @@ const Architecture& Mixtral() {
       .name = "mixtral",
       .classes = kClasses,
       .defaults = {.kv_heads = 8, .positions = 131072, .eps = 1e-5, .theta = 1e6},
-      .read_hf = ReadHf,
-      .hf_names = Names(),
+      .read_hf = ReadMixtralHf,
+      .hf_names = MixtralNames(),
       .gguf_name = "llama",
-      .read_gguf = ReadGguf,
+      .read_gguf = ReadMixtralGguf,
       .gguf_names = ExpertGgufNames()};
   return architecture;
 }

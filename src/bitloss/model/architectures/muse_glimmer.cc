@@ -4,7 +4,7 @@
 namespace bitloss {
 namespace {
 
-TensorNames Names() {
+TensorNames MuseGlimmerNames() {
   TensorNames names = LlamaNames();
   names.kept[static_cast<size_t>(Kept::kPostAttentionNorm)] = "post_attention_layernorm";
   names.kept[static_cast<size_t>(Kept::kPreMlpNorm)] = "pre_feedforward_layernorm";
@@ -13,7 +13,7 @@ TensorNames Names() {
   return names;
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadMuseGlimmerHf(const HfConfig& config, ModelConfig& model) {
   model.norm_placement = NormPlacement::kAround;
   model.norm_kind = NormKind::kRmsOnePlus;
   model.norms_embedding = true;
@@ -56,8 +56,8 @@ const Architecture& MuseGlimmer() {
       .name = "muse_glimmer_text",
       .classes = kClasses,
       .defaults = {.kv_heads = 2, .head_dim = 128, .positions = 131072, .eps = 1e-5},
-      .read_hf = ReadHf,
-      .hf_names = Names(),
+      .read_hf = ReadMuseGlimmerHf,
+      .hf_names = MuseGlimmerNames(),
       .gguf_name = {},
       .gguf_names = {}};
   return architecture;

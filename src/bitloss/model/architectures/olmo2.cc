@@ -4,26 +4,26 @@
 namespace bitloss {
 namespace {
 
-TensorNames Names() {
+TensorNames Olmo2Names() {
   TensorNames names = LlamaNames();
   names.kept[static_cast<size_t>(Kept::kPostAttentionNorm)] = "post_attention_layernorm";
   names.kept[static_cast<size_t>(Kept::kPostMlpNorm)] = "post_feedforward_layernorm";
   return names;
 }
 
-void Shape(ModelConfig& model) {
+void ShapeOlmo2(ModelConfig& model) {
   model.norm_placement = NormPlacement::kAfter;
   model.head_norms = HeadNorms::kWholeWidth;
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
-  Shape(model);
+Status ReadOlmo2Hf(const HfConfig& config, ModelConfig& model) {
+  ShapeOlmo2(model);
   BITLOSS_DO(RequireFullAttention(config, model));
   return ReadBiases(config, false, BiasOfOutput::kAsOthers, model);
 }
 
-Status ReadGguf(const GgufConfig&, ModelConfig& model) {
-  Shape(model);
+Status ReadOlmo2Gguf(const GgufConfig&, ModelConfig& model) {
+  ShapeOlmo2(model);
   return Ok();
 }
 
@@ -34,10 +34,10 @@ const Architecture& Olmo2() {
   static const Architecture architecture = {.name = "olmo2",
                                             .classes = kClasses,
                                             .defaults = {.eps = 1e-5},
-                                            .read_hf = ReadHf,
-                                            .hf_names = Names(),
+                                            .read_hf = ReadOlmo2Hf,
+                                            .hf_names = Olmo2Names(),
                                             .gguf_name = "olmo2",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadOlmo2Gguf,
                                             .gguf_names = AroundGgufNames()};
   return architecture;
 }

@@ -4,41 +4,42 @@
 namespace bitloss {
 namespace {
 
-TensorNames Names() {
+TensorNames Olmo3Names() {
   TensorNames names = LlamaNames();
   names.kept[static_cast<size_t>(Kept::kPostAttentionNorm)] = "post_attention_layernorm";
   names.kept[static_cast<size_t>(Kept::kPostMlpNorm)] = "post_feedforward_layernorm";
   return names;
 }
 
-constexpr HfDefaults kDefaults = {.eps = 1e-5, .theta = 5e5};
-constexpr size_t kPeriod = 4;
+constexpr HfDefaults kOlmo3Defaults = {.eps = 1e-5, .theta = 5e5};
+constexpr size_t kOlmo3Period = 4;
 
-void Shape(ModelConfig& model) {
+void ShapeOlmo3(ModelConfig& model) {
   model.norm_placement = NormPlacement::kAfter;
   model.head_norms = HeadNorms::kWholeWidth;
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
-  Shape(model);
+Status ReadOlmo3Hf(const HfConfig& config, ModelConfig& model) {
+  ShapeOlmo3(model);
   BITLOSS_DO(ReadBiases(config, false, BiasOfOutput::kAsOthers, model));
   BITLOSS_TRY(const LayerKinds kinds,
-              ReadSlidingLayers(config, 4096, EveryPeriodFull, kPeriod, model));
-  BITLOSS_TRY(const auto full, ReadNestedRope(config, kFullAttention, kDefaults, model.head_dim));
+              ReadSlidingLayers(config, 4096, EveryPeriodFull, kOlmo3Period, model));
+  BITLOSS_TRY(const auto full,
+              ReadNestedRope(config, kFullAttention, kOlmo3Defaults, model.head_dim));
   BITLOSS_TRY(const auto sliding,
-              ReadNestedRope(config, kSlidingAttention, kDefaults, model.head_dim));
+              ReadNestedRope(config, kSlidingAttention, kOlmo3Defaults, model.head_dim));
   if (full) model.ropes[0] = *full;
   RopeConfig plain;
   plain.rotated = model.head_dim;
-  plain.theta = kDefaults.theta;
+  plain.theta = kOlmo3Defaults.theta;
   model.ropes.push_back(sliding ? *sliding : plain);
   RopeByWindow(model);
   return Ok();
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
-  Shape(model);
-  BITLOSS_DO(ReadGgufWindows(config, kPeriod, model));
+Status ReadOlmo3Gguf(const GgufConfig& config, ModelConfig& model) {
+  ShapeOlmo3(model);
+  BITLOSS_DO(ReadGgufWindows(config, kOlmo3Period, model));
   RopeConfig windowed;
   windowed.rotated = model.head_dim;
   BITLOSS_TRY(windowed.theta, config.GetPositiveOr("rope.freq_base_swa", model.ropes[0].theta));
@@ -53,11 +54,11 @@ const Architecture& Olmo3() {
   static constexpr std::array<std::string_view, 1> kClasses = {"Olmo3ForCausalLM"};
   static const Architecture architecture = {.name = "olmo3",
                                             .classes = kClasses,
-                                            .defaults = kDefaults,
-                                            .read_hf = ReadHf,
-                                            .hf_names = Names(),
+                                            .defaults = kOlmo3Defaults,
+                                            .read_hf = ReadOlmo3Hf,
+                                            .hf_names = Olmo3Names(),
                                             .gguf_name = "olmo2",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadOlmo3Gguf,
                                             .gguf_names = AroundGgufNames()};
   return architecture;
 }

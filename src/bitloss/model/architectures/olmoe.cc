@@ -4,7 +4,7 @@
 namespace bitloss {
 namespace {
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadOlmoeHf(const HfConfig& config, ModelConfig& model) {
   model.head_norms = HeadNorms::kWholeWidth;
   BITLOSS_DO(RequireFullAttention(config, model));
   BITLOSS_DO(ReadBiases(config, false, BiasOfOutput::kAsOthers, model));
@@ -15,7 +15,7 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   return Ok();
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
+Status ReadOlmoeGguf(const GgufConfig& config, ModelConfig& model) {
   model.head_norms = HeadNorms::kWholeWidth;
   BITLOSS_TRY(model.experts, ReadGgufExperts(config));
   ExpertsEverywhere(model);
@@ -29,10 +29,10 @@ const Architecture& OlmoE() {
   static const Architecture architecture = {.name = "olmoe",
                                             .classes = kClasses,
                                             .defaults = {.positions = 4096, .eps = 1e-5},
-                                            .read_hf = ReadHf,
+                                            .read_hf = ReadOlmoeHf,
                                             .hf_names = ExpertNames("mlp.shared_expert"),
                                             .gguf_name = "olmoe",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadOlmoeGguf,
                                             .gguf_names = ExpertGgufNames()};
   return architecture;
 }

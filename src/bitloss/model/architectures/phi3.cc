@@ -4,24 +4,24 @@
 namespace bitloss {
 namespace {
 
-TensorNames Names() {
+TensorNames Phi3Names() {
   TensorNames names = LlamaNames();
   names.fused = {FusedProjections("self_attn.qkv_proj"), FusedGateAndUp("mlp.gate_up_proj")};
   return names;
 }
 
-TensorNames GgufNames() {
+TensorNames Phi3GgufNames() {
   TensorNames names = LlamaGgufNames();
   names.fused = {FusedProjections("attn_qkv"), FusedGateAndUp("ffn_up")};
   return names;
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadPhi3Hf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_TRY(const LayerKinds kinds, ReadSlidingLayers(config, 0, AllSliding, 1, model));
   return Ok();
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
+Status ReadPhi3Gguf(const GgufConfig& config, ModelConfig& model) {
   BITLOSS_TRY(const uint64_t window,
               config.GetCountOr("attention.sliding_window", 0, kMaxPositions));
   if (window == 0) return Ok();
@@ -37,11 +37,11 @@ const Architecture& Phi3() {
       .name = "phi3",
       .classes = kClasses,
       .defaults = {.positions = 4096, .eps = 1e-5, .partial_rotary = 1.0},
-      .read_hf = ReadHf,
-      .hf_names = Names(),
+      .read_hf = ReadPhi3Hf,
+      .hf_names = Phi3Names(),
       .gguf_name = "phi3",
-      .read_gguf = ReadGguf,
-      .gguf_names = GgufNames()};
+      .read_gguf = ReadPhi3Gguf,
+      .gguf_names = Phi3GgufNames()};
   return architecture;
 }
 

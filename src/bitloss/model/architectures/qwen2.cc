@@ -4,12 +4,12 @@
 namespace bitloss {
 namespace {
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadQwen2Hf(const HfConfig& config, ModelConfig& model) {
   model.qkv_bias = true;
   return ReadQwenWindow(config, model);
 }
 
-Status ReadGguf(const GgufConfig&, ModelConfig&) { return Ok(); }
+Status ReadQwen2Gguf(const GgufConfig&, ModelConfig&) { return Ok(); }
 
 }  // namespace
 
@@ -18,10 +18,10 @@ const Architecture& Qwen2() {
   static const Architecture architecture = {.name = "qwen2",
                                             .classes = kClasses,
                                             .defaults = {.positions = 32768},
-                                            .read_hf = ReadHf,
+                                            .read_hf = ReadQwen2Hf,
                                             .hf_names = LlamaNames(),
                                             .gguf_name = "qwen2",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadQwen2Gguf,
                                             .gguf_names = LlamaGgufNames()};
   return architecture;
 }

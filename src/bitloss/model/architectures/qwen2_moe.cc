@@ -4,7 +4,7 @@
 namespace bitloss {
 namespace {
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadQwen2MoeHf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_TRY(model.qkv_bias, config.GetBoolOr("qkv_bias", true));
   BITLOSS_TRY(const bool slides, config.GetBoolOr("use_sliding_window", false));
   if (slides) {
@@ -21,7 +21,7 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   return ReadQwenSparseLayers(config, model);
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
+Status ReadQwen2MoeGguf(const GgufConfig& config, ModelConfig& model) {
   BITLOSS_TRY(model.experts, ReadGgufExperts(config));
   model.experts->shared = ExpertsSpec::Shared::kGated;
   BITLOSS_TRY(model.experts->shared_width,
@@ -37,10 +37,10 @@ const Architecture& Qwen2Moe() {
   static const Architecture architecture = {.name = "qwen2_moe",
                                             .classes = kClasses,
                                             .defaults = {.kv_heads = 16, .positions = 32768},
-                                            .read_hf = ReadHf,
+                                            .read_hf = ReadQwen2MoeHf,
                                             .hf_names = ExpertNames("mlp.shared_expert"),
                                             .gguf_name = "qwen2moe",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadQwen2MoeGguf,
                                             .gguf_names = ExpertGgufNames()};
   return architecture;
 }

@@ -4,13 +4,13 @@
 namespace bitloss {
 namespace {
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadQwen3Hf(const HfConfig& config, ModelConfig& model) {
   model.head_norms = HeadNorms::kEachHead;
   BITLOSS_DO(ReadBiases(config, false, BiasOfOutput::kAsOthers, model));
   return ReadQwenWindow(config, model);
 }
 
-Status ReadGguf(const GgufConfig&, ModelConfig& model) {
+Status ReadQwen3Gguf(const GgufConfig&, ModelConfig& model) {
   model.head_norms = HeadNorms::kEachHead;
   return Ok();
 }
@@ -23,10 +23,10 @@ const Architecture& Qwen3() {
       .name = "qwen3",
       .classes = kClasses,
       .defaults = {.kv_heads = 32, .head_dim = 128, .positions = 32768},
-      .read_hf = ReadHf,
+      .read_hf = ReadQwen3Hf,
       .hf_names = LlamaNames(),
       .gguf_name = "qwen3",
-      .read_gguf = ReadGguf,
+      .read_gguf = ReadQwen3Gguf,
       .gguf_names = LlamaGgufNames()};
   return architecture;
 }

@@ -11,18 +11,18 @@ Status ReadMoeHf(const HfConfig& config, ModelConfig& model) {
 }
 
 // llama.cpp's converter puts value heads of one key head apart.
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
+Status ReadQwen35Gguf(const GgufConfig& config, ModelConfig& model) {
   BITLOSS_DO(ReadDeltaGguf(config, model));
   model.delta->shape.is_tiled = true;
   return Ok();
 }
 
 Status ReadMoeGguf(const GgufConfig& config, ModelConfig& model) {
-  BITLOSS_DO(ReadGguf(config, model));
+  BITLOSS_DO(ReadQwen35Gguf(config, model));
   return ReadGatedGgufExperts(config, model);
 }
 
-constexpr HfDefaults kDefaults = {
+constexpr HfDefaults kQwen35Defaults = {
     .kv_heads = 4, .head_dim = 256, .positions = 32768, .partial_rotary = 0.25};
 constexpr HfDefaults kMoeDefaults = {.kv_heads = 2,
                                      .head_dim = 256,
@@ -37,11 +37,11 @@ const Architecture& Qwen35() {
                                                                "Qwen3_5ForConditionalGeneration"};
   static const Architecture architecture = {.name = "qwen3_5_text",
                                             .classes = kClasses,
-                                            .defaults = kDefaults,
+                                            .defaults = kQwen35Defaults,
                                             .read_hf = ReadDelta,
                                             .hf_names = DeltaNames(),
                                             .gguf_name = "qwen35",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadQwen35Gguf,
                                             .gguf_names = DeltaGgufNames()};
   return architecture;
 }

@@ -4,7 +4,7 @@
 namespace bitloss {
 namespace {
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadQwen3MoeHf(const HfConfig& config, ModelConfig& model) {
   model.head_norms = HeadNorms::kEachHead;
   BITLOSS_DO(ReadBiases(config, false, BiasOfOutput::kAsOthers, model));
   BITLOSS_TRY(const bool slides, config.GetBoolOr("use_sliding_window", false));
@@ -19,7 +19,7 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   return ReadQwenSparseLayers(config, model);
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
+Status ReadQwen3MoeGguf(const GgufConfig& config, ModelConfig& model) {
   model.head_norms = HeadNorms::kEachHead;
   BITLOSS_TRY(model.experts, ReadGgufExperts(config));
   model.experts->router.weights = RouterSpec::Weights::kNormalized;
@@ -34,10 +34,10 @@ const Architecture& Qwen3Moe() {
   static const Architecture architecture = {.name = "qwen3_moe",
                                             .classes = kClasses,
                                             .defaults = {.kv_heads = 4, .positions = 32768},
-                                            .read_hf = ReadHf,
+                                            .read_hf = ReadQwen3MoeHf,
                                             .hf_names = ExpertNames("mlp.shared_expert"),
                                             .gguf_name = "qwen3moe",
-                                            .read_gguf = ReadGguf,
+                                            .read_gguf = ReadQwen3MoeGguf,
                                             .gguf_names = ExpertGgufNames()};
   return architecture;
 }

@@ -4,7 +4,7 @@
 namespace bitloss {
 namespace {
 
-TensorNames Names() {
+TensorNames Qwen3NextNames() {
   TensorNames names = DeltaNames();
   names.fused[1] = {"linear_attn.in_proj_qkvz",
                     Unit::kRecurrent,
@@ -17,13 +17,13 @@ TensorNames Names() {
   return names;
 }
 
-TensorNames GgufNames() {
+TensorNames Qwen3NextGgufNames() {
   TensorNames names = DeltaGgufNames();
   names.fused_rates = "ssm_ba";
   return names;
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadQwen3NextHf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_DO(ReadDelta(config, model));
   BITLOSS_DO(ReadGatedExperts(
       config, {.count = 512, .chosen = 10, .width = 512, .shared_width = 512, .router = {}},
@@ -33,7 +33,7 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   return Ok();
 }
 
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
+Status ReadQwen3NextGguf(const GgufConfig& config, ModelConfig& model) {
   BITLOSS_DO(ReadDeltaGguf(config, model));
   return ReadGatedGgufExperts(config, model);
 }
@@ -49,11 +49,11 @@ const Architecture& Qwen3Next() {
                                                          .intermediate = 5632,
                                                          .positions = 32768,
                                                          .partial_rotary = 0.25},
-                                            .read_hf = ReadHf,
-                                            .hf_names = Names(),
+                                            .read_hf = ReadQwen3NextHf,
+                                            .hf_names = Qwen3NextNames(),
                                             .gguf_name = "qwen3next",
-                                            .read_gguf = ReadGguf,
-                                            .gguf_names = GgufNames()};
+                                            .read_gguf = ReadQwen3NextGguf,
+                                            .gguf_names = Qwen3NextGgufNames()};
   return architecture;
 }
 

@@ -4,14 +4,14 @@
 namespace bitloss {
 namespace {
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadSeedOssHf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_DO(RequireFullAttention(config, model));
   BITLOSS_DO(ReadBiases(config, true, BiasOfOutput::kNo, model));
   BITLOSS_TRY(model.output_bias, config.GetBoolOr("attention_out_bias", false));
   return Ok();
 }
 
-Status ReadGguf(const GgufConfig&, ModelConfig&) { return Ok(); }
+Status ReadSeedOssGguf(const GgufConfig&, ModelConfig&) { return Ok(); }
 
 }  // namespace
 
@@ -21,10 +21,10 @@ const Architecture& SeedOss() {
       .name = "seed_oss",
       .classes = kClasses,
       .defaults = {.kv_heads = 8, .head_dim = 128, .positions = 524288},
-      .read_hf = ReadHf,
+      .read_hf = ReadSeedOssHf,
       .hf_names = LlamaNames(),
       .gguf_name = "seed_oss",
-      .read_gguf = ReadGguf,
+      .read_gguf = ReadSeedOssGguf,
       .gguf_names = PostAttentionGgufNames()};
   return architecture;
 }

@@ -6,7 +6,7 @@ namespace {
 
 constexpr size_t kInterval = 4;
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadSmollm3Hf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_DO(ReadBiases(config, false, BiasOfOutput::kAsOthers, model));
   BITLOSS_TRY(const uint64_t interval,
               config.GetSizeOr("no_rope_layer_interval", kInterval, kMaxLayers));
@@ -32,7 +32,7 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
   return Ok();
 }
 
-Status ReadGguf(const GgufConfig&, ModelConfig& model) {
+Status ReadSmollm3Gguf(const GgufConfig&, ModelConfig& model) {
   std::vector<LayerSpec>& layers = LayersOf(model);
   for (size_t i = kInterval - 1; i < layers.size(); i += kInterval) layers[i].rope.reset();
   return Ok();
@@ -46,10 +46,10 @@ const Architecture& SmolLm3() {
       .name = "smollm3",
       .classes = kClasses,
       .defaults = {.kv_heads = 4, .positions = 32768, .theta = 2e6, .tied = true},
-      .read_hf = ReadHf,
+      .read_hf = ReadSmollm3Hf,
       .hf_names = LlamaNames(),
       .gguf_name = "smollm3",
-      .read_gguf = ReadGguf,
+      .read_gguf = ReadSmollm3Gguf,
       .gguf_names = LlamaGgufNames()};
   return architecture;
 }
