@@ -7,6 +7,7 @@
 #include "bitloss/compute/devices.h"
 #include "bitloss/eval/generation.h"
 #include "bitloss/model/lane_builder.h"
+#include "bitloss/model/stored_lane.h"
 #include "bitloss/study/chat_choice.h"
 #include "bitloss/study/lanes.h"
 #include "bitloss/study/model_files.h"
@@ -18,7 +19,6 @@ namespace {
 constexpr size_t kFewTokens = 32;
 
 struct GenerateOptions {
-  std::string model;
   std::string prompt;
   std::string scheme = {};  // empty: the model as it is stored
   bool raw = false;
@@ -43,8 +43,26 @@ Result<std::vector<TokenId>> EncodePrompt(const ModelFiles& model, const Generat
   return model.tokenizer.Encode(text, Tokenizer::Special::kParse, Tokenizer::AddTokens::kNone);
 }
 
+// The last lane of a plan: a checkpoint as it is, or a form of `source`.
+Result<BuiltLane> BuildLane(const ModelSource& source, Transformer& transformer,
+                            const LanePlan& plan, const Calibration& calibration, Packing packing) {
+  if (plan.stored) {
+    return BuildStoredLane(plan.stored->source, transformer.backend(), [](size_t) {});
+  }
+  if (plan.mixed) {
+    return Unsupported("a mixed scheme answers no prompts; 'bitloss quantize' writes it as a lane");
+  }
+  BITLOSS_TRY(std::vector<BuiltLane> lanes,
+              BuildLanes(source, transformer, {&plan.scheme, 1},
+                         {.calibration = calibration.sequences,
+                          .importance = calibration.importance ? &*calibration.importance : nullptr,
+                          .packing = packing,
+                          .layer_done = {}}));
+  return std::move(lanes[0]);
+}
+
 Result<int> GenerateAnswer(const GenerateOptions& options) {
-  BITLOSS_TRY(const ModelFiles model, OpenModel(options.model));
+  BITLOSS_TRY(const ModelFiles model, OpenModel(options.study.model));
   BITLOSS_TRY(const std::vector<TokenId> tokens, EncodePrompt(model, options));
   const size_t max_positions = model.source.config().max_positions;
   if (tokens.empty() || tokens.size() >= max_positions) {
@@ -55,18 +73,14 @@ Result<int> GenerateAnswer(const GenerateOptions& options) {
   StudyOptions study = options.study;
   study.schemes.clear();
   if (!options.scheme.empty()) study.schemes = {options.scheme};
-  BITLOSS_TRY(std::vector<LanePlan> plans, PlanLanes(model, study, calibration, {}));
-  const std::vector<Scheme> schemes = {plans.back().scheme};
+  BITLOSS_TRY(const std::vector<LanePlan> plans, PlanLanes(model, study, calibration, {}));
 
   ThreadPool threads(options.study.num_threads);
   BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeBackend(threads));
   Transformer transformer(model.source.config(), *backend);
-  BITLOSS_TRY(const std::vector<BuiltLane> lanes,
-              BuildLanes(model.source, transformer, schemes,
-                         {.calibration = calibration.sequences,
-                          .packing = options.max_new_tokens <= kFewTokens ? Packing::kInPlace
-                                                                          : Packing::kCopy,
-                          .layer_done = {}}));
+  const Packing packing = options.max_new_tokens <= kFewTokens ? Packing::kInPlace : Packing::kCopy;
+  BITLOSS_TRY(const BuiltLane lane,
+              BuildLane(model.source, transformer, plans.back(), calibration, packing));
 
   GenerationOptions generation;
   generation.end_tokens = model.end_tokens;
@@ -78,7 +92,7 @@ Result<int> GenerateAnswer(const GenerateOptions& options) {
     return Ok();
   };
   BITLOSS_TRY(const GenerationSpeed speed,
-              Generate(transformer, lanes[0].weights, {&prompt, 1}, generation, done));
+              Generate(transformer, lane.weights, {&prompt, 1}, generation, done));
   if (speed.decode_tokens > 0) {
     PrintNote(fmt::format("{} prompt tokens in {:.2f} s, {} tokens at {:.1f} tokens/s",
                           speed.prefill_tokens, speed.prefill_seconds, speed.decode_tokens,
@@ -92,10 +106,15 @@ Result<int> GenerateAnswer(const GenerateOptions& options) {
 void AddGenerateCommand(CLI::App& app, Action& action) {
   auto options = std::make_shared<GenerateOptions>();
   CLI::App* command = app.add_subcommand("generate", "Answer one prompt, to try a lane by hand");
-  command->add_option("MODEL", options->model, "As in 'bitloss run'")->required();
+  command->add_option("MODEL", options->study.model, "As in 'bitloss run'")->required();
   command->add_option("PROMPT", options->prompt, "What a user would type")->required();
   command->add_option("--scheme", options->scheme,
                       "Which form of the model answers; without it, the one in which it is stored");
+  command
+      ->add_option("--lane", options->study.lanes,
+                   "Instead, a checkpoint of it that is quantized already, as in 'bitloss run'")
+      ->expected(1)
+      ->excludes("--scheme");
   command->add_flag("--raw", options->raw, "Without the chat template");
   command->add_flag("--sample", options->sample, "Sample at temperature 0.7 instead of greedily");
   command->add_option("--max-new-tokens", options->max_new_tokens, "Cut the answer here")
@@ -107,8 +126,7 @@ void AddGenerateCommand(CLI::App& app, Action& action) {
   command->add_option("--seed", options->study.seed, "Of the dice")->capture_default_str();
   command->callback([options, &action] {
     action = [options]() -> Result<int> {
-      BITLOSS_DO(FetchModel(options->model));
-      BITLOSS_DO(FetchText(options->study.calibration));
+      BITLOSS_DO(FetchInputs(options->study));
       return GenerateAnswer(*options);
     };
   });

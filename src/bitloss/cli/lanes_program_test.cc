@@ -531,5 +531,29 @@ TEST_F(LanesProgram, AMixturesExpertsAreAPartOfTheirOwn) {
   EXPECT_EQ(report["lanes"][1]["size"]["bits_per_weight_of_experts"], 4.5);
 }
 
+TEST_F(LanesProgram, AWrittenCheckpointAnswersAsItsSchemeDoes) {
+  Quantize("rtn4", folder_ / "written");
+  const Arguments prompt = {"generate", kTiny, "Name a colour.", "--max-new-tokens", "12"};
+  const std::string of_scheme = MustRun(prompt + Arguments{"--scheme", "rtn4"}).out;
+  EXPECT_EQ(MustRun(prompt + Arguments{"--lane", folder_ / "written"}).out, of_scheme);
+  const Finished both =
+      RunBitloss(prompt + Arguments{"--scheme", "nf4", "--lane", folder_ / "written"});
+  EXPECT_NE(both.exit_code, 0);
+  EXPECT_THAT(both.err, AllOf(HasSubstr("--lane"), HasSubstr("--scheme")));
+}
+
+TEST_F(LanesProgram, AnInterruptionSaysWhatIsKept) {
+  const std::string study = folder_ / "study", written = folder_ / "written";
+  const Finished run = RunBitloss({"run", "--schemes", "nf4,awq", "--out", study},
+                                  {.interrupt_at = study + "/study.db"});
+  EXPECT_EQ(run.signal, SIGINT);
+  EXPECT_THAT(run.err, HasSubstr("interrupted; what is finished is kept in '" + study + "'"));
+  const Finished quantize =
+      RunBitloss({"quantize", kTiny, "--scheme", "awq", "--out", written + "/"},
+                 {.interrupt_at = written + ".partial/job.json"});
+  EXPECT_EQ(quantize.signal, SIGINT);
+  EXPECT_THAT(quantize.err, HasSubstr("kept in '" + written + ".partial'"));
+}
+
 }  // namespace
 }  // namespace bitloss

@@ -4,13 +4,16 @@
 #include "bitloss/cli/commands.h"
 #include "bitloss/cli/compute_options.h"
 #include "bitloss/cli/fetch.h"
+#include "bitloss/cli/interruption.h"
 #include "bitloss/cli/progress.h"
+#include "bitloss/convert/parts_folder.h"
 #include "bitloss/convert/quantize.h"
 
 namespace bitloss {
 namespace {
 
 Result<int> Quantize(const QuantizeOptions& options) {
+  SayWhatIsKeptWhenInterrupted(PartsFolder::PathFor(options.out));
   const auto quantize = [&] {
     ProgressPrinter printer;
     return QuantizeModel(options, [&](const Progress& progress) { printer(progress); });
@@ -45,7 +48,8 @@ void AddQuantizeCommand(CLI::App& app, Action& action) {
   command->add_option("--scheme", options->scheme, "One of 'bitloss schemes'")->required();
   command
       ->add_option("--out", options->out,
-                   "Folder to make; must not be there yet (GGUF: model.gguf in it)")
+                   "Folder to make (GGUF: model.gguf in it), or NAME.gguf: that file; must not be "
+                   "there yet")
       ->required();
   command->add_option("--layout", options->layout,
                       "Instead of the scheme's own layout: " + LayoutList());

@@ -22,12 +22,14 @@ namespace bitloss {
 
 struct Finished {
   int exit_code = -1;  // -1: killed
+  int signal = 0;      // by which
   std::string out;
   std::string err;
 };
 
 struct RunLimits {
   std::optional<std::chrono::milliseconds> kill_after = {};  // by SIGKILL
+  std::filesystem::path interrupt_at = {};                   // by SIGINT, as soon as this is there
   std::optional<size_t> max_file_bytes = {};  // writes beyond fail, as on a full disk
   std::vector<std::string> launcher = {};     // a command that starts the program
 };
@@ -89,8 +91,15 @@ inline Finished RunBitloss(const std::vector<std::string>& arguments,
     ::kill(child, SIGKILL);
   }
   int status = 0;
+  if (!limits.interrupt_at.empty()) {
+    while (!std::filesystem::exists(limits.interrupt_at)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    ::kill(child, SIGINT);
+  }
   BITLOSS_CHECK(::waitpid(child, &status, 0) == child);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, TextOf(out), TextOf(err)};
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+          TextOf(out), TextOf(err)};
 }
 
 }  // namespace bitloss

@@ -3,6 +3,7 @@
 #include "bitloss/cli/commands.h"
 #include "bitloss/cli/compute_options.h"
 #include "bitloss/cli/fetch.h"
+#include "bitloss/cli/interruption.h"
 #include "bitloss/cli/plan.h"
 #include "bitloss/cli/plugins.h"
 #include "bitloss/cli/print_report.h"
@@ -23,6 +24,7 @@ Result<int> Run(StudyOptions& options, Detail detail) {
   Result<std::unique_ptr<Team>> joined = JoinTeam(MpiPlugins());
   if (!joined.ok() && !LaunchedFirst()) return 0;  // the first one has the error too, and says it
   BITLOSS_TRY(const std::unique_ptr<Team> team, std::move(joined));
+  if (team->leads()) SayWhatIsKeptWhenInterrupted(options.out);
   {
     Status status = FetchInputs(options, *team);
     ProgressPrinter printer;

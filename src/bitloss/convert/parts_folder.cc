@@ -34,15 +34,21 @@ Status ClaimJob(const fs::path& folder, const std::string& job) {
                   folder.string(), "its job.json says which");
 }
 
+// "x/" would make the partial folder lie inside x.
+fs::path WithoutSlash(const fs::path& out) { return out.has_filename() ? out : out.parent_path(); }
+
 }  // namespace
 
+fs::path PartsFolder::PathFor(const fs::path& out) {
+  return WithoutSlash(out).string() + ".partial";
+}
+
 Result<PartsFolder> PartsFolder::OpenOrCreate(const fs::path& out, const std::string& job) {
-  // "x/" would make the partial folder lie inside x.
-  const fs::path target = out.has_filename() ? out : out.parent_path();
+  const fs::path target = WithoutSlash(out);
   if (fs::exists(target)) {
     return BadInput("'{}' is there already; remove it or choose another --out", target.string());
   }
-  const fs::path folder = target.string() + ".partial";
+  const fs::path folder = PathFor(out);
   BITLOSS_DO(MakeFolder(folder));
   BITLOSS_TRY(FolderLock lock, FolderLock::Acquire(folder));
   BITLOSS_DO(ClaimJob(folder, job));
@@ -69,9 +75,15 @@ Result<fs::path> PartsFolder::BeginWhole() const {
   return whole;
 }
 
-Status PartsFolder::Finish() {
+Status PartsFolder::Finish() { return Publish(folder_ / "whole"); }
+
+Status PartsFolder::FinishAsFile(const std::string& name) {
+  return Publish(folder_ / "whole" / name);
+}
+
+Status PartsFolder::Publish(const fs::path& whole) {
   std::error_code error;
-  fs::rename(folder_ / "whole", out_, error);
+  fs::rename(whole, out_, error);
   if (error) return IoError("cannot create '{}': {}", out_.string(), error.message());
   return Remove(folder_);
 }

@@ -22,6 +22,19 @@ namespace fs = std::filesystem;
 using OrderedJson = nlohmann::ordered_json;
 
 constexpr const char* kTablesPart = "tables";
+constexpr const char* kGgufName = "model.gguf";
+
+bool NamesGgufFile(const fs::path& out) { return out.extension() == ".gguf"; }
+
+// The layout asked for; a file's name asks for gguf.
+Result<std::string> LayoutAskedFor(const QuantizeOptions& options) {
+  if (!NamesGgufFile(options.out)) return options.layout;
+  const std::string gguf(GgufLayout().name);
+  if (options.layout.empty() || options.layout == gguf) return gguf;
+  return BadInput(
+      "--out {} names a GGUF file, and --layout {} is a folder's; leave one of them out",
+      options.out.string(), options.layout);
+}
 
 std::string LayerPart(size_t layer) { return fmt::format("layer-{:05}", layer); }
 
@@ -58,19 +71,19 @@ SafetensorsEntry PlainPart(std::string name, const EncodedMatrix& matrix) {
   return PlainPart(std::move(name), {matrix.rows, matrix.cols}, matrix.format, matrix.codes);
 }
 
-Result<std::vector<SafetensorsEntry>> LayerTensors(size_t layer, const FittedLayer& fitted,
+Result<std::vector<SafetensorsEntry>> LayerTensors(size_t layer, const LayerSource& source,
+                                                   std::span<const EncodedMatrix> linears,
                                                    const Layout* layout) {
   const std::string prefix = fmt::format("model.layers.{}.", layer);
   std::vector<SafetensorsEntry> tensors;
-  BITLOSS_TRY(tensors.emplace_back(),
-              VectorPart(prefix + "input_layernorm.weight",
-                         fitted.source.part(Kept::kPreAttentionNorm).flat()));
+  BITLOSS_TRY(tensors.emplace_back(), VectorPart(prefix + "input_layernorm.weight",
+                                                 source.part(Kept::kPreAttentionNorm).flat()));
   BITLOSS_TRY(tensors.emplace_back(), VectorPart(prefix + "post_attention_layernorm.weight",
-                                                 fitted.source.part(Kept::kPreMlpNorm).flat()));
-  for (size_t i = 0; i < fitted.encoded.size(); ++i) {
-    const std::string module = prefix + fitted.source.plan->linears[i].Name();
-    const EncodedMatrix& encoded = fitted.encoded[i];
-    const std::vector<float>& bias = fitted.source.biases[i];
+                                                 source.part(Kept::kPreMlpNorm).flat()));
+  for (size_t i = 0; i < linears.size(); ++i) {
+    const std::string module = prefix + source.plan->linears[i].Name();
+    const EncodedMatrix& encoded = linears[i];
+    const std::vector<float>& bias = source.biases[i];
     if (!bias.empty()) {
       BITLOSS_TRY(tensors.emplace_back(), VectorPart(module + ".bias", bias));
     }
@@ -147,6 +160,37 @@ Result<std::string> DescribeJob(const ModelFiles& model, const LaneRecord& lane,
   return job.dump(2) + "\n";
 }
 
+// Takes a block as each of a plan's schemes encodes it, one after the other, and stores it when it
+// is whole: of a mixed plan, each linear as the scheme that it is given to has it.
+class BlockWriter {
+ public:
+  BlockWriter(const LanePlan& plan, const Layout* layout, const PartsFolder& folder)
+      : mixed_(plan.mixed ? &*plan.mixed : nullptr), layout_(layout), folder_(folder) {}
+
+  Status Take(size_t component, size_t layer, const FittedLayer& fitted) {
+    if (mixed_ == nullptr) return Put(layer, fitted.source, fitted.encoded);
+    if (component == 0) linears_ = fitted.encoded;
+    for (size_t i = 0; i < linears_.size(); ++i) {
+      const auto kind = static_cast<size_t>(fitted.source.plan->linears[i].kind);
+      if (mixed_->choices[layer][kind] == component) linears_[i] = fitted.encoded[i];
+    }
+    if (component + 1 < mixed_->components.size()) return Ok();
+    return Put(layer, fitted.source, linears_);
+  }
+
+ private:
+  Status Put(size_t layer, const LayerSource& source, std::span<const EncodedMatrix> linears) {
+    BITLOSS_TRY(const std::vector<SafetensorsEntry> tensors,
+                LayerTensors(layer, source, linears, layout_));
+    return folder_.Put(LayerPart(layer), tensors);
+  }
+
+  const MixedScheme* mixed_;
+  const Layout* layout_;
+  const PartsFolder& folder_;
+  std::vector<EncodedMatrix> linears_;  // of a mixed plan's block so far
+};
+
 // Fits, encodes and stores the layers that the folder does not have yet; how many seconds it took.
 Result<double> MakeLayers(const ModelFiles& model, const LanePlan& plan,
                           const Calibration& calibration, const Layout* layout,
@@ -165,13 +209,17 @@ Result<double> MakeLayers(const ModelFiles& model, const LanePlan& plan,
   builder.skip_layer = [&](size_t, size_t layer) { return folder.Has(LayerPart(layer)); };
   builder.seed = options.study.seed;
   builder.importance = calibration.importance ? &*calibration.importance : nullptr;
-  builder.layer_encoded = [&](size_t, size_t layer, const FittedLayer& fitted) -> Status {
-    BITLOSS_TRY(const std::vector<SafetensorsEntry> tensors, LayerTensors(layer, fitted, layout));
-    return folder.Put(LayerPart(layer), tensors);
+  BlockWriter writer(plan, layout, folder);
+  builder.layer_encoded = [&](size_t component, size_t layer, const FittedLayer& fitted) {
+    return writer.Take(component, layer, fitted);
   };
+  const std::span<const Scheme> schemes =
+      plan.mixed ? std::span<const Scheme>(plan.mixed->components) : std::span(&plan.scheme, 1);
   BITLOSS_TRY(const std::vector<BuiltLane> lanes,
-              BuildLanes(model.source, transformer, {&plan.scheme, 1}, builder));
-  return lanes[0].seconds;
+              BuildLanes(model.source, transformer, schemes, builder));
+  double seconds = 0.0;
+  for (const BuiltLane& lane : lanes) seconds += lane.seconds;
+  return seconds;
 }
 
 // All finished parts as one folder; the bytes of its weights.
@@ -190,9 +238,9 @@ Result<uint64_t> Assemble(const ModelFiles& model, const Scheme& scheme, const L
   BITLOSS_TRY(const fs::path whole, folder.BeginWhole());
   if (layout == &GgufLayout()) {
     const auto file_type = FileTypeOf(scheme.format);
-    const GgufTarget target = {whole / "model.gguf", whole, file_type ? file_type->type : nullptr};
+    const GgufTarget target = {whole / kGgufName, whole, file_type ? file_type->type : nullptr};
     BITLOSS_DO(WriteGgufFile(model, std::move(tensors), target));
-    BITLOSS_DO(folder.Finish());
+    BITLOSS_DO(NamesGgufFile(options.out) ? folder.FinishAsFile(kGgufName) : folder.Finish());
     return num_bytes;
   }
   BITLOSS_DO(WriteWeights(whole, std::move(tensors), options.max_shard_bytes));
@@ -206,6 +254,7 @@ Result<uint64_t> Assemble(const ModelFiles& model, const Scheme& scheme, const L
 }  // namespace
 
 Result<QuantizeResult> QuantizeModel(const QuantizeOptions& options, const ProgressSink& progress) {
+  BITLOSS_TRY(const std::string asked, LayoutAskedFor(options));
   BITLOSS_TRY(const ModelFiles model, OpenModel(options.study.model, options.study.baseline));
   BITLOSS_TRY(const Calibration calibration, ReadCalibration(model, options.study));
   StudyOptions study = options.study;
@@ -213,9 +262,9 @@ Result<QuantizeResult> QuantizeModel(const QuantizeOptions& options, const Progr
   study.lanes.clear();
   BITLOSS_TRY(const std::vector<LanePlan> plans, PlanLanes(model, study, calibration, {}));
   const LanePlan& plan = plans.back();  // the baseline itself, for "fp16"
-  if (plan.mixed) return Unsupported("scheme '{}': mixed lanes are not written", options.scheme);
   BITLOSS_TRY(const Layout* layout,
-              ChooseLayout(plan.scheme, model.source.config(), options.layout));
+              plan.mixed ? ChooseLayoutOfMix(*plan.mixed, model.source.config(), asked)
+                         : ChooseLayout(plan.scheme, model.source.config(), asked));
 
   QuantizeResult result;
   result.layout = layout == nullptr ? "plain" : std::string(layout->name);

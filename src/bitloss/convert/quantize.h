@@ -15,8 +15,8 @@ namespace bitloss {
 
 struct QuantizeOptions {
   std::string scheme;
-  std::string layout = {};  // empty: the scheme's own
-  std::filesystem::path out = {};
+  std::string layout = {};         // empty: the scheme's own
+  std::filesystem::path out = {};  // a folder, or NAME.gguf: that file alone
   uint64_t max_shard_bytes = kMaxShardBytes;
   // Of which the model, the calibration, the threshold of LLM.int8 and the threads are used.
   StudyOptions study = {};
@@ -29,8 +29,9 @@ struct QuantizeResult {
   double seconds = 0.0;           // fitting, encoding and writing the other layers
 };
 
-// Makes `out`, which must not be there. What it holds, loaded with --lane, has the bits of the lane
-// of the same scheme. Interrupted, the same call goes on after the last finished layer.
+// Makes `out`, which must not be there. kBadInput: `out` is NAME.gguf and `layout` another one.
+// What it holds, loaded with --lane, has the bits of the lane of the same scheme. Interrupted, the
+// same call goes on after the last finished layer.
 Result<QuantizeResult> QuantizeModel(const QuantizeOptions& options, const ProgressSink& progress);
 
 }  // namespace bitloss

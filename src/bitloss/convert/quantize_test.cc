@@ -69,7 +69,31 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
-// A study of the scheme and, beside it, of the checkpoint that was written.
+// A study of the scheme and, beside it, of the checkpoint that was written of it.
+Store StudyOfBoth(const QuantizeOptions& written, const fs::path& out) {
+  StudyOptions study = written.study;
+  study.schemes = {written.scheme};
+  study.lanes = {written.out.string()};
+  study.suite = "none";
+  study.max_samples = 6;
+  study.out = out;
+  const Status ran = RunStudy(study, *OneRank(), kSilent);
+  EXPECT_TRUE(ran.ok()) << ran.error().message;
+  return Store::OpenForReading(study.out).value();
+}
+
+void ExpectSameBits(const Store& store) {
+  size_t num_tokens = 0;
+  for (size_t unit = 0; unit < 6; ++unit) {
+    const TokenScores made = store.TextScores(1, 0, unit).value().value();
+    const TokenScores stored = store.TextScores(2, 0, unit).value().value();
+    EXPECT_EQ(stored.nll, made.nll) << unit;
+    EXPECT_EQ(stored.kl, made.kl) << unit;
+    num_tokens += made.nll.size();
+  }
+  EXPECT_GT(num_tokens, 50u);
+}
+
 TEST_P(EveryWrittenScheme, RunsWithTheBitsOfTheLaneThatMadeIt) {
   const Folder folder;
   const fs::path out = folder.path() / "written";
@@ -80,16 +104,7 @@ TEST_P(EveryWrittenScheme, RunsWithTheBitsOfTheLaneThatMadeIt) {
   EXPECT_EQ(result.value().layout, GetParam().layout);
   EXPECT_FALSE(fs::exists(out.string() + ".partial"));
 
-  StudyOptions study = options.study;
-  study.schemes = {GetParam().scheme};
-  study.lanes = {out.string()};
-  study.suite = "none";
-  study.max_samples = 6;
-  study.out = folder.path() / "study";
-  const Status ran = RunStudy(study, *OneRank(), kSilent);
-  ASSERT_TRUE(ran.ok()) << ran.error().message;
-
-  const Store store = Store::OpenForReading(study.out).value();
+  const Store store = StudyOfBoth(options, folder.path() / "study");
   const std::vector<LaneRecord> lanes = store.Lanes().value();
   ASSERT_EQ(lanes.size(), 3u);
   // Fine-grained FP8 is served with activations in FP8, which the lane leaves out.
@@ -103,15 +118,56 @@ TEST_P(EveryWrittenScheme, RunsWithTheBitsOfTheLaneThatMadeIt) {
             std::ranges::any_of(lanes[2].notes, [](const std::string& note) {
               return note.find("activations in FP32") != note.npos;
             }));
-  size_t num_tokens = 0;
-  for (size_t unit = 0; unit < 6; ++unit) {
-    const TokenScores made = store.TextScores(1, 0, unit).value().value();
-    const TokenScores stored = store.TextScores(2, 0, unit).value().value();
-    EXPECT_EQ(stored.nll, made.nll) << unit;
-    EXPECT_EQ(stored.kl, made.kl) << unit;
-    num_tokens += made.nll.size();
+  ExpectSameBits(store);
+}
+
+// Each kind of linear in the first or the second format, the layers in turns.
+std::string MixOf(const std::string& first, const std::string& second) {
+  nlohmann::json layers;
+  for (int layer = 0; layer < 4; ++layer) {
+    nlohmann::json of_layer;
+    int place = layer;
+    for (const Linear linear : kAllLinears) {
+      of_layer[std::string(ModuleName(linear))] = ++place % 2 == 0 ? first : second;
+    }
+    layers.push_back(of_layer);
   }
-  EXPECT_GT(num_tokens, 50u);
+  return nlohmann::json{{"schema", "bitloss.mixed-scheme/1"}, {"layers", layers}}.dump();
+}
+
+TEST(QuantizeTest, WritesAMixedSchemeAsAFileWhoseMatricesHaveTypesOfTheirOwn) {
+  const Folder folder;
+  folder.Write("mix.json", MixOf("q4_0", "q8_0"));
+  const QuantizeOptions options = Options(folder.path() / "mix.json", folder.path() / "mixed.gguf");
+  const auto result = QuantizeModel(options, kSilent);
+  ASSERT_EQ(Message(result), "");
+  EXPECT_EQ(result.value().layout, "gguf");
+  ASSERT_TRUE(fs::is_regular_file(options.out)) << "a file is what its name asks for";
+  EXPECT_FALSE(fs::exists(options.out.string() + ".partial"));
+  const GgufFile file = GgufFile::Open(options.out).value();
+  for (const auto& [name, type] : {std::pair{"blk.0.attn_q", "Q8_0"},
+                                   {"blk.0.attn_k", "Q4_0"},
+                                   {"blk.1.attn_q", "Q4_0"},
+                                   {"blk.1.attn_k", "Q8_0"}}) {
+    EXPECT_EQ(file.FindTensor(std::string(name) + ".weight")->type->name, type) << name;
+  }
+  ExpectSameBits(StudyOfBoth(options, folder.path() / "study"));
+}
+
+TEST(QuantizeTest, SaysWhyAMixedSchemeOrAFileCannotBeWritten) {
+  const Folder folder;
+  folder.Write("mix.json", MixOf("q4_0", "nf4"));
+  const std::string mix = folder.path() / "mix.json";
+  EXPECT_THAT(Message(QuantizeModel(Options(mix, folder.path() / "out"), kSilent)),
+              testing::AllOf(HasSubstr("which cannot hold 'nf4'"), HasSubstr("no type for nf4")));
+  QuantizeOptions awq = Options(mix, folder.path() / "out");
+  awq.layout = "awq";
+  EXPECT_THAT(Message(QuantizeModel(awq, kSilent)), HasSubstr("written as gguf, not as awq"));
+  QuantizeOptions file = Options("awq", folder.path() / "out.gguf");
+  EXPECT_THAT(Message(QuantizeModel(file, kSilent)), HasSubstr("gguf has no type for"));
+  file.layout = "awq";
+  EXPECT_THAT(Message(QuantizeModel(file, kSilent)), HasSubstr("names a GGUF file"));
+  EXPECT_FALSE(fs::exists(folder.path() / "out.partial"));
 }
 
 // ---- Interrupted and resumed

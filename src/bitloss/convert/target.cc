@@ -87,4 +87,21 @@ Result<const Layout*> ChooseLayout(const Scheme& scheme, const ModelConfig& conf
   return Unsupported("scheme '{}' cannot be written: {}", scheme.text, reasons);
 }
 
+Result<const Layout*> ChooseLayoutOfMix(const MixedScheme& mixed, const ModelConfig& config,
+                                        std::string_view name) {
+  BITLOSS_DO(CanBeWritten(config));
+  if (!name.empty() && name != GgufLayout().name) {
+    return Unsupported("a mixed scheme is written as gguf, not as {}", name);
+  }
+  BITLOSS_DO(CanBeSaidInGguf(config));
+  for (const Scheme& component : mixed.components) {
+    const Status status = CanHold(GgufLayout(), component, config);
+    if (!status.ok()) {
+      return Unsupported("a mixed scheme is written as gguf, which cannot hold '{}': {}",
+                         component.text, status.error().message);
+    }
+  }
+  return &GgufLayout();
+}
+
 }  // namespace bitloss

@@ -9,6 +9,7 @@
 #include "bitloss/checkpoint/layouts/layout.h"
 #include "bitloss/model/config.h"
 #include "bitloss/quant/scheme.h"
+#include "bitloss/study/mixed_scheme.h"
 
 namespace bitloss {
 
@@ -17,6 +18,10 @@ namespace bitloss {
 // kUnsupported says why the scheme cannot be written.
 Result<const Layout*> ChooseLayout(const Scheme& scheme, const ModelConfig& config,
                                    std::string_view name);
+
+// The same for schemes that are mixed: a GGUF file alone has a type for each of its matrices.
+Result<const Layout*> ChooseLayoutOfMix(const MixedScheme& mixed, const ModelConfig& config,
+                                        std::string_view name);
 
 }  // namespace bitloss
 
