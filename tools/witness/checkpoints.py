@@ -61,7 +61,7 @@ CASES = [
     ("mxfp4", [], "transformers + compressed-tensors"),
     ("mxfp6", [], "transformers + compressed-tensors"),
     ("mxfp8", [], "transformers + compressed-tensors"),
-    ("fp8_e4m3:block", ["--layout", "fp8"], "transformers, fine-grained FP8"),
+    ("fp8-block", ["--layout", "fp8"], "transformers, fine-grained FP8"),
     ("fp16", ["--layout", "gguf"], "llama.cpp"),
 ] + [(name, [], "llama.cpp") for name in
      "q8_0 q4_0 q4_1 q5_0 q5_1 iq4_nl q2_k q3_k q4_k q5_k q6_k iq4_xs mxfp4_gguf".split()]

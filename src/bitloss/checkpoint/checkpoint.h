@@ -35,6 +35,8 @@ struct TensorInfo {
 struct StoredQuantization {
   std::string method;   // "bitsandbytes nf4"
   Execution execution;  // what is multiplied where the matrices are run as they are meant to
+  // What `execution` rounds inputs of linears to, in words; empty: nothing.
+  std::string rounds = {};
   // What its config asks of the program that serves it and what is not run here, in words:
   // "activations in float 8 bits, token".
   std::vector<std::string> not_run = {};

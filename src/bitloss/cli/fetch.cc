@@ -64,8 +64,8 @@ Status FetchText(fs::path& text) {
 Status FetchInputs(StudyOptions& options) {
   BITLOSS_DO(FetchModel(options.model));
   for (const std::string& lane : options.lanes) {
-    const auto request = ParseLaneRequest(lane);
-    if (request.ok()) BITLOSS_DO(FetchModel(request.value().what));
+    const auto request = ParseCheckpointRequest(lane);
+    if (request.ok()) BITLOSS_DO(FetchModel(request.value().lane.what));
   }
   for (fs::path& text : options.texts) BITLOSS_DO(FetchText(text));
   return FetchText(options.calibration);

@@ -47,7 +47,7 @@ Result<std::vector<TokenId>> EncodePrompt(const ModelFiles& model, const Generat
 Result<BuiltLane> BuildLane(const ModelSource& source, Transformer& transformer,
                             const LanePlan& plan, const Calibration& calibration, Packing packing) {
   if (plan.stored) {
-    return BuildStoredLane(plan.stored->source, transformer.backend(), [](size_t) {});
+    return BuildStoredLane(plan.stored->source, transformer.backend(), plan.stored_inputs, {});
   }
   if (plan.mixed) {
     return Unsupported("a mixed scheme answers no prompts; 'bitloss quantize' writes it as a lane");

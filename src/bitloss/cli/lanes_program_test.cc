@@ -376,26 +376,50 @@ class ServedLanes : public LanesProgram {
                           {"symmetric", true}};
 };
 
-TEST_F(ServedLanes, W8A8InFp8IsCalledWeightsOnly) {
+TEST_F(ServedLanes, Fp8ActivationsAreRunAsTheConfigAsksAndWeightsAloneBesideThem) {
   const std::string path = folder_ / "served";
   Quantize("fp8_e4m3:row", path, {"--layout", "compressed-tensors"});
   MustRun(Lines() + Arguments{"--lane", path});
   EXPECT_THAT(LaneNames(), ElementsAre("fp16", "served")) << "asks for nothing else";
   EXPECT_FALSE(Lane("served").contains("not_run"));
+  const json weights = Lane("served").at("protocols");
+  const Finished nothing = RunBitloss(Lines() + Arguments{"--lane", path + "@weights"});
+  EXPECT_EQ(nothing.exit_code, 3);
+  EXPECT_THAT(nothing.err, HasSubstr("leave @weights out"));
 
   std::filesystem::remove_all(folder_ / "study");
   Ask(path, "/config_groups/group_0/input_activations", kFp8Tokens);
+  MustRun(Lines("fp8-dynamic") + Arguments{"--lane", path, "--lane", path + "@weights"});
+  EXPECT_THAT(LaneNames(), ElementsAre("fp16", "fp8-dynamic", "served", "served (weights only)"));
+  EXPECT_EQ(Lane("served").at("protocols"), Lane("fp8-dynamic").at("protocols"));
+  EXPECT_EQ(Lane("served (weights only)").at("protocols"), weights);
+  EXPECT_NE(Lane("served").at("protocols"), weights);
+  EXPECT_FALSE(Lane("served").contains("not_run"));
+  EXPECT_THAT(Lane("served (weights only)").at("not_run"),
+              ElementsAre("inputs of linears rounded to float, 8 bits (token, dynamic)"));
+
+  std::filesystem::remove_all(folder_ / "study");
   Ask(path, "/kv_cache_scheme", kFp8Cache);
   Ask(path, "/a_new_option", 7);
   const Finished finished = MustRun(Lines() + Arguments{"--lane", path, "--verbose"});
-  ExpectSaysSo(folder_ / "study", finished.out, "served (weights only)", 2);
-  EXPECT_THAT(Lane("served (weights only)").at("not_run"),
-              ElementsAre("inputs of linears rounded to float, 8 bits (token, dynamic)",
-                          "KV cache rounded to float, 8 bits (tensor, static)"));
+  ExpectSaysSo(folder_ / "study", finished.out, "served (KV cache left out)", 1);
+  EXPECT_THAT(Lane("served (KV cache left out)").at("not_run"),
+              ElementsAre("KV cache rounded to float, 8 bits (tensor, static)"));
   EXPECT_THAT(finished.out, HasSubstr("entry \"a_new_option\" is not known"));
+  EXPECT_THAT(finished.out, HasSubstr("as it is served (@fp8)"));
 }
 
-TEST_F(ServedLanes, FineGrainedFp8AndNvFp4AreCalledWeightsOnly) {
+TEST_F(ServedLanes, WhatIsWrittenToBeServedSoIsRunSo) {
+  for (const std::string scheme : {"fp8-dynamic", "mxfp4-w4a4", "mxfp8-w8a8", "w4a8"}) {
+    const std::string path = folder_ / scheme;
+    Quantize(scheme, path);
+    MustRun(Lines(scheme) + Arguments{"--lane", "written=" + path});
+    EXPECT_EQ(Lane("written").at("protocols"), Lane(scheme).at("protocols")) << scheme;
+    std::filesystem::remove_all(folder_ / "study");
+  }
+}
+
+TEST_F(ServedLanes, ScalesThatAFileHoldsAreCalledLeftOut) {
   const std::string path = folder_ / "served";
   Quantize("nvfp4", path);
   Ask(path, "/config_groups/group_0/input_activations",

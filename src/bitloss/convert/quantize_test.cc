@@ -55,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Written{"q8_0", "gguf"}, Written{"q4_k", "gguf"},
                     Written{"int4_group:64:full:index+gptq:act", "gptq"},
                     Written{"w8a8", "compressed-tensors"}, Written{"fp8", "compressed-tensors"},
-                    Written{"fp8_e4m3:block", "fp8"}, Written{"fp4_dq", "bitsandbytes-4bit"},
+                    Written{"fp8-block", "fp8"}, Written{"fp4_dq", "bitsandbytes-4bit"},
                     Written{"nvfp4", "compressed-tensors"}, Written{"mxfp4", "compressed-tensors"},
                     Written{"mxfp6", "compressed-tensors"}, Written{"mxfp8", "compressed-tensors"},
                     Written{"int8_row+gptq@w8a8", "compressed-tensors"},
@@ -107,8 +107,7 @@ TEST_P(EveryWrittenScheme, RunsWithTheBitsOfTheLaneThatMadeIt) {
   const Store store = StudyOfBoth(options, folder.path() / "study");
   const std::vector<LaneRecord> lanes = store.Lanes().value();
   ASSERT_EQ(lanes.size(), 3u);
-  // Fine-grained FP8 is served with activations in FP8, which the lane leaves out.
-  EXPECT_EQ(lanes[2].scheme, GetParam().layout == "fp8" ? "written (weights only)" : "written");
+  EXPECT_EQ(lanes[2].scheme, "written");
   // GGUF files hold vectors in F32.
   if (GetParam().layout != "gguf") {
     EXPECT_EQ(lanes[2].weight_bytes, lanes[1].weight_bytes);

@@ -1,15 +1,23 @@
 #include "bitloss/model/stored_lane.h"
 
 #include <algorithm>
-#include <chrono>
+
+#include "bitloss/base/stopwatch.h"
 
 namespace bitloss {
 namespace {
 
-// The execution of a matrix in this format: what was left alone is multiplied as it is.
-Execution ExecutionOf(const ModelSource& stored, const Format& format) {
+// The execution of quantized matrices.
+Execution ExecutionOf(const ModelSource& stored, StoredInputs inputs) {
   const StoredQuantization* quantization = stored.checkpoint().quantization();
-  return quantization == nullptr || IsPlain(format) ? Execution{} : quantization->execution;
+  const bool as_served = quantization != nullptr && inputs == StoredInputs::kAsServed;
+  return as_served ? quantization->execution : Execution{};
+}
+
+// What was left alone is multiplied as it is.
+Result<std::unique_ptr<PackedMatrix>> Pack(const Backend& backend, const EncodedMatrix& matrix,
+                                           const Execution& execution) {
+  return backend.Pack(matrix, IsPlain(matrix.format) ? Execution{} : execution);
 }
 
 void Count(std::string_view tensors, std::string_view format, uint64_t num_weights,
@@ -26,7 +34,8 @@ void Count(std::string_view tensors, std::string_view format, uint64_t num_weigh
 }
 
 Result<LayerWeights> PackStoredLayer(const ModelSource& stored, size_t layer,
-                                     const Backend& backend, BuiltLane& to) {
+                                     const Execution& execution, const Backend& backend,
+                                     BuiltLane& to) {
   BITLOSS_TRY(const LayerSource vectors, stored.LayerVectors(layer, Precision::kStored));
   BITLOSS_TRY(LayerWeights packed, PackKept(stored.config(), vectors, backend));
   const std::string linears =
@@ -35,7 +44,7 @@ Result<LayerWeights> PackStoredLayer(const ModelSource& stored, size_t layer,
           : fmt::format("decoder linears ({})", LinearsInWords(stored.config()));
   for (size_t i = 0; i < packed.linears.size(); ++i) {
     BITLOSS_TRY(const EncodedMatrix matrix, stored.StoredLinear(layer, i));
-    auto result = backend.Pack(matrix, ExecutionOf(stored, matrix.format));
+    auto result = Pack(backend, matrix, execution);
     if (!result.ok()) {
       return Within(fmt::format("layer {}, {}", layer, stored.plan(layer).linears[i].Name()),
                     result.error());
@@ -52,14 +61,15 @@ Result<LayerWeights> PackStoredLayer(const ModelSource& stored, size_t layer,
 }
 
 // Embedding and head, counted once if they are tied.
-Status PackTables(const ModelSource& stored, const Backend& backend, BuiltLane& to) {
+Status PackTables(const ModelSource& stored, const Execution& execution, const Backend& backend,
+                  BuiltLane& to) {
   LaneWeights& weights = to.weights;
   BITLOSS_TRY(weights.embedding, stored.StoredEmbedding());
   EncodedMatrix head = weights.embedding;
   if (!stored.tied_head()) {
     BITLOSS_TRY(head, stored.StoredHead());
   }
-  BITLOSS_TRY(weights.head, backend.Pack(head, ExecutionOf(stored, head.format)));
+  BITLOSS_TRY(weights.head, Pack(backend, head, execution));
   const auto count = [&](std::string_view name, const EncodedMatrix& table) {
     weights.size.other_bytes += table.num_bytes();
     Count(name, table.format.name, uint64_t{table.rows} * table.cols, table.num_bytes(),
@@ -82,20 +92,22 @@ void CountVectors(const ModelSource& stored, BuiltLane& to) {
 }  // namespace
 
 Result<BuiltLane> BuildStoredLane(const ModelSource& stored, const Backend& backend,
+                                  StoredInputs inputs,
                                   const std::function<void(size_t)>& layer_done) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
+  const Execution execution = ExecutionOf(stored, inputs);
   BuiltLane built;
   for (size_t layer = 0; layer < stored.config().num_layers; ++layer) {
-    BITLOSS_TRY(LayerWeights packed, PackStoredLayer(stored, layer, backend, built));
+    BITLOSS_TRY(LayerWeights packed, PackStoredLayer(stored, layer, execution, backend, built));
     built.weights.layers.push_back(std::move(packed));
     if (layer_done) layer_done(layer + 1);
   }
-  BITLOSS_DO(PackTables(stored, backend, built));
+  BITLOSS_DO(PackTables(stored, execution, backend, built));
   BITLOSS_TRY(const std::vector<float> final_norm, stored.FinalNorm(Precision::kStored));
   built.weights.final_norm = std::make_shared<const Tensor>(
       backend.ToTensor(AsMultiplied(stored.config().final_norm_kind, final_norm)));
   CountVectors(stored, built);
-  built.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  built.seconds = SecondsSince(start);
   return built;
 }
 

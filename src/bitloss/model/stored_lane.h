@@ -11,11 +11,17 @@
 
 namespace bitloss {
 
+// What is multiplied with a checkpoint's matrices: inputs rounded as it means them to be, or as
+// they come.
+enum class StoredInputs { kAsServed, kUnrounded };
+
 // The checkpoint's matrices as they are stored (ModelSource::StoredLinear), packed for `backend`;
-// those that are quantized run as the checkpoint means them to (StoredQuantization::execution),
-// plain ones, norms and biases with the values that the file has. `layer_done` is called with the
-// number of blocks done. kUnsupported names a matrix that no packed format or kernel can take.
+// those that are quantized run as the checkpoint means them to (StoredQuantization::execution) if
+// `inputs` says so, plain ones, norms and biases with the values that the file has. `layer_done` is
+// called with the number of blocks done. kUnsupported names a matrix that no packed format or
+// kernel can take.
 Result<BuiltLane> BuildStoredLane(const ModelSource& stored, const Backend& backend,
+                                  StoredInputs inputs,
                                   const std::function<void(size_t)>& layer_done);
 
 }  // namespace bitloss

@@ -101,8 +101,11 @@ std::string IdentityOf(const MixedScheme& mixed, const LaneInputs& inputs) {
   return Json{{"scheme", "mixed"}, {"layers", Sha256Hex(layers.dump())}}.dump();
 }
 
-std::string IdentityOfCheckpoint(const std::string& hash) {
-  return Json{{"scheme", "checkpoint"}, {"files", hash}}.dump();
+std::string IdentityOfCheckpoint(const std::string& hash, const std::string& inputs) {
+  Json identity = {{"scheme", "checkpoint"}, {"files", hash}};
+  // The first two that checkpoints were run with are told by their files alone.
+  if (!inputs.empty() && inputs != "@w8a8" && inputs != "@llm.int8") identity["inputs"] = inputs;
+  return identity.dump();
 }
 
 std::optional<std::pair<std::string, std::string>> DifferenceOf(const std::string& ours,

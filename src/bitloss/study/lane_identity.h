@@ -35,10 +35,11 @@ std::string DefinitionOf(const Scheme& scheme, const LaneInputs& inputs);
 //    "calibration": {"text": SHA-256, "sequences": 8, "tokens_each": 512, "seed": 5}}
 //   {"scheme": "nf4+imatrix", "imatrix": SHA-256}
 //   {"scheme": "mixed", "layers": SHA-256}
-//   {"scheme": "checkpoint", "files": SHA-256}
+//   {"scheme": "checkpoint", "files": SHA-256, "inputs": "@fp8"}
 std::string IdentityOf(const Scheme& scheme, const LaneInputs& inputs);
 std::string IdentityOf(const MixedScheme& mixed, const LaneInputs& inputs);
-std::string IdentityOfCheckpoint(const std::string& hash);
+// `inputs`: the execution that the checkpoint is run with, "unrounded" instead of it, or nothing.
+std::string IdentityOfCheckpoint(const std::string& hash, const std::string& inputs);
 
 // What two identities disagree on first, in words: ("calibration tokens_each = 512", "128"); the
 // scheme before anything else. None if they are one.

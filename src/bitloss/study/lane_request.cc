@@ -16,6 +16,15 @@ Result<LaneRequest> ParseLaneRequest(std::string_view text) {
   return LaneRequest{name, std::string(text.substr(end + 1))};
 }
 
+Result<CheckpointRequest> ParseCheckpointRequest(std::string_view text) {
+  constexpr std::string_view kWeights = "@weights";
+  CheckpointRequest request;
+  request.weights_alone = text.ends_with(kWeights);
+  if (request.weights_alone) text.remove_suffix(kWeights.size());
+  BITLOSS_TRY(request.lane, ParseLaneRequest(text));
+  return request;
+}
+
 bool IsSchemeName(std::string_view name) { return ParseScheme(name).ok(); }
 
 }  // namespace bitloss

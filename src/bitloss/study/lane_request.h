@@ -20,6 +20,13 @@ struct LaneRequest {
 // kBadInput for the name of a scheme: its lane would be taken for that scheme's.
 Result<LaneRequest> ParseLaneRequest(std::string_view text);
 
+// The same of a checkpoint. "@weights" at the end asks for its weights alone.
+struct CheckpointRequest {
+  LaneRequest lane;
+  bool weights_alone = false;
+};
+Result<CheckpointRequest> ParseCheckpointRequest(std::string_view text);
+
 bool IsSchemeName(std::string_view name);
 
 }  // namespace bitloss

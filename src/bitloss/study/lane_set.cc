@@ -52,7 +52,7 @@ Result<std::unique_ptr<LaneSet>> LaneSet::Open(const ModelSource& source, const 
     place.head_only = plan.head_only;
     if (plan.stored) {
       place.stored = true;
-      auto stored = BuildStoredLane(plan.stored->source, backend, {});
+      auto stored = BuildStoredLane(plan.stored->source, backend, plan.stored_inputs, {});
       if (!stored.ok()) return Within(plan.stored->path.string(), stored.error());
       lane = std::move(stored).value();
       continue;

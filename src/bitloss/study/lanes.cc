@@ -150,9 +150,11 @@ Result<LanePlan> PlanLane(const std::string& text, const ModelFiles& model,
   return plan;
 }
 
-Result<LanePlan> PlanCheckpoint(const LaneRequest& request, const std::string& text,
+Result<LanePlan> PlanCheckpoint(const CheckpointRequest& checkpoint, const std::string& text,
                                 const ModelFiles& model) {
+  const LaneRequest& request = checkpoint.lane;
   LanePlan plan;
+  if (checkpoint.weights_alone) plan.stored_inputs = StoredInputs::kUnrounded;
   Result<std::shared_ptr<const ModelFiles>> opened = OpenStoredLane(model, request.what);
   if (!opened.ok() && !request.name.empty() && std::filesystem::exists(text)) {
     return BadInput(
@@ -161,7 +163,7 @@ Result<LanePlan> PlanCheckpoint(const LaneRequest& request, const std::string& t
         text);
   }
   BITLOSS_TRY(plan.stored, std::move(opened));
-  BITLOSS_TRY(plan.record, PlanStoredLane(*plan.stored, request.name));
+  BITLOSS_TRY(plan.record, PlanStoredLane(*plan.stored, plan.stored_inputs, request.name));
   return plan;
 }
 
@@ -254,9 +256,9 @@ Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOpti
     BITLOSS_DO(list.Add(std::move(plan), "--schemes", request));
   }
   for (const std::string& text : options.lanes) {
-    BITLOSS_TRY(const LaneRequest request, ParseLaneRequest(text));
+    BITLOSS_TRY(const CheckpointRequest request, ParseCheckpointRequest(text));
     BITLOSS_TRY(LanePlan plan, PlanCheckpoint(request, text, model));
-    BITLOSS_DO(list.Add(std::move(plan), "--lane", request));
+    BITLOSS_DO(list.Add(std::move(plan), "--lane", request.lane));
   }
   BITLOSS_TRY(std::optional<LanePlan> control,
               PlanControl(model, options, calibration, plans, existing));

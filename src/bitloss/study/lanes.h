@@ -10,6 +10,7 @@
 
 #include "bitloss/base/result.h"
 #include "bitloss/model/lane_builder.h"
+#include "bitloss/model/stored_lane.h"
 #include "bitloss/quant/scheme.h"
 #include "bitloss/store/records.h"
 #include "bitloss/study/calibration_text.h"
@@ -26,6 +27,7 @@ struct LanePlan {
   std::optional<MixedScheme> mixed =
       {};  // of a lane that a file describes; then `scheme` is its first
   std::shared_ptr<const ModelFiles> stored = nullptr;  // a checkpoint of its own; then no scheme
+  StoredInputs stored_inputs = StoredInputs::kAsServed;
   // Of each scheme (of a mixed lane each component): what its fitted blocks depend on.
   std::vector<std::string> fits = {};
   // Of the baseline, if it lacks nothing itself and runs for the others' sake.
@@ -35,9 +37,9 @@ struct LanePlan {
 };
 
 // Lane 0 (the baseline), one for each scheme that is asked for, resolved for the model's shapes,
-// one for each checkpoint (stored_lanes.h), and options.control. Lanes that the study has already keep their
-// numbers; new ones follow. kBadInput for two lanes of one name, and, saying what differs, for a
-// lane that `existing` has under this name and another identity.
+// one for each checkpoint (stored_lanes.h), and options.control. Lanes that the study has already
+// keep their numbers; new ones follow. kBadInput for two lanes of one name, and, saying what
+// differs, for a lane that `existing` has under this name and another identity.
 Result<std::vector<LanePlan>> PlanLanes(const ModelFiles& model, const StudyOptions& options,
                                         const Calibration& calibration,
                                         std::span<const LaneRecord> existing);

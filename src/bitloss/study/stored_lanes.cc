@@ -96,26 +96,55 @@ Result<std::shared_ptr<const ModelFiles>> OpenStoredLane(const ModelFiles& basel
   return std::make_shared<const ModelFiles>(std::move(opened));
 }
 
-Result<LaneRecord> PlanStoredLane(const ModelFiles& stored, const std::string& name) {
+namespace {
+
+// What the checkpoint asks for and is not run.
+std::vector<std::string> NotRun(const StoredQuantization& quantization, StoredInputs inputs) {
+  std::vector<std::string> not_run = quantization.not_run;
+  if (inputs == StoredInputs::kUnrounded) {
+    not_run.insert(not_run.begin(), "inputs of linears rounded to " + quantization.rounds);
+  }
+  return not_run;
+}
+
+}  // namespace
+
+Result<LaneRecord> PlanStoredLane(const ModelFiles& stored, StoredInputs inputs,
+                                  const std::string& name) {
   BITLOSS_TRY(const std::string identity, stored.source.checkpoint().Identity());
   const StoredQuantization* quantization = stored.source.checkpoint().quantization();
   const std::string method = quantization != nullptr                        ? quantization->method
                              : stored.source.checkpoint().gguf() != nullptr ? "GGUF"
                                                                             : "unquantized";
+  const bool rounds = quantization != nullptr && !quantization->rounds.empty();
+  if (inputs == StoredInputs::kUnrounded && !rounds) {
+    return BadInput(
+        "lane '{}@weights': it asks for no rounded activations that are run here; leave @weights "
+        "out",
+        stored.name);
+  }
   LaneRecord record;
   record.scheme = !name.empty()               ? name
                   : IsSchemeName(stored.name) ? stored.name + " (file)"
                                               : stored.name;
-  record.identity = IdentityOfCheckpoint(identity);
-  if (quantization != nullptr && !quantization->not_run.empty()) {
-    const bool as_it_is = quantization->execution.kind == Execution::Kind::kRealActivations;
-    record.scheme += as_it_is ? " (weights only)" : " (KV cache left out)";
-    record.not_run = quantization->not_run;
+  const bool as_served = quantization != nullptr && inputs == StoredInputs::kAsServed;
+  const std::string multiplied = as_served ? DefinitionOf(quantization->execution) : "";
+  record.identity =
+      IdentityOfCheckpoint(identity, inputs == StoredInputs::kAsServed ? multiplied : "unrounded");
+  if (quantization != nullptr) record.not_run = NotRun(*quantization, inputs);
+  if (!record.not_run.empty()) {
+    record.scheme += multiplied.empty() ? " (weights only)" : " (KV cache left out)";
   }
   record.definition = fmt::format("stored {}, identity {}", method, identity.substr(0, 16));
   record.notes.push_back(fmt::format("a checkpoint as it is, {}", method));
   if (quantization != nullptr) {
     record.notes.insert(record.notes.end(), quantization->notes.begin(), quantization->notes.end());
+  }
+  if (rounds && as_served) {
+    record.notes.push_back(fmt::format(
+        "inputs of linears rounded to {}, as it is served ({}); @weights behind its path measures "
+        "the weights alone",
+        quantization->rounds, multiplied));
   }
   if (!record.not_run.empty()) {
     record.notes.push_back(fmt::format(

@@ -20,8 +20,9 @@ Result<std::shared_ptr<const ModelFiles>> OpenStoredLane(const ModelFiles& basel
 
 // The record of such a lane before it is built: called `name`, or if that is empty after its folder
 // or file. Where the checkpoint asks for more than its weights and that is not run, the name says
-// so, and with it every table.
-Result<LaneRecord> PlanStoredLane(const ModelFiles& stored, const std::string& name);
+// so, and with it every table. kBadInput: unrounded inputs are asked for, and it rounds none.
+Result<LaneRecord> PlanStoredLane(const ModelFiles& stored, StoredInputs inputs,
+                                  const std::string& name);
 
 // Fills in what is known once it is built: sizes, coverage.
 void DescribeStoredLane(const BuiltLane& built, LaneRecord& record);

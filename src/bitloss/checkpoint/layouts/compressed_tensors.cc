@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <set>
 
+#include "bitloss/checkpoint/layouts/compressed_activations.h"
 #include "bitloss/checkpoint/layouts/compressed_floats.h"
 #include "bitloss/checkpoint/layouts/compressed_integers.h"
 #include "bitloss/checkpoint/layouts/int_codes.h"
@@ -17,22 +19,12 @@ using OrderedJson = nlohmann::ordered_json;
 
 // What the groups of a config agree on.
 struct Options {
-  PackedOptions packed;                  // bits 0: no such group
-  std::vector<std::string> inputs = {};  // what the groups round inputs of linears to
-  bool is_w8a8 = true;  // all groups: int-quantized, with an int8 scale for each token
+  PackedOptions packed;                        // bits 0: no such group
+  std::vector<std::string> inputs = {};        // what the groups round inputs of linears to
+  std::set<std::string_view> executions = {};  // that do so; empty: a group that none does
   std::string formats = {};
   StoredQuantization quantization = {};  // notes, and what nothing here runs
 };
-
-// Symmetric int8 with a scale for each token, found as it runs.
-bool IsInt8PerToken(const Json& activations) {
-  const auto is = [&](const char* key, const Json& value) {
-    const auto found = activations.find(key);
-    return found != activations.end() && *found == value;
-  };
-  return activations.is_object() && is("num_bits", 8) && is("type", "int") && is("dynamic", true) &&
-         is("symmetric", true) && is("strategy", "token");
-}
 
 Status ReadGroup(const Json& group, const Json& default_format, Options& options) {
   if (!group.is_object()) return BadInput("quantization_config: a config group is not an object");
@@ -58,9 +50,11 @@ Status ReadGroup(const Json& group, const Json& default_format, Options& options
       outputs != group.end() && !outputs->is_null()) {
     AddNotRun("outputs of linears rounded to " + DescribeRounding(*outputs), options.quantization);
   }
-  options.is_w8a8 &= name == "int-quantized" && quantizes_inputs && IsInt8PerToken(*inputs);
-  if (name != "pack-quantized") return Ok();
   const auto weights = group.find("weights");
+  options.executions.insert(quantizes_inputs && weights != group.end()
+                                ? ExecutionOfGroup(*weights, *inputs)
+                                : std::string_view());
+  if (name != "pack-quantized") return Ok();
   if (weights == group.end() || !weights->is_object()) {
     return BadInput("quantization_config: a config group has no 'weights'");
   }
@@ -143,10 +137,11 @@ Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) 
       if (tensors.contains(module + name)) quantized.parts.insert(module + name);
     }
   }
-  const bool in_rows = std::ranges::all_of(
-      quantized.matrices, [](const auto& matrix) { return matrix.second.type == "int8"; });
-  if (options.is_w8a8 && in_rows) {
-    quantized.quantization.execution.kind = Execution::Kind::kW8A8;
+  // One execution for all, or none: what a group leaves alone is not what the others round.
+  if (options.executions.size() == 1 && !options.executions.begin()->empty()) {
+    BITLOSS_TRY(quantized.quantization.execution,
+                ParseExecution(*options.executions.begin(), Execution{}.outlier_threshold));
+    quantized.quantization.rounds = options.inputs.front();
   } else {
     for (const std::string& inputs : options.inputs) {
       AddNotRun("inputs of linears rounded to " + inputs, quantized.quantization);
@@ -156,12 +151,10 @@ Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) 
 }
 
 Status Supports(const Format& format, const Execution& execution, size_t rows, size_t cols) {
-  const bool w8a8 = execution.kind == Execution::Kind::kW8A8 && !execution.static_activations &&
-                    !IsIntGroup(format) && HoldsCompressedIntegers(format);
-  if (execution.kind != Execution::Kind::kRealActivations && !w8a8) {
+  if (!HasCompressedInputs(execution)) {
     return Unsupported(
-        "compressed-tensors is written for real activations, or int8_row@w8a8 with a scale for "
-        "each token");
+        "compressed-tensors is written for real activations, or @w8a8, @w4a8, @fp8, @mxfp4 and "
+        "@mxfp8 with scales that are found as it runs");
   }
   if (HoldsCompressedIntegers(format) || HoldsCompressedFloats(format)) {
     return format.supports(format, rows, cols);
@@ -176,15 +169,6 @@ Result<std::vector<SafetensorsEntry>> Write(const std::string& module,
                                             const EncodedMatrix& matrix) {
   return HoldsCompressedIntegers(matrix.format) ? WriteCompressedIntegers(module, matrix)
                                                 : WriteCompressedFloats(module, matrix);
-}
-
-OrderedJson InputActivations(const Execution& execution) {
-  if (execution.kind != Execution::Kind::kW8A8) return nullptr;
-  return {{"num_bits", 8},         {"type", "int"},
-          {"symmetric", true},     {"strategy", "token"},
-          {"group_size", nullptr}, {"block_structure", nullptr},
-          {"dynamic", true},       {"actorder", nullptr},
-          {"observer", nullptr},   {"observer_kwargs", OrderedJson::object()}};
 }
 
 OrderedJson Config(const Format& format, const Execution& execution) {
@@ -209,7 +193,7 @@ OrderedJson Config(const Format& format, const Execution& execution) {
   }
   const OrderedJson group = {{"targets", {"Linear"}},
                              {"weights", weights},
-                             {"input_activations", InputActivations(execution)},
+                             {"input_activations", CompressedInputs(execution)},
                              {"output_activations", nullptr}};
   return {{"quant_method", "compressed-tensors"},
           {"format", scheme.format},

@@ -26,9 +26,16 @@ Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) 
   QuantizedTensors quantized;
   quantized.quantization.method = "fine-grained fp8";
   BITLOSS_TRY(const std::string scheme, StringOption(config, "activation_scheme", "dynamic"));
-  AddNotRun("inputs of linears rounded to " +
-                DescribeRounding({{"type", "float"}, {"num_bits", 8}, {"strategy", scheme}}),
-            quantized.quantization);
+  const std::string rounds =
+      DescribeRounding({{"type", "float"}, {"num_bits", 8}, {"strategy", scheme}});
+  const bool in_blocks = block != config.end() && !block->is_null();
+  if (scheme == "dynamic" && in_blocks) {
+    BITLOSS_TRY(quantized.quantization.execution,
+                ParseExecution("fp8:block", Execution{}.outlier_threshold));
+    quantized.quantization.rounds = rounds;
+  } else {
+    AddNotRun("inputs of linears rounded to " + rounds, quantized.quantization);
+  }
   NoteUnknownEntries(config, "quantization_config",
                      {"quant_method", "fmt", "activation_scheme", "weight_block_size",
                       "modules_to_not_convert", "ignored_layers"},
@@ -43,8 +50,10 @@ Status Supports(const Format& format, const Execution& execution, size_t rows, s
   if (format.name != "fp8_e4m3:block") {
     return Unsupported("fp8 holds fp8_e4m3:block, not {}", format.name);
   }
-  if (execution.kind != Execution::Kind::kRealActivations) {
-    return Unsupported("fp8 is written for real activations");
+  if (DefinitionOf(execution) != "@fp8:block") {
+    return Unsupported(
+        "fp8 is served with inputs of linears in FP8: write fp8-block, or the weights alone as "
+        "compressed-tensors");
   }
   constexpr size_t kBlock = 128;
   if (rows % kBlock != 0 || cols % kBlock != 0) {

@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(
         Written{"compressed-tensors", "fp8_e4m3:row"}, Written{"compressed-tensors", "nvfp4"},
         Written{"compressed-tensors", "mxfp4"}, Written{"compressed-tensors", "mxfp6"},
         Written{"compressed-tensors", "mxfp8"}, Written{"compressed-tensors", "fp8_e4m3:tensor"},
-        Written{"fp8", "fp8_e4m3:block"}),
+        Written{"fp8", "fp8-block"}),
     [](const auto& tested) {
       std::string name = tested.param.layout + "_" + tested.param.scheme;
       std::ranges::replace_if(
@@ -619,7 +619,7 @@ TEST(CompressedTensorsLayoutTest, RefusesInt8PartsThatDoNotFit) {
 // ---- Fine-grained FP8
 
 TEST(FineGrainedFp8LayoutTest, RefusesWhatItCannotReadByName) {
-  Stored stored({"fp8", "fp8_e4m3:block"});
+  Stored stored({"fp8", "fp8-block"});
   const Json config = stored.config;
   stored.config["weight_block_size"] = {64, 64};
   EXPECT_THAT(stored.Refusal(), HasSubstr("fp8 in blocks of [64,64]; read are [128,128]"));
@@ -628,8 +628,12 @@ TEST(FineGrainedFp8LayoutTest, RefusesWhatItCannotReadByName) {
   EXPECT_THAT(stored.Refusal(), HasSubstr("fp8 of type \"e5m2\""));
 }
 
-TEST(FineGrainedFp8LayoutTest, SaysThatActivationsAreNotRounded) {
-  Stored stored({"fp8", "fp8_e4m3:block"});
+TEST(FineGrainedFp8LayoutTest, RoundsActivationsUnlessTheirScalesAreStored) {
+  const Folder dynamic;
+  const auto served = Stored({"fp8", "fp8-block"}).Open(dynamic).value();
+  EXPECT_EQ(DefinitionOf(served->quantization()->execution), "@fp8:block");
+  EXPECT_TRUE(served->quantization()->not_run.empty());
+  Stored stored({"fp8", "fp8-block"});
   stored.config["activation_scheme"] = "static";
   stored.config["scale_fmt"] = "ue8m0";
   const Folder folder;
@@ -643,10 +647,13 @@ TEST(FineGrainedFp8LayoutTest, SaysThatActivationsAreNotRounded) {
 TEST(FineGrainedFp8LayoutTest, IsWrittenForWholeBlocksOnly) {
   const Layout& layout = *FindLayout("fp8");
   const Format format = ParseFormat("fp8_e4m3:block").value();
-  EXPECT_TRUE(layout.supports(format, {}, 128, 384).ok());
-  EXPECT_THAT(layout.supports(format, {}, 576, 1536).error().message,
+  const Execution rounded = ParseExecution("fp8:block", 0.0f).value();
+  EXPECT_TRUE(layout.supports(format, rounded, 128, 384).ok());
+  EXPECT_THAT(layout.supports(format, rounded, 576, 1536).error().message,
               HasSubstr("128 divides both sides, not 576 x 1536"));
-  EXPECT_FALSE(layout.supports(format, {}, 128, 576).ok());
+  EXPECT_FALSE(layout.supports(format, rounded, 128, 576).ok());
+  EXPECT_THAT(layout.supports(format, {}, 128, 384).error().message,
+              HasSubstr("served with inputs of linears in FP8"));
 }
 
 }  // namespace

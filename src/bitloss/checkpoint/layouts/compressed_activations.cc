@@ -1,0 +1,120 @@
+#include "bitloss/checkpoint/layouts/compressed_activations.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace bitloss {
+namespace {
+
+using Json = nlohmann::json;
+
+// What the arguments of a quantization say, as far as executions go by it.
+struct Arguments {
+  int bits = 0;
+  std::string_view type;
+  std::string_view strategy;
+  int group_size = 0;  // 0: none, or not looked at
+  bool symmetric = true;
+
+  bool operator==(const Arguments&) const = default;
+};
+
+struct Pair {
+  std::string_view execution;
+  Arguments weights;  // strategy empty: any
+  Arguments inputs;   // dynamic
+};
+
+constexpr Arguments kInt8Tokens = {8, "int", "token", 0, true};
+constexpr Arguments kAsymmetricInt8Tokens = {8, "int", "token", 0, false};
+constexpr Arguments kFp8Tokens = {8, "float", "token", 0, true};
+constexpr Arguments kFp8Groups = {8, "float", "group", 128, true};
+constexpr Arguments kMxFp4 = {4, "float", "group", 32, true};
+constexpr Arguments kMxFp8 = {8, "float", "group", 32, true};
+
+constexpr std::array kPairs = {
+    Pair{"w8a8", {8, "int", "channel", 0, true}, kInt8Tokens},
+    Pair{"w8a8:asym", {8, "int", "channel", 0, true}, kAsymmetricInt8Tokens},
+    Pair{"w4a8", {4, "int", "", 0, true}, kInt8Tokens},
+    Pair{"w4a8:asym", {4, "int", "", 0, true}, kAsymmetricInt8Tokens},
+    Pair{"fp8", {8, "float", "channel", 0, true}, kFp8Tokens},
+    Pair{"fp8", {8, "float", "tensor", 0, true}, kFp8Tokens},
+    Pair{"fp8:block", {8, "float", "block", 0, true}, kFp8Groups},
+    Pair{"mxfp4", kMxFp4, kMxFp4},
+    Pair{"mxfp8", kMxFp8, kMxFp8},
+    Pair{"mxfp8", kMxFp4, kMxFp8},
+};
+
+template <class T>
+T Value(const Json& object, const char* key, T absent) {
+  const auto found = object.find(key);
+  if (found == object.end() || found->is_null()) return absent;
+  if constexpr (std::is_same_v<T, bool>) {
+    return found->is_boolean() ? found->get<bool>() : absent;
+  } else if constexpr (std::is_same_v<T, int>) {
+    return found->is_number_integer() ? found->get<int>() : -1;
+  } else {
+    return found->is_string() ? T(found->get_ref<const std::string&>()) : absent;
+  }
+}
+
+Arguments ArgumentsOf(const Json& object) {
+  return {Value(object, "num_bits", 0), Value(object, "type", std::string_view()),
+          Value(object, "strategy", std::string_view()), Value(object, "group_size", 0),
+          Value(object, "symmetric", true)};
+}
+
+// Weights may have zero points, and group sizes where the strategy is not told by them.
+bool Matches(const Arguments& asked, Arguments found) {
+  found.symmetric = asked.symmetric;
+  if (asked.strategy.empty()) found.strategy = {};
+  if (asked.group_size == 0) found.group_size = 0;
+  return found == asked;
+}
+
+}  // namespace
+
+std::string_view ExecutionOfGroup(const Json& weights, const Json& inputs) {
+  if (!weights.is_object() || !inputs.is_object() || !Value(inputs, "dynamic", false)) return {};
+  Arguments of_inputs = ArgumentsOf(inputs);
+  if (of_inputs.strategy == "token") of_inputs.group_size = 0;
+  const Arguments of_weights = ArgumentsOf(weights);
+  const auto pair = std::ranges::find_if(kPairs, [&](const Pair& known) {
+    return Matches(known.weights, of_weights) && known.inputs == of_inputs;
+  });
+  return pair == kPairs.end() ? std::string_view() : pair->execution;
+}
+
+bool HasCompressedInputs(const Execution& execution) {
+  if (execution.kind == Execution::Kind::kRealActivations) return true;
+  const std::string name = DefinitionOf(execution);
+  return std::ranges::any_of(kPairs,
+                             [&](const Pair& pair) { return name.substr(1) == pair.execution; });
+}
+
+nlohmann::ordered_json CompressedInputs(const Execution& execution) {
+  if (execution.kind == Execution::Kind::kRealActivations) return nullptr;
+  const std::string name = DefinitionOf(execution);
+  const auto pair = std::ranges::find_if(
+      kPairs, [&](const Pair& known) { return name.substr(1) == known.execution; });
+  const Arguments& inputs = pair->inputs;
+  nlohmann::ordered_json json = {{"num_bits", inputs.bits},
+                                 {"type", inputs.type},
+                                 {"symmetric", inputs.symmetric},
+                                 {"strategy", inputs.strategy},
+                                 {"group_size", nullptr},
+                                 {"block_structure", nullptr},
+                                 {"dynamic", true},
+                                 {"actorder", nullptr},
+                                 {"observer", nullptr},
+                                 {"observer_kwargs", nlohmann::ordered_json::object()}};
+  if (inputs.group_size > 0) json["group_size"] = inputs.group_size;
+  if (inputs.group_size == 32) {  // powers of two, a byte each
+    json["scale_dtype"] = "torch.uint8";
+    json["zp_dtype"] = "torch.uint8";
+  }
+  return json;
+}
+
+}  // namespace bitloss
