@@ -399,13 +399,13 @@ class CudaBackend final : public Backend {
   // Those with low halves apart from those without.
   void MultiplySplit(std::span<CudaSplitProduct> products, ConstDeviceView x) const {
     if (products.empty()) return;
-    const size_t cols = CudaPlaneCols(x.cols);
-    const size_t stride = CudaFactorStride(x.rows);
-    high_.Reserve(*device_, x.rows * cols * sizeof(uint16_t));
-    low_.Reserve(*device_, x.rows * cols * sizeof(uint16_t));
-    factors_.Reserve(*device_, cols / kCudaSplitChunk * stride * sizeof(float));
-    const CudaPlanes planes{
-        high_.as<uint16_t>(), low_.as<uint16_t>(), factors_.as<float>(), x.rows, cols, stride};
+    const size_t plane_bytes = CudaPlaneBytes(x.rows, x.cols);
+    const size_t chunks = CudaSplitChunks(x.cols);
+    high_.Reserve(*device_, plane_bytes);
+    low_.Reserve(*device_, plane_bytes);
+    factors_.Reserve(*device_, Bytes(CudaSplitBlocks(x.rows) * kCudaSplitRows * chunks));
+    const CudaPlanes planes{high_.as<uint16_t>(), low_.as<uint16_t>(), factors_.as<float>(), x.rows,
+                            chunks};
     Check(Api().split_activations(Context(), Rows(x), &planes));
     const auto with_low = std::ranges::stable_partition(
         products, [](const CudaSplitProduct& p) { return p.weights.low == nullptr; });

@@ -93,14 +93,13 @@ CudaBuffer UploadBlockValues(CudaDevice& device, std::span<const float> values, 
 }  // namespace
 
 CudaPlanes CudaMatrix::planes() const {
-  return {weights_.as<uint16_t>(), low_.as<uint16_t>(),
-          scales_.as<float>(),     rows_,
-          CudaPlaneCols(cols_),    0};
+  return {weights_.as<uint16_t>(), low_.as<uint16_t>(), scales_.as<float>(), rows_,
+          CudaSplitChunks(cols_)};
 }
 
 void CudaMatrix::SplitFloats(CudaDevice& device, const EncodedMatrix& weights,
                              ThreadPool& threads) {
-  const size_t plane_bytes = rows_ * CudaPlaneCols(cols_) * sizeof(uint16_t);
+  const size_t plane_bytes = CudaPlaneBytes(rows_, cols_);
   weights_.Reserve(device, plane_bytes);
   low_.Reserve(device, plane_bytes);
   scales_.Reserve(device, rows_ * sizeof(float));

@@ -52,9 +52,13 @@ class CudaSplitTest : public ::testing::Test {
   std::unique_ptr<Backend> cuda_;
 };
 
+// Of weights that FP16 holds, as every format takes them, or else for FP32 of all bits.
 EncodedMatrix Encode(const std::string& name, size_t rows, size_t cols) {
   const Format format = ParseFormat(name).value();
-  return format.encode(format, RandomMatrix(rows, cols, "weights")).value();
+  const Matrix weights = RandomMatrix(rows, cols, "weights");
+  if (name == "f32") return format.encode(format, weights).value();
+  const EncodedMatrix halves = F16Format().encode(F16Format(), weights).value();
+  return format.encode(format, Decode(halves)).value();
 }
 
 // Exponents far apart within a chunk.

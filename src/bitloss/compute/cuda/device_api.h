@@ -59,9 +59,12 @@ struct CudaProduct {
   CudaRows y;
 };
 
-// Arithmetic split (reference/split_product.h): rows as two planes of FP16 numbers, [rows][cols up
-// to whole chunks], zeros beyond the last column, and what the sums of their products are
-// multiplied by: for activations of each chunk, [chunk][factor_stride], for weights of each row.
+// Arithmetic split (reference/split_product.h): rows as two planes of FP16 numbers, in blocks of
+// 128 rows and 64 columns as tensor cores read them, [rows / 128][cols / 64][128][64]; the eight
+// sixteens of bytes of a block's row r lie in the order of c xor r % 8. Columns beyond the last are
+// zeros, rows beyond the last anything. What sums of products are multiplied by: for activations of
+// each chunk, [rows / 128][cols / 64][128], for weights of each row.
+constexpr size_t kCudaSplitRows = 128;
 constexpr size_t kCudaSplitChunk = 64;
 constexpr size_t kCudaSplitSection = 1024;
 struct CudaPlanes {
@@ -69,14 +72,18 @@ struct CudaPlanes {
   uint16_t* low;  // null: all zeros
   float* factors;
   size_t rows;
-  size_t cols;           // whole chunks
-  size_t factor_stride;  // of activations
+  size_t chunks;
 };
-constexpr size_t CudaPlaneCols(size_t cols) {
-  return (cols + kCudaSplitChunk - 1) / kCudaSplitChunk * kCudaSplitChunk;
+constexpr size_t CudaSplitChunks(size_t cols) {
+  return (cols + kCudaSplitChunk - 1) / kCudaSplitChunk;
 }
-// Tiles of rows are read whole.
-constexpr size_t CudaFactorStride(size_t rows) { return (rows + 127) / 128 * 128; }
+constexpr size_t CudaSplitBlocks(size_t rows) {
+  return (rows + kCudaSplitRows - 1) / kCudaSplitRows;
+}
+constexpr size_t CudaPlaneBytes(size_t rows, size_t cols) {
+  return CudaSplitBlocks(rows) * CudaSplitChunks(cols) * kCudaSplitRows * kCudaSplitChunk *
+         sizeof(uint16_t);
+}
 
 struct CudaSplitProduct {
   CudaPlanes weights;

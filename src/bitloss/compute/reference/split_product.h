@@ -18,7 +18,7 @@
 // the weights, and the bias is added. Columns that fill the last chunk up are zeros.
 //
 // |y - exact| <= (6 c + 2 + K / 128) 2^-23 sum |x w|, c = 8 steps a chunk, 12 with low.high. One
-// element that is not finite makes a row's outputs NaN.
+// element that is not finite makes a row's outputs NaN; magnitudes past 2^100 may overflow.
 #ifndef BITLOSS_COMPUTE_REFERENCE_SPLIT_PRODUCT_H_
 #define BITLOSS_COMPUTE_REFERENCE_SPLIT_PRODUCT_H_
 

@@ -12,6 +12,7 @@ struct CudaContext {
   int device;
   cudaStream_t stream;
   int multiprocessors;
+  int compute;  // 90 for capability 9.0
 };
 
 // Null for success, else the error in words. Clears it where it can be cleared.

@@ -58,7 +58,13 @@ CudaError Open(int device, CudaContext** context) {
   int multiprocessors = 0;
   BITLOSS_CUDA("opening the device",
                cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
-  *context = new CudaContext{device, stream, multiprocessors};
+  int major = 0;
+  int minor = 0;
+  BITLOSS_CUDA("opening the device",
+               cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+  BITLOSS_CUDA("opening the device",
+               cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device));
+  *context = new CudaContext{device, stream, multiprocessors, 10 * major + minor};
   return nullptr;
 }
 

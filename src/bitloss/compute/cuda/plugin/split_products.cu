@@ -18,12 +18,7 @@ cudaError_t Launch(CudaContext* context, SplitProducts products) {
   const cudaError_t status = cudaFuncSetAttribute(
       kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(kBytes));
   if (status != cudaSuccess) return status;
-  products.row_tiles = Parts(products.x.rows, Size::kBM);
-  products.out_tiles = 0;
-  for (unsigned p = 0; p < products.count; ++p) {
-    products.first_tile[p] = products.out_tiles;
-    products.out_tiles += Parts(products.of[p].y.cols, Size::kBN);
-  }
+  CountTiles(products, Size::kBM, Size::kBN);
   // Blocks that hold a multiprocessor alone take one tile after the other.
   const unsigned tiles = products.row_tiles * products.out_tiles;
   const unsigned most = static_cast<unsigned>(context->multiprocessors);
@@ -46,6 +41,7 @@ cudaError_t LaunchBySize(CudaContext* context, const SplitProducts& products) {
   const size_t sums = rows * outputs / static_cast<size_t>(context->multiprocessors);
   if (sums <= 32 * 64) return Launch<Small, kPasses>(context, products);
   if (sums <= 128 * 96 || rows <= 64) return Launch<Middle, kPasses>(context, products);
+  if (context->compute == 90) return MultiplySplitOnHopper(context, products, kPasses);
   return Launch<Wide, kPasses>(context, products);
 }
 

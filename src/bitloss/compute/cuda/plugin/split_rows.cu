@@ -50,8 +50,18 @@ __device__ void ReadFour(const ConstCudaRows& x, bool aligned, size_t row, size_
   for (unsigned j = 0; j < 4; ++j) values[j] = col + j < x.cols ? from[j] : 0.0f;
 }
 
+// Where four neighbouring columns lie in a plane.
+__device__ size_t PlaceOf(const CudaPlanes& planes, size_t row, size_t col) {
+  constexpr unsigned kOfSixteen = 8;
+  const size_t block = row / kCudaSplitRows * planes.chunks + col / kCudaSplitChunk;
+  const unsigned in_block = static_cast<unsigned>(row % kCudaSplitRows);
+  const unsigned in_chunk = static_cast<unsigned>(col % kCudaSplitChunk);
+  return (block * kCudaSplitRows + in_block) * kCudaSplitChunk +
+         (in_chunk / kOfSixteen ^ in_block % 8) * kOfSixteen + in_chunk % kOfSixteen;
+}
+
 // Returns whether a low half is not zero.
-__device__ bool WriteFour(const CudaPlanes& planes, size_t at, const Scale& scale,
+__device__ bool WriteFour(const CudaPlanes& planes, size_t row, size_t col, const Scale& scale,
                           const float (&values)[4]) {
   __half high[4];
   __half low[4];
@@ -63,6 +73,7 @@ __device__ bool WriteFour(const CudaPlanes& planes, size_t at, const Scale& scal
     low[j] = __float2half_rn(__fsub_rn(scaled, __half2float(high[j])));
     has_low |= (__half_as_ushort(low[j]) & 0x7fff) != 0;
   }
+  const size_t at = PlaceOf(planes, row, col);
   *reinterpret_cast<uint2*>(planes.high + at) = *reinterpret_cast<const uint2*>(high);
   *reinterpret_cast<uint2*>(planes.low + at) = *reinterpret_cast<const uint2*>(low);
   return has_low;
@@ -70,11 +81,10 @@ __device__ bool WriteFour(const CudaPlanes& planes, size_t at, const Scale& scal
 
 __global__ void __launch_bounds__(kThreads)
     ActivationsKernel(const ConstCudaRows x, const CudaPlanes planes, bool aligned) {
-  const unsigned chunks = static_cast<unsigned>(planes.cols / kCudaSplitChunk);
   const size_t item =
       size_t{blockIdx.x} * (kThreads / kThreadsOfChunk) + threadIdx.x / kThreadsOfChunk;
-  const size_t row = item / chunks;
-  const unsigned chunk = static_cast<unsigned>(item % chunks);
+  const size_t row = item / planes.chunks;
+  const size_t chunk = item % planes.chunks;
   const bool exists = row < x.rows;
   const size_t col = chunk * kCudaSplitChunk + threadIdx.x % kThreadsOfChunk * 4;
   float values[4] = {};
@@ -86,9 +96,10 @@ __global__ void __launch_bounds__(kThreads)
   }
   if (!exists) return;
   const Scale scale(top);
-  WriteFour(planes, row * planes.cols + col, scale, values);
+  WriteFour(planes, row, col, scale, values);
   if (threadIdx.x % kThreadsOfChunk == 0) {
-    planes.factors[chunk * planes.factor_stride + row] = scale.factor;
+    planes.factors[(row / kCudaSplitRows * planes.chunks + chunk) * kCudaSplitRows +
+                   row % kCudaSplitRows] = scale.factor;
   }
 }
 
@@ -100,7 +111,7 @@ __global__ void __launch_bounds__(kThreads)
   const size_t row = blockIdx.x;
   uint32_t top = 0;
   float values[4];
-  for (size_t col = threadIdx.x * 4; col < planes.cols; col += kThreads * 4) {
+  for (size_t col = threadIdx.x * 4; col < planes.chunks * kCudaSplitChunk; col += kThreads * 4) {
     ReadFour(weights, aligned, row, col, values);
     top = max(top, TopOf(values));
   }
@@ -110,9 +121,9 @@ __global__ void __launch_bounds__(kThreads)
   for (unsigned warp = 0; warp < kThreads / 32; ++warp) top = max(top, tops[warp]);
   const Scale scale(top);
   bool found = false;
-  for (size_t col = threadIdx.x * 4; col < planes.cols; col += kThreads * 4) {
+  for (size_t col = threadIdx.x * 4; col < planes.chunks * kCudaSplitChunk; col += kThreads * 4) {
     ReadFour(weights, aligned, row, col, values);
-    found |= WriteFour(planes, (first_row + row) * planes.cols + col, scale, values);
+    found |= WriteFour(planes, first_row + row, col, scale, values);
   }
   if (found) *has_low = 1;
   if (threadIdx.x == 0) planes.factors[first_row + row] = scale.factor;
@@ -125,7 +136,7 @@ bool HasAlignedFours(const ConstCudaRows& x) {
 }  // namespace
 
 CudaError SplitActivations(CudaContext* context, ConstCudaRows x, const CudaPlanes* planes) {
-  const size_t items = x.rows * (planes->cols / kCudaSplitChunk);
+  const size_t items = x.rows * planes->chunks;
   if (items == 0) return nullptr;
   ActivationsKernel<<<Parts(items, kThreads / kThreadsOfChunk), kThreads, 0, context->stream>>>(
       x, *planes, HasAlignedFours(x));

@@ -3,53 +3,23 @@
 //
 // A block of kWM x kWN warps computes tile after tile of kBM rows and kBN outputs; each warp kMT x
 // kNT instructions' results of 16 rows and 8 outputs. Chunks of 64 k travel into shared memory by
-// cp.async, kStages of them at once, those of the next tile behind those of this one. A row of a
-// chunk is 128 bytes; its eight sixteens lie permuted by the row's number, so that ldmatrix meets
-// no bank twice.
+// cp.async, kStages of them at once, those of the next tile behind those of this one. They lie
+// there as they do in memory: a row of a chunk is 128 bytes, whose eight sixteens are permuted by
+// the row's number, so that ldmatrix meets no bank twice.
 #ifndef BITLOSS_COMPUTE_CUDA_PLUGIN_SPLIT_TILE_CUH_
 #define BITLOSS_COMPUTE_CUDA_PLUGIN_SPLIT_TILE_CUH_
 
 #include <cuda_pipeline_primitives.h>
 
-#include "bitloss/compute/cuda/plugin/context.cuh"
+#include "bitloss/compute/cuda/plugin/split_products.cuh"
 
 namespace bitloss {
-
-struct SplitProducts {
-  CudaPlanes x;
-  CudaSplitProduct of[kMostCudaProducts];
-  unsigned first_tile[kMostCudaProducts];  // of outputs, among those of all products
-  unsigned count;
-  unsigned row_tiles;
-  unsigned out_tiles;
-};
 
 template <unsigned kWM_, unsigned kWN_, unsigned kMT_, unsigned kNT_>
 struct SplitSize {
   static constexpr unsigned kWM = kWM_, kWN = kWN_, kMT = kMT_, kNT = kNT_;
   static constexpr unsigned kBM = kWM * kMT * 16, kBN = kWN * kNT * 8;
   static constexpr unsigned kThreads = kWM * kWN * 32;
-};
-
-// Which rows and outputs a tile is: tiles of kGroup neighbouring row tiles go through the outputs
-// together, so that weights and activations are read from memory a few times only.
-struct SplitPlace {
-  unsigned product = 0;
-  unsigned row = 0;
-  unsigned out = 0;
-
-  static constexpr unsigned kGroup = 16;
-
-  __device__ SplitPlace(const SplitProducts& products, unsigned tile, unsigned rows_of_tile,
-                        unsigned outs_of_tile) {
-    const unsigned group = tile / (kGroup * products.out_tiles);
-    const unsigned in_group = tile % (kGroup * products.out_tiles);
-    const unsigned height = min(kGroup, products.row_tiles - group * kGroup);
-    const unsigned out_tile = in_group / height;
-    while (product + 1 < products.count && out_tile >= products.first_tile[product + 1]) ++product;
-    row = (group * kGroup + in_group % height) * rows_of_tile;
-    out = (out_tile - products.first_tile[product]) * outs_of_tile;
-  }
 };
 
 // kPasses: 2, or 3 if the weights have low halves.
@@ -66,11 +36,12 @@ class SplitTile {
   static constexpr unsigned kStages = kMostBytes / kStageBytes < 4 ? kMostBytes / kStageBytes : 4;
   static constexpr unsigned kBytes = kStages * kStageBytes;
   static_assert(kStages >= 3 && kNT % 2 == 0);
+  static_assert(kCudaSplitRows % kBM == 0 && kCudaSplitRows % kBN == 0);
 
   __device__ SplitTile(const SplitProducts& products, unsigned char* memory)
       : products_(products),
         memory_(static_cast<unsigned>(__cvta_generic_to_shared(memory))),
-        chunks_(static_cast<unsigned>(products.x.cols / kCudaSplitChunk)),
+        chunks_(static_cast<unsigned>(products.x.chunks)),
         num_tiles_(products.row_tiles * products.out_tiles),
         lane_(threadIdx.x % 32),
         warp_row_(threadIdx.x / 32 / Size::kWN * (kMT * 16)),
@@ -90,9 +61,8 @@ class SplitTile {
         Send(stage == 0 ? kStages - 1 : stage - 1);
         AddChunk(memory_ + stage * kStageBytes, section);
         stage = stage + 1 == kStages ? 0 : stage + 1;
-        constexpr unsigned kChunksOfSection = kCudaSplitSection / kCudaSplitChunk;
-        if ((chunk + 1) % kChunksOfSection == 0 || chunk + 1 == chunks_) {
-          EndSection(place, chunk < kChunksOfSection, chunk + 1 == chunks_, section);
+        if ((chunk + 1) % kSplitChunksOfSection == 0 || chunk + 1 == chunks_) {
+          EndSection(place, {chunk < kSplitChunksOfSection, chunk + 1 == chunks_}, section);
         }
       }
     }
@@ -107,16 +77,15 @@ class SplitTile {
       const unsigned to = memory_ + stage * kStageBytes;
       const CudaPlanes& x = products_.x;
       const CudaPlanes& w = products_.of[sent_.product].weights;
-      SendRows<kBM>(x.high, sent_.row, x.rows, to);
-      SendRows<kBM>(x.low, sent_.row, x.rows, to + kXBytes);
-      SendRows<kBN>(w.high, sent_.out, w.rows, to + 2 * kXBytes);
+      const size_t x_at = PlaceOf(sent_.row);
+      const size_t w_at = PlaceOf(sent_.out);
+      SendBytes<kXBytes>(x.high + x_at * kCudaSplitChunk, to);
+      SendBytes<kXBytes>(x.low + x_at * kCudaSplitChunk, to + kXBytes);
+      SendBytes<kWBytes>(w.high + w_at * kCudaSplitChunk, to + 2 * kXBytes);
       if constexpr (kPasses == 3) {
-        SendRows<kBN>(w.low, sent_.out, w.rows, to + 2 * kXBytes + kWBytes);
+        SendBytes<kWBytes>(w.low + w_at * kCudaSplitChunk, to + 2 * kXBytes + kWBytes);
       }
-      if (threadIdx.x < kBM / 4) {
-        SendSixteen(x.factors + sent_chunk_ * x.factor_stride + sent_.row + threadIdx.x * 4,
-                    to + kFactorsAt + threadIdx.x * 16);
-      }
+      SendBytes<kBM * 4>(x.factors + x_at, to + kFactorsAt);
       if (++sent_chunk_ == chunks_) {
         sent_chunk_ = 0;
         sent_tile_ += gridDim.x;
@@ -126,19 +95,19 @@ class SplitTile {
     __pipeline_commit();
   }
 
-  // Rows beyond the last repeat it: no sum that is stored sees them.
-  template <unsigned kRows>
-  __device__ void SendRows(const uint16_t* plane, unsigned first, size_t rows, unsigned to) {
-    constexpr unsigned kSixteens = kRowBytes / 16;
-    const unsigned last = static_cast<unsigned>(rows) - 1;
-    const unsigned col = threadIdx.x % kSixteens;
-    const uint16_t* from = plane + sent_chunk_ * kCudaSplitChunk + col * 8;
+  // Rows of a block that precede `row` of the chunk that goes next.
+  __device__ size_t PlaceOf(unsigned row) const {
+    return (size_t{row / unsigned{kCudaSplitRows}} * chunks_ + sent_chunk_) * kCudaSplitRows +
+           row % unsigned{kCudaSplitRows};
+  }
+
+  template <unsigned kBytes>
+  __device__ static void SendBytes(const void* from, unsigned to) {
 #pragma unroll
-    for (unsigned i = 0; i < (kRows * kSixteens + kThreads - 1) / kThreads; ++i) {
-      const unsigned row = threadIdx.x / kSixteens + i * (kThreads / kSixteens);
-      if (kRows * kSixteens % kThreads != 0 && row >= kRows) break;
-      SendSixteen(from + min(first + row, last) * products_.x.cols,
-                  to + row * kRowBytes + ((col ^ (row & 7)) * 16));
+    for (unsigned i = 0; i < (kBytes / 16 + kThreads - 1) / kThreads; ++i) {
+      const unsigned at = (threadIdx.x + i * kThreads) * 16;
+      if (kBytes / 16 % kThreads != 0 && at >= kBytes) break;
+      SendSixteen(static_cast<const unsigned char*>(from) + at, to + at);
     }
   }
 
@@ -231,59 +200,21 @@ class SplitTile {
     }
   }
 
-  // Sums of earlier sections wait in y.
-  __device__ void EndSection(const SplitPlace& place, bool is_first, bool is_last,
-                             float (&section)[kMT][kNT][4]) {
+  __device__ void EndSection(const SplitPlace& place, SplitEnd end, float (&section)[kMT][kNT][4]) {
     const CudaSplitProduct& product = products_.of[place.product];
-    const CudaRows& y = product.y;
-    const bool in_pairs = y.stride % 2 == 0 && reinterpret_cast<uintptr_t>(y.data) % 8 == 0;
 #pragma unroll
     for (unsigned n = 0; n < kNT; ++n) {
-      const unsigned out = place.out + warp_out_ + n * 8 + lane_ % 4 * 2;
-      if (out >= y.cols) continue;
-      const bool second = out + 1 < y.cols;
-      float factors[2];
-      float biases[2] = {};
-      factors[0] = product.weights.factors[out];
-      factors[1] = second ? product.weights.factors[out + 1] : 0.0f;
-      if (product.bias != nullptr) {
-        biases[0] = product.bias[out];
-        biases[1] = second ? product.bias[out + 1] : 0.0f;
-      }
+      const SplitPair pair(product, place.out + warp_out_ + n * 8 + lane_ % 4 * 2);
 #pragma unroll
       for (unsigned m = 0; m < kMT; ++m) {
 #pragma unroll
         for (unsigned j = 0; j < 2; ++j) {
           const unsigned row = place.row + warp_row_ + m * 16 + lane_ / 4 + j * 8;
-          if (row >= y.rows) continue;
-          float* to = y.data + row * y.stride + out;
-          float sums[2] = {section[m][n][2 * j], section[m][n][2 * j + 1]};
-          if (!is_first) {
-            sums[0] = __fadd_rn(to[0], sums[0]);
-            if (second) sums[1] = __fadd_rn(to[1], sums[1]);
+          if (pair.exists && row < product.y.rows) {
+            EndPair(product.y, row, pair, end, section[m][n][2 * j], section[m][n][2 * j + 1]);
           }
-          if (is_last) {
-#pragma unroll
-            for (unsigned i = 0; i < 2; ++i) {
-              sums[i] = __fmul_rn(sums[i], factors[i]);
-              if (product.bias != nullptr) sums[i] = __fadd_rn(sums[i], biases[i]);
-            }
-          }
-          if (in_pairs && second) {
-            *reinterpret_cast<float2*>(to) = {sums[0], sums[1]};
-          } else {
-            to[0] = sums[0];
-            if (second) to[1] = sums[1];
-          }
+          section[m][n][2 * j] = section[m][n][2 * j + 1] = 0.0f;
         }
-      }
-    }
-#pragma unroll
-    for (unsigned m = 0; m < kMT; ++m) {
-#pragma unroll
-      for (unsigned n = 0; n < kNT; ++n) {
-#pragma unroll
-        for (unsigned i = 0; i < 4; ++i) section[m][n][i] = 0.0f;
       }
     }
   }
