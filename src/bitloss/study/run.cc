@@ -165,8 +165,11 @@ Result<Records> OpenRecords(const StudyPlan& plan, const StudyOptions& options) 
   BITLOSS_TRY(Store store, Store::OpenOrCreate(options.out, plan.manifest));
   BITLOSS_DO(PutPrompts(plan, store));
   BITLOSS_TRY(const std::string manifest_json, ManifestToJson(plan.manifest));
-  BITLOSS_TRY(BaselineRows rows, BaselineRows::OpenOrCreate(options.out, Sha256Hex(manifest_json),
-                                                            options.keep_rows_bytes));
+  // Rows of a mixture hold the experts that they chose, too.
+  const std::string holds = plan.model.source.config().experts ? " experts" : "";
+  BITLOSS_TRY(BaselineRows rows,
+              BaselineRows::OpenOrCreate(options.out, Sha256Hex(manifest_json) + holds,
+                                         options.keep_rows_bytes));
   BITLOSS_TRY(KeptFits fits,
               KeptFits::OpenOrCreate(options.out, IdentityOfFits(plan.manifest, options.arithmetic),
                                      options.keep_fits_bytes));
