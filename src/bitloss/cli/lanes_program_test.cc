@@ -507,20 +507,20 @@ std::string MakeMixture(const std::string& model) {
 
 constexpr const char* kShortText = "some short words\nmore of them\nand the end\n";
 
-// However it is run: on one thread or two, with lanes added to what is kept of the baseline, or a
-// block at a time.
+// However it is run: on one thread or two, or with a lane added to what is kept of the baseline.
 TEST_F(LanesProgram, CountsTokensThatGoToOtherExperts) {
   const std::string model = MakeMixture(folder_ / "mixture");
   const std::string text = folder_.Write("short.txt", kShortText);
-  const auto run = [&](const std::string& out, std::vector<std::string> more) {
-    std::vector<std::string> args = {"run",  model,       "--text", text,    "--suite",
-                                     "none", "--control", "none",   "--out", out};
-    args.insert(args.end(), more.begin(), more.end());
-    MustRun(args);
-    return ParseJson(TextOf(out + "/report.json")).value();
+  const auto study = [&](const std::string& out, const std::string& schemes) {
+    return Arguments{"run",       model,  "--text", text, "--suite",   "none",
+                     "--control", "none", "--out",  out,  "--schemes", schemes};
   };
-  const std::string out = folder_ / "study";
-  const json report = run(out, {"--schemes", "int3_group:32,int8_row", "--threads", "1"});
+  const auto run = [&](const Arguments& arguments) {
+    MustRun(arguments);
+    return ParseJson(TextOf(arguments[9] + "/report.json")).value();
+  };
+  const std::string both = "int3_group:32,int8_row";
+  const json report = run(study(folder_ / "study", both) + Arguments{"--threads", "1"});
   const json& three = report["lanes"][1]["protocols"][0]["experts_changed"];
   const json& eight = report["lanes"][2]["protocols"][0]["experts_changed"];
   ASSERT_EQ(three["layers"].size(), 2u);
@@ -534,10 +534,9 @@ TEST_F(LanesProgram, CountsTokensThatGoToOtherExperts) {
     EXPECT_EQ(other["lanes"][1]["protocols"], report["lanes"][1]["protocols"]) << how;
     EXPECT_EQ(other["lanes"][2]["protocols"], report["lanes"][2]["protocols"]) << how;
   };
-  expect_same(run(folder_ / "two", {"--schemes", "int3_group:32,int8_row", "--threads", "2"}),
-              "two threads");
-  run(folder_ / "later", {"--schemes", "int3_group:32"});
-  expect_same(run(folder_ / "later", {"--schemes", "int3_group:32,int8_row"}), "a lane added");
+  expect_same(run(study(folder_ / "two", both) + Arguments{"--threads", "2"}), "two threads");
+  run(study(folder_ / "later", "int3_group:32"));
+  expect_same(run(study(folder_ / "later", both)), "a lane added");
 }
 
 TEST_F(LanesProgram, AMixturesExpertsAreAPartOfTheirOwn) {
