@@ -519,7 +519,7 @@ TEST_F(LanesProgram, CountsTokensThatGoToOtherExperts) {
     MustRun(arguments);
     return ParseJson(TextOf(arguments[9] + "/report.json")).value();
   };
-  const std::string both = "int3_group:32,int8_row";
+  const std::string both = "int3_group:8,int8_row";
   const json report = run(study(folder_ / "study", both) + Arguments{"--threads", "1"});
   const json& three = report["lanes"][1]["protocols"][0]["experts_changed"];
   const json& eight = report["lanes"][2]["protocols"][0]["experts_changed"];
@@ -535,7 +535,7 @@ TEST_F(LanesProgram, CountsTokensThatGoToOtherExperts) {
     EXPECT_EQ(other["lanes"][2]["protocols"], report["lanes"][2]["protocols"]) << how;
   };
   expect_same(run(study(folder_ / "two", both) + Arguments{"--threads", "2"}), "two threads");
-  run(study(folder_ / "later", "int3_group:32"));
+  run(study(folder_ / "later", "int3_group:8"));
   expect_same(run(study(folder_ / "later", both)), "a lane added");
 }
 

@@ -151,7 +151,7 @@ std::vector<ExpertChanges> ChangesOf(const Scorer::GroupScores& scores) {
 // from.
 TEST(ScoringOfMixtures, FindsWhichTokensGoToOtherExperts) {
   TestModel model(BITLOSS_SOURCE_DIR "/src/bitloss/model/testdata/architectures/mixtral");
-  LaneWeights fp16 = model.Lane("fp16"), int3 = model.Lane("int3_group:32");
+  LaneWeights fp16 = model.Lane("fp16"), int3 = model.Lane("int3_group:8");
   std::vector<int32_t> tokens;
   for (int32_t i = 0; i < 60; ++i) tokens.push_back(3 + i * i % 150);
   const std::vector<ScoredSequence> sequences = {{std::span(tokens).first(40), 1},
@@ -182,7 +182,9 @@ TEST(ScoringOfMixtures, FindsWhichTokensGoToOtherExperts) {
   Lender lender({&fp16, &fp16, &int3});
   LaneWeights without[3];
   for (size_t i = 0; i < 3; ++i) {
-    without[i] = {.embedding = fp16.embedding, .final_norm = fp16.final_norm, .head = fp16.head};
+    without[i].embedding = fp16.embedding;
+    without[i].final_norm = fp16.final_norm;
+    without[i].head = fp16.head;
   }
   Scorer streamed(model.transformer(), {{"fp16", &without[0], &lender, 0},
                                         {"same", &without[1], &lender, 1},
