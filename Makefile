@@ -41,7 +41,7 @@ test-gpu:
 	@tools/setup --tests
 	@cmake --preset release -DBITLOSS_TESTS=ON >build-configure.log 2>&1 || { cat build-configure.log; exit 1; }
 	@rm -f build-configure.log
-	cmake --build --preset release -j $(JOBS) --target program cuda_backend_test
+	cmake --build --preset release -j $(JOBS) --target program cuda_backend_test cuda_split_test
 	tools/gpu-bundle build/release build/release/gpu-bundle
 	build/release/gpu-bundle/gpu-check --out build/release/gpu-check
 

@@ -55,16 +55,20 @@ function(bitloss_cuda_plugin build)
   file(GLOB plugin_headers CONFIGURE_DEPENDS ${BITLOSS_CUDA_SOURCE_DIR}/plugin/*.cuh)
   file(GLOB sources CONFIGURE_DEPENDS ${BITLOSS_CUDA_SOURCE_DIR}/plugin/*.cu)
   # No contraction and no approximation: a * b + c is fused where the code says so alone.
-  set(flags -std=c++20 -O3 -fmad=false -ftz=false -prec-div=true -prec-sqrt=true ${gencode}
+  set(flags -std=c++20 -O3 -fmad=false -ftz=false -prec-div=true -prec-sqrt=true
       -DBITLOSS_CUDA_BUILD="${build}" -I${PROJECT_SOURCE_DIR}/src
       -Xcompiler=-fPIC,-fvisibility=hidden,-Wall,-Wextra)
   set(objects "")
   foreach(source IN LISTS sources)
     cmake_path(GET source STEM name)
     set(object ${PROJECT_BINARY_DIR}/cuda/${name}.o)
+    set(code ${gencode})
+    if(name MATCHES "_sm90a$")  # instructions of that one architecture
+      set(code -gencode=arch=compute_90a,code=sm_90a)
+    endif()
     add_custom_command(OUTPUT ${object}
       COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/cuda
-      COMMAND ${BITLOSS_NVCC} ${flags} -c ${source} -o ${object}
+      COMMAND ${BITLOSS_NVCC} ${flags} ${code} -c ${source} -o ${object}
       DEPENDS ${source} ${headers} ${plugin_headers} COMMENT "Compiling CUDA ${name}" VERBATIM)
     list(APPEND objects ${object})
   endforeach()

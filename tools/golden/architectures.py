@@ -41,6 +41,13 @@ MOE = dict(moe_intermediate_size=16, num_experts_per_tok=2)
 DELTA = dict(head_dim=12, linear_num_key_heads=2, linear_num_value_heads=4, linear_key_head_dim=6,
              linear_value_head_dim=8, linear_conv_kernel_dim=4, layer_types=[LINEAR, FULL])
 
+GEMMA4 = dict(head_dim=8, global_head_dim=12, sliding_window=9, final_logit_softcapping=6.0,
+              vocab_size_per_layer_input=VOCAB,
+              rope_parameters={FULL: rope(500, "proportional", partial_rotary_factor=0.5), SLIDING: rope(50)})
+
+# Of names that are no model_type.
+KINDS = {"gemma4": "gemma4_text", "gemma4_moe": "gemma4_text"}
+
 MODELS = {
     "arcee": dict(head_dim=12, rope_parameters=rope(500)),
     "deepseek_v2": dict(**LATENT, **MOE, q_lora_rank=None, attention_bias=True, n_routed_experts=8, n_shared_experts=2,
@@ -48,6 +55,11 @@ MODELS = {
                         routed_scaling_factor=1.7, rope_parameters=rope(500, "yarn", **YARN)),
     "ernie4_5": dict(head_dim=12, use_bias=True, rope_parameters=rope(500)),
     "exaone4": dict(layer_types=[SLIDING, FULL], sliding_window=9, rope_parameters=rope(500)),
+    "gemma4": dict(**GEMMA4, intermediate_size=32, num_kv_shared_layers=2, use_double_wide_mlp=True, hidden_size_per_layer_input=4,
+                   layer_types=[SLIDING, FULL, SLIDING, FULL]),
+    "gemma4_moe": dict(**GEMMA4, num_global_key_value_heads=1, attention_k_eq_v=True, hidden_size_per_layer_input=0,
+                       enable_moe_block=True, num_experts=4, top_k_experts=2, moe_intermediate_size=16,
+                       layer_types=[SLIDING, FULL]),
     "granitemoe": dict(num_local_experts=4, num_experts_per_tok=2, intermediate_size=24, embedding_multiplier=3.0,
                        logits_scaling=0.7, residual_multiplier=0.4, attention_multiplier=0.2,
                        rope_parameters=rope(500)),
@@ -78,6 +90,8 @@ def fill(model, seed):
         leaf = name.split(".")[-1]
         if leaf == "A_log":
             value = 0.4 * noise + 0.3
+        elif leaf in ("layer_scalar", "scale", "per_expert_scale"):
+            value = 1.0 + 0.25 * noise
         elif "norm" in name and tensor.dim() == 1:
             value = (0.0 if bool((tensor == 0).all()) else 1.0) + 0.25 * noise
         elif tensor.dim() == 1:
@@ -96,7 +110,9 @@ def fill(model, seed):
 def make(name, root):
     folder = root / name
     folder.mkdir(parents=True, exist_ok=True)
-    config = AutoConfig.for_model(name, **{**BASE, **MODELS[name]})
+    settings = {**BASE, **MODELS[name]}
+    settings["num_hidden_layers"] = len(settings.get("layer_types", [0, 0]))
+    config = AutoConfig.for_model(KINDS.get(name, name), **settings)
     # One is known only inside of a model of several kinds of input.
     auto = transformers.Mistral4ForCausalLM if name == "mistral4" else AutoModelForCausalLM
     make_model = auto._from_config if name == "mistral4" else auto.from_config

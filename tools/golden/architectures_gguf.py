@@ -5,7 +5,8 @@
 
 FOLDER/NAME/NAME.gguf for the kinds whose tensors the converter changes most: latent attention (the second
 half of the projections split, keys' turned), delta rules (1 added to norms, decays as -e^a, and for Qwen3.5
-value heads in another order). F16 matrices, F32 vectors. Needs the Python package gguf.
+value heads in another order), Gemma 4 (factors of its rope, sizes by layer). F16 matrices, F32 vectors. Needs the
+Python package gguf.
 """
 import json
 import pathlib
@@ -31,6 +32,19 @@ NAMES = {
 NAMES["qwen3_5_text"] = {**NAMES["qwen3_next"], "linear_attn.in_proj_qkv": "attn_qkv",
                          "linear_attn.in_proj_z": "attn_gate", "linear_attn.in_proj_a": "ssm_alpha",
                          "linear_attn.in_proj_b": "ssm_beta"}
+NAMES["gemma4"] = NAMES["gemma4_moe"] = {
+    **COMMON, "post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm", "post_feedforward_layernorm_1": "post_ffw_norm_1",
+    "pre_feedforward_layernorm_2": "pre_ffw_norm_2", "post_feedforward_layernorm_2": "post_ffw_norm_2",
+    "router.proj": "ffn_gate_inp", "per_layer_input_gate": "inp_gate", "per_layer_projection": "proj",
+    "post_per_layer_input_norm": "post_norm"}
+WHOLE = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
+         "lm_head.weight": "output.weight", "model.embed_tokens_per_layer.weight": "per_layer_token_embd.weight",
+         "model.per_layer_model_projection.weight": "per_layer_model_proj.weight",
+         "model.per_layer_projection_norm.weight": "per_layer_proj_norm.weight"}
+UNSUFFIXED = {"layer_scalar": "layer_output_scale.weight", "router.scale": "ffn_gate_inp.scale",
+              "router.per_expert_scale": "ffn_down_exps.scale", "experts.gate_up_proj": "ffn_gate_up_exps.weight",
+              "experts.down_proj": "ffn_down_exps.weight"}
 
 
 def latent(config, name, x):
@@ -90,14 +104,15 @@ def tensors_of(config, kind, tensors):
         one = 1 if adds_one and "norm" in full and "linear_attn.norm" not in full else 0
         x = x if one == 0 else x.astype(np.float32) + one
         if not full.startswith("model.layers."):
-            out[{"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
-                 "lm_head.weight": "output.weight"}[full]] = x
+            out[WHOLE[full]] = x
             continue
         _, _, layer, name = full.split(".", 3)
         special = (latent(config, name, x) if name == "self_attn.kv_b_proj.weight"
                    else delta(config, kind, name, x) if adds_one else None)
         if special is not None:
             out.update({f"blk.{layer}.{key}": value for key, value in special.items()})
+        elif name in UNSUFFIXED:
+            out[f"blk.{layer}.{UNSUFFIXED[name]}"] = x
         elif name.startswith("mlp.experts."):
             _, _, expert, matrix, _ = name.split(".")
             experts.setdefault((layer, matrix.removesuffix("_proj")), {})[int(expert)] = x
@@ -106,11 +121,48 @@ def tensors_of(config, kind, tensors):
             out[f"blk.{layer}.{NAMES[kind][stem]}.{leaf}"] = x.reshape(-1) if x.shape[0] == 1 else x
     for (layer, matrix), of_expert in experts.items():
         out[f"blk.{layer}.ffn_{matrix}_exps.weight"] = np.stack([of_expert[e] for e in sorted(of_expert)])
+    if kind.startswith("gemma4"):
+        full = full_sizes(config)["head_dim"]
+        turning = int(full * config["rope_parameters"]["full_attention"]["partial_rotary_factor"] / 2)
+        out["rope_freqs.weight"] = np.array([1.0] * turning + [1e30] * (full // 2 - turning), np.float32)
     return out
+
+
+def full_sizes(config):
+    return next(iter(config["per_layer_config"].values()))
+
+
+def gemma4_keys(config):
+    slides = [kind == "sliding_attention" for kind in config["layer_types"]]
+    full, ropes, shared = full_sizes(config), config["rope_parameters"], config["num_kv_shared_layers"]
+    widens = 2 if config["use_double_wide_mlp"] else 1
+    widths = [config["intermediate_size"] * (widens if i >= len(slides) - shared else 1) for i in range(len(slides))]
+    heads = [config["num_key_value_heads"] if s else full.get("num_key_value_heads", config["num_key_value_heads"])
+             for s in slides]
+    keys = {"block_count": len(slides), "context_length": config["max_position_embeddings"],
+            "embedding_length": config["hidden_size"], "vocab_size": config["vocab_size"],
+            "feed_forward_length": widths if len(set(widths)) > 1 else widths[0],
+            "attention.head_count": config["num_attention_heads"],
+            "attention.head_count_kv": heads if len(set(heads)) > 1 else heads[0],
+            "attention.layer_norm_rms_epsilon": config["rms_norm_eps"],
+            "attention.key_length": full["head_dim"], "attention.value_length": full["head_dim"],
+            "attention.key_length_swa": config["head_dim"], "attention.value_length_swa": config["head_dim"],
+            "attention.sliding_window": config["sliding_window"], "attention.sliding_window_pattern": slides,
+            "attention.shared_kv_layers": shared, "rope.dimension_count": full["head_dim"],
+            "rope.dimension_count_swa": config["head_dim"], "rope.freq_base": ropes["full_attention"]["rope_theta"],
+            "rope.freq_base_swa": ropes["sliding_attention"]["rope_theta"],
+            "final_logit_softcapping": config["final_logit_softcapping"],
+            "embedding_length_per_layer_input": config["hidden_size_per_layer_input"]}
+    if config["enable_moe_block"]:
+        keys |= {"expert_count": config["num_experts"], "expert_used_count": config["top_k_experts"],
+                 "expert_feed_forward_length": config["moe_intermediate_size"]}
+    return keys
 
 
 def keys_of(config, kind):
     """Metadata without the architecture's prefix."""
+    if kind.startswith("gemma4"):
+        return gemma4_keys(config)
     rope = config["rope_parameters"]
     keys = {"block_count": config["num_hidden_layers"], "context_length": config["max_position_embeddings"],
             "embedding_length": config["hidden_size"], "feed_forward_length": config["intermediate_size"],
@@ -153,6 +205,7 @@ def write(folder, kind, architecture):
     writer = gguf.GGUFWriter(folder / f"{kind}.gguf", architecture)
     for key, value in keys_of(config, kind).items():
         add = (writer.add_string if isinstance(value, str)
+               else writer.add_array if isinstance(value, list)
                else writer.add_float32 if isinstance(value, float) else writer.add_uint32)
         add(f"{architecture}.{key}", value)
     for name, x in tensors_of(config, kind, load_file(folder / "model.safetensors")).items():
@@ -166,7 +219,8 @@ def write(folder, kind, architecture):
 
 def main():
     root = pathlib.Path(sys.argv[1])
-    for kind, architecture in (("deepseek_v2", "deepseek2"), ("qwen3_next", "qwen3next"), ("qwen3_5_text", "qwen35")):
+    for kind, architecture in (("deepseek_v2", "deepseek2"), ("qwen3_next", "qwen3next"), ("qwen3_5_text", "qwen35"),
+                               ("gemma4", "gemma4"), ("gemma4_moe", "gemma4")):
         write(root / kind, kind, architecture)
 
 

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bitloss/cli/commands.h"
+#include "bitloss/cli/compute_options.h"
 #include "bitloss/compute/bench.h"
 #include "bitloss/compute/devices.h"
 #include "bitloss/compute/instruction_set.h"
@@ -36,6 +37,7 @@ struct BenchOptions {
   bool forward = false;
   size_t num_threads = DefaultNumThreads();
   std::string instruction_set;
+  Arithmetic arithmetic = Arithmetic::kExact;
   std::vector<std::string> models;
   std::vector<std::string> schemes = {"f16", "int8", "nf4", "int4_group:64", "q4_0", "q8_0"};
   std::vector<size_t> tokens = {1, 4, 16, 96, 512, 2048};
@@ -309,7 +311,7 @@ Result<int> Bench(const BenchOptions& options) {
   BITLOSS_TRY(std::vector<ModelShape> models, ChooseModels(options));
   BITLOSS_DO(LimitInstructionSet(options.instruction_set));
   ThreadPool threads(options.num_threads);
-  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeBackend(threads));
+  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeBackend(threads, options.arithmetic));
   ordered_json json = {{"schema", "bitloss.bench/1"},
                        {"backend", backend->Describe()},
                        {"instruction_sets", CpuInstructionSets()}};
@@ -362,6 +364,7 @@ void AddBenchCommand(CLI::App& app, Action& action) {
       ->check(CLI::Range(size_t{1}, size_t{1024}));
   command->add_option("--instruction-set", options->instruction_set,
                       "None better than this one of those that 'bitloss --version' lists");
+  AddArithmeticOption(*command, options->arithmetic);
   command->callback([options, &action] { action = [options] { return Bench(*options); }; });
 }
 

@@ -514,8 +514,7 @@ TEST_F(LanesProgram, AFileTypeIsALaneWhoseRecordSaysWhatEachMatrixIsIn) {
 }
 
 // OLMoE's shape, with a token for each letter.
-TEST_F(LanesProgram, AMixturesExpertsAreAPartOfTheirOwn) {
-  const std::string model = folder_ / "mixture";
+std::string MakeMixture(const std::string& model) {
   std::filesystem::copy(BITLOSS_SOURCE_DIR "/src/bitloss/model/testdata/architectures/olmoe",
                         model);
   json vocabulary = {{"\u0120", 0}};
@@ -527,8 +526,46 @@ TEST_F(LanesProgram, AMixturesExpertsAreAPartOfTheirOwn) {
   json config = ParseJson(TextOf(model + "/config.json")).value();
   config["max_position_embeddings"] = 512;  // as long as a line may be
   std::ofstream(model + "/config.json") << config.dump();
-  const std::string text =
-      folder_.Write("short.txt", "some short words\nmore of them\nand the end\n");
+  return model;
+}
+
+constexpr const char* kShortText = "some short words\nmore of them\nand the end\n";
+
+// However it is run: on one thread or two, or with a lane added to what is kept of the baseline.
+TEST_F(LanesProgram, CountsTokensThatGoToOtherExperts) {
+  const std::string model = MakeMixture(folder_ / "mixture");
+  const std::string text = folder_.Write("short.txt", kShortText);
+  const auto study = [&](const std::string& out, const std::string& schemes) {
+    return Arguments{"run",       model,  "--text", text, "--suite",   "none",
+                     "--control", "none", "--out",  out,  "--schemes", schemes};
+  };
+  const auto run = [&](const Arguments& arguments) {
+    MustRun(arguments);
+    return ParseJson(TextOf(arguments[9] + "/report.json")).value();
+  };
+  const std::string both = "int3_group:8,int8_row";
+  const json report = run(study(folder_ / "study", both) + Arguments{"--threads", "1"});
+  const json& three = report["lanes"][1]["protocols"][0]["experts_changed"];
+  const json& eight = report["lanes"][2]["protocols"][0]["experts_changed"];
+  ASSERT_EQ(three["layers"].size(), 2u);
+  EXPECT_EQ(three["layers"][1]["layer"], 1);
+  EXPECT_GT(three["mean"], eight["mean"]);
+  EXPECT_GT(three["mean"], 0.05);
+  EXPECT_LT(three["mean"], 1.0);
+  EXPECT_FALSE(report["lanes"][0]["protocols"][0].contains("experts_changed"));
+
+  const auto expect_same = [&](const json& other, const char* how) {
+    EXPECT_EQ(other["lanes"][1]["protocols"], report["lanes"][1]["protocols"]) << how;
+    EXPECT_EQ(other["lanes"][2]["protocols"], report["lanes"][2]["protocols"]) << how;
+  };
+  expect_same(run(study(folder_ / "two", both) + Arguments{"--threads", "2"}), "two threads");
+  run(study(folder_ / "later", "int3_group:8"));
+  expect_same(run(study(folder_ / "later", both)), "a lane added");
+}
+
+TEST_F(LanesProgram, AMixturesExpertsAreAPartOfTheirOwn) {
+  const std::string model = MakeMixture(folder_ / "mixture");
+  const std::string text = folder_.Write("short.txt", kShortText);
   MustRun({"run", model, "--schemes", "nf4", "--control", "none", "--text", text, "--suite", "none",
            "--out", folder_ / "study"});
   const json report = Report();

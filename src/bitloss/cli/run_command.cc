@@ -151,6 +151,7 @@ void AddRunCommand(CLI::App& app, Action& action) {
       ->default_str("2G");
   AddThreadsOption(*command, options->num_threads);
   AddInstructionSetOption(*command, *instruction_set);
+  AddArithmeticOption(*command, options->arithmetic);
   command->add_option("--seed", options->seed, "Of everything that is drawn")
       ->capture_default_str();
   command->add_flag("--plan", *plan,

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "bitloss/compute/cpu/cpu_backend.h"
 #include "bitloss/compute/cuda/cuda_backend.h"
 #include "bitloss/compute/cuda/cuda_plugin.h"
 
@@ -39,9 +40,10 @@ int DeviceOfRank(const CudaApi& api) {
 
 // On device `number`, or on the one that is this rank's.
 Result<std::unique_ptr<Backend>> MakeCudaBackendOf(const DeviceChoice& device,
-                                                   std::optional<int> number, ThreadPool& threads) {
+                                                   std::optional<int> number, Arithmetic arithmetic,
+                                                   ThreadPool& threads) {
   BITLOSS_TRY(const CudaApi* api, LoadCudaPlugin(device.cuda_plugins));
-  return MakeCudaBackend(*api, number ? *number : DeviceOfRank(*api), threads);
+  return MakeCudaBackend(*api, number ? *number : DeviceOfRank(*api), arithmetic, threads);
 }
 
 DeviceChoice& Chosen() {
@@ -53,22 +55,27 @@ DeviceChoice& Chosen() {
 
 void ChooseDevice(DeviceChoice device) { Chosen() = std::move(device); }
 
-Result<std::unique_ptr<Backend>> MakeBackend(ThreadPool& threads) {
-  return MakeBackend(Chosen(), threads);
+Result<std::unique_ptr<Backend>> MakeBackend(ThreadPool& threads, Arithmetic arithmetic) {
+  return MakeBackend(Chosen(), threads, arithmetic);
 }
 
-Result<std::unique_ptr<Backend>> MakeBackend(const DeviceChoice& device, ThreadPool& threads) {
-  if (device.name == "cpu") return MakeCpuBackend(threads);
+Result<std::unique_ptr<Backend>> MakeBackend(const DeviceChoice& device, ThreadPool& threads,
+                                             Arithmetic arithmetic) {
+  if (device.name == "cpu") return MakeCpuBackend(threads, arithmetic);
   if (device.name == "auto") {
-    Result<std::unique_ptr<Backend>> cuda = MakeCudaBackendOf(device, std::nullopt, threads);
-    return cuda.ok() ? std::move(cuda) : MakeCpuBackend(threads);
+    Result<std::unique_ptr<Backend>> cuda =
+        MakeCudaBackendOf(device, std::nullopt, arithmetic, threads);
+    if (cuda.ok()) return cuda;
+    if (arithmetic == Arithmetic::kExact) return MakeCpuBackend(threads);
+    return Unsupported("--arithmetic {} wants a GPU: {}; --device cpu computes the same, slowly",
+                       Name(arithmetic), cuda.error().message);
   }
   std::optional<int> number;
   if (device.name.starts_with("cuda:")) number = ParseNumber(device.name.substr(5));
   if (device.name != "cuda" && !number) {
     return BadInput("there is no device '{}': auto, cpu, cuda or cuda:N", device.name);
   }
-  Result<std::unique_ptr<Backend>> cuda = MakeCudaBackendOf(device, number, threads);
+  Result<std::unique_ptr<Backend>> cuda = MakeCudaBackendOf(device, number, arithmetic, threads);
   if (!cuda.ok()) return Within("device " + device.name, cuda.error());
   return cuda;
 }

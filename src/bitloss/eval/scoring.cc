@@ -1,11 +1,12 @@
 #include "bitloss/eval/scoring.h"
-#include "bitloss/base/stopwatch.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
+#include "bitloss/base/stopwatch.h"
+
 namespace bitloss {
-namespace {}  // namespace
 
 Result<const LaneWeights*> HoldWhole(const NamedLane& lane) {
   if (lane.provider != nullptr) BITLOSS_DO(lane.provider->Hold(lane.number));
@@ -22,6 +23,7 @@ Scorer::Scorer(Transformer& transformer, std::vector<NamedLane> lanes)
   for (const NamedLane& lane : lanes_) {
     BITLOSS_CHECK(lane.provider == lanes_[0].provider);
     rows_.emplace_back(transformer.backend().memory());
+    experts_.emplace_back(transformer.config());
   }
 }
 
@@ -41,25 +43,47 @@ Result<Scorer::GroupScores> Scorer::Score(std::span<const ScoredSequence> group,
   }
   const std::vector<Target> targets = FindTargets(group);
   const size_t first_lane = baseline_rows.empty() ? 0 : 1;
-  if (!baseline_rows.empty()) {
-    Matrix kept(targets.size(), transformer_.config().hidden_size);
-    for (size_t i = 0; i < targets.size(); ++i) {
-      std::ranges::copy(baseline_rows[targets[i].sequence].Row(targets[i].index),
-                        kept.Row(i).begin());
-    }
-    rows_[0] = transformer_.backend().ToTensor(kept);
-  }
+  std::vector<size_t> rows;
+  for (const Target& target : targets) rows.push_back(target.row);
+  for (ExpertChoices& of_lane : experts_) of_lane.LookAt(rows, scores.num_tokens);
+  if (!baseline_rows.empty()) TakeBaselineRows(targets, baseline_rows);
   if (lanes_[0].provider == nullptr) {
     RunLanes(group, targets, first_lane, scores);
   } else {
     BITLOSS_DO(StreamLanes(group, targets, first_lane, scores));
   }
+  CompareExperts(group.size(), scores);
   const size_t tile_rows = TileRows();
   for (size_t begin = 0; begin < targets.size(); begin += tile_rows) {
     const size_t count = std::min(tile_rows, targets.size() - begin);
     BITLOSS_DO(ScoreTile({begin, std::span(targets).subspan(begin, count)}, scores));
   }
   return scores;
+}
+
+void Scorer::TakeBaselineRows(std::span<const Target> targets,
+                              std::span<const ConstMatrixView> rows) {
+  const size_t hidden = transformer_.config().hidden_size;
+  Matrix kept(targets.size(), hidden);
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const std::span<const float> row = rows[targets[i].sequence].Row(targets[i].index);
+    BITLOSS_CHECK(row.size() == hidden + experts_[0].width());
+    std::ranges::copy(row.first(hidden), kept.Row(i).begin());
+    experts_[0].Restore(i, row.subspan(hidden));
+  }
+  rows_[0] = transformer_.backend().ToTensor(kept);
+}
+
+void Scorer::CompareExperts(size_t num_sequences, GroupScores& scores) const {
+  if (experts_[0].width() == 0) return;
+  for (size_t s = 0; s < num_sequences; ++s) {
+    std::vector<ExpertChanges>& of_lanes = scores.experts.emplace_back();
+    for (size_t lane = 1; lane < lanes_.size(); ++lane) {
+      of_lanes.push_back(
+          experts_[lane].ChangesFrom(experts_[0], first_target_[s], first_target_[s + 1]));
+      of_lanes.back().lane = lane;
+    }
+  }
 }
 
 size_t Scorer::TileRows() const {
@@ -70,8 +94,16 @@ size_t Scorer::TileRows() const {
 }
 
 Matrix Scorer::BaselineRows(size_t sequence) const {
-  return transformer_.backend().ToMatrix(
-      rows_[0].view().Rows(first_target_[sequence], first_target_[sequence + 1]));
+  const size_t first = first_target_[sequence];
+  const size_t end = first_target_[sequence + 1];
+  const Matrix hidden = transformer_.backend().ToMatrix(rows_[0].view().Rows(first, end));
+  Matrix rows(hidden.rows(), hidden.cols() + experts_[0].width());
+  for (size_t i = 0; i < rows.rows(); ++i) {
+    const std::span<float> row = rows.Row(i);
+    std::ranges::copy(hidden.Row(i), row.begin());
+    experts_[0].Save(first + i, row.subspan(hidden.cols()));
+  }
+  return rows;
 }
 
 std::vector<Scorer::Target> Scorer::FindTargets(std::span<const ScoredSequence> group) {
@@ -105,6 +137,7 @@ void Scorer::RunLanes(std::span<const ScoredSequence> group, std::span<const Tar
   for (const ScoredSequence& sequence : group) batch.Add(sequence.tokens);
   for (size_t lane = first_lane; lane < lanes_.size(); ++lane) {
     const auto start = Clock::now();
+    const Transformer::Watched watched(transformer_, experts_[lane]);
     transformer_.Hidden(*lanes_[lane].weights, batch, nullptr, hidden_);
     KeepRows(lane, targets, hidden_);
     transformer_.backend().Wait();
@@ -127,6 +160,7 @@ Status Scorer::StreamLanes(std::span<const ScoredSequence> group, std::span<cons
     BITLOSS_DO(
         lanes_[0].provider->ForEachBlock(layer, numbers, [&](size_t i, const LayerWeights& block) {
           const auto start = Clock::now();
+          const Transformer::Watched watched(transformer_, experts_[first_lane + i]);
           transformer_.Layer(block, layer, batch, nullptr, hidden[i]);
           transformer_.backend().Wait();
           scores.lane_seconds[first_lane + i] += SecondsSince(start);
@@ -134,8 +168,8 @@ Status Scorer::StreamLanes(std::span<const ScoredSequence> group, std::span<cons
     if (layer_done_) layer_done_(layer + 1);
   }
   for (size_t i = 0; i < hidden.size(); ++i) {
-    transformer_.FinalNorm(*lanes_[first_lane + i].weights, hidden[i]);
-    KeepRows(first_lane + i, targets, hidden[i]);
+    KeepRows(first_lane + i, targets,
+             transformer_.FinalNorm(*lanes_[first_lane + i].weights, hidden[i]));
     hidden[i] = Tensor();
   }
   return Ok();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bitloss/base/result.h"
+#include "bitloss/eval/expert_choices.h"
 #include "bitloss/metrics/divergence.h"
 #include "bitloss/metrics/token_scores.h"
 #include "bitloss/model/transformer.h"
@@ -74,6 +75,8 @@ class Scorer {
     std::vector<std::vector<TokenScores>> sequences;  // [sequence][lane]
     // -ln q of each of a sequence's questions, [sequence][lane][question].
     std::vector<std::vector<std::vector<double>>> question_nll;
+    // Of a mixture, [sequence][lane - 1]; else empty.
+    std::vector<std::vector<ExpertChanges>> experts;
     size_t num_tokens = 0;                   // that went through each lane
     std::vector<double> lane_seconds;        // blocks, head and loss of each lane
     std::vector<double> comparison_seconds;  // and what comparing it with lane 0 added
@@ -89,7 +92,8 @@ class Scorer {
   void OnLayer(std::function<void(size_t num_layers)> done) { layer_done_ = std::move(done); }
 
   // Of the last Score: the baseline's hidden rows after its final norm that predict the scored
-  // tokens of a sequence, [num_scored][hidden_size].
+  // tokens of a sequence, [num_scored][hidden_size], and after them in a mixture the experts that
+  // those rows chose.
   Matrix BaselineRows(size_t sequence) const;
 
  private:
@@ -112,6 +116,8 @@ class Scorer {
   };
 
   std::vector<Target> FindTargets(std::span<const ScoredSequence> group);
+  void TakeBaselineRows(std::span<const Target> targets, std::span<const ConstMatrixView> rows);
+  void CompareExperts(size_t num_sequences, GroupScores& scores) const;
   void RunLanes(std::span<const ScoredSequence> group, std::span<const Target> targets,
                 size_t first_lane, GroupScores& scores);
   Status StreamLanes(std::span<const ScoredSequence> group, std::span<const Target> targets,
@@ -131,8 +137,9 @@ class Scorer {
   Transformer& transformer_;
   std::vector<NamedLane> lanes_;
   std::function<void(size_t)> layer_done_;
-  std::vector<size_t> first_target_;  // of each sequence of the last group, and one past the last
-  std::vector<Tensor> rows_;          // of each lane: the rows of the group's targets, in order
+  std::vector<size_t> first_target_;    // of each sequence of the last group, and one past the last
+  std::vector<Tensor> rows_;            // of each lane: the rows of the group's targets, in order
+  std::vector<ExpertChoices> experts_;  // of each lane, on those rows
   Tensor hidden_, base_logits_, lane_logits_;
 };
 

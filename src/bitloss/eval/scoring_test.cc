@@ -141,6 +141,58 @@ TEST_F(ScoringTest, GivesTheSameBitsWhereBlocksAreStreamed) {
   EXPECT_THAT(scores.sequences[0][1].kl, ElementsAreArray(expected.sequences[0][1].kl));
 }
 
+std::vector<ExpertChanges> ChangesOf(const Scorer::GroupScores& scores) {
+  std::vector<ExpertChanges> all;
+  for (const auto& lanes : scores.experts) all.insert(all.end(), lanes.begin(), lanes.end());
+  return all;
+}
+
+// Of the experts that its router's logits name, whatever the rows run with and where blocks come
+// from.
+TEST(ScoringOfMixtures, FindsWhichTokensGoToOtherExperts) {
+  TestModel model(BITLOSS_SOURCE_DIR "/src/bitloss/model/testdata/architectures/mixtral");
+  LaneWeights fp16 = model.Lane("fp16"), int3 = model.Lane("int3_group:8");
+  std::vector<int32_t> tokens;
+  for (int32_t i = 0; i < 60; ++i) tokens.push_back(3 + i * i % 150);
+  const std::vector<ScoredSequence> sequences = {{std::span(tokens).first(40), 1},
+                                                 {std::span(tokens).subspan(17, 30), 9}};
+  Scorer scorer(model.transformer(), {{"fp16", &fp16}, {"same", &fp16}, {"int3", &int3}});
+  const std::vector<ExpertChanges> all = ChangesOf(Must(scorer.Score(sequences)));
+  ASSERT_THAT(all, SizeIs(4));  // of two sequences, in two lanes
+  EXPECT_THAT(all[0].layers, testing::ElementsAre(0, 1));
+  EXPECT_THAT(all[0].changed, SizeIs(2 * 39));
+  EXPECT_THAT(all[0].changed, Each(0)) << "the baseline itself";
+  EXPECT_THAT(all[3].changed, SizeIs(2 * 21));
+  const auto num_changed = std::ranges::count(all[1].changed, 1);
+  EXPECT_GT(num_changed, 3);
+  EXPECT_LT(num_changed, 70);
+
+  std::vector<ExpertChanges> alone;
+  for (const ScoredSequence& sequence : sequences) {
+    for (ExpertChanges& one : ChangesOf(Must(scorer.Score({&sequence, 1})))) {
+      alone.push_back(std::move(one));
+    }
+  }
+  EXPECT_EQ(alone, all);
+
+  Must(scorer.Score(sequences));
+  std::vector<Matrix> kept;
+  for (size_t s = 0; s < sequences.size(); ++s) kept.push_back(scorer.BaselineRows(s));
+  const std::vector<ConstMatrixView> rows(kept.begin(), kept.end());
+  Lender lender({&fp16, &fp16, &int3});
+  LaneWeights without[3];
+  for (size_t i = 0; i < 3; ++i) {
+    without[i].embedding = fp16.embedding;
+    without[i].final_norm = fp16.final_norm;
+    without[i].head = fp16.head;
+  }
+  Scorer streamed(model.transformer(), {{"fp16", &without[0], &lender, 0},
+                                        {"same", &without[1], &lender, 1},
+                                        {"int3", &without[2], &lender, 2}});
+  EXPECT_EQ(ChangesOf(Must(streamed.Score(sequences))), all);
+  EXPECT_EQ(ChangesOf(Must(streamed.Score(sequences, rows))), all) << "with the baseline's kept";
+}
+
 TEST(GroupUpToTokens, PutsNoMoreIntoAGroupThanFits) {
   const std::vector<int32_t> ten(10), thirty(30);
   const std::vector<ScoredSequence> sequences = {{ten, 1}, {ten, 1}, {thirty, 1}, {ten, 1}};

@@ -17,7 +17,8 @@ LayerShapes ShapesOf(const ModelConfig& config, size_t layer, uint64_t capacity)
   switch (config.layer(layer).mixer) {
     case Mixer::kAttention:
     case Mixer::kLatentAttention:
-      return {{capacity, config.key_width()}, {capacity, config.value_width()}};
+      if (config.layer(layer).kv_source) return {};
+      return {{capacity, config.key_width(layer)}, {capacity, config.value_width(layer)}};
     case Mixer::kDeltaRule: {
       const DeltaSpec& delta = *config.delta;
       return {{delta.kernel - 1, delta.channels()},

@@ -26,7 +26,8 @@ class KvCache {
   // What sequences of so many tokens in all take.
   static uint64_t BytesOf(const ModelConfig& config, uint64_t num_tokens, uint64_t num_sequences);
 
-  // [capacity][num_kv_heads * head_dim] of one layer, and the same of value_dim.
+  // [capacity][num_kv_heads * head_dim] of one layer, and the same of value_dim. None of a layer
+  // that attends to an earlier one's.
   DeviceView Keys(size_t slot, size_t layer) { return keys_[slot * num_layers_ + layer].view(); }
   DeviceView Values(size_t slot, size_t layer) {
     return values_[slot * num_layers_ + layer].view();

@@ -69,13 +69,36 @@ bool NormsBeforeParts(const ModelConfig& config) {
          config.norm_placement == NormPlacement::kAround;
 }
 
+BlockPart PartOf(const LayerPlan& plan, Unit unit) {
+  if (MixesTokens(unit)) return BlockPart::kAttention;
+  return unit == Unit::kExpert && HasExpertsBeside(plan) ? BlockPart::kExperts : BlockPart::kMlp;
+}
+
+std::vector<BlockPart> PartsOf(const LayerPlan& plan) {
+  std::vector<BlockPart> parts = {BlockPart::kAttention, BlockPart::kMlp};
+  if (HasExpertsBeside(plan)) parts.push_back(BlockPart::kExperts);
+  return parts;
+}
+
+// The norm that makes what enters a part.
+Kept NormOf(BlockPart part) {
+  switch (part) {
+    case BlockPart::kAttention:
+      return Kept::kPreAttentionNorm;
+    case BlockPart::kMlp:
+      return Kept::kPreMlpNorm;
+    case BlockPart::kExperts:
+      return Kept::kPreExpertsNorm;
+  }
+  return Kept::kPreMlpNorm;
+}
+
 // Linears that read what enters a part.
 std::vector<size_t> ReadersOf(const LayerPlan& plan, BlockPart part) {
   std::vector<size_t> readers;
   for (size_t i = 0; i < plan.linears.size(); ++i) {
     const LinearSpec& linear = plan.linears[i];
-    if (MixesTokens(linear.unit) != (part == BlockPart::kAttention)) continue;
-    if (ReadsInput(linear.kind)) readers.push_back(i);
+    if (PartOf(plan, linear.unit) == part && ReadsInput(linear.kind)) readers.push_back(i);
   }
   return readers;
 }
@@ -106,20 +129,36 @@ std::vector<NarrowReaders> NarrowReadersOf(const LayerPlan& plan) {
   return readers;
 }
 
-// Which part's input a kept matrix reads; none if it is no matrix.
-std::optional<BlockPart> ReaderOf(Kept kept) {
-  if (!IsMatrix(kept)) return std::nullopt;
-  const bool is_of_mlp = kept == Kept::kRouter || kept == Kept::kSharedGate;
-  return is_of_mlp ? BlockPart::kMlp : BlockPart::kAttention;
+// Which part's input a kept matrix reads; none if it is no matrix, or reads the stream itself.
+std::optional<BlockPart> ReaderOf(const LayerPlan& plan, Kept kept) {
+  switch (kept) {
+    case Kept::kOutputGate:
+    case Kept::kDecayInput:
+    case Kept::kRateInput:
+      return BlockPart::kAttention;
+    case Kept::kSharedGate:
+      return BlockPart::kMlp;
+    case Kept::kRouter:
+      if (plan.Has(Kept::kRouterScale)) return std::nullopt;
+      return BlockPart::kMlp;
+    default:
+      return std::nullopt;
+  }
 }
 
 // The scales of each group of linears that share an input; none where nothing can absorb them.
 struct BlockScales {
-  std::optional<std::vector<float>> attention_input;
-  std::vector<std::vector<float>> narrow;   // of NarrowReadersOf
-  std::optional<std::vector<float>> heads;  // only where v_proj can absorb them
-  std::optional<std::vector<float>> mlp_input;
+  std::array<std::optional<std::vector<float>>, kNumBlockParts> inputs;  // by BlockPart
+  std::vector<std::vector<float>> narrow;                                // of NarrowReadersOf
+  std::optional<std::vector<float>> heads;    // only where v_proj can absorb them
   std::vector<std::vector<float>> activated;  // of each unit, or none
+
+  std::optional<std::vector<float>>& input(BlockPart part) {
+    return inputs[static_cast<size_t>(part)];
+  }
+  const std::optional<std::vector<float>>& input(BlockPart part) const {
+    return inputs[static_cast<size_t>(part)];
+  }
 };
 
 // Sequences that go through a candidate together, before its loss is held against the best.
@@ -143,16 +182,15 @@ class ScaleSearch {
     const ModelConfig& config = transformer_.config();
     BlockScales scales;
     if (NormsBeforeParts(config)) {
-      BITLOSS_TRY(scales.attention_input, SearchInput(BlockPart::kAttention));
+      for (const BlockPart part : PartsOf(*source_.plan)) {
+        BITLOSS_TRY(scales.input(part), SearchInput(part));
+      }
     }
     for (const NarrowReaders& readers : NarrowReadersOf(*source_.plan)) {
       BITLOSS_TRY(scales.narrow.emplace_back(), SearchTogether(readers.linears));
     }
     if (OutputScalesHaveAPlace()) {
       BITLOSS_TRY(scales.heads, SearchAlone(source_.plan->At(Linear::kOutput)));
-    }
-    if (NormsBeforeParts(config)) {
-      BITLOSS_TRY(scales.mlp_input, SearchInput(BlockPart::kMlp));
     }
     const bool is_linear_in_up =
         config.activation.gating == Gating::kSilu || config.activation.gating == Gating::kGeluTanh;
@@ -166,10 +204,15 @@ class ScaleSearch {
  private:
   ThreadPool& threads() const { return transformer_.backend().threads(); }
 
-  // With grouped queries a row of v_proj feeds several columns of o_proj; AutoAWQ goes by shapes.
+  // With grouped queries a row of v_proj feeds several columns of o_proj; AutoAWQ goes by shapes. A
+  // norm of values would undo a scale.
   bool OutputScalesHaveAPlace() const {
-    if (transformer_.config().layer(layer_).mixer != Mixer::kAttention) return false;
-    const Matrix& value = source_.weights[source_.plan->At(Linear::kValue)];
+    const ModelConfig& config = transformer_.config();
+    const std::optional<size_t> value_place = source_.plan->Find(Linear::kValue);
+    if (config.layer(layer_).mixer != Mixer::kAttention || config.norms_values || !value_place) {
+      return false;
+    }
+    const Matrix& value = source_.weights[*value_place];
     const Matrix& output = source_.weights[source_.plan->At(Linear::kOutput)];
     return value.rows() == output.rows() && value.cols() == output.cols();
   }
@@ -196,29 +239,27 @@ class ScaleSearch {
   Result<std::vector<float>> SearchInput(BlockPart part) {
     const std::vector<size_t> linears = ReadersOf(*source_.plan, part);
     const Observed::Part& seen = seen_.part(part);
-    const Tensor inputs = transformer_.backend().ToTensor(seen.input);
+    const Tensor rows = transformer_.backend().ToTensor(seen.input);
+    const Tensor stream = transformer_.backend().ToTensor(seen.stream);
     return Search(linears, seen.input,
                   [&](std::span<const Matrix> candidates, double limit) -> Result<double> {
                     BITLOSS_DO(Replace(linears, candidates));
-                    return LossOverGroups(
-                        inputs, seen.output, limit,
-                        [&](const Batch& group, ConstDeviceView x, Tensor& output) {
-                          transformer_.Part(weights_, layer_, group, part, x, output);
-                        });
+                    return LossOverGroups(part, {rows, stream}, seen.output, limit);
                   });
   }
 
-  // What forward(group, x, output) makes of the inputs x loses against `expected`, group of
-  // sequences by group, as long as that is within `limit`.
-  template <class Forward>
-  double LossOverGroups(ConstDeviceView inputs, ConstMatrixView expected, double limit,
-                        const Forward& forward) {
+  // What a part makes of its inputs loses against `expected`, group of sequences by group, as long
+  // as that is within `limit`.
+  double LossOverGroups(BlockPart part, const PartInput& inputs, ConstMatrixView expected,
+                        double limit) {
     OutputLoss loss(expected, threads());
     Matrix staging;
     size_t first = 0;
     for (const Batch& group : groups_) {
       const size_t end = first + group.tokens().size();
-      forward(group, inputs.Rows(first, end), output_);
+      PartInput of_group{inputs.input.Rows(first, end)};
+      if (inputs.stream.rows > 0) of_group.stream = inputs.stream.Rows(first, end);
+      transformer_.Part(weights_, layer_, group, part, of_group, output_);
       loss.Add(transformer_.backend().OnHost(output_, staging));
       if (loss.Loss() > limit) break;
       first = end;
@@ -300,18 +341,17 @@ float Divide(float value, float scale) { return value / scale; }
 // it and stays as it is, a router say, is scaled too.
 Status ApplyThroughNorm(const ModelConfig& config, BlockPart part, std::span<const float> scales,
                         LayerSource& block, Observed& seen) {
-  const bool is_attention = part == BlockPart::kAttention;
   const std::vector<size_t> readers = ReadersOf(*block.plan, part);
   for (const size_t linear : readers) MultiplyColumns(block.weights[linear], scales);
   const auto times = [](float value, float scale) { return value * scale; };
   for (const KeptSpec& kept : block.plan->kept) {
-    if (ReaderOf(kept.kept) != part) continue;
+    if (ReaderOf(*block.plan, kept.kept) != part) continue;
     BITLOSS_DO(
         ChangeStored("what reads the same input", scales, block.part(kept.kept).flat(), times));
   }
-  const Kept norm = is_attention ? Kept::kPreAttentionNorm : Kept::kPreMlpNorm;
-  const std::string_view name = is_attention ? "input_layernorm" : "post_attention_layernorm";
-  const std::span<float> weights = block.part(norm).flat();
+  const std::string_view name =
+      part == BlockPart::kAttention ? "input_layernorm" : "post_attention_layernorm";
+  const std::span<float> weights = block.part(NormOf(part)).flat();
   if (config.norm_kind == NormKind::kRmsOnePlus) {
     BITLOSS_DO(ChangeStored(name, scales, weights, [](float value, float scale) {
       return (1.0f + value) / scale - 1.0f;
@@ -347,9 +387,9 @@ Status ApplyThroughLinear(size_t made_by, std::span<const float> scales, size_t 
 // Applies the scales to the block and to the inputs that its linears see.
 Status Apply(const ModelConfig& config, const BlockScales& scales, LayerSource& block,
              Observed& seen) {
-  if (scales.attention_input) {
-    BITLOSS_DO(
-        ApplyThroughNorm(config, BlockPart::kAttention, *scales.attention_input, block, seen));
+  for (const BlockPart part : PartsOf(*block.plan)) {
+    const auto& of_part = scales.input(part);
+    if (of_part) BITLOSS_DO(ApplyThroughNorm(config, part, *of_part, block, seen));
   }
   const std::vector<NarrowReaders> narrow = NarrowReadersOf(*block.plan);
   for (size_t i = 0; i < scales.narrow.size(); ++i) {
@@ -358,9 +398,6 @@ Status Apply(const ModelConfig& config, const BlockScales& scales, LayerSource& 
   if (scales.heads) {
     BITLOSS_DO(ApplyThroughLinear(block.plan->At(Linear::kValue), *scales.heads,
                                   block.plan->At(Linear::kOutput), block, seen));
-  }
-  if (scales.mlp_input) {
-    BITLOSS_DO(ApplyThroughNorm(config, BlockPart::kMlp, *scales.mlp_input, block, seen));
   }
   const std::vector<MlpPlaces> units = UnitsOf(*block.plan);
   for (size_t i = 0; i < scales.activated.size(); ++i) {
@@ -436,13 +473,13 @@ Result<LayerSource> FitLayerSmoothQuant(const ModelConfig& config, const LayerSo
                        config.architecture);
   }
   LayerSource fitted = CopyOf(source);
-  std::array<std::vector<float>, 2> scales;
-  for (const BlockPart part : {BlockPart::kAttention, BlockPart::kMlp}) {
+  std::array<std::vector<float>, kNumBlockParts> scales;
+  for (const BlockPart part : PartsOf(*source.plan)) {
     const std::vector<size_t> readers = ReadersOf(*source.plan, part);
     const std::vector<float> maxima = ColumnMaxima(seen.part(part).input);
     scales[static_cast<size_t>(part)] = SmoothingScales(source, readers, maxima, strength);
   }
-  for (const BlockPart part : {BlockPart::kAttention, BlockPart::kMlp}) {
+  for (const BlockPart part : PartsOf(*source.plan)) {
     BITLOSS_DO(ApplyThroughNorm(config, part, scales[static_cast<size_t>(part)], fitted, seen));
   }
   return fitted;

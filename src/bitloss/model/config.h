@@ -4,6 +4,7 @@
 #ifndef BITLOSS_MODEL_CONFIG_H_
 #define BITLOSS_MODEL_CONFIG_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -51,6 +52,9 @@ struct RouterSpec {
   bool has_bias = false;
   bool has_selection_bias = false;
   bool weighs_input = false;  // the weight multiplies what an expert reads, not what it gives
+  // It reads x / rms(x) of the residual stream, times a scale of its own and hidden_size^-1/2.
+  bool reads_stream = false;
+  bool has_expert_scale = false;  // a number for each expert, times its weight
   // Experts in `groups` equal groups, of which the best `groups_kept` are eligible.
   size_t groups = 1;
   size_t groups_kept = 1;
@@ -66,7 +70,17 @@ struct ExpertsSpec {
   Shared shared = Shared::kNone;
   size_t shared_width = 0;
   bool has_bias = false;
+  // Not instead of the dense MLP: each reads the stream through a norm of its own, and each gives
+  // its part of the sum through another.
+  bool beside_mlp = false;
   RouterSpec router;
+};
+
+// What every layer is told of a token besides the stream: from a table of the tokens, and from
+// their embeddings.
+struct PerLayerInputSpec {
+  size_t width = 0;       // of one layer
+  size_t vocab_size = 0;  // of the table; tokens beyond take its first row
 };
 
 // Queries, keys and values through narrow ones in between (DeepSeek's latent attention): every head
@@ -99,8 +113,13 @@ struct LayerSpec {
   std::optional<size_t> rope = 0;  // of ModelConfig::ropes; none: no rotation
   bool has_experts = false;        // instead of the dense MLP
   size_t mlp_width = 0;            // of the dense MLP; 0: the model's intermediate_size
-  bool norms_heads = true;         // where the model has head norms
-  bool has_temperature = true;     // where the model has one
+  size_t head_dim = 0;             // 0: the model's
+  size_t num_kv_heads = 0;         // 0: the model's
+  // The earlier layer whose keys and values it attends to; none: its own.
+  std::optional<size_t> kv_source = {};
+  bool values_are_keys = false;  // as projected: before norms and rotation
+  bool norms_heads = true;       // where the model has head norms
+  bool has_temperature = true;   // where the model has one
 };
 
 // All sizes are > 0, num_heads is a multiple of num_kv_heads.
@@ -129,6 +148,7 @@ struct ModelConfig {
   HeadNorms head_norms = HeadNorms::kNone;
   HeadNormWeight head_norm_weight = HeadNormWeight::kOwn;
   HeadNormPlace head_norm_place = HeadNormPlace::kBeforeRope;
+  bool norms_values = false;     // each head, without a weight
   double query_scale = 1.0;      // times q, on top of the scale of scores
   double attention_scale = 0.0;  // of scores; 0: 1 / sqrt(head_dim)
   double attention_softcap = 0.0;
@@ -146,6 +166,8 @@ struct ModelConfig {
   double embedding_scale = 1.0;
   bool norms_embedding = false;  // rows divided by their RMS
   double residual_scale = 1.0;   // of what a part adds
+  bool scales_layers = false;    // what leaves a block, by a number of its own
+  std::optional<PerLayerInputSpec> per_layer_input;
   double logit_scale = 1.0;
   double logit_softcap = 0.0;
 
@@ -157,11 +179,32 @@ struct ModelConfig {
   std::vector<LayerSpec> layers = {};  // empty: every layer is LayerSpec{}
 
   LayerSpec layer(size_t i) const { return layers.empty() ? LayerSpec{} : layers[i]; }
-  // Elements of a token's queries, keys, values and what comes out of attention.
-  size_t query_width() const { return num_heads * head_dim; }
-  size_t key_width() const { return num_kv_heads * head_dim; }
-  size_t value_width() const { return num_kv_heads * (value_dim > 0 ? value_dim : head_dim); }
-  size_t heads_width() const { return num_heads * (value_dim > 0 ? value_dim : head_dim); }
+  size_t head_dim_of(size_t i) const {
+    const size_t own = layer(i).head_dim;
+    return own > 0 ? own : head_dim;
+  }
+  size_t value_dim_of(size_t i) const { return value_dim > 0 ? value_dim : head_dim_of(i); }
+  size_t kv_heads_of(size_t i) const {
+    const size_t own = layer(i).num_kv_heads;
+    return own > 0 ? own : num_kv_heads;
+  }
+  // Elements of a token's queries, keys, values and what comes out of attention, in a layer.
+  size_t query_width(size_t i) const { return num_heads * head_dim_of(i); }
+  size_t key_width(size_t i) const { return kv_heads_of(i) * head_dim_of(i); }
+  size_t value_width(size_t i) const { return kv_heads_of(i) * value_dim_of(i); }
+  size_t heads_width(size_t i) const { return num_heads * value_dim_of(i); }
+  size_t mlp_width(size_t i) const {
+    const size_t own = layer(i).mlp_width;
+    return own > 0 ? own : intermediate_size;
+  }
+  // The largest that `of_layer` is in any layer.
+  size_t Largest(size_t (ModelConfig::*of_layer)(size_t) const) const {
+    size_t largest = 0;
+    for (size_t i = 0; i < (layers.empty() ? 1 : layers.size()); ++i) {
+      largest = std::max(largest, (this->*of_layer)(i));
+    }
+    return largest;
+  }
   bool has_gates() const { return activation.gating != Gating::kReluSquared; }
 };
 

@@ -219,12 +219,24 @@ Result<RopeConfig> ReadRope(const GgufConfig& metadata, const HfDefaults& defaul
   return rope;
 }
 
+// One width, or one for each layer.
+Status ReadMlpWidths(const GgufConfig& metadata, ModelConfig& model) {
+  const std::string_view key =
+      metadata.Has("feed_forward_length") ? "feed_forward_length" : "expert_feed_forward_length";
+  BITLOSS_TRY(const std::vector<uint64_t> widths,
+              metadata.GetCounts(key, model.num_layers, kMaxWidth));
+  if (std::ranges::find(widths, 0u) != widths.end()) {
+    return BadInput("metadata key '{}' holds 0", metadata.Key(key));
+  }
+  model.intermediate_size = widths[0];
+  for (size_t layer = 0; layer < widths.size(); ++layer) {
+    if (widths[layer] != widths[0]) LayersOf(model)[layer].mlp_width = widths[layer];
+  }
+  return Ok();
+}
+
 Status ReadSizes(const GgufConfig& metadata, ModelConfig& model) {
   BITLOSS_TRY(model.hidden_size, metadata.GetSize("embedding_length", kMaxWidth));
-  BITLOSS_TRY(model.intermediate_size,
-              metadata.GetSize(metadata.Has("feed_forward_length") ? "feed_forward_length"
-                                                                   : "expert_feed_forward_length",
-                               kMaxWidth));
   BITLOSS_TRY(model.num_layers, metadata.GetSize("block_count", kMaxLayers));
   BITLOSS_TRY(const uint64_t extra, metadata.GetCountOr("nextn_predict_layers", 0, kMaxLayers));
   if (extra >= model.num_layers) {
@@ -232,6 +244,7 @@ Status ReadSizes(const GgufConfig& metadata, ModelConfig& model) {
                     extra, model.num_layers);
   }
   model.num_layers -= extra;
+  BITLOSS_DO(ReadMlpWidths(metadata, model));
   BITLOSS_TRY(model.max_positions, metadata.GetSize("context_length", kMaxPositions));
   BITLOSS_TRY(model.vocab_size, VocabularySize(metadata.metadata(), metadata));
   const bool centres = !metadata.Has("attention.layer_norm_rms_epsilon") &&

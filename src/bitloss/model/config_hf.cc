@@ -29,9 +29,13 @@ struct Wrapper {
   std::string_view text_type;  // where text_config does not say
 };
 constexpr std::array kWrappers = {
-    Wrapper{"gemma3", "gemma3_text"},   Wrapper{"mistral3", "mistral"},
-    Wrapper{"llama4", "llama4_text"},   Wrapper{"muse_glimmer", "muse_glimmer_text"},
-    Wrapper{"qwen3_5", "qwen3_5_text"}, Wrapper{"qwen3_5_moe", "qwen3_5_moe_text"},
+    Wrapper{"gemma3", "gemma3_text"},
+    Wrapper{"gemma4", "gemma4_text"},
+    Wrapper{"mistral3", "mistral"},
+    Wrapper{"llama4", "llama4_text"},
+    Wrapper{"muse_glimmer", "muse_glimmer_text"},
+    Wrapper{"qwen3_5", "qwen3_5_text"},
+    Wrapper{"qwen3_5_moe", "qwen3_5_moe_text"},
 };
 
 const Wrapper* FindWrapper(std::string_view type) {

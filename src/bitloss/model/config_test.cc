@@ -341,49 +341,29 @@ TEST(RopeTest, PlainFrequenciesAreThePowersOfTheBase) {
               ElementsAre(0.25, testing::DoubleEq(0.0025)));
 }
 
-// The configuration of Llama-3.2-1B; tools/golden/llama3_rope.py asked transformers, which works in
-// float32: an exponent off by 2^-25 of itself changes 500000^-x by 13.2 times that, and a few more
-// roundings follow, so the two agree to a relative 2e-6.
-TEST(RopeTest, ScalesLikeTransformersForLlama3) {
-  const double expected[] = {1,
-                             0.663601279,
-                             0.440366626,
-                             0.292227834,
-                             0.193922758,
-                             0.128687382,
-                             0.0853971019,
-                             0.0566696189,
-                             0.0376060307,
-                             0.0249554086,
-                             0.0165604409,
-                             0.0109895291,
-                             0.00729266508,
-                             0.00483942125,
-                             0.00321144611,
-                             0.00129054801,
-                             0.000429556705,
-                             9.70828623e-05,
-                             1.94616387e-05,
-                             1.29147675e-05,
-                             8.57025589e-06,
-                             5.68723226e-06,
-                             3.77405445e-06,
-                             2.50446715e-06,
-                             1.66196742e-06,
-                             1.10288363e-06,
-                             7.31874934e-07,
-                             4.85673127e-07,
-                             3.22293289e-07,
-                             2.1387423e-07,
-                             1.41927202e-07,
-                             9.41830649e-08};
-  ModelConfig config;
-  config.head_dim = 64;
-  config.ropes[0] = {.theta = 500000.0, .scaling = Llama3RopeScaling{32.0, 1.0, 4.0, 8192}};
-  const std::vector<double> frequencies = RopeInverseFrequencies(config.ropes[0], config.head_dim);
-  ASSERT_EQ(frequencies.size(), std::size(expected));
-  for (size_t i = 0; i < frequencies.size(); ++i) {
-    EXPECT_NEAR(frequencies[i], expected[i], 2e-6 * expected[i]) << i;
+// tools/golden/rope_scalings.py asked transformers, which works in float32: an exponent off by
+// 2^-25 of itself changes 500000^-x by 13.2 times that, and a few more roundings follow, so the two
+// agree to a relative 2e-6.
+TEST(RopeTest, ScalesLikeTransformers) {
+  const auto cases =
+      ReadJsonFile(BITLOSS_SOURCE_DIR "/src/bitloss/model/testdata/rope_scalings.json").value();
+  ASSERT_EQ(cases.size(), 16u);
+  for (const json& one : cases) {
+    SCOPED_TRACE(one["rope"].dump().substr(0, 100));
+    json config = Changed("rope_parameters", one["rope"]);
+    config["head_dim"] = 64;
+    config["max_position_embeddings"] = one["positions"];
+    const RopeConfig rope = ReadConfig(config).value().ropes[0];
+    const size_t original = OriginalLength(rope);
+    const bool is_beyond = original > 0 && one["length"].get<size_t>() > original;
+    const std::vector<double> frequencies = RopeInverseFrequencies(
+        rope, 64, is_beyond ? SequenceLength::kBeyond : SequenceLength::kOriginal);
+    const auto expected = one["frequencies"].get<std::vector<double>>();
+    ASSERT_EQ(frequencies.size(), expected.size());
+    for (size_t i = 0; i < frequencies.size(); ++i) {
+      EXPECT_NEAR(frequencies[i], expected[i], 2e-6 * expected[i]) << i;
+    }
+    EXPECT_NEAR(rope.magnitude, one["magnitude"].get<double>(), 1e-12);
   }
 }
 

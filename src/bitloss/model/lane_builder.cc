@@ -44,6 +44,7 @@ class CalibrationChain {
 // Embedding, final norm and head, which lanes of one precision share.
 struct SharedParts {
   EncodedMatrix embedding;
+  std::shared_ptr<const PerLayerWeights> per_layer;
   std::shared_ptr<const Tensor> final_norm;
   std::shared_ptr<const PackedMatrix> head;
 };
@@ -52,6 +53,7 @@ Result<SharedParts> ReadSharedParts(const ModelSource& source, const Backend& ba
                                     Precision precision, Packing packing) {
   SharedParts parts;
   BITLOSS_TRY(parts.embedding, source.Embedding(precision, backend.threads()));
+  BITLOSS_TRY(parts.per_layer, source.PerLayer(precision, backend));
   BITLOSS_TRY(const std::vector<float> final_norm, source.FinalNorm(precision));
   parts.final_norm = std::make_shared<const Tensor>(
       backend.ToTensor(AsMultiplied(source.config().final_norm_kind, final_norm)));
@@ -95,6 +97,7 @@ Status FinishLane(const ModelSource& source, const Backend& backend, const Schem
   const uint64_t bytes_per_weight = BytesOfWeight(plain);
   uint64_t num_others = source.num_parameters() - source.num_linear_parameters();
   lane.embedding = parts.embedding;
+  lane.per_layer = parts.per_layer;
   lane.final_norm = parts.final_norm;
   lane.head = parts.head;
   if (const auto formats = FileTypeFormatsOf(scheme, source)) {
@@ -235,6 +238,7 @@ Result<std::vector<BuiltLane>> BuildLanes(const ModelSource& source, Transformer
     }
     LaneWeights embedding_only;
     embedding_only.embedding = shared[precision].embedding;
+    embedding_only.per_layer = shared[precision].per_layer;
     chain.emplace(transformer, options.calibration);
     chain->Begin(embedding_only);
     for (size_t i = 0; i < schemes.size(); ++i) {
@@ -338,7 +342,8 @@ Result<BlockMaker> BlockMaker::Open(const ModelSource& source, const Backend& ba
 
 Result<LaneWeights> BlockMaker::WithoutBlocks(size_t lane) const {
   const LaneWeights& shell = shells_[lane];
-  return LaneWeights{shell.embedding, {}, shell.final_norm, shell.head, shell.size};
+  return LaneWeights{shell.embedding,  shell.per_layer, {},
+                     shell.final_norm, shell.head,      shell.size};
 }
 
 Result<const LayerSource*> BlockMaker::Read(size_t layer, Precision precision) {

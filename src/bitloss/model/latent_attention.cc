@@ -56,8 +56,8 @@ void Transformer::ProjectLatent(const Pass& pass, ConstDeviceView input) {
   const size_t plain = latent.plain_dim;
   const size_t rotated = latent.rotated_dim;
   const size_t dim = config_.head_dim;
-  s.queries.Resize(input.rows, config_.query_width());
-  s.keys.Resize(input.rows, config_.key_width());
+  s.queries.Resize(input.rows, config_.query_width(pass.layer));
+  s.keys.Resize(input.rows, config_.key_width(pass.layer));
   std::vector<Backend::Move> moves;
   const size_t heads = config_.num_heads;
   MoveHeads({plain, dim, 0, dim, rotated}, heads, s.projected, s.queries, moves);

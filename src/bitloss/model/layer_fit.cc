@@ -64,7 +64,7 @@ class GptqTap final : public BlockTap {
   void BeforeLinears(std::span<const size_t> linears, ConstDeviceView inputs) override {
     if (status_.ok()) status_ = Round(linears, inputs);
   }
-  void AfterPart(BlockPart, ConstDeviceView, ConstDeviceView) override {}
+  void AfterPart(BlockPart, const PartInput&, ConstDeviceView) override {}
   bool WantsAllRows(size_t num_rows) override { return num_rows < kFewestExpertRows; }
 
   const Status& status() const { return status_; }

@@ -5,34 +5,42 @@
 namespace bitloss {
 namespace {
 
-void AddHeadNorms(const ModelConfig& config, const LayerSpec& layer, LayerPlan& plan) {
+void AddHeadNorms(const ModelConfig& config, size_t i, LayerPlan& plan) {
+  const LayerSpec layer = config.layer(i);
   if (!layer.norms_heads || config.head_norms == HeadNorms::kNone ||
       config.head_norm_weight == HeadNormWeight::kNone) {
     return;
   }
   const bool whole = config.head_norms == HeadNorms::kWholeWidth;
-  plan.kept.push_back({Kept::kQueryNorm, 1, config.head_dim * (whole ? config.num_heads : 1)});
-  plan.kept.push_back({Kept::kKeyNorm, 1, config.head_dim * (whole ? config.num_kv_heads : 1)});
+  const size_t dim = config.head_dim_of(i);
+  plan.kept.push_back({Kept::kQueryNorm, 1, whole ? config.query_width(i) : dim});
+  if (layer.kv_source) return;
+  plan.kept.push_back({Kept::kKeyNorm, 1, whole ? config.key_width(i) : dim});
 }
 
-void AddAttention(const ModelConfig& config, const LayerSpec& layer, LayerPlan& plan) {
+void AddAttention(const ModelConfig& config, size_t i, LayerPlan& plan) {
+  const LayerSpec layer = config.layer(i);
   const size_t hidden = config.hidden_size;
   const auto add = [&](Linear kind, LinearShape shape, bool has_bias) {
     plan.linears.push_back({kind, Unit::kAttention, 0, shape, has_bias});
   };
-  add(Linear::kQuery, {config.query_width(), hidden}, config.qkv_bias);
-  if (config.gates_heads) add(Linear::kHeadGate, {config.heads_width(), hidden}, config.qkv_bias);
-  add(Linear::kKey, {config.key_width(), hidden}, config.qkv_bias);
-  add(Linear::kValue, {config.value_width(), hidden}, config.qkv_bias);
-  add(Linear::kOutput, {hidden, config.heads_width()}, config.output_bias);
-  AddHeadNorms(config, layer, plan);
+  add(Linear::kQuery, {config.query_width(i), hidden}, config.qkv_bias);
+  if (config.gates_heads) add(Linear::kHeadGate, {config.heads_width(i), hidden}, config.qkv_bias);
+  if (!layer.kv_source) {
+    add(Linear::kKey, {config.key_width(i), hidden}, config.qkv_bias);
+    if (!layer.values_are_keys) {
+      add(Linear::kValue, {config.value_width(i), hidden}, config.qkv_bias);
+    }
+  }
+  add(Linear::kOutput, {hidden, config.heads_width(i)}, config.output_bias);
+  AddHeadNorms(config, i, plan);
   if (config.has_sinks) plan.kept.push_back({Kept::kSinks, 1, config.num_heads});
   if (config.has_output_gate) {
-    plan.kept.push_back({Kept::kOutputGate, config.heads_width(), hidden});
+    plan.kept.push_back({Kept::kOutputGate, config.heads_width(i), hidden});
   }
 }
 
-void AddLatentAttention(const ModelConfig& config, LayerPlan& plan) {
+void AddLatentAttention(const ModelConfig& config, size_t i, LayerPlan& plan) {
   const LatentSpec& latent = *config.latent;
   const size_t hidden = config.hidden_size;
   const auto add = [&](Linear kind, LinearShape shape, bool has_bias) {
@@ -40,15 +48,15 @@ void AddLatentAttention(const ModelConfig& config, LayerPlan& plan) {
   };
   if (latent.query_rank > 0) {
     add(Linear::kQueryDown, {latent.query_rank, hidden}, config.qkv_bias);
-    add(Linear::kQueryUp, {config.query_width(), latent.query_rank}, false);
+    add(Linear::kQueryUp, {config.query_width(i), latent.query_rank}, false);
     plan.kept.push_back({Kept::kQueryDownNorm, 1, latent.query_rank});
   } else {
-    add(Linear::kQuery, {config.query_width(), hidden}, false);
+    add(Linear::kQuery, {config.query_width(i), hidden}, false);
   }
   add(Linear::kKeyValueDown, {latent.rank + latent.rotated_dim, hidden}, config.qkv_bias);
   add(Linear::kKeyUp, {config.num_heads * latent.plain_dim, latent.rank}, false);
-  add(Linear::kValueUp, {config.value_width(), latent.rank}, false);
-  add(Linear::kOutput, {hidden, config.heads_width()}, config.output_bias);
+  add(Linear::kValueUp, {config.value_width(i), latent.rank}, false);
+  add(Linear::kOutput, {hidden, config.heads_width(i)}, config.output_bias);
   plan.kept.push_back({Kept::kKeyValueDownNorm, 1, latent.rank});
 }
 
@@ -79,12 +87,12 @@ void AddShortConvolution(const ModelConfig& config, LayerPlan& plan) {
   plan.kept.push_back({Kept::kConvolution, hidden, config.conv_kernel});
 }
 
-void AddMixer(const ModelConfig& config, const LayerSpec& layer, LayerPlan& plan) {
-  switch (layer.mixer) {
+void AddMixer(const ModelConfig& config, size_t i, LayerPlan& plan) {
+  switch (config.layer(i).mixer) {
     case Mixer::kAttention:
-      return AddAttention(config, layer, plan);
+      return AddAttention(config, i, plan);
     case Mixer::kLatentAttention:
-      return AddLatentAttention(config, plan);
+      return AddLatentAttention(config, i, plan);
     case Mixer::kDeltaRule:
       return AddDeltaRule(config, plan);
     case Mixer::kShortConvolution:
@@ -127,6 +135,27 @@ void AddExperts(const ModelConfig& config, LayerPlan& plan) {
   if (experts.shared == ExpertsSpec::Shared::kGated) {
     plan.kept.push_back({Kept::kSharedGate, 1, config.hidden_size});
   }
+  if (experts.router.reads_stream) {
+    plan.kept.push_back({Kept::kRouterScale, 1, config.hidden_size});
+  }
+  if (experts.router.has_expert_scale) {
+    plan.kept.push_back({Kept::kExpertScale, 1, experts.count});
+  }
+  if (!experts.beside_mlp) return;
+  for (const Kept norm : {Kept::kPostDenseNorm, Kept::kPreExpertsNorm, Kept::kPostExpertsNorm}) {
+    plan.kept.push_back({norm, 1, config.hidden_size});
+  }
+}
+
+// What stands at the end of a block.
+void AddEnd(const ModelConfig& config, LayerPlan& plan) {
+  if (config.per_layer_input) {
+    const size_t width = config.per_layer_input->width;
+    plan.kept.push_back({Kept::kPerLayerGate, width, config.hidden_size});
+    plan.kept.push_back({Kept::kPerLayerProjection, config.hidden_size, width});
+    plan.kept.push_back({Kept::kPostPerLayerNorm, 1, config.hidden_size});
+  }
+  if (config.scales_layers) plan.kept.push_back({Kept::kLayerScale, 1, 1});
 }
 
 void AddNorms(const ModelConfig& config, LayerPlan& plan) {
@@ -176,6 +205,8 @@ bool IsMatrix(Kept kept) {
     case Kept::kOutputGate:
     case Kept::kDecayInput:
     case Kept::kRateInput:
+    case Kept::kPerLayerGate:
+    case Kept::kPerLayerProjection:
       return true;
     default:
       return false;
@@ -215,13 +246,13 @@ LayerPlan PlanLayer(const ModelConfig& config, size_t layer) {
   const LayerSpec spec = config.layer(layer);
   LayerPlan plan;
   AddNorms(config, plan);
-  AddMixer(config, spec, plan);
-  if (spec.has_experts) {
-    AddExperts(config, plan);
-  } else {
+  AddMixer(config, layer, plan);
+  if (!spec.has_experts || config.experts->beside_mlp) {
     plan.mlp = AddMlp(config, {.unit = Unit::kMlp, .shape = {}, .has_bias = config.mlp_bias},
-                      spec.mlp_width > 0 ? spec.mlp_width : config.intermediate_size, plan);
+                      config.mlp_width(layer), plan);
   }
+  if (spec.has_experts) AddExperts(config, plan);
+  AddEnd(config, plan);
   return plan;
 }
 
@@ -247,6 +278,9 @@ std::vector<std::string_view> MixersLinears(const ModelConfig& config) {
 
 std::string LinearsInWords(const ModelConfig& config) {
   const std::string_view mlp = config.has_gates() ? "gate, up, down" : "up, down";
+  if (config.experts && config.experts->beside_mlp) {
+    return fmt::format("{}, {}, experts' {}", fmt::join(MixersLinears(config), ", "), mlp, mlp);
+  }
   return fmt::format("{}, {}{}", fmt::join(MixersLinears(config), ", "),
                      config.experts ? "experts' " : "", mlp);
 }
@@ -258,6 +292,8 @@ std::string KeptInWords(const ModelConfig& config) {
   if (config.has_output_gate) words += "attention gates, ";
   if (config.delta) words += "decays, ";
   if (config.delta || config.conv_kernel > 0) words += "convolutions, ";
+  if (config.per_layer_input) words += "per-layer inputs, ";
+  if (config.scales_layers) words += "layer scales, ";
   return words + "norms, biases";
 }
 

@@ -85,11 +85,20 @@ enum class Kept {
   kConvolution,
   kDecayInput,  // of a delta rule: two numbers for each value head, of which one with
   kRateInput,
-  kDecayBias,  // added to it, and
-  kDecayLog,   // the logarithm of what it is multiplied by, say how fast the head forgets
-  kStateNorm   // of what it gives
+  kDecayBias,       // added to it, and
+  kDecayLog,        // the logarithm of what it is multiplied by, say how fast the head forgets
+  kStateNorm,       // of what it gives
+  kRouterScale,     // of a router that reads the stream
+  kExpertScale,     // of experts' weights
+  kPostDenseNorm,   // of a dense MLP beside experts,
+  kPreExpertsNorm,  // and of those
+  kPostExpertsNorm,
+  kPerLayerGate,  // of a layer's own input of each token: what it is multiplied by,
+  kPerLayerProjection,
+  kPostPerLayerNorm,  // and what is added
+  kLayerScale         // of what leaves the block
 };
-inline constexpr size_t kNumKept = 20;
+inline constexpr size_t kNumKept = 29;
 
 // [out][in], multiplied by like a linear.
 bool IsMatrix(Kept kept);
@@ -110,7 +119,7 @@ struct MlpPlaces {
 struct LayerPlan {
   std::vector<LinearSpec> linears;  // in the order of a forward pass: q, k, v, o, gate, up, down
   std::vector<KeptSpec> kept;       // that the layer has
-  std::optional<MlpPlaces> mlp;     // dense, or the shared expert
+  std::optional<MlpPlaces> mlp;     // dense (beside experts too), or the shared expert
   std::vector<MlpPlaces> experts;
 
   bool Has(Kept kept_part) const;
@@ -118,6 +127,9 @@ struct LayerPlan {
   std::optional<size_t> Find(Linear kind) const;
   size_t At(Linear kind) const { return *Find(kind); }
 };
+
+// Whether a block has experts beside a dense MLP, a part of their own.
+inline bool HasExpertsBeside(const LayerPlan& plan) { return plan.Has(Kept::kPreExpertsNorm); }
 
 LayerPlan PlanLayer(const ModelConfig& config, size_t layer);
 

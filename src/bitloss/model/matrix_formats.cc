@@ -115,9 +115,9 @@ Result<Scheme> ResolveForModel(Scheme scheme, const ModelSource& source,
         scheme.text, SuffixOf(kv));
   }
   for (const std::optional<KvFormat>& format : {kv.keys, kv.values}) {
-    if (!format) continue;
-    if (const Status fits = CheckKvFormat(*format, source.config().head_dim); !fits.ok()) {
-      return Within(fmt::format("scheme '{}'", scheme.text), fits.error());
+    for (size_t layer = 0; format && layer < source.config().num_layers; ++layer) {
+      const Status fits = CheckKvFormat(*format, source.config().head_dim_of(layer));
+      if (!fits.ok()) return Within(fmt::format("scheme '{}'", scheme.text), fits.error());
     }
   }
   if (!FileTypeOf(scheme.format)) {

@@ -62,6 +62,7 @@ Result<MeasuredImportances> MeasureImportances(
   LaneWeights embedding_only;
   BITLOSS_TRY(embedding_only.embedding,
               source.Embedding(source.baseline_precision(), backend.threads()));
+  BITLOSS_TRY(embedding_only.per_layer, source.PerLayer(source.baseline_precision(), backend));
   Tensor x(backend.memory());
   transformer.Embed(embedding_only, batch, x);
   for (size_t layer = 0; layer < source.config().num_layers; ++layer) {

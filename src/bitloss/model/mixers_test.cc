@@ -8,6 +8,7 @@
 #include "bitloss/model/batch.h"
 #include "bitloss/model/config.h"
 #include "bitloss/model/layer_plan.h"
+#include "bitloss/model/stream.h"
 
 namespace bitloss {
 namespace {
@@ -59,6 +60,109 @@ std::string RefusalOf(json config, std::string_view key, const json& value) {
   config[std::string(key)] = value;
   const auto read = Read(config);
   return read.ok() ? "read" : read.error().message;
+}
+
+// The last two of five layers have no keys of their own.
+json Gemma4() {
+  json config = Sizes("gemma4_text", "Gemma4ForCausalLM");
+  config.update({{"num_hidden_layers", 5},
+                 {"num_key_value_heads", 2},
+                 {"head_dim", 8},
+                 {"global_head_dim", 12},
+                 {"num_kv_shared_layers", 2},
+                 {"use_double_wide_mlp", true},
+                 {"hidden_size_per_layer_input", 4},
+                 {"vocab_size_per_layer_input", 160},
+                 {"sliding_window", 9},
+                 {"layer_types",
+                  {"sliding_attention", "full_attention", "sliding_attention", "sliding_attention",
+                   "full_attention"}}});
+  return config;
+}
+
+void ExpectSameLayers(const ModelConfig& a, const ModelConfig& b) {
+  for (size_t i = 0; i < a.num_layers; ++i) {
+    EXPECT_EQ(a.head_dim_of(i), b.head_dim_of(i)) << i;
+    EXPECT_EQ(a.kv_heads_of(i), b.kv_heads_of(i)) << i;
+    EXPECT_EQ(a.mlp_width(i), b.mlp_width(i)) << i;
+    EXPECT_EQ(a.layer(i).window, b.layer(i).window) << i;
+    EXPECT_EQ(a.layer(i).rope, b.layer(i).rope) << i;
+    EXPECT_EQ(a.layer(i).kv_source, b.layer(i).kv_source) << i;
+  }
+  for (size_t rope = 0; rope < 2; ++rope) {
+    EXPECT_EQ(RopeInverseFrequencies(a.ropes[rope], 0), RopeInverseFrequencies(b.ropes[rope], 0));
+  }
+}
+
+TEST(Gemma4, ReadsSizesOfLayersInEitherSpelling) {
+  const ModelConfig config = Read(Gemma4()).value();
+  EXPECT_EQ(config.head_dim_of(0), 8u);
+  EXPECT_EQ(config.head_dim_of(1), 12u);
+  EXPECT_EQ(config.layer(2).kv_source, std::nullopt);
+  EXPECT_EQ(config.layer(3).kv_source, 2u) << "the last before that slides";
+  EXPECT_EQ(config.layer(4).kv_source, 1u);
+  EXPECT_EQ(config.mlp_width(2), 48u);
+  EXPECT_EQ(config.mlp_width(3), 96u);
+  // A quarter of the pairs of a whole head turn, the others stand still.
+  EXPECT_THAT(RopeInverseFrequencies(config.ropes[0], 12), testing::ElementsAre(1, 0, 0, 0, 0, 0));
+
+  json newer = Gemma4();
+  newer.erase("global_head_dim");
+  newer["per_layer_config"] = {{"1", {{"head_dim", 12}}}, {"4", {{"head_dim", 12}}}};
+  newer["rope_parameters"] = {
+      {"full_attention",
+       {{"rope_type", "proportional"}, {"rope_theta", 1e6}, {"partial_rotary_factor", 0.25}}},
+      {"sliding_attention", {{"rope_type", "default"}, {"rope_theta", 1e4}}}};
+  ExpectSameLayers(Read(newer).value(), config);
+}
+
+TEST(Gemma4, KeepsKeysOnceAndCarriesThemBetweenBlocks) {
+  const ModelConfig config = Read(Gemma4()).value();
+  EXPECT_FALSE(PlanLayer(config, 3).Find(Linear::kKey));
+  EXPECT_FALSE(PlanLayer(config, 3).Has(Kept::kKeyNorm));
+  // Two heads of 8, 12 and 8 numbers, keys and values.
+  EXPECT_EQ(KvCache::BytesOf(config, 10, 1), 10u * 2 * 2 * (8 + 12 + 8) * 4);
+  const StreamLayout stream(config);
+  EXPECT_EQ(stream.keys(0).size(), 0u);
+  EXPECT_EQ(stream.keys(1).size(), 24u);
+  EXPECT_EQ(stream.values(2).size(), 16u);
+  EXPECT_EQ(stream.per_layer(4).size(), 4u);
+  EXPECT_EQ(stream.width(), 32u + 5 * 4 + 2 * 24 + 2 * 16);
+}
+
+TEST(Gemma4, PutsExpertsBesideItsMlp) {
+  json json_config = Gemma4();
+  json_config.update({{"enable_moe_block", true},
+                      {"num_experts", 4},
+                      {"top_k_experts", 2},
+                      {"moe_intermediate_size", 16},
+                      {"attention_k_eq_v", true},
+                      {"num_global_key_value_heads", 1},
+                      {"num_kv_shared_layers", 0}});
+  const ModelConfig config = Read(json_config).value();
+  const LayerPlan plan = PlanLayer(config, 1);
+  EXPECT_TRUE(HasExpertsBeside(plan));
+  EXPECT_TRUE(plan.mlp);
+  EXPECT_EQ(plan.experts.size(), 4u);
+  EXPECT_FALSE(plan.Find(Linear::kValue)) << "values are keys";
+  EXPECT_EQ(plan.linears[plan.At(Linear::kKey)].shape.out, 12u);
+  EXPECT_TRUE(PlanLayer(config, 0).Find(Linear::kValue));
+  EXPECT_EQ(LinearsInWords(config), "q, k, v, o, gate, up, down, experts' gate, up, down");
+  EXPECT_EQ(KeptInWords(config), "routers, per-layer inputs, layer scales, norms, biases");
+}
+
+TEST(Gemma4, RefusesByNameWhatContradicts) {
+  EXPECT_THAT(RefusalOf(Gemma4(), "num_kv_shared_layers", 5), HasSubstr("is 5 of 5 layers"));
+  EXPECT_THAT(RefusalOf(Gemma4(), "num_kv_shared_layers", 4),
+              HasSubstr("none of the first 1 layers sees what layer 1 sees"));
+  EXPECT_THAT(RefusalOf(Gemma4(), "use_bidirectional_attention", "all"),
+              HasSubstr("/use_bidirectional_attention"));
+  EXPECT_EQ(RefusalOf(Gemma4(), "use_bidirectional_attention", "vision"), "read");
+  EXPECT_THAT(RefusalOf(Gemma4(), "global_head_dim", 11), HasSubstr("4 heads of 11 elements"));
+  const json by_layer = {{"1", {{"head_dim", 12}, {"num_key_value_heads", 3}}}};
+  EXPECT_THAT(RefusalOf(Gemma4(), "per_layer_config", by_layer), HasSubstr("of which 3 have keys"));
+  const json uneven = {{"1", {{"head_dim", 12}}}};
+  EXPECT_THAT(RefusalOf(Gemma4(), "per_layer_config", uneven), HasSubstr("different shapes"));
 }
 
 TEST(Mixers, ReadLatentAttention) {

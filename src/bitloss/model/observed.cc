@@ -14,8 +14,11 @@ class Recorder final : public BlockTap {
   void BeforeLinears(std::span<const size_t> linears, ConstDeviceView inputs) override {
     seen_.inputs.push_back({{linears.begin(), linears.end()}, backend_.ToMatrix(inputs)});
   }
-  void AfterPart(BlockPart part, ConstDeviceView input, ConstDeviceView output) override {
-    seen_.parts[static_cast<size_t>(part)] = {backend_.ToMatrix(input), backend_.ToMatrix(output)};
+  void AfterPart(BlockPart part, const PartInput& input, ConstDeviceView output) override {
+    Observed::Part& seen = seen_.parts[static_cast<size_t>(part)];
+    seen.input = backend_.ToMatrix(input.input);
+    if (input.stream.rows > 0) seen.stream = backend_.ToMatrix(input.stream);
+    seen.output = backend_.ToMatrix(output);
   }
   bool WantsAllRows(size_t num_rows) override { return num_rows < kFewestExpertRows; }
 

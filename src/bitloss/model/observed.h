@@ -22,10 +22,11 @@ struct Observed {
   };
   struct Part {
     Matrix input;
+    Matrix stream;  // as PartInput::stream
     Matrix output;
   };
   std::vector<Input> inputs;
-  std::array<Part, 2> parts;  // by BlockPart
+  std::array<Part, kNumBlockParts> parts;  // by BlockPart
 
   const Matrix& InputOf(size_t linear) const;
   Matrix& InputOf(size_t linear);

@@ -16,6 +16,10 @@ bool IsNorm(Kept kept) {
     case Kept::kPostMlpNorm:
     case Kept::kQueryNorm:
     case Kept::kKeyNorm:
+    case Kept::kPostDenseNorm:
+    case Kept::kPreExpertsNorm:
+    case Kept::kPostExpertsNorm:
+    case Kept::kPostPerLayerNorm:
       return true;
     default:
       return false;

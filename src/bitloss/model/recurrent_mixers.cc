@@ -6,11 +6,6 @@
 namespace bitloss {
 namespace {
 
-// The heads of rows as rows.
-DeviceView ByHead(DeviceView rows, size_t dim) {
-  return {rows.data, rows.rows * rows.cols / dim, dim, dim};
-}
-
 double Logistic(double x) { return 1.0 / (1.0 + std::exp(-x)); }
 // log(1 + e^x).
 double SoftPlus(double x) { return x > 20.0 ? x : std::log1p(std::exp(x)); }

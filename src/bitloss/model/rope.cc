@@ -60,6 +60,9 @@ struct ScaleFrequency {
         length == SequenceLength::kOriginal ? scaling.short_factors : scaling.long_factors;
     return frequency / double{factors[k]};
   }
+  double operator()(const ProportionalRopeScaling& scaling) const {
+    return k < scaling.turning ? frequency / scaling.factor : 0.0;
+  }
 };
 
 }  // namespace

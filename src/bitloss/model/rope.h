@@ -46,8 +46,15 @@ struct LongRopeScaling {
   std::vector<float> long_factors;
   uint64_t original_max_positions = 0;
 };
-using RopeScaling = std::variant<NoRopeScaling, LinearRopeScaling, Llama3RopeScaling,
-                                 FactorsRopeScaling, YarnRopeScaling, LongRopeScaling>;
+// Of the pairs of a whole head the first `turning` as ever, divided by `factor`; the rest stand
+// still.
+struct ProportionalRopeScaling {
+  size_t turning = 0;
+  double factor = 1.0;
+};
+using RopeScaling =
+    std::variant<NoRopeScaling, LinearRopeScaling, Llama3RopeScaling, FactorsRopeScaling,
+                 YarnRopeScaling, LongRopeScaling, ProportionalRopeScaling>;
 
 struct RopeConfig {
   double theta = 10000.0;

@@ -112,6 +112,24 @@ Status ReadScaling(const HfConfig& config, const HfConfig& rope, RopeConfig& to)
       rope.Place(key), HfConfig::Short(nlohmann::json(type)));
 }
 
+bool IsProportional(const HfConfig& rope) {
+  if (!rope.IsString("rope_type")) return false;
+  const Result<std::string> type = rope.GetString("rope_type");
+  return type.ok() && type.value() == "proportional";
+}
+
+// Of a whole head, of which a part turns.
+Status ReadProportional(const HfConfig& object, size_t head_dim, RopeConfig& rope) {
+  constexpr std::string_view kKey = "partial_rotary_factor";
+  ProportionalRopeScaling scaling;
+  BITLOSS_TRY(const double partial, object.GetPositiveOr(kKey, 1.0));
+  if (partial > 1.0) return BadInput("{}: is {}, above 1", object.Place(kKey), partial);
+  scaling.turning = static_cast<size_t>(partial * static_cast<double>(head_dim)) / 2;
+  BITLOSS_TRY(scaling.factor, object.GetPositiveOr("factor", 1.0));
+  rope.scaling = scaling;
+  return Ok();
+}
+
 // Of this object alone; `rotated` is what is known so far.
 Status ReadPartial(const HfConfig& object, const HfDefaults& defaults, size_t head_dim,
                    RopeConfig& rope) {
@@ -174,8 +192,12 @@ Result<std::optional<RopeConfig>> ReadNestedRope(const HfConfig& config, std::st
   BITLOSS_TRY(const HfConfig of_kind, parameters.GetObject(kind));
   RopeConfig rope;
   rope.rotated = RotatedOf(defaults, head_dim);
-  BITLOSS_DO(ReadPartial(of_kind, defaults, head_dim, rope));
-  BITLOSS_DO(ReadScaling(config, of_kind, rope));
+  if (IsProportional(of_kind)) {
+    BITLOSS_DO(ReadProportional(of_kind, head_dim, rope));
+  } else {
+    BITLOSS_DO(ReadPartial(of_kind, defaults, head_dim, rope));
+    BITLOSS_DO(ReadScaling(config, of_kind, rope));
+  }
   // transformers looks for it outside of the kinds.
   if (auto* yarn = std::get_if<YarnRopeScaling>(&rope.scaling)) yarn->truncate = true;
   BITLOSS_TRY(rope.theta, of_kind.GetPositiveOr("rope_theta", defaults.theta));

@@ -92,7 +92,7 @@ void Weigh(const RouterSpec& router, std::span<double> weights) {
 }  // namespace
 
 Routing Route(const ExpertsSpec& experts, ConstMatrixView logits,
-              std::span<const float> selection_bias) {
+              std::span<const float> selection_bias, std::span<const float> expert_scale) {
   Routing routing;
   routing.experts.resize(experts.count);
   std::vector<double> weights(experts.chosen);
@@ -102,6 +102,9 @@ Routing Route(const ExpertsSpec& experts, ConstMatrixView logits,
         Largest(ChoiceOf(experts, scores, selection_bias), experts.chosen);
     for (size_t i = 0; i < chosen.size(); ++i) weights[i] = scores[chosen[i]];
     Weigh(experts.router, weights);
+    for (size_t i = 0; i < chosen.size() && !expert_scale.empty(); ++i) {
+      weights[i] *= double{expert_scale[chosen[i]]};
+    }
     for (size_t i = 0; i < chosen.size(); ++i) {
       routing.experts[chosen[i]].rows.push_back(row);
       routing.experts[chosen[i]].weights.push_back(static_cast<float>(weights[i]));

@@ -19,10 +19,11 @@ struct Routing {
   std::vector<Visits> experts;
 };
 
-// `logits` [rows][experts]; `selection_bias` [experts], or empty. In double; a token's experts
-// depend on its own row alone. A logit that is not a number makes its token's weights so.
+// `logits` [rows][experts]; `selection_bias` and `expert_scale` [experts], or empty. In double; a
+// token's experts depend on its own row alone. A logit that is not a number makes its token's
+// weights so.
 Routing Route(const ExpertsSpec& experts, ConstMatrixView logits,
-              std::span<const float> selection_bias);
+              std::span<const float> selection_bias, std::span<const float> expert_scale = {});
 
 }  // namespace bitloss
 

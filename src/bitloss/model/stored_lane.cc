@@ -103,6 +103,7 @@ Result<BuiltLane> BuildStoredLane(const ModelSource& stored, const Backend& back
     if (layer_done) layer_done(layer + 1);
   }
   BITLOSS_DO(PackTables(stored, execution, backend, built));
+  BITLOSS_TRY(built.weights.per_layer, stored.PerLayer(Precision::kStored, backend));
   BITLOSS_TRY(const std::vector<float> final_norm, stored.FinalNorm(Precision::kStored));
   built.weights.final_norm = std::make_shared<const Tensor>(
       backend.ToTensor(AsMultiplied(stored.config().final_norm_kind, final_norm)));

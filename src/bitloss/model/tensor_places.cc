@@ -29,6 +29,9 @@ std::string_view SuffixOf(Kept kept, bool is_gguf) {
     case Kept::kSelectionBias:
     case Kept::kDecayBias:
     case Kept::kDecayLog:
+    case Kept::kRouterScale:
+    case Kept::kExpertScale:
+    case Kept::kLayerScale:
       return "";  // the name is whole
     case Kept::kRouterBias:
       return ".bias";

@@ -23,19 +23,23 @@ Scratch::Scratch(TensorMemory& memory)
       narrow(memory),
       plain_keys(memory),
       parallel(memory),
+      stream(memory),
+      router_input(memory),
+      per_layer(memory),
       routed(memory),
       expert_input(memory),
       expert_output(memory),
       rounded(memory) {}
 
 Transformer::Transformer(ModelConfig config, const Backend& backend)
-    : config_(std::move(config)), backend_(backend), scratch_(backend.memory()) {
+    : config_(std::move(config)), stream_(config_), backend_(backend), scratch_(backend.memory()) {
   for (size_t i = 0; i < 2 * config_.ropes.size(); ++i) {
     tables_.push_back(
         {Tensor(backend.memory()), Tensor(backend.memory()), config_.ropes[i / 2].pairing});
   }
-  const size_t widest = std::max(config_.hidden_size, config_.query_width());
-  if (config_.norms_embedding || config_.head_norm_weight == HeadNormWeight::kNone) {
+  const size_t widest = std::max(config_.hidden_size, config_.Largest(&ModelConfig::query_width));
+  if (config_.norms_embedding || config_.head_norm_weight == HeadNormWeight::kNone ||
+      config_.norms_values) {
     ones_ = backend.ToTensor(std::vector<float>(widest, 1.0f));
   }
   if (config_.delta) {
@@ -46,23 +50,40 @@ Transformer::Transformer(ModelConfig config, const Backend& backend)
   }
 }
 
+namespace {
+
+// The weight of a norm that has none.
+ConstDeviceView Ones(const Tensor& ones, size_t count) {
+  return {ones.view().data, 1, count, count};
+}
+
+}  // namespace
+
 void Transformer::Hidden(const LaneWeights& lane, const Batch& batch, KvCache* cache,
                          Tensor& hidden) {
   BITLOSS_CHECK(lane.layers.size() == config_.num_layers);  // not one that is without its blocks
-  Embed(lane, batch, hidden);
+  // Rows that hold more than the residual stream stand elsewhere until the end.
+  const bool is_wide = stream_.width() != config_.hidden_size;
+  Tensor& x = is_wide ? scratch_.stream : hidden;
+  Embed(lane, batch, x);
   for (size_t layer = 0; layer < lane.layers.size(); ++layer) {
-    Layer(lane.layers[layer], layer, batch, cache, hidden);
+    Layer(lane.layers[layer], layer, batch, cache, x);
   }
   if (cache != nullptr) {
     for (size_t s = 0; s < batch.sequences().size(); ++s) {
       cache->Advance(batch.slots()[s], batch.sequences()[s].size());
     }
   }
-  FinalNorm(lane, hidden);
+  const ConstDeviceView normed = FinalNorm(lane, x);
+  if (!is_wide) return;
+  hidden.Resize(normed.rows, normed.cols);
+  backend_.Copy(normed, hidden);
 }
 
-void Transformer::FinalNorm(const LaneWeights& lane, DeviceView x) const {
-  Norm(config_.final_norm_kind, x, *lane.final_norm, config_.rms_norm_eps, x);
+ConstDeviceView Transformer::FinalNorm(const LaneWeights& lane, DeviceView x) const {
+  const DeviceView residual = x.Cols(stream_.residual().begin, stream_.residual().end);
+  Norm(config_.final_norm_kind, residual, *lane.final_norm, config_.rms_norm_eps, residual);
+  return residual;
 }
 
 void Transformer::LmHead(const LaneWeights& lane, ConstDeviceView hidden, DeviceView logits) const {
@@ -76,16 +97,18 @@ void Transformer::LmHead(const LaneWeights& lane, ConstDeviceView hidden, Device
   }
 }
 
-void Transformer::Embed(const LaneWeights& lane, const Batch& batch, Tensor& x) const {
-  x.Resize(batch.tokens().size(), config_.hidden_size);
+void Transformer::Embed(const LaneWeights& lane, const Batch& batch, Tensor& stream) const {
+  stream.Resize(batch.tokens().size(), stream_.width());
+  const DeviceView x = stream.view().Cols(stream_.residual().begin, stream_.residual().end);
   backend_.Embed(lane.embedding, batch.tokens(), x);
   if (config_.embedding_scale != 1.0) {
     backend_.Scale(static_cast<float>(config_.embedding_scale), x);
   }
   if (config_.norms_embedding) {
-    const ConstDeviceView ones{ones_.view().data, 1, x.cols(), x.cols()};
+    const ConstDeviceView ones{ones_.view().data, 1, x.cols, x.cols};
     backend_.RmsNorm(x, ones, static_cast<float>(config_.rms_norm_eps), x);
   }
+  if (config_.per_layer_input) EmbedPerLayer(lane, batch, stream);
 }
 
 void Transformer::Layer(const LayerWeights& weights, size_t layer, const Batch& batch,
@@ -94,39 +117,55 @@ void Transformer::Layer(const LayerWeights& weights, size_t layer, const Batch& 
   size_t row = 0;
   for (const Batch& group : groups) {
     const size_t end = row + group.tokens().size();
-    Block({weights, layer, group, cache, nullptr}, x.Rows(row, end));
+    const DeviceView rows = x.Rows(row, end);
+    Block({weights, layer, group, cache, nullptr, rows, rows, row}, rows);
     row = end;
   }
 }
 
 void Transformer::Layer(const LayerWeights& weights, size_t layer, const Batch& batch,
                         BlockTap& tap, DeviceView x) {
-  Block({weights, layer, batch, nullptr, &tap}, x);
+  Block({weights, layer, batch, nullptr, &tap, x, x}, x);
 }
 
 void Transformer::Part(const LayerWeights& weights, size_t layer, const Batch& batch,
-                       BlockPart part, ConstDeviceView input, Tensor& output) {
-  const Pass pass{weights, layer, batch, nullptr, nullptr};
-  if (part == BlockPart::kAttention) {
-    MixTokens(pass, input, output);
-  } else {
-    FeedForward(pass, input, output);
+                       BlockPart part, const PartInput& input, Tensor& output) {
+  const Pass pass{weights, layer, batch, nullptr, nullptr, input.stream, {}};
+  switch (part) {
+    case BlockPart::kAttention:
+      return MixTokens(pass, input.input, output);
+    case BlockPart::kMlp:
+      if (!HasExpertsBeside(*weights.plan)) {
+        return FeedForward(pass, input.input, input.stream, output);
+      }
+      return RunMlp(pass, *weights.plan->mlp, batch.sequences(), input.input, output);
+    case BlockPart::kExperts:
+      return RunExperts(pass, input.input, input.stream, output);
   }
 }
 
-void Transformer::Block(const Pass& pass, DeviceView x) {
+void Transformer::Block(const Pass& pass, DeviceView stream) {
   Scratch& s = scratch_;
+  const DeviceView x = stream.Cols(stream_.residual().begin, stream_.residual().end);
   const ConstDeviceView input = InputOf(pass, BlockPart::kAttention, x);
   MixTokens(pass, input, s.delta);
   if (config_.norm_placement == NormPlacement::kParallel) {
-    FeedForward(pass, input, s.parallel);
+    FeedForward(pass, input, x, s.parallel);
     AddPart(pass, BlockPart::kAttention, s.delta, x);
     AddPart(pass, BlockPart::kMlp, s.parallel, x);
     return;
   }
   AddPart(pass, BlockPart::kAttention, s.delta, x);
-  FeedForward(pass, InputOf(pass, BlockPart::kMlp, x), s.delta);
+  FeedForward(pass, InputOf(pass, BlockPart::kMlp, x), x, s.delta);
   AddPart(pass, BlockPart::kMlp, s.delta, x);
+  if (config_.per_layer_input) {
+    PerLayerOutput(pass, x, s.delta);
+    backend_.Add(s.delta, x);
+  }
+  if (config_.scales_layers) {
+    Matrix staging;
+    backend_.Scale(backend_.OnHost(pass.weights.part(Kept::kLayerScale), staging).Row(0)[0], x);
+  }
 }
 
 ConstDeviceView Transformer::InputOf(const Pass& pass, BlockPart part, ConstDeviceView x) {
@@ -164,7 +203,10 @@ void Transformer::MixTokens(const Pass& pass, ConstDeviceView input, Tensor& del
   }
   const LinearOutput output{pass.weights.plan->At(Linear::kOutput), &delta};
   Multiply(pass, {&output, 1}, pass.batch.sequences(), scratch_.heads);
-  if (pass.tap != nullptr) pass.tap->AfterPart(BlockPart::kAttention, input, delta);
+  if (pass.tap == nullptr) return;
+  const bool reads_stream = config_.layer(pass.layer).kv_source.has_value();
+  pass.tap->AfterPart(BlockPart::kAttention,
+                      {input, reads_stream ? pass.stream : ConstDeviceView()}, delta);
 }
 
 void Transformer::SelfAttention(const Pass& pass, ConstDeviceView input) {
@@ -176,9 +218,13 @@ void Transformer::SelfAttention(const Pass& pass, ConstDeviceView input) {
     const LayerPlan& plan = *pass.weights.plan;
     std::vector<LinearOutput> projections = {{plan.At(Linear::kQuery), &s.queries}};
     if (config_.gates_heads) projections.push_back({plan.At(Linear::kHeadGate), &s.gating});
-    projections.push_back({plan.At(Linear::kKey), &s.keys});
-    projections.push_back({plan.At(Linear::kValue), &s.values});
+    if (const auto key = plan.Find(Linear::kKey)) projections.push_back({*key, &s.keys});
+    if (const auto value = plan.Find(Linear::kValue)) projections.push_back({*value, &s.values});
     Multiply(pass, projections, calls, input);
+    if (config_.layer(pass.layer).values_are_keys) {
+      s.values.Resize(s.keys.rows(), s.keys.cols());
+      backend_.Copy(s.keys, s.values);
+    }
   }
   TurnHeads(pass);
   Attend(pass, input.rows);
@@ -191,126 +237,181 @@ void Transformer::SelfAttention(const Pass& pass, ConstDeviceView input) {
   }
 }
 
-// Norms, rotates and scales queries and keys.
+// Norms, rotates and scales queries and keys; norms values.
 void Transformer::TurnHeads(const Pass& pass) {
   Scratch& s = scratch_;
   const LayerSpec layer = config_.layer(pass.layer);
   const bool norms = layer.norms_heads && config_.head_norms != HeadNorms::kNone;
   const auto norm = [&] {
     NormHeads(pass, Kept::kQueryNorm, s.queries);
-    NormHeads(pass, Kept::kKeyNorm, s.keys);
+    if (!layer.kv_source) NormHeads(pass, Kept::kKeyNorm, s.keys);
   };
+  if (config_.norms_values && !layer.kv_source) {
+    const DeviceView heads = ByHead(s.values, config_.value_dim_of(pass.layer));
+    backend_.RmsNorm(heads, Ones(ones_, heads.cols), static_cast<float>(config_.rms_norm_eps),
+                     heads);
+  }
   if (norms && config_.head_norm_place == HeadNormPlace::kBeforeRope) norm();
   if (config_.query_scale != 1.0) {
     backend_.Scale(static_cast<float>(config_.query_scale), s.queries);
   }
-  const std::span<const uint32_t> positions = pass.batch.positions();
-  if (layer.rope) {
-    const size_t original = OriginalLength(config_.ropes[*layer.rope]);
-    for (size_t i = 0; i < pass.batch.sequences().size(); ++i) {
-      // Those that all turn alike go together.
-      const RowRange rows =
-          original == 0 ? RowRange{0, positions.size()} : pass.batch.sequences()[i];
-      const size_t longest =
-          pass.cache == nullptr ? rows.size() : pass.cache->capacity(pass.batch.slots()[i]);
-      const auto of_rows = positions.subspan(rows.begin, rows.size());
-      const RopeTable& table = TableOf(
-          *layer.rope,
-          longest > original && original > 0 ? SequenceLength::kBeyond : SequenceLength::kOriginal,
-          *std::max_element(of_rows.begin(), of_rows.end()) + size_t{1});
-      backend_.Rope(table, of_rows, config_.head_dim, s.queries.view().Rows(rows.begin, rows.end));
-      backend_.Rope(table, of_rows, config_.head_dim, s.keys.view().Rows(rows.begin, rows.end));
-      if (original == 0) break;
-    }
-  }
+  if (layer.rope) RotateHeads(pass);
   if (norms && config_.head_norm_place == HeadNormPlace::kAfterRope) norm();
   if (!config_.temperature || !layer.has_temperature) return;
   const QueryTemperature& temperature = *config_.temperature;
   std::vector<float> factors;
-  for (const uint32_t position : positions) {
+  for (const uint32_t position : pass.batch.positions()) {
     const auto steps = static_cast<double>((position + temperature.offset) / temperature.length);
     factors.push_back(static_cast<float>(1.0 + temperature.beta * std::log(1.0 + steps)));
   }
   backend_.ScaleRows(factors, s.queries);
 }
 
-void Transformer::NormHeads(const Pass& pass, Kept norm, Tensor& x) {
-  DeviceView rows = x;
-  if (config_.head_norms == HeadNorms::kEachHead) {
-    rows = {rows.data, rows.rows * rows.cols / config_.head_dim, config_.head_dim,
-            config_.head_dim};
+void Transformer::RotateHeads(const Pass& pass) {
+  Scratch& s = scratch_;
+  const LayerSpec layer = config_.layer(pass.layer);
+  const size_t dim = config_.head_dim_of(pass.layer);
+  const std::span<const uint32_t> positions = pass.batch.positions();
+  const size_t original = OriginalLength(config_.ropes[*layer.rope]);
+  for (size_t i = 0; i < pass.batch.sequences().size(); ++i) {
+    // Those that all turn alike go together.
+    const RowRange rows = original == 0 ? RowRange{0, positions.size()} : pass.batch.sequences()[i];
+    const size_t longest =
+        pass.cache == nullptr ? rows.size() : pass.cache->capacity(pass.batch.slots()[i]);
+    const auto of_rows = positions.subspan(rows.begin, rows.size());
+    const RopeTable& table = TableOf(
+        {*layer.rope, dim,
+         longest > original && original > 0 ? SequenceLength::kBeyond : SequenceLength::kOriginal},
+        *std::max_element(of_rows.begin(), of_rows.end()) + size_t{1});
+    backend_.Rope(table, of_rows, dim, s.queries.view().Rows(rows.begin, rows.end));
+    if (!layer.kv_source) {
+      backend_.Rope(table, of_rows, dim, s.keys.view().Rows(rows.begin, rows.end));
+    }
+    if (original == 0) break;
   }
-  const bool has_weight = config_.head_norm_weight == HeadNormWeight::kOwn;
-  const ConstDeviceView weight =
-      has_weight ? pass.weights.part(norm)
-                 : ConstDeviceView{std::as_const(ones_).view().data, 1, rows.cols, rows.cols};
-  backend_.RmsNorm(rows, weight, static_cast<float>(config_.rms_norm_eps), rows);
 }
 
-// As they come back from the cache.
-void Transformer::RoundKeysAndValues(const KvRounding& kv) {
+// `norm`: of queries or keys.
+void Transformer::NormHeads(const Pass& pass, Kept norm, Tensor& x) {
+  const size_t dim = config_.head_dim_of(pass.layer);
+  const DeviceView rows = config_.head_norms == HeadNorms::kEachHead ? ByHead(x, dim) : x.view();
+  const bool has_weight = config_.head_norm_weight == HeadNormWeight::kOwn;
+  backend_.RmsNorm(rows, has_weight ? pass.weights.part(norm) : Ones(ones_, rows.cols),
+                   static_cast<float>(config_.rms_norm_eps), rows);
+}
+
+// As they come back from the cache. Keys and values of an earlier layer have been rounded there.
+void Transformer::RoundKeysAndValues(const Pass& pass) {
   Scratch& s = scratch_;
-  const size_t head_dim = config_.head_dim;
+  const KvRounding& kv = pass.weights.kv;
+  const size_t head_dim = config_.head_dim_of(pass.layer);
+  const bool has_keys = !config_.layer(pass.layer).kv_source;
   if (kv.keys) {
-    backend_.ChangeRows(s.keys, [&](auto row) { RoundKeys(*kv.keys, head_dim, row); });
+    if (has_keys)
+      backend_.ChangeRows(s.keys, [&](auto row) { RoundKeys(*kv.keys, head_dim, row); });
     backend_.ChangeRows(s.queries, [&](auto row) { RoundQueries(*kv.keys, head_dim, row); });
   }
-  if (kv.values) {
+  if (kv.values && has_keys) {
     backend_.ChangeRows(s.values, [&](auto row) { RoundValues(*kv.values, head_dim, row); });
   }
+}
+
+// Keys and values of each sequence: this layer's, or those that an earlier one left in the cache or
+// in rows of the stream. This layer's own are left there in turn.
+std::vector<AttentionSequence> Transformer::SequencesOf(const Pass& pass) {
+  Scratch& s = scratch_;
+  const std::optional<size_t> earlier = config_.layer(pass.layer).kv_source;
+  const size_t source = earlier.value_or(pass.layer);
+  const auto in_stream = [&](auto stream, ColumnRange columns) {
+    return stream.Cols(columns.begin, columns.end);
+  };
+  ConstDeviceView new_keys = s.keys, new_values = s.values;
+  std::vector<Backend::Move> kept;
+  if (earlier && pass.cache == nullptr) {
+    new_keys = in_stream(pass.stream, stream_.keys(source));
+    new_values = in_stream(pass.stream, stream_.values(source));
+  } else if (pass.cache == nullptr && pass.kept.rows > 0 && stream_.keys(source).size() > 0) {
+    kept.push_back({new_keys, in_stream(pass.kept, stream_.keys(source))});
+    kept.push_back({new_values, in_stream(pass.kept, stream_.values(source))});
+  }
+  std::vector<AttentionSequence> sequences;
+  for (size_t i = 0; i < pass.batch.sequences().size(); ++i) {
+    const RowRange rows = pass.batch.sequences()[i];
+    const size_t first = pass.batch.first_position(i);
+    AttentionSequence& sequence = sequences.emplace_back(AttentionSequence{rows, first, {}, {}});
+    if (pass.cache == nullptr) {
+      sequence.keys = new_keys.Rows(rows.begin, rows.end);
+      sequence.values = new_values.Rows(rows.begin, rows.end);
+      continue;
+    }
+    const size_t end = first + rows.size();
+    const DeviceView keys = pass.cache->Keys(pass.batch.slots()[i], source);
+    const DeviceView values = pass.cache->Values(pass.batch.slots()[i], source);
+    if (!earlier) {
+      kept.push_back({new_keys.Rows(rows.begin, rows.end), keys.Rows(first, end)});
+      kept.push_back({new_values.Rows(rows.begin, rows.end), values.Rows(first, end)});
+    }
+    sequence.keys = keys.Rows(0, end);
+    sequence.values = values.Rows(0, end);
+  }
+  backend_.CopyAll(kept);
+  return sequences;
 }
 
 void Transformer::Attend(const Pass& pass, size_t num_rows) {
   Scratch& s = scratch_;
   const KvRounding& kv = pass.weights.kv;
-  if (kv.any()) RoundKeysAndValues(kv);
-  std::vector<AttentionSequence> sequences;
-  std::vector<Backend::Move> kept;
-  for (size_t i = 0; i < pass.batch.sequences().size(); ++i) {
-    const RowRange rows = pass.batch.sequences()[i];
-    const size_t first = pass.batch.first_position(i);
-    AttentionSequence sequence{rows, first, s.keys.view().Rows(rows.begin, rows.end),
-                               s.values.view().Rows(rows.begin, rows.end)};
-    if (pass.cache != nullptr) {
-      const size_t end = first + rows.size();
-      const DeviceView keys = pass.cache->Keys(pass.batch.slots()[i], pass.layer);
-      const DeviceView values = pass.cache->Values(pass.batch.slots()[i], pass.layer);
-      kept.push_back({sequence.keys, keys.Rows(first, end)});
-      kept.push_back({sequence.values, values.Rows(first, end)});
-      sequence.keys = keys.Rows(0, end);
-      sequence.values = values.Rows(0, end);
-    }
-    sequences.push_back(sequence);
-  }
-  backend_.CopyAll(kept);
+  if (kv.any()) RoundKeysAndValues(pass);
+  const std::vector<AttentionSequence> sequences = SequencesOf(pass);
+  const size_t head_dim = config_.head_dim_of(pass.layer);
   const LayerSpec layer = config_.layer(pass.layer);
   const AttentionShape shape{.num_heads = config_.num_heads,
-                             .num_kv_heads = config_.num_kv_heads,
-                             .head_dim = config_.head_dim,
+                             .num_kv_heads = config_.kv_heads_of(pass.layer),
+                             .head_dim = head_dim,
                              .scale = static_cast<float>(config_.attention_scale),
                              .softcap = static_cast<float>(config_.attention_softcap),
                              .window = layer.window,
                              .chunk = layer.chunk,
                              .sinks = pass.weights.part(Kept::kSinks),
                              .value_dim = config_.value_dim};
-  s.heads.Resize(num_rows, config_.heads_width());
+  s.heads.Resize(num_rows, config_.heads_width(pass.layer));
   if (pass.weights.execution == Execution::Kind::kFp16Emulation) {
     backend_.AttentionInFp16(shape, s.queries, sequences, s.heads);
   } else {
     backend_.Attention(shape, s.queries, sequences, s.heads);
   }
   if (kv.values) {
-    backend_.ChangeRows(s.heads, [&](auto row) { TurnBack(*kv.values, config_.head_dim, row); });
+    backend_.ChangeRows(s.heads, [&](auto row) { TurnBack(*kv.values, head_dim, row); });
   }
 }
 
-void Transformer::FeedForward(const Pass& pass, ConstDeviceView input, Tensor& delta) {
+void Transformer::FeedForward(const Pass& pass, ConstDeviceView input, ConstDeviceView x,
+                              Tensor& delta) {
+  if (HasExpertsBeside(*pass.weights.plan)) return FeedForwardBeside(pass, input, x, delta);
   if (pass.weights.plan->experts.empty()) {
     RunMlp(pass, *pass.weights.plan->mlp, pass.batch.sequences(), input, delta);
   } else {
-    RunExperts(pass, input, delta);
+    RunExperts(pass, input, x, delta);
   }
-  if (pass.tap != nullptr) pass.tap->AfterPart(BlockPart::kMlp, input, delta);
+  if (pass.tap != nullptr) pass.tap->AfterPart(BlockPart::kMlp, {input}, delta);
+}
+
+// delta = n1(mlp(input)) + n2(experts(n(x))).
+void Transformer::FeedForwardBeside(const Pass& pass, ConstDeviceView input, ConstDeviceView x,
+                                    Tensor& delta) {
+  Scratch& s = scratch_;
+  RunMlp(pass, *pass.weights.plan->mlp, pass.batch.sequences(), input, delta);
+  if (pass.tap != nullptr) pass.tap->AfterPart(BlockPart::kMlp, {input}, delta);
+  const auto norm = [&](Kept kept, ConstDeviceView from, DeviceView to) {
+    Norm(config_.norm_kind, from, pass.weights.part(kept), config_.rms_norm_eps, to);
+  };
+  norm(Kept::kPostDenseNorm, delta, delta);
+  s.normed.Resize(x.rows, x.cols);
+  norm(Kept::kPreExpertsNorm, x, s.normed);
+  RunExperts(pass, s.normed, x, s.parallel);
+  if (pass.tap != nullptr) pass.tap->AfterPart(BlockPart::kExperts, {s.normed, x}, s.parallel);
+  norm(Kept::kPostExpertsNorm, s.parallel, s.parallel);
+  backend_.Add(s.parallel, delta);
 }
 
 // delta = down(activation(gate, up)) of `input`.
@@ -330,21 +431,36 @@ void Transformer::RunMlp(const Pass& pass, const MlpPlaces& mlp, std::span<const
   Multiply(pass, {&down, 1}, calls, s.activated);
 }
 
-// Rows are grouped by expert, and experts add to a token in ascending order.
-void Transformer::RunExperts(const Pass& pass, ConstDeviceView input, Tensor& delta) {
+Routing Transformer::RouteRows(const Pass& pass, ConstDeviceView input) {
   Scratch& s = scratch_;
   const ExpertsSpec& experts = *config_.experts;
   s.routed.Resize(input.rows, experts.count);
   backend_.MatMul(pass.weights.matrix(Kept::kRouter), pass.weights.part(Kept::kRouterBias), input,
                   pass.batch.sequences(), s.routed);
-  Matrix logits;
-  Matrix bias;
-  const ConstDeviceView selection = pass.weights.part(Kept::kSelectionBias);
-  const ConstMatrixView bias_on_host =
-      selection.rows > 0 ? backend_.OnHost(selection, bias) : ConstMatrixView{};
-  const Routing routing =
-      Route(experts, backend_.OnHost(s.routed, logits),
-            selection.rows > 0 ? bias_on_host.Row(0) : std::span<const float>());
+  Matrix logits, bias, scale;
+  const auto on_host = [&](Kept kept, Matrix& staging) {
+    const ConstDeviceView part = pass.weights.part(kept);
+    return part.rows > 0 ? backend_.OnHost(part, staging).Row(0) : std::span<const float>();
+  };
+  return Route(experts, backend_.OnHost(s.routed, logits), on_host(Kept::kSelectionBias, bias),
+               on_host(Kept::kExpertScale, scale));
+}
+
+// Rows are grouped by expert, and experts add to a token in ascending order.
+void Transformer::RunExperts(const Pass& pass, ConstDeviceView input, ConstDeviceView x,
+                             Tensor& delta) {
+  Scratch& s = scratch_;
+  const ExpertsSpec& experts = *config_.experts;
+  ConstDeviceView router_input = input;
+  if (experts.router.reads_stream) {
+    s.router_input.Resize(x.rows, x.cols);
+    backend_.RmsNorm(x, pass.weights.part(Kept::kRouterScale),
+                     static_cast<float>(config_.rms_norm_eps), s.router_input);
+    backend_.Scale(1.0f / std::sqrt(static_cast<float>(x.cols)), s.router_input);
+    router_input = s.router_input;
+  }
+  const Routing routing = RouteRows(pass, router_input);
+  if (watch_ != nullptr) watch_->Chosen(pass.layer, pass.first_row, routing);
   Matrix zeros(input.rows, input.cols);
   zeros.Fill(0.0f);
   delta.Resize(input.rows, input.cols);
@@ -454,11 +570,12 @@ void Transformer::Norm(NormKind kind, ConstDeviceView x, ConstDeviceView weight,
 
 // The angle is the FP32 product of position and frequency, as transformers computes it; its cosine
 // and sine are rounded once from double, so they do not depend on a library's float versions.
-const RopeTable& Transformer::TableOf(size_t rope, SequenceLength length, size_t num_positions) {
+const RopeTable& Transformer::TableOf(const RopeOf& of, size_t num_positions) {
+  const auto [rope, dim, length] = of;
   const RopeConfig& config = config_.ropes[rope];
   RopeTable& table = tables_[2 * rope + static_cast<size_t>(length)];
   if (num_positions <= table.cos.rows()) return table;
-  const std::vector<double> frequencies = RopeInverseFrequencies(config, config_.head_dim, length);
+  const std::vector<double> frequencies = RopeInverseFrequencies(config, dim, length);
   const size_t rows = std::bit_ceil(num_positions);
   Matrix cosines(rows, frequencies.size());
   Matrix sines(rows, frequencies.size());

@@ -105,6 +105,7 @@ Result<ModelSource> ModelSource::Open(std::shared_ptr<const Checkpoint> checkpoi
     source.plans_.push_back(std::make_shared<const LayerPlan>(PlanLayer(source.config_, layer)));
   }
   BITLOSS_DO(source.CheckTables());
+  BITLOSS_DO(source.CheckPerLayer());
   for (size_t layer = 0; layer < source.config_.num_layers; ++layer) {
     BITLOSS_DO(source.CheckLayer(layer));
   }
@@ -186,6 +187,28 @@ Status ModelSource::CheckTables() {
   return Ok();
 }
 
+Status ModelSource::CheckPerLayer() {
+  if (!config_.per_layer_input) return Ok();
+  const PerLayerInputSpec& spec = *config_.per_layer_input;
+  const size_t columns = config_.num_layers * spec.width;
+  const bool is_gguf = checkpoint_->gguf() != nullptr;
+  const auto named = [&](std::string_view in_folder, std::string_view in_gguf) {
+    return is_gguf ? fmt::format("{}.weight", in_gguf)
+                   : fmt::format("{}{}.weight", base_, in_folder);
+  };
+  per_layer_ = PerLayerParts{
+      Whole(named("embed_tokens_per_layer", "per_layer_token_embd"), spec.vocab_size, columns),
+      Whole(named("per_layer_model_projection", "per_layer_model_proj"), columns,
+            config_.hidden_size),
+      Whole(named("per_layer_projection_norm", "per_layer_proj_norm"), 1, spec.width)};
+  per_layer_->norm.shape = {spec.width};
+  for (const TensorPart& part : {per_layer_->table, per_layer_->projection, per_layer_->norm}) {
+    BITLOSS_DO(CheckShape(part.name, part.shape));
+    Use(part.name);
+  }
+  return Ok();
+}
+
 Status ModelSource::CheckLayer(size_t layer) {
   for (const KeptSpec& kept : plan(layer).kept) {
     const TensorPart part = PlaceOf(layer, kept);
@@ -197,6 +220,13 @@ Status ModelSource::CheckLayer(size_t layer) {
     BITLOSS_DO(CheckShape(part.name, part.shape));
     Use(part.name);
     BITLOSS_DO(CheckBias(layer, i));
+  }
+  // Files are published with keys and values of layers that attend to an earlier one's.
+  if (!config_.layer(layer).kv_source) return Ok();
+  for (const std::string_view name : {names().linears[static_cast<size_t>(Linear::kKey)],
+                                      names().linears[static_cast<size_t>(Linear::kValue)],
+                                      names().kept[static_cast<size_t>(Kept::kKeyNorm)]}) {
+    unused_.insert(LayerTensor(layer, fmt::format("{}.weight", name)));
   }
   return Ok();
 }
@@ -218,7 +248,7 @@ namespace {
 
 // Of other kinds of input, of heads that predict further tokens, and what is computed anew.
 bool IsSkipped(std::string_view name) {
-  constexpr std::array<std::string_view, 15> kStarts = {"vision_tower.",
+  constexpr std::array<std::string_view, 17> kStarts = {"vision_tower.",
                                                         "vision_model.",
                                                         "multi_modal_projector.",
                                                         "audio_tower.",
@@ -230,6 +260,8 @@ bool IsSkipped(std::string_view name) {
                                                         "model.vision_projection.",
                                                         "model.multi_modal_projector.",
                                                         "model.audio_tower.",
+                                                        "model.embed_vision.",
+                                                        "model.embed_audio.",
                                                         "mtp.",
                                                         "rope_freqs",
                                                         "rope_factors_"};
@@ -261,7 +293,7 @@ std::optional<size_t> LayerOf(std::string_view name) {
 // A tensor that nobody asked for is a norm, a bias or a head that would be left out unseen.
 Status ModelSource::CheckNothingIsLeft() const {
   for (const std::string& name : checkpoint_->TensorNames()) {
-    if (used_.contains(name) || IsSkipped(name)) continue;
+    if (used_.contains(name) || unused_.contains(name) || IsSkipped(name)) continue;
     const std::optional<size_t> layer = LayerOf(name);
     if (layer && *layer >= config_.num_layers) continue;  // blocks that predict further tokens
     return Unsupported("tensor '{}' is there, but architecture {} has no use for it", name,
@@ -306,6 +338,11 @@ uint64_t ModelSource::num_parameters() const {
   for (const auto& layer : plans_) {
     for (const KeptSpec& kept : layer->kept) count += uint64_t{kept.rows} * kept.cols;
     for (const LinearSpec& linear : layer->linears) count += linear.has_bias ? linear.shape.out : 0;
+  }
+  if (per_layer_) {
+    for (const TensorPart& part : {per_layer_->table, per_layer_->projection, per_layer_->norm}) {
+      count += uint64_t{part.rows} * part.cols;
+    }
   }
   return count + uint64_t{config_.vocab_size} * config_.hidden_size * (tied_head_ ? 1 : 2);
 }
@@ -432,11 +469,12 @@ Result<std::vector<float>> ModelSource::FinalNorm(Precision precision) const {
 }
 
 Result<EncodedMatrix> ModelSource::Embedding(Precision precision, ThreadPool& threads) const {
-  return ReadTable(embedding_name_, precision, threads);
+  return ReadTable(Whole(embedding_name_, config_.vocab_size, config_.hidden_size), precision,
+                   threads);
 }
 
 Result<EncodedMatrix> ModelSource::Head(Precision precision, ThreadPool& threads) const {
-  return ReadTable(head_name_, precision, threads);
+  return ReadTable(Whole(head_name_, config_.vocab_size, config_.hidden_size), precision, threads);
 }
 
 TensorPart ModelSource::Whole(const std::string& name, size_t rows, size_t cols) const {
@@ -509,9 +547,8 @@ Result<EncodedMatrix> ModelSource::PlainLinear(size_t layer, size_t linear,
   return ReadPlain(part, precision);
 }
 
-Result<EncodedMatrix> ModelSource::ReadTable(const std::string& name, Precision precision,
+Result<EncodedMatrix> ModelSource::ReadTable(const TensorPart& part, Precision precision,
                                              ThreadPool& threads) const {
-  const TensorPart part = Whole(name, config_.vocab_size, config_.hidden_size);
   std::optional<EncodedMatrix> halves = ViewHalves(part, precision);
   if (halves && AllFiniteHalves(*halves, threads)) return *std::move(halves);
   return ReadPlain(part, precision);
@@ -588,8 +625,30 @@ Result<EncodedMatrix> ModelSource::StoredHead() const {
   return StoredMatrix(Whole(head_name_, config_.vocab_size, config_.hidden_size));
 }
 
+Result<std::shared_ptr<const PerLayerWeights>> ModelSource::PerLayer(Precision precision,
+                                                                     const Backend& backend) const {
+  if (!per_layer_) return std::shared_ptr<const PerLayerWeights>();
+  auto weights = std::make_shared<PerLayerWeights>();
+  BITLOSS_TRY(const std::optional<EncodedMatrix> packed,
+              checkpoint_->Quantized(per_layer_->table.name));
+  if (packed && precision == Precision::kStored) {
+    BITLOSS_TRY(weights->table, StoredMatrix(per_layer_->table));
+  } else {
+    BITLOSS_TRY(weights->table, ReadTable(per_layer_->table, precision, backend.threads()));
+  }
+  BITLOSS_TRY(const Matrix projection, ReadPart(per_layer_->projection, precision));
+  BITLOSS_TRY(const EncodedMatrix encoded, F32Format().encode(F32Format(), projection));
+  BITLOSS_TRY(weights->projection, backend.Pack(encoded, Execution{}));
+  BITLOSS_TRY(const Matrix norm, ReadPart(per_layer_->norm, precision));
+  weights->norm = backend.ToTensor(norm);
+  return std::shared_ptr<const PerLayerWeights>(std::move(weights));
+}
+
 uint64_t ModelSource::stored_vector_bytes() const {
   std::set<std::string> names = {final_norm_name_};
+  if (per_layer_) {
+    names.insert({per_layer_->table.name, per_layer_->projection.name, per_layer_->norm.name});
+  }
   for (size_t layer = 0; layer < config_.num_layers; ++layer) {
     for (const KeptSpec& kept : plan(layer).kept) names.insert(PlaceOf(layer, kept).name);
     for (size_t i = 0; i < plan(layer).linears.size(); ++i) {

@@ -24,6 +24,7 @@ namespace bitloss {
 
 struct Architecture;  // model/architecture.h
 struct TensorNames;
+struct PerLayerWeights;
 
 // One decoder block before quantization, in FP32 that holds the values of its stored form. What a
 // norm holds is the weight as stored, also where the model multiplies by 1 + w.
@@ -126,6 +127,10 @@ class ModelSource {
   Result<EncodedMatrix> StoredLinear(size_t layer, size_t linear) const;
   Result<EncodedMatrix> StoredEmbedding() const;
   Result<EncodedMatrix> StoredHead() const;
+  // What makes the inputs of layers; null if the model has none. Its table as it is stored where
+  // the precision is that.
+  Result<std::shared_ptr<const PerLayerWeights>> PerLayer(Precision precision,
+                                                          const Backend& backend) const;
   // The bytes of the vectors (norms and biases), as stored.
   uint64_t stored_vector_bytes() const;
 
@@ -135,6 +140,7 @@ class ModelSource {
 
   Status CheckShape(const std::string& name, std::span<const uint64_t> expected) const;
   Status CheckTables();
+  Status CheckPerLayer();
   Status CheckLayer(size_t layer);
   Status CheckBias(size_t layer, size_t linear);
   Status CheckNothingIsLeft() const;
@@ -158,7 +164,7 @@ class ModelSource {
   // `precision` rounds them.
   std::optional<EncodedMatrix> ViewHalves(const TensorPart& part, Precision precision) const;
   Result<EncodedMatrix> ReadPlain(const TensorPart& part, Precision precision) const;
-  Result<EncodedMatrix> ReadTable(const std::string& name, Precision precision,
+  Result<EncodedMatrix> ReadTable(const TensorPart& part, Precision precision,
                                   ThreadPool& threads) const;
   Result<EncodedMatrix> StoredMatrix(const TensorPart& part) const;
   TensorPart Whole(const std::string& name, size_t rows, size_t cols) const;
@@ -170,8 +176,15 @@ class ModelSource {
   std::string embedding_name_;
   std::string head_name_;
   std::string final_norm_name_;
+  struct PerLayerParts {
+    TensorPart table;
+    TensorPart projection;
+    TensorPart norm;
+  };
+  std::optional<PerLayerParts> per_layer_;
   std::vector<std::shared_ptr<const LayerPlan>> plans_;
   std::set<std::string, std::less<>> used_;
+  std::set<std::string, std::less<>> unused_;  // that are there and play no part
   bool tied_head_ = false;
   BaselineForm baseline_ = BaselineForm::kFp16;
   bool rounds_baseline_ = false;
@@ -205,10 +218,18 @@ struct LaneSize {
   }
 };
 
+// What makes the inputs that every layer has of a token (PerLayerInputSpec).
+struct PerLayerWeights {
+  EncodedMatrix table;  // [vocabulary][layers * width]
+  std::shared_ptr<const PackedMatrix> projection;
+  Tensor norm;
+};
+
 // A whole model as one lane runs it. Embedding, norm and head are shared between lanes that keep
 // them.
 struct LaneWeights {
   EncodedMatrix embedding;
+  std::shared_ptr<const PerLayerWeights> per_layer = nullptr;  // where the model has such inputs
   std::vector<LayerWeights> layers;
   std::shared_ptr<const Tensor> final_norm;
   std::shared_ptr<const PackedMatrix> head;

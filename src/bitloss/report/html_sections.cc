@@ -89,6 +89,19 @@ std::string BandFigure(const ReportData& report, size_t protocol, BandKind kind)
          HtmlTable(BandTable(report, protocol, kind), FirstRow::kPlain, title) + "</details>\n";
 }
 
+// Of a mixture: which of its layers send tokens elsewhere.
+std::string ExpertPart(const ReportData& report, size_t protocol) {
+  const Table table = ExpertTable(report, protocol);
+  if (table.rows.empty()) return {};
+  return "<h3>Experts, layer by layer</h3>\n" +
+         HtmlNote(
+             "The share of tokens that a layer sends to another set of experts than in the "
+             "baseline, with 95% intervals over the same clusters as above. A token that is "
+             "sent elsewhere is not yet a worse token: the divergence says what came of it.") +
+         "<details><summary>The shares</summary>" +
+         HtmlTable(table, FirstRow::kPlain, "experts, layer by layer") + "</details>\n";
+}
+
 // A flag and a second opinion where intervals rest on a handful of articles.
 std::string FewClusters(const ReportData& report, size_t protocol) {
   std::string checks;
@@ -179,6 +192,7 @@ std::string FidelitySection(const ReportData& report) {
     if (p == 0) html += kHowToRead;
     html += BandFigure(report, p, BandKind::kPosition);
     html += BandFigure(report, p, BandKind::kConfidence);
+    html += ExpertPart(report, p);
   }
   for (size_t s = 0; s < report.manifest.suites.size(); ++s) {
     const SuiteRecord& suite = report.manifest.suites[s];

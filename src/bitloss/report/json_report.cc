@@ -114,6 +114,16 @@ Json BandsJson(const std::vector<Band>& bands) {
   return array;
 }
 
+Json ExpertsJson(const ExpertShares& experts) {
+  Json json = EstimateJson("mean", experts.all);
+  for (const ExpertShares::OfLayer& layer : experts.layers) {
+    Json one = {{"layer", layer.layer}};
+    one.update(EstimateJson("mean", layer.changed));
+    json["layers"].push_back(std::move(one));
+  }
+  return json;
+}
+
 Json BranchJson(const Branch& branch) {
   Json json = Json::object();
   if (branch.token) json["token"] = *branch.token;
@@ -182,6 +192,7 @@ Json TextJson(const ReportData& report, const TextResult& text) {
       Set(json, "top1_agreement_high", text.top1_agreement->interval->high);
     }
   }
+  if (text.experts) json["experts_changed"] = ExpertsJson(*text.experts);
   if (text.floor) {
     json["noise_floor"] = {{"control", report.lanes[text.floor->lane].record.scheme},
                            {"kl", text.floor->kl},

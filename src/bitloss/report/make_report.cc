@@ -5,6 +5,7 @@
 
 #include "bitloss/base/sum.h"
 #include "bitloss/report/behaviour.h"
+#include "bitloss/report/expert_shares.h"
 #include "bitloss/report/failures.h"
 #include "bitloss/report/report_data.h"
 #include "bitloss/report/samples.h"
@@ -74,7 +75,11 @@ Status AddTexts(const Store& store, size_t protocol, std::vector<Guard>& guards,
     for (const auto& unit : ours) {
       if (unit) guards[i].Look(*unit);
     }
-    const std::optional<TextResult> result = MeasureText(scores, ours, threads);
+    std::optional<TextResult> result = MeasureText(scores, ours, threads);
+    if (result && lane.record.lane != 0) {
+      BITLOSS_TRY(const auto experts, store.ExpertChangesOf(lane.record.lane, protocol));
+      result->experts = MeasureExperts(scores, ours, experts, threads);
+    }
     report.complete = report.complete && result && result->complete;
     if (!result) continue;
     const TextResult* baseline = FindText(report.lanes[0], protocol);

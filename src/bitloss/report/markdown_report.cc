@@ -101,6 +101,10 @@ std::string WriteMarkdown(const ReportData& report, Timings timings) {
                         EscapeMarkdown(ProtocolCaption(report, p)),
                         MarkdownTable(TextTable(report, p)));
     text += EscapeMarkdown(report.manifest.protocols[p].aggregation) + "\n\n";
+    if (const Table experts = ExpertTable(report, p); !experts.rows.empty()) {
+      text += "Tokens that a layer sends to another set of experts than in the baseline:\n\n" +
+              MarkdownTable(experts);
+    }
   }
   for (size_t s = 0; s < report.manifest.suites.size(); ++s) {
     text += fmt::format("## {}\n\n{}{}", EscapeMarkdown(report.manifest.suites[s].id),

@@ -72,6 +72,16 @@ struct NoiseFloor {
   double top1_agreement = 0.0;
 };
 
+// Of a mixture of experts: the share of tokens whose set of experts is not the baseline's, of 1.
+struct ExpertShares {
+  struct OfLayer {
+    uint32_t layer = 0;  // of the model
+    Estimate changed = {};
+  };
+  Estimate all = {};  // mean over the layers that have experts
+  std::vector<OfLayer> layers = {};
+};
+
 // One lane under one protocol.
 struct TextResult {
   size_t protocol = 0;  // in Manifest::protocols
@@ -101,6 +111,7 @@ struct TextResult {
   std::optional<DivergenceSummary> kl;
   std::optional<Estimate> kl_reverse;
   std::optional<Estimate> top1_agreement;
+  std::optional<ExpertShares> experts;
   std::vector<ClusterScores> clusters;  // by rising cluster
   // Of a lane that is neither baseline nor control, where the study has a control.
   std::optional<NoiseFloor> floor;

@@ -8,6 +8,7 @@
 #include <limits>
 #include <numbers>
 
+#include "bitloss/report/tables.h"
 #include "bitloss/report/test_report.h"
 #include "bitloss/report/text_results.h"
 
@@ -98,6 +99,46 @@ TEST(ReportDataTest, IntervalsLieAmongWhatIsPossible) {
   EXPECT_GT(lane.kl->mean.interval->low, 0.0);
   EXPECT_GT(lane.kl->mean.interval->high, lane.kl->mean.value);
   EXPECT_EQ(lane.kl->mean.method, IntervalMethod::kLogBootstrapT);
+}
+
+// Layer 2 of the model sends 3 of 9 tokens elsewhere, layer 5 one.
+SmallStudy Mixture() {
+  SmallStudy study = NineArticles();
+  study.experts = {{.lane = 1, .layers = {2, 5}, .changed = {1, 0, 0, 1, 0, 0, 0, 0}},
+                   {.lane = 1, .layers = {2, 5}, .changed = {0, 1, 0, 0, 0, 0, 0, 0, 0, 1}}};
+  return study;
+}
+
+TEST(ReportDataTest, CountsTheTokensThatGoToOtherExperts) {
+  const ReportData report = ReportOf(Mixture());
+  EXPECT_FALSE(report.lanes[0].texts[0].experts);
+  const std::optional<ExpertShares>& experts = report.lanes[1].texts[0].experts;
+  ASSERT_TRUE(experts);
+  EXPECT_DOUBLE_EQ(experts->all.value, 4.0 / 18);
+  ASSERT_EQ(experts->layers.size(), 2u);
+  EXPECT_EQ(experts->layers[0].layer, 2u);
+  EXPECT_DOUBLE_EQ(experts->layers[0].changed.value, 3.0 / 9);
+  EXPECT_EQ(experts->layers[1].layer, 5u);
+  EXPECT_DOUBLE_EQ(experts->layers[1].changed.value, 1.0 / 9);
+  ASSERT_TRUE(experts->all.interval);
+  EXPECT_GT(experts->all.interval->low, 0.0);
+  EXPECT_EQ(experts->all.num_clusters, 9u);
+
+  const Table table = TextTable(report, 0);
+  const auto column = std::ranges::find(table.columns, "Other experts", &Column::name);
+  ASSERT_NE(column, table.columns.end());
+  EXPECT_EQ(table.rows[1][static_cast<size_t>(column - table.columns.begin())].value, "22.22");
+  const Table by_layer = ExpertTable(report, 0);
+  ASSERT_EQ(by_layer.rows.size(), 2u);
+  EXPECT_EQ(by_layer.rows[1][0].value, "5");
+  EXPECT_EQ(by_layer.rows[1][1].value, "11.11");
+}
+
+TEST(ReportDataTest, SaysNothingOfExpertsThatSomeUnitLacks) {
+  SmallStudy study = Mixture();
+  study.experts.pop_back();
+  EXPECT_FALSE(ReportOf(study).lanes[1].texts[0].experts);
+  EXPECT_TRUE(ExpertTable(ReportOf(study), 0).rows.empty());
 }
 
 TEST(ReportDataTest, APageProtocolCountsPerWordAndPerByte) {

@@ -55,6 +55,7 @@ std::vector<Cell> TextCells(const TextResult& text) {
     Append(cells, {{}, {}});
   }
   cells.push_back(EstimateCell(text.top1_agreement, FormatShare));
+  cells.push_back(text.experts ? EstimateCell(text.experts->all, FormatShare) : Cell{});
   // Only beside the noise floor does a divergence mean anything.
   cells.push_back({text.label ? std::string(Name(*text.label)) : "",
                    text.floor ? "floor " + FormatDivergence(text.floor->kl) : ""});
@@ -153,11 +154,12 @@ Table TextTable(const ReportData& report, size_t protocol) {
   table.columns.push_back({"KL mean", "nats/token", Align::kRight});
   table.columns.push_back({"KL p99", "nats/token", Align::kRight});
   table.columns.push_back({"Same top-1", "%", Align::kRight});
+  table.columns.push_back({"Other experts", "%", Align::kRight});
   table.columns.push_back({"Label", "", Align::kLeft});
   for (const LaneResult& lane : report.lanes) {
     std::vector<Cell> row = LaneCells(report, lane.record);
     const TextResult* text = FindText(lane, protocol);
-    Append(row, text != nullptr ? TextCells(*text) : std::vector<Cell>(6));
+    Append(row, text != nullptr ? TextCells(*text) : std::vector<Cell>(7));
     table.rows.push_back(std::move(row));
   }
   table.DropEmptyColumns();
@@ -182,6 +184,26 @@ Table SuiteTable(const ReportData& report, size_t suite, Timings timings) {
   }
   if (EverythingCompleted(report, suite)) ClearColumn(table, kCompleted);
   table.DropEmptyColumns();
+  return table;
+}
+
+Table ExpertTable(const ReportData& report, size_t protocol) {
+  Table table{{{"Layer", "", Align::kLeft}}, {}};
+  for (const LaneResult& lane : report.lanes) {
+    const TextResult* text = FindText(lane, protocol);
+    if (text == nullptr || !text->experts || lane.error) continue;
+    const std::vector<ExpertShares::OfLayer>& layers = text->experts->layers;
+    if (table.rows.empty()) {
+      for (const ExpertShares::OfLayer& layer : layers) {
+        table.rows.push_back({{fmt::format("{}", layer.layer), ""}});
+      }
+    }
+    if (layers.size() != table.rows.size()) continue;
+    table.columns.push_back({lane.record.scheme, "%", Align::kRight});
+    for (size_t i = 0; i < layers.size(); ++i) {
+      table.rows[i].push_back(EstimateCell(layers[i].changed, FormatShare));
+    }
+  }
   return table;
 }
 

@@ -43,6 +43,10 @@ Table TextTable(const ReportData& report, size_t protocol);
 // One row for each lane: its answers to a suite.
 Table SuiteTable(const ReportData& report, size_t suite, Timings timings);
 
+// One row for each layer with experts, one column for each lane: the share of tokens that go to
+// other experts than in the baseline. Empty for a model without.
+Table ExpertTable(const ReportData& report, size_t protocol);
+
 // One row for each category, two columns for each lane: passed, and the divergence of answers.
 Table CategoryTable(const ReportData& report, size_t suite);
 

@@ -24,6 +24,7 @@ struct SmallStudy {
   std::vector<TextUnit> units = {SmallUnit(0), SmallUnit(1)};
   std::vector<std::vector<TokenScores>> scores = {{SmallScores(0, 0), SmallScores(1, 0)},
                                                   {SmallScores(0, 1), SmallScores(1, 1)}};
+  std::vector<ExpertChanges> experts = {};  // by unit; or none
   std::vector<PromptRecord> prompts = {SmallPrompt(0), SmallPrompt(1)};
   std::vector<Answer> answers = {SmallAnswer(0, 0), SmallAnswer(0, 1), SmallAnswer(1, 0),
                                  SmallAnswer(1, 1)};
@@ -68,7 +69,9 @@ inline Store WriteStudy(const std::filesystem::path& folder, const SmallStudy& s
   for (const LaneRecord& lane : study.lanes) ExpectOk(store.PutLane(lane));
   if (!study.prompts.empty()) ExpectOk(store.PutPrompts(0, study.prompts));
   for (size_t u = 0; u < study.units.size(); ++u) {
-    ExpectOk(store.PutText(study.units[u], study.scores[u]));
+    std::span<const ExpertChanges> experts;
+    if (u < study.experts.size()) experts = {&study.experts[u], 1};
+    ExpectOk(store.PutText(study.units[u], study.scores[u], experts));
   }
   ExpectOk(store.PutAnswers(study.answers));
   ExpectOk(store.PutAnswerScores(study.answer_scores));

@@ -33,6 +33,22 @@ requires std::is_arithmetic_v<T> Result<std::vector<T>> FromBlob(std::span<const
   return array;
 }
 
+// Flags (0 or 1) as the bits of bytes, the first in the lowest.
+inline std::vector<uint8_t> PackBits(std::span<const uint8_t> flags) {
+  std::vector<uint8_t> bytes((flags.size() + 7) / 8);
+  for (size_t i = 0; i < flags.size(); ++i) {
+    bytes[i / 8] = static_cast<uint8_t>(bytes[i / 8] | ((flags[i] & 1u) << (i % 8)));
+  }
+  return bytes;
+}
+
+// Requires: `bytes` holds `count` bits.
+inline std::vector<uint8_t> UnpackBits(std::span<const uint8_t> bytes, size_t count) {
+  std::vector<uint8_t> flags(count);
+  for (size_t i = 0; i < count; ++i) flags[i] = (bytes[i / 8] >> (i % 8)) & 1u;
+  return flags;
+}
+
 }  // namespace bitloss
 
 #endif  // BITLOSS_STORE_BLOBS_H_

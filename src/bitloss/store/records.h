@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "bitloss/metrics/expert_changes.h"
 #include "bitloss/metrics/token_scores.h"
 
 namespace bitloss {

@@ -172,6 +172,18 @@ constexpr std::array<const char*, kSchemaVersion> kVersions = {kVersion1, kVersi
 
 }  // namespace
 
+const char* const kExpertTable = R"sql(
+CREATE TABLE IF NOT EXISTS expert_changes (
+  lane     INTEGER NOT NULL REFERENCES lanes(lane),
+  protocol INTEGER NOT NULL,
+  unit     INTEGER NOT NULL,
+  layers   BLOB NOT NULL,
+  changed  BLOB NOT NULL,
+  PRIMARY KEY (lane, protocol, unit),
+  FOREIGN KEY (protocol, unit) REFERENCES text_units(protocol, unit)
+);
+)sql";
+
 Result<bool> HasTables(const Database& database) {
   BITLOSS_TRY(const uint64_t count, database.ReadInteger("SELECT count(*) FROM sqlite_master"));
   return count > 0;

@@ -14,6 +14,10 @@ namespace bitloss {
 inline constexpr uint64_t kApplicationId = 0x424C4F53;  // "BLOS": what makes a database a study
 inline constexpr uint64_t kSchemaVersion = 6;           // PRAGMA user_version
 
+// Makes the table of what experts tokens choose, unless it is there: only a study of a mixture has
+// it, so that no other's file changes. Programs that do not know it pass it by.
+extern const char* const kExpertTable;
+
 // Whether `database` has tables of its own: false for a file that was just created.
 Result<bool> HasTables(const Database& database);
 

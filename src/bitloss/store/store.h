@@ -16,6 +16,7 @@
 #define BITLOSS_STORE_STORE_H_
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -56,11 +57,16 @@ class Store {
   // One unit with the scores of one or more lanes. Lanes that have this unit already keep what they
   // have. kBadInput if the unit is there with other tokens. Requires: lanes have been put; arrays
   // are empty or num_scored long; the runs of `clusters` sum to num_scored.
-  Status PutText(const TextUnit& unit, std::span<const TokenScores> lanes);
+  // Of a mixture of experts, `experts` of those lanes that are not the baseline, or of none.
+  Status PutText(const TextUnit& unit, std::span<const TokenScores> lanes,
+                 std::span<const ExpertChanges> experts = {});
   Result<bool> HasText(size_t lane, size_t protocol, size_t unit) const;
   Result<std::vector<TextUnit>> TextUnits(size_t protocol) const;
   // None: this lane has not measured this unit.
   Result<std::optional<TokenScores>> TextScores(size_t lane, size_t protocol, size_t unit) const;
+  // By unit; those that this lane has not measured, and all of a model without experts or of a
+  // study that an earlier bitloss made, are not there.
+  Result<std::map<size_t, ExpertChanges>> ExpertChangesOf(size_t lane, size_t protocol) const;
 
   // Answers of any lanes and suites, all or none of them. Requires: lanes and prompts were put.
   Status PutAnswers(std::span<const Answer> answers);

@@ -126,6 +126,40 @@ TEST(StoreTest, ALaneCanBeAddedToUnitsThatOthersHave) {
   EXPECT_TRUE(store.HasText(1, 0, 0).value());
 }
 
+TEST(StoreTest, KeepsTheExpertsOfAMixtureBesideItsScores) {
+  const TemporaryFolder folder;
+  Store store = OpenWithLanes(folder);
+  const std::vector<TokenScores> scores = {SmallScores(0, 0), SmallScores(1, 0)};
+  const ExpertChanges experts{.lane = 1,
+                              .layers = {1, 3, 4},
+                              .changed = {1, 0, 0, 1, 0, 0,  //
+                                          0, 0, 1, 1, 0, 1}};
+  ExpectOk(store.PutText(SmallUnit(0), scores, {&experts, 1}));
+  ExpectOk(store.PutText(SmallUnit(1), std::vector{SmallScores(0, 1), SmallScores(1, 1)}));
+  const auto read = store.ExpertChangesOf(1, 0);
+  ASSERT_TRUE(read.ok()) << read.error().message;
+  EXPECT_THAT(read.value(), ElementsAre(testing::Pair(0u, experts)));
+  EXPECT_THAT(store.ExpertChangesOf(0, 0).value(), IsEmpty());
+  EXPECT_EQ(store.TextScores(1, 0, 0).value(), scores[1]);
+
+  RunSql(folder.path() / "study.db", "UPDATE expert_changes SET changed = x'01'");
+  const auto damaged = store.ExpertChangesOf(1, 0);
+  ASSERT_FALSE(damaged.ok());
+  EXPECT_THAT(damaged.error().message, HasSubstr("1 bytes for 3 layers of 4 tokens"));
+}
+
+// So that not a byte of another model's study changes.
+TEST(StoreTest, OnlyAMixturesStudyHasATableOfExperts) {
+  const TemporaryFolder folder;
+  Store store = OpenWithLanes(folder);
+  ExpectOk(store.PutText(SmallUnit(0), std::vector{SmallScores(0, 0), SmallScores(1, 0)}));
+  EXPECT_THAT(store.ExpertChangesOf(1, 0).value(), IsEmpty());
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open((folder.path() / "study.db").c_str(), &db), SQLITE_OK);
+  EXPECT_NE(sqlite3_exec(db, "SELECT * FROM expert_changes", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(db);
+}
+
 TEST(StoreTest, RefusesAUnitOfOtherTokens) {
   const TemporaryFolder folder;
   Store store = OpenWithLanes(folder);

@@ -1,5 +1,8 @@
 // The part of Store that holds text units and their scores.
+#include <algorithm>
+
 #include "bitloss/store/blobs.h"
+#include "bitloss/store/schema.h"
 #include "bitloss/store/store.h"
 #include "bitloss/store/store_state.h"
 
@@ -97,7 +100,37 @@ Result<TokenScores> ReadScores(const Query& query, int first, size_t lane,
   return scores;
 }
 
-Status Store::PutText(const TextUnit& unit, std::span<const TokenScores> lanes) {
+namespace {
+
+// Only a study of a mixture of experts has this table.
+Status InsertExperts(const Database& database, const TextUnit& unit, const ExpertChanges& experts) {
+  BITLOSS_CHECK(experts.changed.size() == experts.layers.size() * unit.num_scored);
+  BITLOSS_DO(database.Run(kExpertTable));
+  BITLOSS_TRY(Query query, database.Prepare("INSERT INTO expert_changes VALUES (?, ?, ?, ?, ?)"));
+  const std::vector<uint8_t> bits = PackBits(experts.changed);
+  query.Bind(experts.lane).Bind(unit.protocol).Bind(unit.unit);
+  query.Bind(AsBlob(experts.layers)).Bind(AsBlob(bits));
+  return query.Run();
+}
+
+// Columns: unit, num_scored, layers, changed.
+Result<ExpertChanges> ReadExperts(const Query& query, size_t lane) {
+  ExpertChanges experts{.lane = lane};
+  BITLOSS_TRY(experts.layers, FromBlob<uint32_t>(query.Blob(2)));
+  BITLOSS_TRY(const std::vector<uint8_t> bits, FromBlob<uint8_t>(query.Blob(3)));
+  const uint64_t num_scored = query.Integer(1);
+  if (bits.size() != (experts.layers.size() * num_scored + 7) / 8) {
+    return BadInput("the experts of lane {} on unit {} are {} bytes for {} layers of {} tokens",
+                    lane, query.Integer(0), bits.size(), experts.layers.size(), num_scored);
+  }
+  experts.changed = UnpackBits(bits, experts.layers.size() * num_scored);
+  return experts;
+}
+
+}  // namespace
+
+Status Store::PutText(const TextUnit& unit, std::span<const TokenScores> lanes,
+                      std::span<const ExpertChanges> experts) {
   BITLOSS_CHECK(unit.protocol < manifest().protocols.size());
   BITLOSS_CHECK(NumScored(unit.clusters) == unit.num_scored);
   for (const TokenScores& scores : lanes) {
@@ -123,8 +156,31 @@ Status Store::PutText(const TextUnit& unit, std::span<const TokenScores> lanes) 
     query.Bind(scores.lane).Bind(unit.protocol).Bind(unit.unit);
     BindScores(query, scores);
     BITLOSS_DO(query.Run());
+    const auto of_lane = std::ranges::find(experts, scores.lane, &ExpertChanges::lane);
+    if (of_lane != experts.end()) BITLOSS_DO(InsertExperts(database, unit, *of_lane));
   }
   return transaction.Commit();
+}
+
+Result<std::map<size_t, ExpertChanges>> Store::ExpertChangesOf(size_t lane, size_t protocol) const {
+  std::map<size_t, ExpertChanges> units;
+  const Database& database = state_->database;
+  BITLOSS_TRY(
+      const uint64_t has_table,
+      database.ReadInteger("SELECT count(*) FROM sqlite_master WHERE name = 'expert_changes'"));
+  if (has_table == 0) return units;
+  BITLOSS_TRY(Query query,
+              database.Prepare("SELECT unit, num_scored, layers, changed FROM expert_changes"
+                               " JOIN text_units USING (protocol, unit)"
+                               " WHERE lane = ? AND protocol = ? ORDER BY unit"));
+  query.Bind(lane).Bind(protocol);
+  while (true) {
+    BITLOSS_TRY(const bool row, query.Next());
+    if (!row) return units;
+    Result<ExpertChanges> experts = ReadExperts(query, lane);
+    if (!experts.ok()) return state_->Damaged(experts.error());
+    units[query.Integer(0)] = std::move(experts).value();
+  }
 }
 
 Result<bool> Store::HasText(size_t lane, size_t protocol, size_t unit) const {

@@ -57,8 +57,12 @@ void Members(Codec& codec, TokenScores& value) {
   ForEachTokenMetric([&](const auto& metric) { codec(value.*metric.values); });
 }
 template <class Codec>
+void Members(Codec& codec, ExpertChanges& value) {
+  codec(value.lane, value.layers, value.changed);
+}
+template <class Codec>
 void Members(Codec& codec, Scorer::GroupScores& value) {
-  codec(value.sequences, value.question_nll, value.num_tokens, value.lane_seconds,
+  codec(value.sequences, value.question_nll, value.experts, value.num_tokens, value.lane_seconds,
         value.comparison_seconds);
 }
 template <class Codec>

@@ -244,7 +244,7 @@ Result<Forecast> ForecastStudy(const StudyOptions& options, const ProgressSink& 
   BITLOSS_TRY(const std::vector<LanePlan> plans, PlanLanes(model, options, calibration, {}));
 
   ThreadPool threads(options.num_threads);
-  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeBackend(threads));
+  BITLOSS_TRY(const std::unique_ptr<Backend> backend, MakeBackend(threads, options.arithmetic));
   Transformer transformer(model.source.config(), *backend);
   FittedBlocks fitted;
   LaneBuilderOptions build;

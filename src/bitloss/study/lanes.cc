@@ -98,8 +98,12 @@ Result<LanePlan> PlanMixedLane(const std::string& path, const ModelFiles& model,
 // "keys and values as q4_0: 1,728 bytes for each token, 6,144 in FP16".
 std::string NoteOfCache(const KvRounding& kv, const ModelConfig& config) {
   constexpr double kHalf = 16;
-  const auto numbers =
-      static_cast<double>(config.num_layers * config.num_kv_heads * config.head_dim);
+  size_t kept = 0;  // by layers that keep any, as many keys as values
+  for (size_t layer = 0; layer < config.num_layers; ++layer) {
+    const LayerSpec spec = config.layer(layer);
+    if (spec.mixer == Mixer::kAttention && !spec.kv_source) kept += config.key_width(layer);
+  }
+  const auto numbers = static_cast<double>(kept);
   const auto bits_of = [](const std::optional<KvFormat>& format) {
     return format ? BitsOf(*format) : kHalf;
   };

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "bitloss/compute/arithmetic.h"
+
 namespace bitloss {
 
 struct StudyOptions {
@@ -87,6 +89,9 @@ struct StudyOptions {
   // How much of fitted blocks is kept beside the study (store/kept_fits.h); no number depends on
   // it.
   uint64_t keep_fits_bytes = uint64_t{2} << 30;
+
+  // How products are summed; numbers depend on it.
+  Arithmetic arithmetic = Arithmetic::kExact;
 
   uint64_t seed = 20250917;
   size_t num_threads = 1;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bitloss/model/batch.h"
+#include "bitloss/model/stream.h"
 #include "bitloss/study/memory.h"
 
 namespace bitloss {
@@ -47,19 +48,25 @@ Lengths FindLengths(std::span<const StudyText> texts, std::span<const StudySuite
   return lengths;
 }
 
+// Of a token between blocks.
+uint64_t StreamBytes(const ModelConfig& config) { return kFloat * StreamLayout(config).width(); }
+
 // Scratch of a forward pass (model/transformer.h), for one token.
 uint64_t ScratchBytes(const ModelConfig& config) {
-  const uint64_t queries = std::max(config.query_width(), config.heads_width());
-  const uint64_t keys = std::max(config.key_width(), config.value_width());
+  const uint64_t queries = std::max(config.Largest(&ModelConfig::query_width),
+                                    config.Largest(&ModelConfig::heads_width));
+  const uint64_t keys =
+      std::max(config.Largest(&ModelConfig::key_width), config.Largest(&ModelConfig::value_width));
   uint64_t mixer = 0;
   if (config.latent) mixer = config.latent->query_rank + 2 * config.latent->rank + queries + keys;
   if (config.delta) mixer = 2 * config.delta->channels() + 2 * config.delta->value_width();
   if (config.conv_kernel > 0) mixer = 4 * uint64_t{config.hidden_size};
-  uint64_t mlp = config.intermediate_size;
+  uint64_t mlp = config.Largest(&ModelConfig::mlp_width);
   uint64_t routed = 0;
   if (config.experts) {
     mlp = std::max({mlp, uint64_t{config.experts->width}, uint64_t{config.experts->shared_width}});
     routed = config.experts->count + 2 * uint64_t{config.hidden_size};
+    if (config.experts->beside_mlp) routed += 2 * uint64_t{config.hidden_size};
   }
   return kFloat *
          (4 * uint64_t{config.hidden_size} + 2 * queries + 2 * keys + mixer + 3 * mlp + routed);
@@ -79,9 +86,8 @@ uint64_t FitBytes(const ModelConfig& config, std::span<const LanePlan> plans, ui
     follows = true;
   }
   if (chains == 0) return 0;
-  const uint64_t widest = std::max(config.intermediate_size, config.hidden_size);
-  return kFloat * weights +
-         num_tokens * (3 * ScratchBytes(config) + chains * kFloat * config.hidden_size) +
+  const uint64_t widest = std::max(config.Largest(&ModelConfig::mlp_width), config.hidden_size);
+  return kFloat * weights + num_tokens * (3 * ScratchBytes(config) + chains * StreamBytes(config)) +
          (follows ? 2 * widest * widest * sizeof(double) : 0);
 }
 
@@ -128,8 +134,7 @@ Result<Room> PlanRoom(const ModelConfig& config, LaneSet& lanes, std::span<const
   const uint64_t fixed = PrivateResidentBytes() + kMakingBytes * lanes.block_weights() +
                          ScratchBytes(config) * working +
                          std::min(kLogitBytes, kLogitRows * kFloat * config.vocab_size);
-  const uint64_t per_token =
-      (lanes.size() + 1) * (kFloat * config.hidden_size) + lanes.size() * kScoreBytes;
+  const uint64_t per_token = (lanes.size() + 1) * StreamBytes(config) + lanes.size() * kScoreBytes;
   const uint64_t keys_and_values = KvCache::BytesOf(config, lengths.answer_tokens, lengths.prompts);
   if (fixed + all_lanes + std::max(per_token * working, keys_and_values) <= max_bytes) return room;
 

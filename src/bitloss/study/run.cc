@@ -153,20 +153,26 @@ struct Records {
 };
 
 // Everything that fitted blocks depend on beside their own fit.
-std::string IdentityOfFits(const Manifest& manifest) {
-  return Sha256Hex(fmt::format("{} {} numbers {} blocks {}", manifest.model.identity,
-                               manifest.tokenizer_identity, manifest.numeric_version,
-                               kFittedBlockVersion));
+std::string IdentityOfFits(const Manifest& manifest, Arithmetic arithmetic) {
+  std::string inputs =
+      fmt::format("{} {} numbers {} blocks {}", manifest.model.identity,
+                  manifest.tokenizer_identity, manifest.numeric_version, kFittedBlockVersion);
+  if (arithmetic != Arithmetic::kExact) inputs += fmt::format(" {}", Name(arithmetic));
+  return Sha256Hex(inputs);
 }
 
 Result<Records> OpenRecords(const StudyPlan& plan, const StudyOptions& options) {
   BITLOSS_TRY(Store store, Store::OpenOrCreate(options.out, plan.manifest));
   BITLOSS_DO(PutPrompts(plan, store));
   BITLOSS_TRY(const std::string manifest_json, ManifestToJson(plan.manifest));
-  BITLOSS_TRY(BaselineRows rows, BaselineRows::OpenOrCreate(options.out, Sha256Hex(manifest_json),
-                                                            options.keep_rows_bytes));
-  BITLOSS_TRY(KeptFits fits, KeptFits::OpenOrCreate(options.out, IdentityOfFits(plan.manifest),
-                                                    options.keep_fits_bytes));
+  // Rows of a mixture hold the experts that they chose, too.
+  const std::string holds = plan.model.source.config().experts ? " experts" : "";
+  BITLOSS_TRY(BaselineRows rows,
+              BaselineRows::OpenOrCreate(options.out, Sha256Hex(manifest_json) + holds,
+                                         options.keep_rows_bytes));
+  BITLOSS_TRY(KeptFits fits,
+              KeptFits::OpenOrCreate(options.out, IdentityOfFits(plan.manifest, options.arithmetic),
+                                     options.keep_fits_bytes));
   return Records{std::move(store), std::move(rows), std::move(fits)};
 }
 
@@ -206,7 +212,7 @@ Status RunStudy(const StudyOptions& options, Team& team, const ProgressSink& pro
   if (lane_plans.empty()) return Ok();
 
   ThreadPool threads(options.num_threads);
-  Result<std::unique_ptr<Backend>> made = MakeBackend(threads);
+  Result<std::unique_ptr<Backend>> made = MakeBackend(threads, options.arithmetic);
   BITLOSS_DO(ShareStatus(team, made.ok() ? Ok() : Status(made.error())));
   const Backend& backend = *made.value();
   Transformer transformer(plan.model.source.config(), backend);

@@ -28,6 +28,7 @@ std::string OptionsJson(const StudyOptions& options, std::span<const StudySuite>
     json["samples"] = {{"count", options.num_samples}, {"temperature", options.sample_temperature}};
   }
   if (options.max_new_tokens) json["max_new_tokens"] = *options.max_new_tokens;
+  if (options.arithmetic != Arithmetic::kExact) json["arithmetic"] = Name(options.arithmetic);
   if (!options.chat_template.empty()) json["chat_template"] = options.chat_template;
   AddRendering(suites, json);
   return json.dump();

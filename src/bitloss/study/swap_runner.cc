@@ -49,9 +49,9 @@ Status SwapRunner::RunBaseline(std::span<const std::vector<int32_t>> sequences, 
   for (size_t row = stride - 1; row < x.rows(); row += stride) scored_rows_.push_back(row);
   if (scored_rows_.empty()) scored_rows_.push_back(x.rows() - 1);
 
-  transformer_.FinalNorm(baseline_, x);
-  Tensor hidden(backend.memory(), scored_rows_.size(), x.cols());
-  backend.GatherRows(x, scored_rows_, hidden);
+  const ConstDeviceView normed = transformer_.FinalNorm(baseline_, x);
+  Tensor hidden(backend.memory(), scored_rows_.size(), normed.cols);
+  backend.GatherRows(normed, scored_rows_, hidden);
   logits_.Resize(hidden.rows(), transformer_.config().vocab_size);
   transformer_.LmHead(baseline_, hidden, logits_);
   BITLOSS_TRY(summaries_, backend.Summarize(logits_));
@@ -66,14 +66,14 @@ void SwapRunner::RunLayer(const LayerWeights& weights, size_t layer, const Batch
 
 Result<double> SwapRunner::MeanKl(const LaneWeights& head_of, DeviceView x) {
   const Backend& backend = transformer_.backend();
-  transformer_.FinalNorm(head_of, x);
+  const ConstDeviceView normed = transformer_.FinalNorm(head_of, x);
   Tensor hidden(backend.memory());
   Tensor logits(backend.memory());
   Sum sum;
   for (size_t begin = 0; begin < scored_rows_.size(); begin += kTileRows) {
     const size_t count = std::min(kTileRows, scored_rows_.size() - begin);
-    hidden.Resize(count, x.cols);
-    backend.GatherRows(x, std::span(scored_rows_).subspan(begin, count), hidden);
+    hidden.Resize(count, normed.cols);
+    backend.GatherRows(normed, std::span(scored_rows_).subspan(begin, count), hidden);
     logits.Resize(count, transformer_.config().vocab_size);
     transformer_.LmHead(head_of, hidden, logits);
     BITLOSS_TRY(const Backend::Comparison comparison,

@@ -5,6 +5,7 @@
 #include "bitloss/base/check.h"
 #include "bitloss/compute/cpu/attention.h"
 #include "bitloss/compute/cpu/block_int8_matmul.h"
+#include "bitloss/compute/cpu/cpu_backend.h"
 #include "bitloss/compute/cpu/instruction_sets.h"
 #include "bitloss/compute/cpu/int8_matmul.h"
 #include "bitloss/compute/cpu/int8_matrix.h"
@@ -12,6 +13,7 @@
 #include "bitloss/compute/cpu/panel_matrix.h"
 #include "bitloss/compute/cpu/row_ops.h"
 #include "bitloss/compute/host_tensor.h"
+#include "bitloss/compute/reference/split_product.h"
 #include "hwy/targets.h"
 
 namespace bitloss {
@@ -22,9 +24,10 @@ constexpr size_t kElementsOfPart = 16384;
 
 class CpuBackend final : public HostBackend {
  public:
-  CpuBackend(int64_t target, ThreadPool& threads)
+  CpuBackend(int64_t target, Arithmetic arithmetic, ThreadPool& threads)
       : HostBackend(threads),
         target_(target),
+        arithmetic_(arithmetic),
         matmul_(MatMulKernelsFor(target)),
         int8_(Int8KernelsFor(target)),
         blocks_(BlockInt8KernelFor(target)),
@@ -32,8 +35,9 @@ class CpuBackend final : public HostBackend {
         attention_(AttentionKernelsFor(target)) {}
 
   std::string Describe() const override {
-    return fmt::format("cpu, {}, {} thread{}", hwy::TargetName(target_), threads_.num_threads(),
-                       threads_.num_threads() == 1 ? "" : "s");
+    return fmt::format("cpu, {}, {}{} thread{}", hwy::TargetName(target_),
+                       arithmetic_ == Arithmetic::kSplit ? "split emulated, " : "",
+                       threads_.num_threads(), threads_.num_threads() == 1 ? "" : "s");
   }
 
   Result<std::unique_ptr<PackedMatrix>> PackMatrix(const EncodedMatrix& weights,
@@ -48,6 +52,9 @@ class CpuBackend final : public HostBackend {
       BITLOSS_TRY(const GgmlWeights blocks, UnpackGgml(weights));
       return std::unique_ptr<PackedMatrix>(
           std::make_unique<BlockInt8Matrix>(weights.rows, weights.cols, blocks, threads_));
+    }
+    if (arithmetic_ == Arithmetic::kSplit) {
+      return std::unique_ptr<PackedMatrix>(std::make_unique<SplitMatrix>(weights, threads_));
     }
     return std::unique_ptr<PackedMatrix>(std::make_unique<PanelMatrix>(weights, packing, threads_));
   }
@@ -67,6 +74,8 @@ class CpuBackend final : public HostBackend {
       MultiplyInt8OnThreads(int8_, {&product, 1}, int8_scratch_, threads_);
     } else if (const auto* blocks = dynamic_cast<const BlockInt8Matrix*>(&packed)) {
       MultiplyBlocksOnThreads(int8_, blocks_, *blocks, bias, x, y, threads_);
+    } else if (const auto* split = dynamic_cast<const SplitMatrix*>(&packed)) {
+      MultiplySplit(*split, bias, x, threads_, y);
     } else {
       const WholeProduct product{&dynamic_cast<const PanelMatrix&>(packed), bias, y};
       MultiplyOnThreads(matmul_, {&product, 1}, x, threads_);
@@ -212,6 +221,7 @@ class CpuBackend final : public HostBackend {
   }
 
   int64_t target_;
+  Arithmetic arithmetic_;
   MatMulKernels matmul_;
   Int8Kernels int8_;
   BlockInt8Kernel blocks_;
@@ -227,7 +237,13 @@ class CpuBackend final : public HostBackend {
 Result<std::unique_ptr<Backend>> MakeCpuBackend(ThreadPool& threads,
                                                 std::string_view instruction_set) {
   BITLOSS_TRY(const int64_t target, ChooseCpuTarget(instruction_set));
-  return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(target, threads));
+  return std::unique_ptr<Backend>(
+      std::make_unique<CpuBackend>(target, Arithmetic::kExact, threads));
+}
+
+Result<std::unique_ptr<Backend>> MakeCpuBackend(ThreadPool& threads, Arithmetic arithmetic) {
+  BITLOSS_TRY(const int64_t target, ChooseCpuTarget({}));
+  return std::unique_ptr<Backend>(std::make_unique<CpuBackend>(target, arithmetic, threads));
 }
 
 }  // namespace bitloss

@@ -9,9 +9,11 @@
 #include <utility>
 
 #include "bitloss/base/check.h"
+#include "bitloss/base/random.h"
 #include "bitloss/compute/cuda/cuda_device.h"
 #include "bitloss/compute/cuda/cuda_matrix.h"
 #include "bitloss/compute/host_tensor.h"
+#include "bitloss/compute/reference/split_product.h"
 #include "bitloss/metrics/row_sums.h"
 #include "bitloss/tensor/dtype.h"
 
@@ -29,12 +31,15 @@ const float* VectorOrNull(ConstDeviceView vector) {
 class CudaBackend final : public Backend {
  public:
   CudaBackend(std::unique_ptr<CudaDevice> device, std::unique_ptr<Backend> host,
-              ThreadPool& threads)
-      : device_(std::move(device)), host_(std::move(host)), threads_(threads) {}
+              Arithmetic arithmetic, ThreadPool& threads)
+      : device_(std::move(device)),
+        host_(std::move(host)),
+        arithmetic_(arithmetic),
+        threads_(threads) {}
 
   std::string Describe() const override {
-    return fmt::format("{}, exact, {} host thread{}", device_->name(), threads_.num_threads(),
-                       threads_.num_threads() == 1 ? "" : "s");
+    return fmt::format("{}, {}, {} host thread{}", device_->name(), Name(arithmetic_),
+                       threads_.num_threads(), threads_.num_threads() == 1 ? "" : "s");
   }
   TensorMemory& memory() const override { return *device_; }
   WorkSizes work_sizes() const override {
@@ -93,7 +98,7 @@ class CudaBackend final : public Backend {
                                                    const Execution& execution,
                                                    Packing /*packing*/) const override {
     BITLOSS_TRY(std::unique_ptr<CudaMatrix> matrix,
-                CudaMatrix::Pack(*device_, weights, execution, threads_));
+                CudaMatrix::Pack(*device_, weights, execution, arithmetic_, threads_));
     return std::unique_ptr<PackedMatrix>(std::move(matrix));
   }
 
@@ -108,7 +113,8 @@ class CudaBackend final : public Backend {
     BITLOSS_CHECK(CoverRows(calls, x.rows));
     const Execution* rounded = nullptr;  // how the activations lie as integers now
     CudaInt8Rows rows{};
-    std::vector<CudaProduct> floats;  // of one kind, that go together
+    std::vector<CudaProduct> floats;      // of one kind, that go together
+    std::vector<CudaSplitProduct> split;  // all of one x
     for (const Product& product : products) {
       const auto& matrix = dynamic_cast<const CudaMatrix&>(*product.weights);
       BITLOSS_CHECK(x.cols == matrix.in_features() && x.rows == product.y.rows);
@@ -123,6 +129,8 @@ class CudaBackend final : public Backend {
         MultiplyInt8(matrix, product, rows, x);
       } else if (matrix.kind() == CudaMatrix::Kind::kBlocks) {
         MultiplyBlocks(matrix, product, x);
+      } else if (matrix.kind() == CudaMatrix::Kind::kSplit) {
+        split.push_back({matrix.planes(), VectorOrNull(product.bias), Rows(product.y)});
       } else {
         const CudaProduct next = FloatProduct(matrix, product, x);
         if (floats.size() == kMostCudaProducts ||
@@ -134,6 +142,7 @@ class CudaBackend final : public Backend {
       }
     }
     Check(Api().multiply(Context(), floats.data(), floats.size()));
+    MultiplySplit(split, x);
   }
 
   void RmsNorm(ConstDeviceView x, ConstDeviceView weight, float eps, DeviceView y) const override {
@@ -387,6 +396,29 @@ class CudaBackend final : public Backend {
             matrix.weights(), VectorOrNull(product.bias), Rows(x), Rows(product.y)};
   }
 
+  // Those with low halves apart from those without.
+  void MultiplySplit(std::span<CudaSplitProduct> products, ConstDeviceView x) const {
+    if (products.empty()) return;
+    const size_t plane_bytes = CudaPlaneBytes(x.rows, x.cols);
+    const size_t chunks = CudaSplitChunks(x.cols);
+    high_.Reserve(*device_, plane_bytes);
+    low_.Reserve(*device_, plane_bytes);
+    factors_.Reserve(*device_, Bytes(CudaSplitBlocks(x.rows) * kCudaSplitRows * chunks));
+    const CudaPlanes planes{high_.as<uint16_t>(), low_.as<uint16_t>(), factors_.as<float>(), x.rows,
+                            chunks};
+    Check(Api().split_activations(Context(), Rows(x), &planes));
+    const auto with_low = std::ranges::stable_partition(
+        products, [](const CudaSplitProduct& p) { return p.weights.low == nullptr; });
+    const std::span<CudaSplitProduct> kinds[] = {products.first(products.size() - with_low.size()),
+                                                 std::span(with_low)};
+    for (const std::span<CudaSplitProduct> kind : kinds) {
+      for (size_t first = 0; first < kind.size(); first += kMostCudaProducts) {
+        const size_t count = std::min(kMostCudaProducts, kind.size() - first);
+        Check(Api().multiply_split(Context(), &planes, &kind[first], count));
+      }
+    }
+  }
+
   void MultiplyInt8(const CudaMatrix& matrix, const Product& product, const CudaInt8Rows& rows,
                     ConstDeviceView x) const {
     const CudaInt8Product int8{static_cast<const uint32_t*>(matrix.weights()),
@@ -418,8 +450,12 @@ class CudaBackend final : public Backend {
 
   std::unique_ptr<CudaDevice> device_;
   std::unique_ptr<Backend> host_;
+  Arithmetic arithmetic_;
   ThreadPool& threads_;
-  // Memory that stays from call to call: activations as integers.
+  // Memory that stays from call to call: activations as halves and as integers.
+  mutable CudaBuffer high_;
+  mutable CudaBuffer low_;
+  mutable CudaBuffer factors_;
   mutable CudaBuffer codes_;
   mutable CudaBuffer scales_;
   mutable CudaBuffer block_sums_;
@@ -445,17 +481,53 @@ Result<CudaDeviceInfo> LookAt(const CudaApi& api, int device) {
   return info;
 }
 
+// Numbers of wide exponents, some of them zero.
+Matrix UnevenNumbers(size_t rows, size_t cols, std::string_view name) {
+  const RandomStream random(1, name);
+  Matrix matrix(rows, cols);
+  for (size_t i = 0; i < rows * cols; ++i) {
+    const int exponent = -static_cast<int>(random.Bits(0, i) % 24);
+    const bool is_zero = random.Bits(1, i) % 8 == 0;
+    matrix.flat()[i] =
+        is_zero ? 0.0f : std::ldexp(static_cast<float>(2 * random.Uniform(2, i) - 1), exponent);
+  }
+  return matrix;
+}
+
+// Whether the device's tensor cores add as split arithmetic says: a product there and here.
+Status TrySplitProduct(const Backend& backend, std::string_view device_name) {
+  constexpr size_t kRows = 33, kOutputs = 72, kDepth = 1100;
+  const Format& format = F32Format();
+  BITLOSS_TRY(const EncodedMatrix weights,
+              format.encode(format, UnevenNumbers(kOutputs, kDepth, "split weights")));
+  const Matrix x = UnevenNumbers(kRows, kDepth, "split activations");
+  BITLOSS_TRY(const std::unique_ptr<PackedMatrix> packed, backend.Pack(weights, {}));
+  Tensor y(backend.memory(), kRows, kOutputs);
+  const RowRange call{0, kRows};
+  backend.MatMul(*packed, {}, backend.ToTensor(x), {&call, 1}, y);
+  const Matrix there = backend.ToMatrix(y);
+  Matrix here(kRows, kOutputs);
+  MultiplySplit(SplitMatrix(weights, backend.threads()), {}, x, backend.threads(), here);
+  if (std::ranges::equal(there.flat(), here.flat())) return Ok();
+  return Unsupported(
+      "the tensor cores of {} do not add as split arithmetic says (those of compute capability 9.0 "
+      "do); --arithmetic exact runs on it",
+      device_name);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Backend>> MakeCudaBackend(const CudaApi& api, int device,
-                                                 ThreadPool& threads) {
+                                                 Arithmetic arithmetic, ThreadPool& threads) {
   BITLOSS_TRY(const CudaDeviceInfo info, LookAt(api, device));
   CudaContext* context = nullptr;
   if (const CudaError error = api.open(device, &context)) return Unsupported("{}", error);
   auto opened = std::make_unique<CudaDevice>(api, context, device, info);
   BITLOSS_TRY(std::unique_ptr<Backend> host, MakeCpuBackend(threads));
-  return std::unique_ptr<Backend>(
-      std::make_unique<CudaBackend>(std::move(opened), std::move(host), threads));
+  auto backend =
+      std::make_unique<CudaBackend>(std::move(opened), std::move(host), arithmetic, threads);
+  if (arithmetic == Arithmetic::kSplit) BITLOSS_DO(TrySplitProduct(*backend, info.name));
+  return std::unique_ptr<Backend>(std::move(backend));
 }
 
 std::vector<std::string> DescribeCudaDevices(const CudaApi& api) {

@@ -1,5 +1,5 @@
-// The operations of backend.h on one NVIDIA GPU, in exact arithmetic: every result has the CPU
-// backend's bits, whatever the card, so a study may go on on the other.
+// The operations of backend.h on one NVIDIA GPU: every result has the bits of the CPU backend of
+// the same arithmetic, whatever the card, so a study may go on on the other.
 #ifndef BITLOSS_COMPUTE_CUDA_CUDA_BACKEND_H_
 #define BITLOSS_COMPUTE_CUDA_CUDA_BACKEND_H_
 
@@ -9,15 +9,17 @@
 
 #include "bitloss/base/result.h"
 #include "bitloss/base/threads.h"
+#include "bitloss/compute/arithmetic.h"
 #include "bitloss/compute/backend.h"
 #include "bitloss/compute/cuda/device_api.h"
 
 namespace bitloss {
 
-// kUnsupported, with the reason: no driver or one too old, no such device. One call at a time.
+// kUnsupported, with the reason: no driver or one too old, no such device, tensor cores that do not
+// add as split arithmetic says (tried with a small product). One call at a time.
 // Requires: `api` and `threads` outlive the backend.
 Result<std::unique_ptr<Backend>> MakeCudaBackend(const CudaApi& api, int device,
-                                                 ThreadPool& threads);
+                                                 Arithmetic arithmetic, ThreadPool& threads);
 
 // A line for each device, or one that says why there is none.
 std::vector<std::string> DescribeCudaDevices(const CudaApi& api);

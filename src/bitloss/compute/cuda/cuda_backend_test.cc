@@ -13,28 +13,13 @@
 
 #include "bitloss/compute/compute_test_inputs.h"
 #include "bitloss/compute/cuda/cuda_plugin.h"
+#include "bitloss/compute/cuda/same_bits.h"
 #include "bitloss/compute/devices.h"
 
 namespace bitloss {
 namespace {
 
 constexpr size_t kRowCounts[] = {1, 2, 7, 8, 9, 63, 64, 96, 127, 128, 300};
-
-// Whether all elements have the same bits; any NaN is any other.
-testing::AssertionResult SameBits(ConstMatrixView a, ConstMatrixView b) {
-  for (size_t row = 0; row < a.rows; ++row) {
-    for (size_t col = 0; col < a.cols; ++col) {
-      const float x = a.Row(row)[col];
-      const float y = b.Row(row)[col];
-      if (std::isnan(x) && std::isnan(y)) continue;
-      if (std::bit_cast<uint32_t>(x) != std::bit_cast<uint32_t>(y)) {
-        return testing::AssertionFailure()
-               << "row " << row << ", column " << col << ": " << std::hexfloat << x << " and " << y;
-      }
-    }
-  }
-  return testing::AssertionSuccess();
-}
 
 class CudaBackendTest : public ::testing::Test {
  protected:

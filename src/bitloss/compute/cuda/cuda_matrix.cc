@@ -52,14 +52,19 @@ CudaBuffer UploadHalves(CudaDevice& device, const EncodedMatrix& weights) {
       [&](size_t first, size_t) { return weights.codes.data() + first * row_bytes; });
 }
 
+void DecodeRows(const EncodedMatrix& weights, size_t first, size_t end, ThreadPool& threads,
+                Matrix& decoded) {
+  decoded.Resize(end - first, weights.cols);
+  threads.ForEachPart(end - first, [&](size_t row, size_t) {
+    weights.format.decode(weights, first + row, 0, decoded.Row(row));
+  });
+}
+
 CudaBuffer UploadDecoded(CudaDevice& device, const EncodedMatrix& weights, ThreadPool& threads) {
   Matrix decoded;
   return UploadPanels(device, weights.rows, weights.cols, sizeof(float),
                       [&](size_t first, size_t end) {
-                        decoded.Resize(end - first, weights.cols);
-                        threads.ForEachPart(end - first, [&](size_t row, size_t) {
-                          weights.format.decode(weights, first + row, 0, decoded.Row(row));
-                        });
+                        DecodeRows(weights, first, end, threads, decoded);
                         return static_cast<const void*>(decoded.data());
                       });
 }
@@ -87,10 +92,45 @@ CudaBuffer UploadBlockValues(CudaDevice& device, std::span<const float> values, 
 
 }  // namespace
 
+CudaPlanes CudaMatrix::planes() const {
+  return {weights_.as<uint16_t>(), low_.as<uint16_t>(), scales_.as<float>(), rows_,
+          CudaSplitChunks(cols_)};
+}
+
+void CudaMatrix::SplitFloats(CudaDevice& device, const EncodedMatrix& weights,
+                             ThreadPool& threads) {
+  const size_t plane_bytes = CudaPlaneBytes(rows_, cols_);
+  weights_.Reserve(device, plane_bytes);
+  low_.Reserve(device, plane_bytes);
+  scales_.Reserve(device, rows_ * sizeof(float));
+  uint32_t has_low = 0;
+  const CudaBuffer flag(device, sizeof(has_low));
+  const auto check = [&](CudaError error) { device.Check(error); };
+  const CudaApi& api = device.api();
+  check(api.upload(device.context(), &has_low, sizeof(has_low), flag.data(), sizeof(has_low),
+                   sizeof(has_low), 1));
+  const size_t row_bytes = cols_ * sizeof(float);
+  const size_t step = std::max<size_t>(1, kPieceBytes / row_bytes);
+  CudaBuffer travelling(device, std::min(rows_, step) * row_bytes);
+  Matrix decoded;
+  const CudaPlanes to = planes();
+  for (size_t first = 0; first < rows_; first += step) {
+    const size_t end = std::min(rows_, first + step);
+    DecodeRows(weights, first, end, threads, decoded);
+    check(api.upload(device.context(), decoded.data(), row_bytes, travelling.data(), row_bytes,
+                     row_bytes, end - first));
+    check(api.split_weights(device.context(), {travelling.as<float>(), end - first, cols_, cols_},
+                            first, &to, flag.as<uint32_t>()));
+  }
+  check(api.download(device.context(), flag.data(), sizeof(has_low), &has_low, sizeof(has_low),
+                     sizeof(has_low), 1));
+  if (has_low == 0) low_ = CudaBuffer();
+}
+
 Result<std::unique_ptr<CudaMatrix>> CudaMatrix::Pack(CudaDevice& device,
                                                      const EncodedMatrix& weights,
                                                      const Execution& execution,
-                                                     ThreadPool& threads) {
+                                                     Arithmetic arithmetic, ThreadPool& threads) {
   const auto make = [&](Kind kind) {
     return std::unique_ptr<CudaMatrix>(new CudaMatrix(weights.rows, weights.cols, kind, execution));
   };
@@ -109,6 +149,11 @@ Result<std::unique_ptr<CudaMatrix>> CudaMatrix::Pack(CudaDevice& device,
     if (!blocks.offsets.empty()) {
       matrix->offsets_ = UploadBlockValues(device, blocks.offsets, weights.rows);
     }
+    return matrix;
+  }
+  if (arithmetic == Arithmetic::kSplit) {
+    auto matrix = make(Kind::kSplit);
+    matrix->SplitFloats(device, weights, threads);
     return matrix;
   }
   const bool is_half = weights.format.decode == F16Format().decode;

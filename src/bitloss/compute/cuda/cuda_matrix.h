@@ -1,6 +1,7 @@
 // Weights on a GPU, in panels of 128 outputs (device_api.h), by what multiplies them: floats
 // (FP16 where the format is, else the format's own decoded FP32), words of int8 codes with a scale
-// for each output, or blocks of 32 codes.
+// for each output, or blocks of 32 codes. In split arithmetic floats are rows of two planes of FP16
+// instead, of one if the low halves are all zero.
 #ifndef BITLOSS_COMPUTE_CUDA_CUDA_MATRIX_H_
 #define BITLOSS_COMPUTE_CUDA_CUDA_MATRIX_H_
 
@@ -8,6 +9,7 @@
 
 #include "bitloss/base/result.h"
 #include "bitloss/base/threads.h"
+#include "bitloss/compute/arithmetic.h"
 #include "bitloss/compute/backend.h"
 #include "bitloss/compute/cuda/cuda_device.h"
 
@@ -15,20 +17,24 @@ namespace bitloss {
 
 class CudaMatrix final : public PackedMatrix {
  public:
-  enum class Kind { kF16, kF32, kInt8, kBlocks };
+  enum class Kind { kF16, kF32, kSplit, kInt8, kBlocks };
 
   static Result<std::unique_ptr<CudaMatrix>> Pack(CudaDevice& device, const EncodedMatrix& weights,
-                                                  const Execution& execution, ThreadPool& threads);
+                                                  const Execution& execution, Arithmetic arithmetic,
+                                                  ThreadPool& threads);
 
   size_t out_features() const override { return rows_; }
   size_t in_features() const override { return cols_; }
-  size_t num_bytes() const override { return weights_.size() + scales_.size() + offsets_.size(); }
+  size_t num_bytes() const override {
+    return weights_.size() + low_.size() + scales_.size() + offsets_.size();
+  }
 
   Kind kind() const { return kind_; }
   // How activations become integers: of kInt8.
   const Execution& execution() const { return execution_; }
   const void* weights() const { return weights_.data(); }
   const float* scales() const { return scales_.as<float>(); }    // of kInt8 and kBlocks
+  CudaPlanes planes() const;                                     // of kSplit
   const float* offsets() const { return offsets_.as<float>(); }  // of kBlocks, or null
 
  private:
@@ -39,7 +45,11 @@ class CudaMatrix final : public PackedMatrix {
   size_t cols_;
   Kind kind_;
   Execution execution_;
+  // Fills a matrix of kSplit.
+  void SplitFloats(CudaDevice& device, const EncodedMatrix& weights, ThreadPool& threads);
+
   CudaBuffer weights_;
+  CudaBuffer low_;
   CudaBuffer scales_;
   CudaBuffer offsets_;
 };

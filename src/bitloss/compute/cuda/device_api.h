@@ -7,7 +7,8 @@
 // the device's unless said otherwise. Matrices are FP32, row-major.
 //
 // The kernels' arithmetic is the CPU backend's, operation by operation (compute/cpu/*): the same
-// bits. Products are one chain of fused multiply-adds in ascending k for each output.
+// bits. Products are one chain of fused multiply-adds in ascending k for each output; split
+// products are those of compute/reference/split_product.h.
 #ifndef BITLOSS_COMPUTE_CUDA_DEVICE_API_H_
 #define BITLOSS_COMPUTE_CUDA_DEVICE_API_H_
 
@@ -55,6 +56,38 @@ struct CudaProduct {
   const void* weights;
   const float* bias;  // or null
   ConstCudaRows x;
+  CudaRows y;
+};
+
+// Arithmetic split (reference/split_product.h): rows as two planes of FP16 numbers, in blocks of
+// 128 rows and 64 columns as tensor cores read them, [rows / 128][cols / 64][128][64]; the eight
+// sixteens of bytes of a block's row r lie in the order of c xor r % 8. Columns beyond the last are
+// zeros, rows beyond the last anything. What sums of products are multiplied by: for activations of
+// each chunk, [rows / 128][cols / 64][128], for weights of each row.
+constexpr size_t kCudaSplitRows = 128;
+constexpr size_t kCudaSplitChunk = 64;
+constexpr size_t kCudaSplitSection = 1024;
+struct CudaPlanes {
+  uint16_t* high;
+  uint16_t* low;  // null: all zeros
+  float* factors;
+  size_t rows;
+  size_t chunks;
+};
+constexpr size_t CudaSplitChunks(size_t cols) {
+  return (cols + kCudaSplitChunk - 1) / kCudaSplitChunk;
+}
+constexpr size_t CudaSplitBlocks(size_t rows) {
+  return (rows + kCudaSplitRows - 1) / kCudaSplitRows;
+}
+constexpr size_t CudaPlaneBytes(size_t rows, size_t cols) {
+  return CudaSplitBlocks(rows) * CudaSplitChunks(cols) * kCudaSplitRows * kCudaSplitChunk *
+         sizeof(uint16_t);
+}
+
+struct CudaSplitProduct {
+  CudaPlanes weights;
+  const float* bias;  // or null
   CudaRows y;
 };
 
@@ -208,6 +241,14 @@ struct CudaApi {
 
   // At most kMostCudaProducts, all with the same x and kind of weights.
   CudaError (*multiply)(CudaContext* context, const CudaProduct* products, size_t count);
+  // Activations, or rows of weights from row `first_row` of the planes on. *has_low, on the device,
+  // becomes 1 if a low half of the weights is not zero, and stays as it is else.
+  CudaError (*split_activations)(CudaContext* context, ConstCudaRows x, const CudaPlanes* planes);
+  CudaError (*split_weights)(CudaContext* context, ConstCudaRows weights, size_t first_row,
+                             const CudaPlanes* planes, uint32_t* has_low);
+  // At most kMostCudaProducts, all with the same x; those with low halves apart from those without.
+  CudaError (*multiply_split)(CudaContext* context, const CudaPlanes* x,
+                              const CudaSplitProduct* products, size_t count);
   CudaError (*round_rows)(CudaContext* context, ConstCudaRows x, const CudaInt8Rows* rows);
   CudaError (*multiply_int8)(CudaContext* context, const CudaInt8Product* product);
   CudaError (*multiply_blocks)(CudaContext* context, const CudaBlockProduct* product);

@@ -14,6 +14,7 @@ const Architecture& Ernie45();
 const Architecture& Exaone4();
 const Architecture& Gemma2();
 const Architecture& Gemma3();
+const Architecture& Gemma4();
 const Architecture& Glm4();
 const Architecture& Glm4Moe();
 const Architecture& Glm4MoeLite();
@@ -105,6 +106,10 @@ TensorNames DeltaGgufNames();
 // Experts of which the weights are normalized, and a gated shared one.
 Status ReadGatedExperts(const HfConfig& config, const ExpertsSpec& defaults, ModelConfig& model);
 Status ReadGatedGgufExperts(const GgufConfig& config, ModelConfig& model);
+
+// Gemma 3n and 4: the last `shared` layers attend to the keys and values of the last layer before
+// them that sees what they see. Windows have been read. kBadInput at `place` where there is none.
+Status ShareKeys(std::string_view place, size_t shared, ModelConfig& model);
 
 // Granite's multipliers.
 Status ReadGraniteScales(const HfConfig& config, ModelConfig& model);

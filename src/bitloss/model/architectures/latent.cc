@@ -42,7 +42,7 @@ Status Shape(std::string_view place, const LatentSpec& latent, size_t value_dim,
   model.head_dim = latent.plain_dim + latent.rotated_dim;
   model.value_dim = value_dim;
   model.num_kv_heads = model.num_heads;
-  if (model.query_width() > kMaxWidth || model.heads_width() > kMaxWidth) {
+  if (model.query_width(0) > kMaxWidth || model.heads_width(0) > kMaxWidth) {
     return BadInput("{}: {} heads of {} and {} elements are more than {}", place, model.num_heads,
                     model.head_dim, value_dim, kMaxWidth);
   }

@@ -158,6 +158,30 @@ Status ReadGroupedGgufExperts(const GgufConfig& config, uint64_t absent_gating,
   return Ok();
 }
 
+Status ShareKeys(std::string_view place, size_t shared, ModelConfig& model) {
+  std::vector<LayerSpec>& layers = LayersOf(model);
+  if (shared >= layers.size()) {
+    return BadInput("{}: is {} of {} layers", place, shared, layers.size());
+  }
+  const size_t first = layers.size() - shared;
+  for (size_t i = first; i < layers.size(); ++i) {
+    for (size_t earlier = 0; earlier < first; ++earlier) {
+      if (layers[earlier].window == layers[i].window) layers[i].kv_source = earlier;
+    }
+    if (!layers[i].kv_source) {
+      return BadInput("{}: none of the first {} layers sees what layer {} sees", place, first, i);
+    }
+    // What they share has one shape.
+    const size_t source = *layers[i].kv_source;
+    if (model.head_dim_of(source) != model.head_dim_of(i) ||
+        model.kv_heads_of(source) != model.kv_heads_of(i)) {
+      return BadInput("{}: layers {} and {} have heads of different shapes", place, source, i);
+    }
+    layers[i].values_are_keys = false;
+  }
+  return Ok();
+}
+
 Status ReadGraniteScales(const HfConfig& config, ModelConfig& model) {
   BITLOSS_TRY(model.embedding_scale, config.GetPositiveOr("embedding_multiplier", 1.0));
   BITLOSS_TRY(model.attention_scale, config.GetPositiveOr("attention_multiplier", 1.0));

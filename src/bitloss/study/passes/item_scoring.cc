@@ -40,4 +40,8 @@ void NameLanes(std::span<const StudyLane> lanes, std::span<TokenScores> scores) 
   for (size_t i = 0; i < lanes.size(); ++i) scores[i].lane = lanes[i].lane;
 }
 
+void NameLanes(std::span<const StudyLane> lanes, std::span<ExpertChanges> experts) {
+  for (size_t i = 0; i < experts.size(); ++i) experts[i].lane = lanes[i + 1].lane;
+}
+
 }  // namespace bitloss

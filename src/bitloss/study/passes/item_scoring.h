@@ -42,8 +42,9 @@ struct ItemScoring {
 };
 
 // What a scorer found for its lanes, by the numbers that the lanes have in the study. Requires: as
-// many scores as lanes.
+// many scores as lanes, and experts of all lanes but the first or of none.
 void NameLanes(std::span<const StudyLane> lanes, std::span<TokenScores> scores);
+void NameLanes(std::span<const StudyLane> lanes, std::span<ExpertChanges> experts);
 
 }  // namespace bitloss
 

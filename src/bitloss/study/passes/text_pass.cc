@@ -118,8 +118,11 @@ Status TextPass::Put(const ItemScoring& scoring, std::span<const size_t> units,
   Store& store = scoring.work.store;
   for (size_t i = 0; i < units.size(); ++i) {
     NameLanes(scoring.lanes, group.sequences[i]);
+    std::span<ExpertChanges> experts;
+    if (!group.experts.empty()) experts = group.experts[i];
+    NameLanes(scoring.lanes, experts);
     BITLOSS_DO(store.PutText(UnitRecord(windows_.sequences[units[i]], protocol_, units[i]),
-                             group.sequences[i]));
+                             group.sequences[i], experts));
   }
   std::vector<Timing> timings;
   const std::string key = fmt::format("{}/{}", protocol_, units[0]);

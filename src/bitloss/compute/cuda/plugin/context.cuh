@@ -11,16 +11,18 @@ namespace bitloss {
 struct CudaContext {
   int device;
   cudaStream_t stream;
+  int multiprocessors;
+  int compute;  // 90 for capability 9.0
 };
 
 // Null for success, else the error in words. Clears it where it can be cleared.
 CudaError Told(cudaError_t status, const char* doing);
 
-#define BITLOSS_CUDA(doing, ...)                                                \
-  do {                                                                          \
-    if (const cudaError_t status = (__VA_ARGS__); status != cudaSuccess) {      \
-      return Told(status, doing);                                               \
-    }                                                                           \
+#define BITLOSS_CUDA(doing, ...)                                           \
+  do {                                                                     \
+    if (const cudaError_t status = (__VA_ARGS__); status != cudaSuccess) { \
+      return Told(status, doing);                                          \
+    }                                                                      \
   } while (false)
 
 // Memory of the queue's for one call: what a kernel reads of the host's small arrays, or leaves
@@ -70,12 +72,17 @@ CudaError Read(CudaContext* context, ConstCudaRows from, const size_t* rows, con
                size_t count, float* values);
 CudaError RmsNorm(CudaContext* context, ConstCudaRows x, const float* weight, float eps,
                   CudaRows y);
-CudaError Rope(CudaContext* context, const float* cos, const float* sin,
-               const uint32_t* positions, size_t head_dim, CudaRows x);
+CudaError Rope(CudaContext* context, const float* cos, const float* sin, const uint32_t* positions,
+               size_t head_dim, CudaRows x);
 CudaError SwiGlu(CudaContext* context, ConstCudaRows gate, ConstCudaRows up, CudaRows out);
 CudaError Add(CudaContext* context, ConstCudaRows delta, CudaRows x);
 CudaError Attend(CudaContext* context, const CudaAttention* attention);
 CudaError Multiply(CudaContext* context, const CudaProduct* products, size_t count);
+CudaError SplitActivations(CudaContext* context, ConstCudaRows x, const CudaPlanes* planes);
+CudaError SplitWeights(CudaContext* context, ConstCudaRows weights, size_t first_row,
+                       const CudaPlanes* planes, uint32_t* has_low);
+CudaError MultiplySplit(CudaContext* context, const CudaPlanes* x, const CudaSplitProduct* products,
+                        size_t count);
 CudaError RoundRows(CudaContext* context, ConstCudaRows x, const CudaInt8Rows* rows);
 CudaError MultiplyInt8(CudaContext* context, const CudaInt8Product* product);
 CudaError MultiplyBlocks(CudaContext* context, const CudaBlockProduct* product);

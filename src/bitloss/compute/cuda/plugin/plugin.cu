@@ -55,7 +55,16 @@ CudaError Open(int device, CudaContext** context) {
                cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep));
   cudaStream_t stream;
   BITLOSS_CUDA("opening the device", cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
-  *context = new CudaContext{device, stream};
+  int multiprocessors = 0;
+  BITLOSS_CUDA("opening the device",
+               cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
+  int major = 0;
+  int minor = 0;
+  BITLOSS_CUDA("opening the device",
+               cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
+  BITLOSS_CUDA("opening the device",
+               cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device));
+  *context = new CudaContext{device, stream, multiprocessors, 10 * major + minor};
   return nullptr;
 }
 
@@ -106,53 +115,55 @@ CudaError Wait(CudaContext* context) {
 // Both wait: the host's memory is the caller's again.
 CudaError Upload(CudaContext* context, const void* from, size_t from_pitch, void* to,
                  size_t to_pitch, size_t width, size_t rows) {
-  const CudaError error = CopyRows(context, from, from_pitch, to, to_pitch, width, rows,
-                                   cudaMemcpyHostToDevice);
+  const CudaError error =
+      CopyRows(context, from, from_pitch, to, to_pitch, width, rows, cudaMemcpyHostToDevice);
   return error != nullptr ? error : Wait(context);
 }
 
 CudaError Download(CudaContext* context, const void* from, size_t from_pitch, void* to,
                    size_t to_pitch, size_t width, size_t rows) {
-  const CudaError error = CopyRows(context, from, from_pitch, to, to_pitch, width, rows,
-                                   cudaMemcpyDeviceToHost);
+  const CudaError error =
+      CopyRows(context, from, from_pitch, to, to_pitch, width, rows, cudaMemcpyDeviceToHost);
   return error != nullptr ? error : Wait(context);
 }
 
-CudaError Copy(CudaContext* context, const void* from, size_t from_pitch, void* to,
-               size_t to_pitch, size_t width, size_t rows) {
+CudaError Copy(CudaContext* context, const void* from, size_t from_pitch, void* to, size_t to_pitch,
+               size_t width, size_t rows) {
   return CopyRows(context, from, from_pitch, to, to_pitch, width, rows, cudaMemcpyDeviceToDevice);
 }
 
-constexpr CudaApi kApi = {
-    .build = BITLOSS_CUDA_BUILD,
-    .count_devices = CountDevices,
-    .describe = Describe,
-    .open = Open,
-    .close = Close,
-    .allocate = Allocate,
-    .free = Free,
-    .free_memory = FreeMemory,
-    .upload = Upload,
-    .download = Download,
-    .copy = Copy,
-    .copy_all = CopyAll,
-    .wait = Wait,
-    .to_panels = ToPanels,
-    .gather_rows = GatherRows,
-    .read = Read,
-    .rms_norm = RmsNorm,
-    .rope = Rope,
-    .swiglu = SwiGlu,
-    .add = Add,
-    .attention = Attend,
-    .multiply = Multiply,
-    .round_rows = RoundRows,
-    .multiply_int8 = MultiplyInt8,
-    .multiply_blocks = MultiplyBlocks,
-    .sum_rows = SumRows,
-    .compare_rows = CompareRows,
-    .find_top = FindTop,
-    .measure_limits = MeasureLimits};
+constexpr CudaApi kApi = {.build = BITLOSS_CUDA_BUILD,
+                          .count_devices = CountDevices,
+                          .describe = Describe,
+                          .open = Open,
+                          .close = Close,
+                          .allocate = Allocate,
+                          .free = Free,
+                          .free_memory = FreeMemory,
+                          .upload = Upload,
+                          .download = Download,
+                          .copy = Copy,
+                          .copy_all = CopyAll,
+                          .wait = Wait,
+                          .to_panels = ToPanels,
+                          .gather_rows = GatherRows,
+                          .read = Read,
+                          .rms_norm = RmsNorm,
+                          .rope = Rope,
+                          .swiglu = SwiGlu,
+                          .add = Add,
+                          .attention = Attend,
+                          .multiply = Multiply,
+                          .split_activations = SplitActivations,
+                          .split_weights = SplitWeights,
+                          .multiply_split = MultiplySplit,
+                          .round_rows = RoundRows,
+                          .multiply_int8 = MultiplyInt8,
+                          .multiply_blocks = MultiplyBlocks,
+                          .sum_rows = SumRows,
+                          .compare_rows = CompareRows,
+                          .find_top = FindTop,
+                          .measure_limits = MeasureLimits};
 
 }  // namespace
 }  // namespace bitloss
