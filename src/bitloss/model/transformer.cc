@@ -29,7 +29,9 @@ Scratch::Scratch(TensorMemory& memory)
       routed(memory),
       expert_input(memory),
       expert_output(memory),
-      rounded(memory) {}
+      rounded(memory),
+      whole_keys(memory),
+      whole_values(memory) {}
 
 Transformer::Transformer(ModelConfig config, const Backend& backend)
     : config_(std::move(config)), stream_(config_), backend_(backend), scratch_(backend.memory()) {
@@ -336,6 +338,7 @@ std::vector<AttentionSequence> Transformer::SequencesOf(const Pass& pass) {
   }
   std::vector<AttentionSequence> sequences;
   for (size_t i = 0; i < pass.batch.sequences().size(); ++i) {
+    if (!pass.batch.before(i).empty()) continue;  // AttendBranches
     const RowRange rows = pass.batch.sequences()[i];
     const size_t first = pass.batch.first_position(i);
     AttentionSequence& sequence = sequences.emplace_back(AttentionSequence{rows, first, {}, {}});
@@ -362,27 +365,83 @@ void Transformer::Attend(const Pass& pass, size_t num_rows) {
   Scratch& s = scratch_;
   const KvRounding& kv = pass.weights.kv;
   if (kv.any()) RoundKeysAndValues(pass);
-  const std::vector<AttentionSequence> sequences = SequencesOf(pass);
-  const size_t head_dim = config_.head_dim_of(pass.layer);
-  const LayerSpec layer = config_.layer(pass.layer);
-  const AttentionShape shape{.num_heads = config_.num_heads,
-                             .num_kv_heads = config_.kv_heads_of(pass.layer),
-                             .head_dim = head_dim,
-                             .scale = static_cast<float>(config_.attention_scale),
-                             .softcap = static_cast<float>(config_.attention_softcap),
-                             .window = layer.window,
-                             .chunk = layer.chunk,
-                             .sinks = pass.weights.part(Kept::kSinks),
-                             .value_dim = config_.value_dim};
   s.heads.Resize(num_rows, config_.heads_width(pass.layer));
+  AttendTo(pass, SequencesOf(pass));
+  if (pass.batch.has_branches()) AttendBranches(pass);
+  if (kv.values) {
+    const size_t head_dim = config_.head_dim_of(pass.layer);
+    backend_.ChangeRows(s.heads, [&](auto row) { TurnBack(*kv.values, head_dim, row); });
+  }
+}
+
+AttentionShape Transformer::ShapeOfAttention(const Pass& pass) const {
+  const LayerSpec layer = config_.layer(pass.layer);
+  return {.num_heads = config_.num_heads,
+          .num_kv_heads = config_.kv_heads_of(pass.layer),
+          .head_dim = config_.head_dim_of(pass.layer),
+          .scale = static_cast<float>(config_.attention_scale),
+          .softcap = static_cast<float>(config_.attention_softcap),
+          .window = layer.window,
+          .chunk = layer.chunk,
+          .sinks = pass.weights.part(Kept::kSinks),
+          .value_dim = config_.value_dim};
+}
+
+void Transformer::AttendTo(const Pass& pass, std::span<const AttentionSequence> sequences) {
+  Scratch& s = scratch_;
+  const AttentionShape shape = ShapeOfAttention(pass);
   if (pass.weights.execution == Execution::Kind::kFp16Emulation) {
     backend_.AttentionInFp16(shape, s.queries, sequences, s.heads);
   } else {
     backend_.Attention(shape, s.queries, sequences, s.heads);
   }
-  if (kv.values) {
-    backend_.ChangeRows(s.heads, [&](auto row) { TurnBack(*kv.values, head_dim, row); });
+}
+
+void Transformer::AttendBranches(const Pass& pass) {
+  constexpr size_t kMostKeys = 4096;  // gathered at once, but for one sequence that has more
+  Scratch& s = scratch_;
+  const Batch& batch = pass.batch;
+  BITLOSS_CHECK(pass.cache == nullptr && !config_.layer(pass.layer).kv_source);
+  for (size_t i = 0; i < batch.sequences().size();) {
+    std::vector<size_t> members;
+    size_t num_keys = 0;
+    for (; i < batch.sequences().size(); ++i) {
+      if (batch.before(i).empty()) continue;
+      const size_t more = batch.first_position(i) + batch.sequences()[i].size();
+      if (!members.empty() && num_keys + more > kMostKeys) break;
+      members.push_back(i);
+      num_keys += more;
+    }
+    if (members.empty()) return;
+    s.whole_keys.Resize(num_keys, s.keys.cols());
+    s.whole_values.Resize(num_keys, s.values.cols());
+    AttendTo(pass, GatherBranches(batch, members));
   }
+}
+
+std::vector<AttentionSequence> Transformer::GatherBranches(const Batch& batch,
+                                                           std::span<const size_t> members) {
+  Scratch& s = scratch_;
+  std::vector<AttentionSequence> sequences;
+  std::vector<Backend::Move> moves;
+  size_t to = 0;
+  const auto gather = [&](RowRange rows) {
+    const size_t end = to + rows.size();
+    moves.push_back({s.keys.view().Rows(rows.begin, rows.end), s.whole_keys.view().Rows(to, end)});
+    moves.push_back(
+        {s.values.view().Rows(rows.begin, rows.end), s.whole_values.view().Rows(to, end)});
+    to = end;
+  };
+  for (const size_t member : members) {
+    const size_t begin = to;
+    for (const RowRange rows : batch.before(member)) gather(rows);
+    gather(batch.sequences()[member]);
+    sequences.push_back({batch.sequences()[member], batch.first_position(member),
+                         s.whole_keys.view().Rows(begin, to),
+                         s.whole_values.view().Rows(begin, to)});
+  }
+  backend_.CopyAll(moves);
+  return sequences;
 }
 
 void Transformer::FeedForward(const Pass& pass, ConstDeviceView input, ConstDeviceView x,

@@ -65,7 +65,8 @@ struct Scratch {
   Tensor stream;    // rows of it, where they hold more than the residual stream
   Tensor router_input, per_layer;
   Tensor routed, expert_input, expert_output;
-  Tensor rounded;  // the input of a linear in a lane that rounds activations
+  Tensor rounded;                   // the input of a linear in a lane that rounds activations
+  Tensor whole_keys, whole_values;  // of sequences that branch off others
 };
 
 // Runs any lane of one model: weights come with each call. Not thread-safe (it uses the backend's
@@ -157,7 +158,14 @@ class Transformer {
   void Attend(const Pass& pass, size_t num_rows);
   // Of one layer, where they are its own; queries always.
   void RoundKeysAndValues(const Pass& pass);
+  AttentionShape ShapeOfAttention(const Pass& pass) const;
   std::vector<AttentionSequence> SequencesOf(const Pass& pass);
+  void AttendTo(const Pass& pass, std::span<const AttentionSequence> sequences);
+  // The sequences that branch off others, some at a time: each gets all its keys and values in one
+  // place.
+  void AttendBranches(const Pass& pass);
+  std::vector<AttentionSequence> GatherBranches(const Batch& batch,
+                                                std::span<const size_t> members);
   void TurnHeads(const Pass& pass);
   void RotateHeads(const Pass& pass);
   void NormHeads(const Pass& pass, Kept norm, Tensor& x);

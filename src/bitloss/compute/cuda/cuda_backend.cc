@@ -343,7 +343,7 @@ class CudaBackend final : public Backend {
     AttentionShape host_shape = shape;
     host_shape.sinks = AsTensor(sinks);
     const Matrix rows = ToMatrix(queries);
-    Matrix result(out.rows, out.cols);
+    Matrix result = ToMatrix(out);  // rows of other sequences stay as they are
     host_->Attention(host_shape, AsTensor(rows), on_host, AsTensor(result));
     Upload(result, out);
   }
