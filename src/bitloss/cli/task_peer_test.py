@@ -2,7 +2,7 @@
 """Tasks by likelihood beside lm-evaluation-harness: its HF backend on the CPU in float32, on the same
 files and the same model.
 
-usage: task_peer_test.py BITLOSS SOURCE_DIR [--model MODEL] [--task FILE]... [--speed]
+usage: task_peer_test.py BITLOSS SOURCE_DIR [--model MODEL] [--task FILE]... [--threads N] [--speed]
 
 Every continuation's log-likelihood must agree to 1e-4, whether the model would have written it, and
 every accuracy exactly: from the files, with examples before each context, in the chat template, and
@@ -82,11 +82,10 @@ def dump(samples, folder, name):
 
 
 class Study:
-    def __init__(self, bitloss, model, folder, tasks, more=()):
-        arguments = [bitloss, "run", str(model), "--schemes", "nf4", "--control", "none", "--suite",
-                     "none", "--max-samples", "2", "--text",
-                     str(pathlib.Path(__file__).parents[3] / "models/bitloss-tiny/eval.txt"),
-                     "--out", str(folder), *more]
+    def __init__(self, options, folder, tasks, more=()):
+        arguments = [options.bitloss, "run", str(options.model), "--schemes", "nf4", "--control",
+                     "none", "--suite", "none", "--text", "none", "--threads",
+                     str(options.threads), "--out", str(folder), *more]
         for task in tasks:
             arguments += ["--task", str(task)]
         subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -129,33 +128,29 @@ def check(options, folder):
     for path in options.task:
         plain[path], seconds = harness.run(path)
         if options.speed:
-            print(f"{path.stem}: lm_eval {seconds:.2f} s, {len(plain[path]) / seconds:.1f} items/s")
-    study = Study(options.bitloss, options.model, folder / "plain", options.task)
+            print(f"{path.stem}: lm_eval {len(plain[path]) / seconds:.2f} items/s", flush=True)
+    study = Study(options, folder / "plain", options.task)
     for i, path in enumerate(options.task):
         compare(path.stem, plain[path], study, i)
         if options.speed:
-            ours = study.task(i)["items_per_second"]
-            print(f"{path.stem}: bitloss {len(plain[path]) / ours:.2f} s, {ours:.1f} items/s")
+            print(f"{path.stem}: bitloss {study.task(i)['items_per_second']:.2f} items/s", flush=True)
     choices = [path for path in options.task if "choices" in lines_of(path)[0]]
     examples = folder / "examples.jsonl"
     examples.write_text("".join(json.dumps(line) + "\n" for line in lines_of(choices[0])[:3]))
     few, seconds = harness.run(choices[0], examples=examples)
-    study = Study(options.bitloss, options.model, folder / "few", choices[:1],
-                  ["--few-shot", str(examples)])
+    study = Study(options, folder / "few", choices[:1], ["--few-shot", str(examples)])
     compare(f"{choices[0].stem} after examples", few, study, 0)
     if options.speed:
-        ours = study.task(0)["items_per_second"]
-        print(f"{choices[0].stem} after examples: lm_eval {len(few) / seconds:.1f} items/s, "
-              f"bitloss {ours:.1f}")
+        print(f"{choices[0].stem} after examples: lm_eval {len(few) / seconds:.2f} items/s, bitloss "
+              f"{study.task(0)['items_per_second']:.2f}", flush=True)
     if harness.model.tokenizer.chat_template:
         chat, _ = harness.run(choices[0], chat=True)
         compare(f"{choices[0].stem} in the chat template", chat,
-                Study(options.bitloss, options.model, folder / "chat", choices[:1],
-                      ["--task-chat"]), 0)
+                Study(options, folder / "chat", choices[:1], ["--task-chat"]), 0)
     for path in options.task:
         logged = dump(json.loads(json.dumps(plain[path])), folder, path.stem)
         compare(f"{path.stem} as logged", plain[path],
-                Study(options.bitloss, options.model, folder / f"log-{path.stem}", [logged]), 0)
+                Study(options, folder / f"log-{path.stem}", [logged]), 0)
 
 
 def main():
@@ -165,13 +160,16 @@ def main():
     parser.add_argument("--model", type=pathlib.Path)
     parser.add_argument("--task", type=pathlib.Path, action="append")
     parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--speed", action="store_true")
     options = parser.parse_args()
     try:
         import lm_eval.models.huggingface  # noqa: F401
+        import torch
     except ImportError as error:
         print(f"skipped: {error}")
         return 77
+    torch.set_num_threads(options.threads)
     testdata = options.source / "src/bitloss/cli/testdata"
     options.model = options.model or options.source / "models/bitloss-tiny"
     options.task = options.task or [testdata / "choices.jsonl", testdata / "clozes.jsonl"]

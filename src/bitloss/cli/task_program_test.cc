@@ -85,8 +85,13 @@ TEST_F(TaskProgram, SaysTheSameForAnyNumberOfThreadsAndWhenKilled) {
 }
 
 TEST_F(TaskProgram, AddsALaneToTheSameEnd) {
+  const auto speed = [&] {
+    return Report(folder_ / "grown").at("lanes").at(1).at("tasks").at(0).at("items_per_second");
+  };
   MustRun(Tasks(folder_ / "grown", "int8"));
+  const json before = speed();
   MustRun(Tasks(folder_ / "grown", "int8,nf4"));
+  EXPECT_EQ(speed(), before);  // to the last digit: it did not run again
   MustRun(Tasks(folder_ / "whole", "int8,nf4"));
   EXPECT_EQ(Records(folder_ / "grown"), Records(folder_ / "whole"));
 }
@@ -158,6 +163,15 @@ TEST_F(TaskProgram, RefusesBadTasksInOneLine) {
                        folder_ / "study"},
                       4),
               HasSubstr("none.jsonl"));
+}
+
+TEST_F(TaskProgram, RunsWithoutATextAndSaysSoInTheAnswer) {
+  const Finished finished =
+      MustRun(Arguments{"run", "--schemes", "nf4", "--text", "none", "--suite", "none", "--control",
+                        "none", "--task", kChoices, "--out", folder_ / "study"});
+  EXPECT_THAT(finished.out, AllOf(HasSubstr("Accuracy"), HasSubstr("items of choices"),
+                                  HasSubstr("acc of choices, 20 items")));
+  EXPECT_TRUE(Report(folder_ / "study").at("lanes").at(0).at("protocols").empty());
 }
 
 TEST_F(TaskProgram, ForecastsWhatATaskCanShow) {

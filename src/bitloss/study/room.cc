@@ -19,6 +19,8 @@ constexpr uint64_t kLogitRows = 504;  // or fewer
 // Of a rank of several: enough tokens to keep the multipliers busy.
 constexpr size_t kFewestGroupTokens = 512;
 constexpr size_t kGroupsOfRank = 12;
+// Keys of continuations that branch off each other, gathered at once (model/transformer.cc).
+constexpr uint64_t kGatheredKeys = 4096;
 // What is kept of a scored token in a lane: six numbers and their place.
 constexpr uint64_t kScoreBytes = 64;
 
