@@ -161,7 +161,11 @@ Result<Room> PlanRoom(const ModelConfig& config, LaneSet& lanes, std::span<const
         max_bytes, needed,
         fmt::format("answering prompts with lane '{}' (leave it out with --suite none)", lane));
   }
-  if (const uint64_t needed = fixed + packed[largest]; !asked.tasks.empty() && needed > max_bytes) {
+  const uint64_t gathered =
+      kGatheredKeys * kFloat *
+      (config.Largest(&ModelConfig::key_width) + config.Largest(&ModelConfig::value_width));
+  if (const uint64_t needed = fixed + packed[largest] + gathered;
+      !asked.tasks.empty() && needed > max_bytes) {
     return TooLittle(max_bytes, needed, fmt::format("scoring a task with lane '{}'", lane));
   }
   room.holds_all = false;
