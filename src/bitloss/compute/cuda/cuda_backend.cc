@@ -173,7 +173,9 @@ class CudaBackend final : public Backend {
     BITLOSS_CHECK(shape.num_kv_heads > 0 && shape.num_heads % shape.num_kv_heads == 0);
     BITLOSS_CHECK(queries.cols == shape.num_heads * shape.head_dim);
     BITLOSS_CHECK(out.cols == shape.num_heads * shape.ValueDim());
-    if (!shape.IsPlain()) return AttendOnHost(shape, queries, sequences, out);
+    if (!shape.IsPlain() || shape.head_dim > kCudaMaxHeadDim) {
+      return AttendOnHost(shape, queries, sequences, out);
+    }
     std::vector<CudaSequence> on_device;
     for (const AttentionSequence& sequence : sequences) {
       const size_t num_keys = sequence.first_position + sequence.rows.size();

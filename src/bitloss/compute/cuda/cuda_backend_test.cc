@@ -236,8 +236,13 @@ TEST_F(CudaBackendTest, Rotations) {
 }
 
 TEST_F(CudaBackendTest, AttentionOfPromptsAndSingleTokens) {
-  for (const AttentionShape& shape :
-       {AttentionShape{4, 2, 16}, {9, 3, 64}, {14, 2, 64}, {4, 4, 20}, {8, 2, 128}, {2, 1, 256}}) {
+  for (const AttentionShape& shape : {AttentionShape{4, 2, 16},
+                                      {9, 3, 64},
+                                      {14, 2, 64},
+                                      {4, 4, 20},
+                                      {8, 2, 128},
+                                      {2, 1, 256},
+                                      {2, 1, 512}}) {
     const size_t kv = shape.num_kv_heads * shape.head_dim;
     // A whole prompt, a chunk that goes on within a tile, one token late in its sequence.
     const std::vector<std::pair<size_t, size_t>> lengths = {{300, 0}, {40, 100}, {1, 511}, {1, 0}};

@@ -142,6 +142,9 @@ struct CudaSequence {
   size_t value_stride;
 };
 
+// Larger heads are the host's to attend with.
+constexpr size_t kCudaMaxHeadDim = 256;
+
 struct CudaAttention {
   size_t num_heads;
   size_t num_kv_heads;

@@ -298,13 +298,12 @@ __global__ void __launch_bounds__(kThreads) AttentionKernel(const CudaAttention 
 
 // Sequences at once: what a grid's third dimension takes.
 constexpr size_t kMaxSequences = 65535;
-constexpr size_t kMaxHeadDim = 256;
 
 }  // namespace
 
 CudaError Attend(CudaContext* context, const CudaAttention* attention) {
   if (attention->num_sequences == 0) return nullptr;
-  if (attention->num_sequences > kMaxSequences || attention->head_dim > kMaxHeadDim) {
+  if (attention->num_sequences > kMaxSequences || attention->head_dim > kCudaMaxHeadDim) {
     return "attention on a GPU takes at most 65,535 sequences and heads of 256 elements";
   }
   Scratch sequences(context);
