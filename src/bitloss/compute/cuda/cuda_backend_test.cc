@@ -59,7 +59,7 @@ EncodedMatrix Encode(const std::string& name, size_t rows, size_t cols) {
   const Format format = ParseFormat(name).value();
   Matrix weights = RandomMatrix(rows, cols, "weights");
   const EncodedMatrix halves = F16Format().encode(F16Format(), weights).value();
-  return format.encode(format, Decode(halves)).value();
+  return EncodeEqually(format, Decode(halves));
 }
 
 TEST_F(CudaBackendTest, ProductsOfEveryNumberOfRows) {

@@ -58,7 +58,7 @@ EncodedMatrix Encode(const std::string& name, size_t rows, size_t cols) {
   const Matrix weights = RandomMatrix(rows, cols, "weights");
   if (name == "f32") return format.encode(format, weights).value();
   const EncodedMatrix halves = F16Format().encode(F16Format(), weights).value();
-  return format.encode(format, Decode(halves)).value();
+  return EncodeEqually(format, Decode(halves));
 }
 
 // Exponents far apart within a chunk.
