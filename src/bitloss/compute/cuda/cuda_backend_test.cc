@@ -220,6 +220,20 @@ TEST_F(CudaBackendTest, MovingRows) {
   EXPECT_EQ(values, (std::vector<float>{x.Row(3)[4], x.Row(19)[30], x.Row(0)[0]}));
 }
 
+TEST_F(CudaBackendTest, Embeddings) {
+  const std::vector<int32_t> tokens = {3, 49, 0, 3};
+  for (const std::string format : {"f16", "f32", "q8_0"}) {
+    const EncodedMatrix table = Encode(format, 50, 96);
+    EXPECT_TRUE(Agree([&](const Backend& backend) {
+      Tensor x(backend.memory(), 4, 96);
+      backend.Embed(table, std::span(tokens).first(1), x.view().Rows(3, 4));
+      backend.Embed(table, tokens, x);
+      backend.Embed(table, std::span(tokens).first(2), x.view().Rows(1, 3));
+      return backend.ToMatrix(x);
+    })) << format;
+  }
+}
+
 TEST_F(CudaBackendTest, Rotations) {
   for (const size_t head_dim : {size_t{6}, size_t{64}, size_t{128}}) {
     const Matrix x = RandomMatrix(21, 3 * head_dim, "x");

@@ -23,8 +23,8 @@ constexpr unsigned kColumns = 64;  // of them
 
 struct Part {
   CudaSequence sequence;
-  size_t first_row;  // of the sequence's rows times heads_per_kv
-  size_t kv_head;
+  unsigned first_row;  // of the sequence's rows times heads_per_kv
+  unsigned kv_head;
 };
 
 template <unsigned kRows>
@@ -52,8 +52,8 @@ class Attention {
       : shape_(shape),
         part_(part),
         shared_(shared),
-        heads_(shape.num_heads / shape.num_kv_heads),
-        num_rows_(part.sequence.num_rows * heads_),
+        heads_(static_cast<unsigned>(shape.num_heads / shape.num_kv_heads)),
+        num_rows_(static_cast<unsigned>(part.sequence.num_rows) * heads_),
         fours_are_aligned_(shape.head_dim % 4 == 0 && IsAligned(shape.queries.data) &&
                            shape.queries.stride % 4 == 0 && IsAligned(part.sequence.keys) &&
                            part.sequence.key_stride % 4 == 0),
@@ -63,7 +63,7 @@ class Attention {
   __device__ void Run() {
 #pragma unroll
     for (float& top : tops_) top = kNone;
-    const size_t last = min(part_.first_row + kRows, num_rows_) - 1;
+    const unsigned last = min(part_.first_row + kRows, num_rows_) - 1;
     const size_t num_keys = part_.sequence.first_position + last / heads_ + 1;
     for (size_t first = 0; first < num_keys; first += kKeys) {
       const unsigned count = static_cast<unsigned>(min(size_t{kKeys}, num_keys - first));
@@ -89,11 +89,13 @@ class Attention {
 
   // Of a row of this part; rows beyond the last do what the last does, for nobody.
   __device__ size_t KeysOfRow(unsigned r) const {
-    const size_t row = min(part_.first_row + r, num_rows_ - 1);
+    const unsigned row = min(part_.first_row + r, num_rows_ - 1);
     return part_.sequence.first_position + row / heads_ + 1;
   }
-  __device__ size_t MatrixRow(size_t row) const { return part_.sequence.first_row + row / heads_; }
-  __device__ size_t MatrixCol(size_t row) const {
+  __device__ size_t MatrixRow(unsigned row) const {
+    return part_.sequence.first_row + row / heads_;
+  }
+  __device__ size_t MatrixCol(unsigned row) const {
     return (part_.kv_head * heads_ + row % heads_) * shape_.head_dim;
   }
 
@@ -121,7 +123,7 @@ class Attention {
       __syncthreads();
       Load(first, count, d, depth);
       __syncthreads();
-#pragma unroll 4
+#pragma unroll 2
       for (unsigned i = 0; i < depth; ++i) {
         const float4 low = *reinterpret_cast<const float4*>(&shared_.keys[i][key]);
         const float4 high = *reinterpret_cast<const float4*>(&shared_.keys[i][kKeys / 2 + key]);
@@ -156,7 +158,7 @@ class Attention {
     const unsigned i = threadIdx.x % kDepth;
     if (i >= depth) return;
     for (unsigned r = threadIdx.x / kDepth; r < kRows; r += kThreads / kDepth) {
-      const size_t row = min(part_.first_row + r, num_rows_ - 1);
+      const unsigned row = min(part_.first_row + r, num_rows_ - 1);
       shared_.queries[i][r] =
           shape_.queries.data[MatrixRow(row) * shape_.queries.stride + MatrixCol(row) + d + i];
     }
@@ -179,7 +181,7 @@ class Attention {
       PutFour(keys + i, &shared_.keys[i + half][k], kKeys + 4);
     }
     const unsigned r = k % kRows;
-    const size_t row = min(part_.first_row + r, num_rows_ - 1);
+    const unsigned row = min(part_.first_row + r, num_rows_ - 1);
     const float* query =
         shape_.queries.data + MatrixRow(row) * shape_.queries.stride + MatrixCol(row) + d + half;
 #pragma unroll
@@ -330,7 +332,7 @@ class Attention {
 #pragma unroll
     for (unsigned r = 0; r < kOfThread; ++r) {
       const unsigned in_part = FirstRow() + r;
-      const size_t row = part_.first_row + in_part;
+      const unsigned row = part_.first_row + in_part;
       if (row >= num_rows_) return;
       float* out = shape_.out.data + MatrixRow(row) * shape_.out.stride + MatrixCol(row);
 #pragma unroll
@@ -351,8 +353,8 @@ class Attention {
   const CudaAttention& shape_;
   const Part& part_;
   Shared<kRows>& shared_;
-  size_t heads_;  // that read this kv head
-  size_t num_rows_;
+  unsigned heads_;  // that read this kv head
+  unsigned num_rows_;
   bool fours_are_aligned_;  // of queries and keys
   bool values_are_aligned_;
   float tops_[kPasses];
@@ -360,11 +362,14 @@ class Attention {
   float sums_[kOfThread][kGroups][4] = {};
 };
 
+// Blocks of a multiprocessor, as far as the sums leave registers.
+constexpr unsigned BlocksAtOnce(unsigned groups) { return groups == 1 ? 3 : groups == 2 ? 2 : 1; }
+
 template <unsigned kRows, unsigned kGroups>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, BlocksAtOnce(kGroups))
     AttentionKernel(const CudaAttention shape, const CudaSequence* sequences) {
   extern __shared__ __align__(16) unsigned char attention_memory[];
-  const Part part{sequences[blockIdx.z], size_t{blockIdx.x} * kRows, blockIdx.y};
+  const Part part{sequences[blockIdx.z], blockIdx.x * kRows, blockIdx.y};
   const size_t heads = shape.num_heads / shape.num_kv_heads;
   if (part.first_row >= part.sequence.num_rows * heads) return;
   Attention<kRows, kGroups>(shape, part, *reinterpret_cast<Shared<kRows>*>(attention_memory)).Run();
