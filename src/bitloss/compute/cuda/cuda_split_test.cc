@@ -89,6 +89,21 @@ TEST_F(CudaSplitTest, SectionsAndManyTiles) {
   ExpectSameBits(Encode("f16", 4000, 70), RandomMatrix(2500, 70, "x"), many);
 }
 
+// Enough sums for the widest tiles, of even and odd numbers of rows' and of outputs' tiles.
+TEST_F(CudaSplitTest, WideTiles) {
+  const size_t rows[] = {1500, 1410};
+  ExpectSameBits(Encode("f16", 1280, 70), UnevenMatrix(1500, 70), rows);
+  ExpectSameBits(Encode("f32", 1300, 70), UnevenMatrix(1500, 70), rows);
+  const size_t few[] = {450};
+  ExpectSameBits(Encode("f16", 4200, 200), UnevenMatrix(450, 200), few);
+}
+
+TEST_F(CudaSplitTest, WideTilesOfSections) {
+  const size_t rows[] = {1500};
+  ExpectSameBits(Encode("f16", 1300, 2100), UnevenMatrix(1500, 2100), rows);
+  ExpectSameBits(Encode("f32", 1280, 1100), UnevenMatrix(1500, 1100), rows);
+}
+
 TEST_F(CudaSplitTest, ProductsOfEveryFormat) {
   const size_t rows[] = {33};
   for (const FormatFamily& family : FormatFamilies()) {
