@@ -59,7 +59,7 @@ EncodedMatrix Encode(const std::string& name, size_t rows, size_t cols) {
   const Format format = ParseFormat(name).value();
   Matrix weights = RandomMatrix(rows, cols, "weights");
   const EncodedMatrix halves = F16Format().encode(F16Format(), weights).value();
-  return format.encode(format, Decode(halves)).value();
+  return EncodeEqually(format, Decode(halves));
 }
 
 TEST_F(CudaBackendTest, ProductsOfEveryNumberOfRows) {
@@ -218,6 +218,20 @@ TEST_F(CudaBackendTest, MovingRows) {
   std::vector<float> values(3);
   cuda_->Read(cuda_->ToTensor(x), elements, values);
   EXPECT_EQ(values, (std::vector<float>{x.Row(3)[4], x.Row(19)[30], x.Row(0)[0]}));
+}
+
+TEST_F(CudaBackendTest, Embeddings) {
+  const std::vector<int32_t> tokens = {3, 49, 0, 3};
+  for (const std::string format : {"f16", "f32", "q8_0"}) {
+    const EncodedMatrix table = Encode(format, 50, 96);
+    EXPECT_TRUE(Agree([&](const Backend& backend) {
+      Tensor x(backend.memory(), 4, 96);
+      backend.Embed(table, std::span(tokens).first(1), x.view().Rows(3, 4));
+      backend.Embed(table, tokens, x);
+      backend.Embed(table, std::span(tokens).first(2), x.view().Rows(1, 3));
+      return backend.ToMatrix(x);
+    })) << format;
+  }
 }
 
 TEST_F(CudaBackendTest, Rotations) {
