@@ -26,6 +26,8 @@ Scratch::Scratch(TensorMemory& memory)
       stream(memory),
       router_input(memory),
       per_layer(memory),
+      predictions(memory),
+      laurel(memory),
       routed(memory),
       expert_input(memory),
       expert_output(memory),
@@ -83,6 +85,7 @@ void Transformer::Hidden(const LaneWeights& lane, const Batch& batch, KvCache* c
 }
 
 ConstDeviceView Transformer::FinalNorm(const LaneWeights& lane, DeviceView x) const {
+  if (config_.altup) GatherStreams(lane, x);
   const DeviceView residual = x.Cols(stream_.residual().begin, stream_.residual().end);
   Norm(config_.final_norm_kind, residual, *lane.final_norm, config_.rms_norm_eps, residual);
   return residual;
@@ -111,6 +114,7 @@ void Transformer::Embed(const LaneWeights& lane, const Batch& batch, Tensor& str
     backend_.RmsNorm(x, ones, static_cast<float>(config_.rms_norm_eps), x);
   }
   if (config_.per_layer_input) EmbedPerLayer(lane, batch, stream);
+  if (config_.altup) SpreadStreams(lane, stream);
 }
 
 void Transformer::Layer(const LayerWeights& weights, size_t layer, const Batch& batch,
@@ -147,6 +151,7 @@ void Transformer::Part(const LayerWeights& weights, size_t layer, const Batch& b
 }
 
 void Transformer::Block(const Pass& pass, DeviceView stream) {
+  if (config_.altup) return StreamsBlock(pass, stream);
   Scratch& s = scratch_;
   const DeviceView x = stream.Cols(stream_.residual().begin, stream_.residual().end);
   const ConstDeviceView input = InputOf(pass, BlockPart::kAttention, x);
@@ -480,6 +485,8 @@ void Transformer::RunMlp(const Pass& pass, const MlpPlaces& mlp, std::span<const
   if (mlp.gate) {
     const LinearOutput both[] = {{*mlp.gate, &s.gate}, {mlp.up, &s.activated}};
     Multiply(pass, both, calls, input);
+    const std::optional<double> cutoff = config_.layer(pass.layer).gate_cutoff;
+    if (cutoff) CutGates(*cutoff, s.gate);
     backend_.Gate(config_.activation, s.gate, s.activated, s.activated);
   } else {
     const LinearOutput up{mlp.up, &s.activated};

@@ -77,8 +77,10 @@ uint64_t ScratchBytes(const ModelConfig& config) {
     routed = config.experts->count + 2 * uint64_t{config.hidden_size};
     if (config.experts->beside_mlp) routed += 2 * uint64_t{config.hidden_size};
   }
-  return kFloat *
-         (4 * uint64_t{config.hidden_size} + 2 * queries + 2 * keys + mixer + 3 * mlp + routed);
+  uint64_t streams = 0;
+  if (config.altup) streams = (config.altup->streams + 2) * uint64_t{config.hidden_size};
+  return kFloat * (4 * uint64_t{config.hidden_size} + streams + 2 * queries + 2 * keys + mixer +
+                   3 * mlp + routed);
 }
 
 // Beside the block in the making: its copy that is scaled, what enters and leaves its parts, hidden
