@@ -46,7 +46,7 @@ GEMMA4 = dict(head_dim=8, global_head_dim=12, sliding_window=9, final_logit_soft
               rope_parameters={FULL: rope(500, "proportional", partial_rotary_factor=0.5), SLIDING: rope(50)})
 
 # Of names that are no model_type.
-KINDS = {"gemma4": "gemma4_text", "gemma4_moe": "gemma4_text"}
+KINDS = {"gemma3n": "gemma3n_text", "gemma4": "gemma4_text", "gemma4_moe": "gemma4_text"}
 
 MODELS = {
     "arcee": dict(head_dim=12, rope_parameters=rope(500)),
@@ -55,6 +55,11 @@ MODELS = {
                         routed_scaling_factor=1.7, rope_parameters=rope(500, "yarn", **YARN)),
     "ernie4_5": dict(head_dim=12, use_bias=True, rope_parameters=rope(500)),
     "exaone4": dict(layer_types=[SLIDING, FULL], sliding_window=9, rope_parameters=rope(500)),
+    "gemma3n": dict(num_hidden_layers=4, intermediate_size=[32, 40, 32, 40], head_dim=8, hidden_size_per_layer_input=4,
+                    vocab_size_per_layer_input=VOCAB - 30, num_kv_shared_layers=2, sliding_window=9, laurel_rank=6,
+                    altup_num_inputs=4, layer_types=[SLIDING, FULL, SLIDING, FULL], final_logit_softcapping=6.0,
+                    activation_sparsity_pattern=[0.7, 0.0, 0.6, 0.0],
+                    rope_parameters={FULL: rope(500), SLIDING: rope(50)}),
     "gemma4": dict(**GEMMA4, intermediate_size=32, num_kv_shared_layers=2, use_double_wide_mlp=True, hidden_size_per_layer_input=4,
                    layer_types=[SLIDING, FULL, SLIDING, FULL]),
     "gemma4_moe": dict(**GEMMA4, num_global_key_value_heads=1, attention_k_eq_v=True, hidden_size_per_layer_input=0,
@@ -88,7 +93,9 @@ def fill(model, seed):
             continue
         noise = torch.randn(tensor.shape, generator=generator)
         leaf = name.split(".")[-1]
-        if leaf == "A_log":
+        if leaf == "correct_output_scale":
+            value = 1.0 + 0.25 * noise
+        elif leaf == "A_log":
             value = 0.4 * noise + 0.3
         elif leaf in ("layer_scalar", "scale", "per_expert_scale"):
             value = 1.0 + 0.25 * noise

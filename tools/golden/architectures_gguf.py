@@ -9,8 +9,10 @@ value heads in another order), Gemma 4 (factors of its rope, sizes by layer). F1
 Python package gguf.
 """
 import json
+import math
 import pathlib
 import sys
+from statistics import NormalDist
 
 import gguf
 import numpy as np
@@ -38,11 +40,17 @@ NAMES["gemma4"] = NAMES["gemma4_moe"] = {
     "pre_feedforward_layernorm_2": "pre_ffw_norm_2", "post_feedforward_layernorm_2": "post_ffw_norm_2",
     "router.proj": "ffn_gate_inp", "per_layer_input_gate": "inp_gate", "per_layer_projection": "proj",
     "post_per_layer_input_norm": "post_norm"}
+NAMES["gemma3n"] = {
+    **NAMES["gemma4"], "laurel.linear_left": "laurel_l", "laurel.linear_right": "laurel_r",
+    "laurel.post_laurel_norm": "laurel_post_norm", "altup.modality_router": "altup_router",
+    "altup.router_norm": "altup_router_norm", "altup.prediction_coefs": "altup_predict_coef",
+    "altup.correction_coefs": "altup_correct_coef"}
 WHOLE = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight",
          "lm_head.weight": "output.weight", "model.embed_tokens_per_layer.weight": "per_layer_token_embd.weight",
          "model.per_layer_model_projection.weight": "per_layer_model_proj.weight",
          "model.per_layer_projection_norm.weight": "per_layer_proj_norm.weight"}
-UNSUFFIXED = {"layer_scalar": "layer_output_scale.weight", "router.scale": "ffn_gate_inp.scale",
+STACKED = {"model.altup_projections": "altup_proj.weight", "model.altup_unembed_projections": "altup_unembd_proj.weight"}
+UNSUFFIXED = {"altup.correct_output_scale": "altup_correct_scale.weight", "layer_scalar": "layer_output_scale.weight", "router.scale": "ffn_gate_inp.scale",
               "router.per_expert_scale": "ffn_down_exps.scale", "experts.gate_up_proj": "ffn_gate_up_exps.weight",
               "experts.down_proj": "ffn_down_exps.weight"}
 
@@ -98,13 +106,19 @@ def delta(config, kind, name, x):
 
 def tensors_of(config, kind, tensors):
     """Of GGUF, by name."""
-    out, experts = {}, {}
+    out, experts, streams = {}, {}, {}
     adds_one = "linear_num_key_heads" in config
     for full, x in tensors.items():
         one = 1 if adds_one and "norm" in full and "linear_attn.norm" not in full else 0
         x = x if one == 0 else x.astype(np.float32) + one
         if not full.startswith("model.layers."):
-            out[WHOLE[full]] = x
+            stem, _, number = full.removesuffix(".weight").rpartition(".")
+            if stem in STACKED:
+                streams.setdefault(STACKED[stem], {})[int(number)] = x
+            elif "per_layer.weight" in full:  # as long as the vocabulary: its first row where transformers takes that
+                out[WHOLE[full]] = np.concatenate([x, np.repeat(x[:1], config["vocab_size"] - len(x), axis=0)])
+            else:
+                out[WHOLE[full]] = x
             continue
         _, _, layer, name = full.split(".", 3)
         special = (latent(config, name, x) if name == "self_attn.kv_b_proj.weight"
@@ -121,6 +135,7 @@ def tensors_of(config, kind, tensors):
             out[f"blk.{layer}.{NAMES[kind][stem]}.{leaf}"] = x.reshape(-1) if x.shape[0] == 1 else x
     for (layer, matrix), of_expert in experts.items():
         out[f"blk.{layer}.ffn_{matrix}_exps.weight"] = np.stack([of_expert[e] for e in sorted(of_expert)])
+    out.update({name: np.stack([of[k] for k in sorted(of)]) for name, of in streams.items()})
     if kind.startswith("gemma4"):
         full = full_sizes(config)["head_dim"]
         turning = int(full * config["rope_parameters"]["full_attention"]["partial_rotary_factor"] / 2)
@@ -159,8 +174,29 @@ def gemma4_keys(config):
     return keys
 
 
+def gemma3n_keys(config):
+    ropes = config["rope_parameters"]
+    return {"block_count": config["num_hidden_layers"], "context_length": config["max_position_embeddings"],
+            "embedding_length": config["hidden_size"], "vocab_size": config["vocab_size"],
+            "feed_forward_length": config["intermediate_size"], "attention.head_count": config["num_attention_heads"],
+            "attention.head_count_kv": config["num_key_value_heads"], "attention.key_length": config["head_dim"],
+            "attention.value_length": config["head_dim"], "attention.layer_norm_rms_epsilon": config["rms_norm_eps"],
+            "attention.sliding_window": config["sliding_window"],
+            "attention.sliding_window_pattern": [k == "sliding_attention" for k in config["layer_types"]],
+            "attention.shared_kv_layers": config["num_kv_shared_layers"],
+            "rope.freq_base": ropes["full_attention"]["rope_theta"],
+            "rope.freq_base_swa": ropes["sliding_attention"]["rope_theta"],
+            "final_logit_softcapping": config["final_logit_softcapping"],
+            "altup.active_idx": config["altup_active_idx"], "altup.num_inputs": config["altup_num_inputs"],
+            "embedding_length_per_layer_input": config["hidden_size_per_layer_input"],
+            "activation_sparsity_scale": [NormalDist().inv_cdf(s) if s > 0 else -math.inf
+                                          for s in config["activation_sparsity_pattern"]]}
+
+
 def keys_of(config, kind):
     """Metadata without the architecture's prefix."""
+    if kind == "gemma3n":
+        return gemma3n_keys(config)
     if kind.startswith("gemma4"):
         return gemma4_keys(config)
     rope = config["rope_parameters"]
@@ -209,7 +245,7 @@ def write(folder, kind, architecture):
                else writer.add_float32 if isinstance(value, float) else writer.add_uint32)
         add(f"{architecture}.{key}", value)
     for name, x in tensors_of(config, kind, load_file(folder / "model.safetensors")).items():
-        is_matrix = x.ndim > 1 and not any(part in name for part in ("conv1d", "gate_inp"))
+        is_matrix = x.ndim > 1 and not any(part in name for part in ("conv1d", "gate_inp", "_coef"))
         writer.add_tensor(name, x.astype(np.float16 if is_matrix else np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -220,7 +256,7 @@ def write(folder, kind, architecture):
 def main():
     root = pathlib.Path(sys.argv[1])
     for kind, architecture in (("deepseek_v2", "deepseek2"), ("qwen3_next", "qwen3next"), ("qwen3_5_text", "qwen35"),
-                               ("gemma4", "gemma4"), ("gemma4_moe", "gemma4")):
+                               ("gemma3n", "gemma3n"), ("gemma4", "gemma4"), ("gemma4_moe", "gemma4")):
         write(root / kind, kind, architecture)
 
 

@@ -68,6 +68,7 @@ Status FetchInputs(StudyOptions& options) {
     if (request.ok()) BITLOSS_DO(FetchModel(request.value().lane.what));
   }
   for (fs::path& text : options.texts) BITLOSS_DO(FetchText(text));
+  for (fs::path& task : options.tasks) BITLOSS_DO(FetchText(task));
   return FetchText(options.calibration);
 }
 

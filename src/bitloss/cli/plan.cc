@@ -62,6 +62,20 @@ void PrintSuite(const SuiteForecast& suite) {
   fmt::print("  at most {}\n", Duration(suite.seconds_at_most));
 }
 
+void PrintTask(const TaskForecast& task) {
+  fmt::print("\n{}\n  {} items, {} tokens\n", task.id, FormatCount(task.num_items),
+             FormatCount(task.num_tokens));
+  if (task.smallest_flips > task.num_items) {
+    fmt::print("  too few to show harm, even if all are lost: {} would be needed\n",
+               task.smallest_flips);
+  } else {
+    fmt::print(
+        "  {} items lost and none regained show harm: {:.1f} points\n", task.smallest_flips,
+        100 * static_cast<double>(task.smallest_flips) / static_cast<double>(task.num_items));
+  }
+  if (task.seconds) fmt::print("  about {}\n", Duration(*task.seconds));
+}
+
 }  // namespace
 
 Result<int> PrintPlan(const StudyOptions& options) {
@@ -74,6 +88,7 @@ Result<int> PrintPlan(const StudyOptions& options) {
              forecast.num_tests, forecast.alpha);
   for (const TextForecast& text : forecast.texts) PrintText(text);
   for (const SuiteForecast& suite : forecast.suites) PrintSuite(suite);
+  for (const TaskForecast& task : forecast.tasks) PrintTask(task);
   fmt::print("\ntime: at most {}, of which quantizing {}\nmemory: {} MB\n",
              Duration(forecast.SecondsAtMost()), Duration(forecast.quantize_seconds),
              FormatMegabytes(forecast.peak_memory_bytes));

@@ -57,6 +57,25 @@ std::string ProtocolList() {
   return fmt::format("{}", fmt::join(ids, ", "));
 }
 
+void AddTaskOptions(CLI::App& command, StudyOptions& options) {
+  command
+      .add_option("--task", options.tasks,
+                  "Task by likelihood, multiple choice or cloze: JSON lines, samples that "
+                  "lm-evaluation-harness logged, or llama-perplexity's files of HellaSwag and "
+                  "WinoGrande (docs/tasks.md); a file, or owner/name[@revision]:FILE, a data set's "
+                  "on a hub; may be repeated")
+      ->allow_extra_args(false);
+  command.add_option(
+      "--few-shot", options.few_shot,
+      "Task's file whose items stand before every context, with their right answers");
+  command.add_flag("--task-chat", options.task_chat,
+                   "Put every context into the chat template, as what a user says");
+  command
+      .add_option("--max-items", options.max_items,
+                  "Score N of each task's items, spread evenly over it")
+      ->check(kAtLeastOne);
+}
+
 }  // namespace
 
 void AddRunCommand(CLI::App& app, Action& action) {
@@ -98,7 +117,7 @@ void AddRunCommand(CLI::App& app, Action& action) {
   command->add_option(
       "--text", options->texts,
       "UTF-8 file to evaluate on, or owner/name[@revision]:FILE, a data set's on a hub; "
-      "may be repeated");
+      "may be repeated; none: no text");
   command
       ->add_option("--protocol", options->protocols,
                    "How text becomes scored tokens; may be repeated: " + ProtocolList())
@@ -113,6 +132,7 @@ void AddRunCommand(CLI::App& app, Action& action) {
       ->add_option("--max-prompts", options->max_prompts,
                    "Ask N of the suite's prompts, spread evenly over it")
       ->check(kAtLeastOne);
+  AddTaskOptions(*command, *options);
   command->add_option("--max-new-tokens", options->max_new_tokens, "Cut answers here")
       ->check(kAtLeastOne);
   command->add_flag(

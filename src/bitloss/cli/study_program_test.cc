@@ -89,11 +89,12 @@ int LeastMemory(const Arguments& study) {
 
 TEST_F(StudyProgram, SaysTheSameInAnyMemory) {
   const std::string schemes = "int8,nf4,awq,gptq,q4_k,fp16+noise:0.01";
-  const Arguments more = {"--threads", "2"};
+  const Arguments more = {"--threads", "2", "--task",
+                          BITLOSS_SOURCE_DIR "/src/bitloss/cli/testdata/choices.jsonl"};
   MustRun(Study(folder_ / "roomy", schemes) + more);
   const std::string records = Records(folder_ / "roomy");
 
-  // Lanes whole for answers, one at a time; streamed for all else.
+  // Lanes whole for answers and tasks, one at a time; streamed for all else.
   const Arguments tight = Study(folder_ / "tight", schemes) + more;
   // What the process itself takes varies a little from run to run.
   MustRun(tight + Arguments{"--memory", std::to_string(LeastMemory(tight) + 4) + "M"});

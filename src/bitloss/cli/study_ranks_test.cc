@@ -35,6 +35,13 @@ TEST_F(StudyRanks, SayTheSameAsOneProcess) {
   EXPECT_EQ(Records(folder_ / "three"), records);
 }
 
+TEST_F(StudyRanks, ScoreATaskAsOneProcessDoes) {
+  const Arguments task = {"--task", BITLOSS_SOURCE_DIR "/src/bitloss/cli/testdata/choices.jsonl"};
+  MustRun(Study(folder_ / "one", "int8,nf4") + task);
+  MustRun(Study(folder_ / "three", "int8,nf4") + task, Ranks(3));
+  EXPECT_EQ(Records(folder_ / "three"), Records(folder_ / "one"));
+}
+
 TEST_F(StudyRanks, AddALaneToAStudyThatOneProcessBegan) {
   MustRun(Study(folder_ / "grown", "int8"));
   MustRun(Study(folder_ / "grown", "int8,nf4"), Ranks(3));

@@ -143,7 +143,7 @@ void Backend::AttentionInFp16(const AttentionShape& shape, ConstDeviceView queri
     const ConstMatrixView on = OnHost(shape.sinks, sinks);
     host_shape.sinks = {on.data, on.rows, on.cols, on.stride};
   }
-  Matrix result(out.rows, out.cols);
+  Matrix result = ToMatrix(out);  // rows of other sequences stay as they are
   AttendInFp16(host_shape, OnHost(queries, staging.back()), on_host, threads(), result);
   Upload(result, out);
 }

@@ -42,6 +42,13 @@ inline std::vector<float> RandomVector(size_t size, std::string_view name) {
   return {matrix.flat().begin(), matrix.flat().end()};
 }
 
+// By equal importances where a format takes any: some are made by them alone.
+inline EncodedMatrix EncodeEqually(const Format& format, ConstMatrixView weights) {
+  if (format.encode_weighted == nullptr) return format.encode(format, weights).value();
+  const std::vector<float> equal(weights.cols, 1.0f);
+  return format.encode_weighted(format, weights, equal).value();
+}
+
 // A format whose matrices are GroupedCodes, kept in the plane `extra`.
 inline const GroupedCodes& CodesOf(const EncodedMatrix& matrix) {
   return *reinterpret_cast<const GroupedCodes*>(matrix.extra.data());

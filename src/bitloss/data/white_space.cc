@@ -13,7 +13,7 @@ bool IsWhiteSpace(int32_t c) {
          c == 0x205F || c == 0x3000;
 }
 
-// Calls visit(whether it is white space) for each character until that returns false.
+// Calls visit(whether it is white space, its bytes) for each character until that returns false.
 template <class Visit>
 void ForEachCharacter(std::string_view utf8, const Visit& visit) {
   const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(utf8.data());
@@ -21,8 +21,9 @@ void ForEachCharacter(std::string_view utf8, const Visit& visit) {
     utf8proc_int32_t codepoint = 0;
     const utf8proc_ssize_t length =
         utf8proc_iterate(bytes + i, static_cast<utf8proc_ssize_t>(utf8.size() - i), &codepoint);
-    if (!visit(length > 0 && IsWhiteSpace(codepoint))) return;
-    i += length > 0 ? static_cast<size_t>(length) : 1;
+    const size_t num_bytes = length > 0 ? static_cast<size_t>(length) : 1;
+    if (!visit(length > 0 && IsWhiteSpace(codepoint), num_bytes)) return;
+    i += num_bytes;
   }
 }
 
@@ -30,19 +31,30 @@ void ForEachCharacter(std::string_view utf8, const Visit& visit) {
 
 bool IsBlank(std::string_view utf8) {
   bool blank = true;
-  ForEachCharacter(utf8, [&](bool space) { return blank = space; });
+  ForEachCharacter(utf8, [&](bool space, size_t) { return blank = space; });
   return blank;
 }
 
 size_t CountSpaceRuns(std::string_view utf8) {
   size_t runs = 0;
   bool in_space = false;
-  ForEachCharacter(utf8, [&](bool space) {
+  ForEachCharacter(utf8, [&](bool space, size_t) {
     if (space && !in_space) ++runs;
     in_space = space;
     return true;
   });
   return runs;
+}
+
+size_t TrailingSpaceStart(std::string_view utf8) {
+  size_t end = 0;
+  size_t start = 0;
+  ForEachCharacter(utf8, [&](bool space, size_t num_bytes) {
+    end += num_bytes;
+    if (!space) start = end;
+    return true;
+  });
+  return start;
 }
 
 std::string_view StripAsciiSpace(std::string_view text) {

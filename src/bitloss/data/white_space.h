@@ -14,6 +14,9 @@ bool IsBlank(std::string_view utf8);
 // How many runs of white space valid UTF-8 has.
 size_t CountSpaceRuns(std::string_view utf8);
 
+// Where the white space at the end of valid UTF-8 begins: what Python's rstrip() keeps.
+size_t TrailingSpaceStart(std::string_view utf8);
+
 // Without ASCII white space at either end.
 std::string_view StripAsciiSpace(std::string_view text);
 

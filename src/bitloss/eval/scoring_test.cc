@@ -193,6 +193,32 @@ TEST(ScoringOfMixtures, FindsWhichTokensGoToOtherExperts) {
   EXPECT_EQ(ChangesOf(Must(streamed.Score(sequences, rows))), all) << "with the baseline's kept";
 }
 
+// Keys and values that later layers share, inputs of layers, several streams: all cross with the
+// row.
+TEST(ScoringOfStreams, GivesTheSameBitsWhereBlocksAreStreamed) {
+  for (const char* name : {"gemma3n", "gemma4"}) {
+    SCOPED_TRACE(name);
+    TestModel model(std::string(BITLOSS_SOURCE_DIR "/src/bitloss/model/testdata/architectures/") +
+                    name);
+    LaneWeights fp16 = model.Lane("fp16"), int8 = model.Lane("int8_row");
+    std::vector<int32_t> tokens;
+    for (int32_t i = 0; i < 60; ++i) tokens.push_back(3 + i * i % 150);
+    const std::vector<ScoredSequence> sequences = {{std::span(tokens).first(40), 1},
+                                                   {std::span(tokens).subspan(17, 30), 9}};
+    Lender lender({&fp16, &int8});
+    LaneWeights without;
+    without.embedding = fp16.embedding;
+    without.per_layer = fp16.per_layer;
+    without.final_norm = fp16.final_norm;
+    without.head = fp16.head;
+    Scorer whole(model.transformer(), {{"fp16", &fp16}, {"int8", &int8}});
+    Scorer streamed(model.transformer(),
+                    {{"fp16", &without, &lender, 0}, {"int8", &without, &lender, 1}});
+    EXPECT_EQ(ScoresOf(streamed, sequences, 2), ScoresOf(whole, sequences, 2));
+    EXPECT_EQ(ScoresOf(whole, sequences, 1), ScoresOf(whole, sequences, 2));
+  }
+}
+
 TEST(GroupUpToTokens, PutsNoMoreIntoAGroupThanFits) {
   const std::vector<int32_t> ten(10), thirty(30);
   const std::vector<ScoredSequence> sequences = {{ten, 1}, {ten, 1}, {thirty, 1}, {ten, 1}};

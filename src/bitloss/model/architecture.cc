@@ -21,14 +21,14 @@ bool HasPositive(const GgufMetadata& metadata, std::string_view key) {
 }  // namespace
 
 std::span<const Architecture* const> Architectures() {
-  static const std::array<const Architecture*, 41> kAll = {
-      &Llama(),   &Qwen2(),       &Qwen3(),      &Qwen3Moe(),   &Qwen2Moe(),     &Gemma2(),
-      &Gemma3(),  &Gemma4(),      &Mistral(),    &Ministral(),  &Ministral3(),   &Mixtral(),
-      &GptOss(),  &Phi3(),        &SmolLm3(),    &Granite(),    &GraniteMoe(),   &GraniteSwa(),
-      &Olmo2(),   &Olmo3(),       &OlmoE(),      &Glm4(),       &Glm4Moe(),      &Llama4(),
-      &Cohere2(), &Exaone4(),     &SeedOss(),    &Ernie45(),    &HunyuanDense(), &MiniMaxM2(),
-      &Arcee(),   &MuseGlimmer(), &DeepseekV3(), &DeepseekV2(), &Glm4MoeLite(),  &Mistral4(),
-      &Qwen35(),  &Qwen35Moe(),   &Qwen3Next(),  &Lfm2(),       &Mellum()};
+  static const std::array<const Architecture*, 42> kAll = {
+      &Llama(),      &Qwen2(),   &Qwen3(),       &Qwen3Moe(),   &Qwen2Moe(),   &Gemma2(),
+      &Gemma3(),     &Gemma3n(), &Gemma4(),      &Mistral(),    &Ministral(),  &Ministral3(),
+      &Mixtral(),    &GptOss(),  &Phi3(),        &SmolLm3(),    &Granite(),    &GraniteMoe(),
+      &GraniteSwa(), &Olmo2(),   &Olmo3(),       &OlmoE(),      &Glm4(),       &Glm4Moe(),
+      &Llama4(),     &Cohere2(), &Exaone4(),     &SeedOss(),    &Ernie45(),    &HunyuanDense(),
+      &MiniMaxM2(),  &Arcee(),   &MuseGlimmer(), &DeepseekV3(), &DeepseekV2(), &Glm4MoeLite(),
+      &Mistral4(),   &Qwen35(),  &Qwen35Moe(),   &Qwen3Next(),  &Lfm2(),       &Mellum()};
   return kAll;
 }
 

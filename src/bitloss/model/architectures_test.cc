@@ -36,6 +36,12 @@ TEST_P(SmallArchitectures, HasTheSameBitsAfterAPrompt) {
   ExpectSameBitsThroughACache(golden(), 13);
 }
 
+// Layers that attend to keys and values of an earlier one find them rounded there, once.
+TEST_P(SmallArchitectures, HasTheSameBitsThroughACacheThatRounds) {
+  if (TestModel(golden().folder).source().config().latent) GTEST_SKIP() << "keeps no keys";
+  ExpectSameBitsThroughACache(golden(), 13, "int8_row+kv=fp8_e4m3");
+}
+
 // AWQ scales what reads an input up and what makes it down, GPTQ rounds a linear after what makes
 // its input: with eight bits for every four weights neither changes what is computed by much.
 TEST_P(SmallArchitectures, KeepsItsLossesThroughFitsThatCalibrate) {

@@ -72,23 +72,45 @@ void Batch::Continue(std::span<const int32_t> tokens, const KvCache& cache, size
   slots_.push_back(slot);
 }
 
+void Batch::Branch(std::span<const int32_t> tokens, std::span<const RowRange> before) {
+  BITLOSS_CHECK(!before.empty() && slots_.empty());
+  size_t first_position = 0;
+  for (const RowRange rows : before) first_position += rows.size();
+  Append(tokens, first_position);
+  before_.back().assign(before.begin(), before.end());
+  has_branches_ = true;
+}
+
 std::vector<Batch> Batch::Groups(size_t max_tokens) const {
   std::vector<Batch> groups;
-  for (size_t i = 0; i < sequences_.size(); ++i) {
-    const RowRange rows = sequences_[i];
-    if (groups.empty() || groups.back().tokens_.size() + rows.size() > max_tokens) {
+  size_t first_row = 0;
+  for (size_t begin = 0; begin < sequences_.size();) {
+    size_t end = begin + 1;
+    while (end < sequences_.size() && !before_[end].empty()) ++end;
+    const size_t num_tokens = sequences_[end - 1].end - sequences_[begin].begin;
+    if (groups.empty() || groups.back().tokens_.size() + num_tokens > max_tokens) {
       groups.emplace_back();
+      first_row = sequences_[begin].begin;
     }
-    Batch& group = groups.back();
-    group.Append(tokens().subspan(rows.begin, rows.size()), first_position(i));
-    if (!slots_.empty()) group.slots_.push_back(slots_[i]);
+    for (; begin < end; ++begin) groups.back().Take(*this, begin, first_row);
   }
   return groups;
+}
+
+void Batch::Take(const Batch& other, size_t i, size_t first_row) {
+  const RowRange rows = other.sequences_[i];
+  Append(other.tokens().subspan(rows.begin, rows.size()), other.first_position(i));
+  if (!other.slots_.empty()) slots_.push_back(other.slots_[i]);
+  for (const RowRange before : other.before_[i]) {
+    before_.back().push_back({before.begin - first_row, before.end - first_row});
+    has_branches_ = true;
+  }
 }
 
 void Batch::Append(std::span<const int32_t> tokens, size_t first_position) {
   BITLOSS_CHECK(!tokens.empty());
   sequences_.push_back({tokens_.size(), tokens_.size() + tokens.size()});
+  before_.emplace_back();
   for (const int32_t token : tokens) {
     positions_.push_back(static_cast<uint32_t>(first_position++));
     tokens_.push_back(token);

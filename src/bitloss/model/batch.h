@@ -56,8 +56,14 @@ class Batch {
   void Add(std::span<const int32_t> tokens);
   // Appends tokens that continue the sequence in `slot` of the batch's cache.
   void Continue(std::span<const int32_t> tokens, const KvCache& cache, size_t slot);
+  // Appends tokens that go on where `before` ends: rows of this batch, in the order of positions,
+  // that hold all that comes before. A sequence so branches off another, whose rows it shares.
+  // Requires: no cache; `before` begins with the first row of the last sequence of Add, and lies
+  // behind that row.
+  void Branch(std::span<const int32_t> tokens, std::span<const RowRange> before);
 
-  // Its sequences in order, neighbours together as long as they have at most `max_tokens` tokens.
+  // Its sequences in order, neighbours together as long as they have at most `max_tokens` tokens;
+  // what branches off a sequence stays with it.
   std::vector<Batch> Groups(size_t max_tokens) const;
 
   std::span<const int32_t> tokens() const { return tokens_; }
@@ -65,15 +71,22 @@ class Batch {
   // The rows of each sequence, in order; together they are all rows.
   std::span<const RowRange> sequences() const { return sequences_; }
   std::span<const size_t> slots() const { return slots_; }  // empty without a cache
+  // The rows that hold what comes before a sequence that branches off another; else none.
+  std::span<const RowRange> before(size_t sequence) const { return before_[sequence]; }
+  bool has_branches() const { return has_branches_; }
   size_t first_position(size_t sequence) const { return positions_[sequences_[sequence].begin]; }
 
  private:
   void Append(std::span<const int32_t> tokens, size_t first_position);
+  // Sequence `i` of another batch, whose row `first_row` becomes the first of this one.
+  void Take(const Batch& other, size_t i, size_t first_row);
 
   std::vector<int32_t> tokens_;
   std::vector<uint32_t> positions_;
   std::vector<RowRange> sequences_;
+  std::vector<std::vector<RowRange>> before_;  // of each sequence
   std::vector<size_t> slots_;
+  bool has_branches_ = false;
 };
 
 }  // namespace bitloss

@@ -63,10 +63,16 @@ class OutputLoss {
   Sum total_;
 };
 
-// Whether each part has a norm of its own before it, which can absorb a scale.
+// Whether each part has a norm of its own before it.
 bool NormsBeforeParts(const ModelConfig& config) {
   return config.norm_placement == NormPlacement::kBefore ||
          config.norm_placement == NormPlacement::kAround;
+}
+
+// Whether the norm before a part can absorb a scale: not where what it makes is added to the stream
+// as well.
+bool AbsorbsScales(const ModelConfig& config, BlockPart part) {
+  return NormsBeforeParts(config) && !(config.altup && part == BlockPart::kAttention);
 }
 
 BlockPart PartOf(const LayerPlan& plan, Unit unit) {
@@ -181,10 +187,9 @@ class ScaleSearch {
   Result<BlockScales> Run() {
     const ModelConfig& config = transformer_.config();
     BlockScales scales;
-    if (NormsBeforeParts(config)) {
-      for (const BlockPart part : PartsOf(*source_.plan)) {
-        BITLOSS_TRY(scales.input(part), SearchInput(part));
-      }
+    for (const BlockPart part : PartsOf(*source_.plan)) {
+      if (!AbsorbsScales(config, part)) continue;
+      BITLOSS_TRY(scales.input(part), SearchInput(part));
     }
     for (const NarrowReaders& readers : NarrowReadersOf(*source_.plan)) {
       BITLOSS_TRY(scales.narrow.emplace_back(), SearchTogether(readers.linears));
@@ -468,9 +473,11 @@ Result<LayerSource> FitLayerAwq(Transformer& transformer, const LayerSource& sou
 
 Result<LayerSource> FitLayerSmoothQuant(const ModelConfig& config, const LayerSource& source,
                                         double strength, Observed& seen) {
-  if (!NormsBeforeParts(config)) {
-    return Unsupported("smoothquant: architecture {} has no norm before each part of a block",
-                       config.architecture);
+  if (!AbsorbsScales(config, BlockPart::kAttention) || !AbsorbsScales(config, BlockPart::kMlp)) {
+    return Unsupported(
+        "smoothquant: architecture {} has no norm before each part of a block that feeds that part "
+        "alone",
+        config.architecture);
   }
   LayerSource fitted = CopyOf(source);
   std::array<std::vector<float>, kNumBlockParts> scales;

@@ -92,6 +92,15 @@ struct LatentSpec {
   size_t rotated_dim = 0;
 };
 
+// Several residual streams, of which a block computes one, and a narrow way around attention
+// (altup.cc).
+struct AltUpSpec {
+  size_t streams = 1;
+  size_t active = 0;           // the one that is computed
+  bool scales_output = false;  // before a layer's own input is added
+  size_t laurel_rank = 0;      // of the way around
+};
+
 // A gated delta rule behind short convolutions of queries, keys and values.
 struct DeltaSpec {
   DeltaShape shape;
@@ -117,6 +126,8 @@ struct LayerSpec {
   size_t num_kv_heads = 0;         // 0: the model's
   // The earlier layer whose keys and values it attends to; none: its own.
   std::optional<size_t> kv_source = {};
+  // What the gates of the MLP must be above their mean to count, in standard deviations.
+  std::optional<double> gate_cutoff = {};
   bool values_are_keys = false;  // as projected: before norms and rotation
   bool norms_heads = true;       // where the model has head norms
   bool has_temperature = true;   // where the model has one
@@ -168,6 +179,7 @@ struct ModelConfig {
   double residual_scale = 1.0;   // of what a part adds
   bool scales_layers = false;    // what leaves a block, by a number of its own
   std::optional<PerLayerInputSpec> per_layer_input;
+  std::optional<AltUpSpec> altup;
   double logit_scale = 1.0;
   double logit_softcap = 0.0;
 

@@ -51,6 +51,10 @@ Result<std::string> GgufConfig::GetString(std::string_view key) const {
   return metadata().GetString(Key(key));
 }
 
+Result<std::vector<double>> GgufConfig::GetFloats(std::string_view key) const {
+  return metadata().GetFloats(Key(key));
+}
+
 Result<std::vector<uint64_t>> GgufConfig::GetCounts(std::string_view key, size_t layers,
                                                     uint64_t max) const {
   if (const auto one = metadata().GetUint(Key(key)); one.ok() && one.value() <= max) {

@@ -29,13 +29,10 @@ struct Wrapper {
   std::string_view text_type;  // where text_config does not say
 };
 constexpr std::array kWrappers = {
-    Wrapper{"gemma3", "gemma3_text"},
-    Wrapper{"gemma4", "gemma4_text"},
-    Wrapper{"mistral3", "mistral"},
-    Wrapper{"llama4", "llama4_text"},
-    Wrapper{"muse_glimmer", "muse_glimmer_text"},
-    Wrapper{"qwen3_5", "qwen3_5_text"},
-    Wrapper{"qwen3_5_moe", "qwen3_5_moe_text"},
+    Wrapper{"gemma3", "gemma3_text"},   Wrapper{"gemma3n", "gemma3n_text"},
+    Wrapper{"gemma4", "gemma4_text"},   Wrapper{"mistral3", "mistral"},
+    Wrapper{"llama4", "llama4_text"},   Wrapper{"muse_glimmer", "muse_glimmer_text"},
+    Wrapper{"qwen3_5", "qwen3_5_text"}, Wrapper{"qwen3_5_moe", "qwen3_5_moe_text"},
 };
 
 const Wrapper* FindWrapper(std::string_view type) {
@@ -103,7 +100,13 @@ Status ReadHeads(const HfConfig& config, const HfDefaults& defaults, ModelConfig
 
 Status ReadSizes(const HfConfig& config, const HfDefaults& defaults, ModelConfig& model) {
   BITLOSS_TRY(model.hidden_size, config.GetSize("hidden_size", kMaxWidth));
-  if (defaults.intermediate > 0) {
+  if (defaults.widths_by_layer && config.IsArray("intermediate_size")) {
+    BITLOSS_TRY(const std::vector<double> widths, config.GetNumbers("intermediate_size"));
+    if (widths.empty() || widths[0] < 1 || widths[0] > static_cast<double>(kMaxWidth)) {
+      return BadInput("{}: holds no width", config.Place("intermediate_size"));
+    }
+    model.intermediate_size = static_cast<size_t>(widths[0]);
+  } else if (defaults.intermediate > 0) {
     BITLOSS_TRY(model.intermediate_size,
                 config.GetSizeOr("intermediate_size", defaults.intermediate, kMaxWidth));
   } else {

@@ -32,7 +32,8 @@ struct HfDefaults {
   uint64_t positions = 2048;
   double eps = 1e-6;
   double theta = 10000.0;
-  double partial_rotary = 0.0;  // 0: the architecture rotates whole heads only
+  double partial_rotary = 0.0;   // 0: the architecture rotates whole heads only
+  bool widths_by_layer = false;  // intermediate_size may be a list, which the architecture reads
   bool tied = false;
 };
 
@@ -49,6 +50,7 @@ class HfConfig {
   // There, if only as null: what a class takes where a key is absent it does not take for null.
   bool Mentions(std::string_view key) const;
   bool IsString(std::string_view key) const;
+  bool IsArray(std::string_view key) const;
   Result<uint64_t> GetSize(std::string_view key, uint64_t max) const;  // in [1, max]
   Result<uint64_t> GetSizeOr(std::string_view key, uint64_t absent, uint64_t max) const;
   Result<uint64_t> GetCountOr(std::string_view key, uint64_t absent, uint64_t max) const;  // or 0
@@ -91,6 +93,7 @@ class GgufConfig {
   Result<double> GetPositiveOr(std::string_view key, double absent) const;
   Result<bool> GetBoolOr(std::string_view key, bool absent) const;
   Result<std::string> GetString(std::string_view key) const;
+  Result<std::vector<double>> GetFloats(std::string_view key) const;
   // One number for all layers, or one for each.
   Result<std::vector<uint64_t>> GetCounts(std::string_view key, size_t layers, uint64_t max) const;
   std::string Key(std::string_view key) const { return fmt::format("{}{}", prefix_, key); }

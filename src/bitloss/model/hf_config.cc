@@ -19,6 +19,11 @@ bool HfConfig::Mentions(std::string_view key) const {
   return value_.contains(key);
 }
 
+bool HfConfig::IsArray(std::string_view key) const {
+  const auto found = value_.find(key);
+  return found != value_.end() && found->is_array();
+}
+
 bool HfConfig::IsString(std::string_view key) const {
   const auto found = value_.find(key);
   return found != value_.end() && found->is_string();

@@ -147,6 +147,19 @@ void AddExperts(const ModelConfig& config, LayerPlan& plan) {
   }
 }
 
+void AddStreams(const ModelConfig& config, LayerPlan& plan) {
+  const size_t hidden = config.hidden_size;
+  const size_t streams = config.altup->streams;
+  plan.kept.push_back({Kept::kLaurelDown, config.altup->laurel_rank, hidden});
+  plan.kept.push_back({Kept::kLaurelUp, hidden, config.altup->laurel_rank});
+  plan.kept.push_back({Kept::kLaurelNorm, 1, hidden});
+  plan.kept.push_back({Kept::kStreamRouter, streams, hidden});
+  plan.kept.push_back({Kept::kStreamRouterNorm, 1, hidden});
+  plan.kept.push_back({Kept::kStreamPrediction, streams * streams, streams});
+  plan.kept.push_back({Kept::kStreamCorrection, streams, streams});
+  plan.kept.push_back({Kept::kStreamScale, 1, hidden});
+}
+
 // What stands at the end of a block.
 void AddEnd(const ModelConfig& config, LayerPlan& plan) {
   if (config.per_layer_input) {
@@ -156,6 +169,7 @@ void AddEnd(const ModelConfig& config, LayerPlan& plan) {
     plan.kept.push_back({Kept::kPostPerLayerNorm, 1, config.hidden_size});
   }
   if (config.scales_layers) plan.kept.push_back({Kept::kLayerScale, 1, 1});
+  if (config.altup) AddStreams(config, plan);
 }
 
 void AddNorms(const ModelConfig& config, LayerPlan& plan) {
@@ -207,6 +221,11 @@ bool IsMatrix(Kept kept) {
     case Kept::kRateInput:
     case Kept::kPerLayerGate:
     case Kept::kPerLayerProjection:
+    case Kept::kLaurelDown:
+    case Kept::kLaurelUp:
+    case Kept::kStreamRouter:
+    case Kept::kStreamPrediction:
+    case Kept::kStreamCorrection:
       return true;
     default:
       return false;
@@ -294,6 +313,7 @@ std::string KeptInWords(const ModelConfig& config) {
   if (config.delta || config.conv_kernel > 0) words += "convolutions, ";
   if (config.per_layer_input) words += "per-layer inputs, ";
   if (config.scales_layers) words += "layer scales, ";
+  if (config.altup) words += "streams' weights, ways around attention, ";
   return words + "norms, biases";
 }
 

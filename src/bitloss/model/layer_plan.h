@@ -96,9 +96,17 @@ enum class Kept {
   kPerLayerGate,  // of a layer's own input of each token: what it is multiplied by,
   kPerLayerProjection,
   kPostPerLayerNorm,  // and what is added
-  kLayerScale         // of what leaves the block
+  kLayerScale,        // of what leaves the block
+  kLaurelDown,        // around attention, through a narrow form
+  kLaurelUp,
+  kLaurelNorm,
+  kStreamRouter,  // of several residual streams: what they are predicted
+  kStreamRouterNorm,
+  kStreamPrediction,
+  kStreamCorrection,  // and corrected by
+  kStreamScale
 };
-inline constexpr size_t kNumKept = 29;
+inline constexpr size_t kNumKept = 37;
 
 // [out][in], multiplied by like a linear.
 bool IsMatrix(Kept kept);

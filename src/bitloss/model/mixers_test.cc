@@ -165,6 +165,50 @@ TEST(Gemma4, RefusesByNameWhatContradicts) {
   EXPECT_THAT(RefusalOf(Gemma4(), "per_layer_config", uneven), HasSubstr("different shapes"));
 }
 
+json Gemma3n() {
+  json config = Sizes("gemma3n_text", "Gemma3nForCausalLM");
+  config.update({{"num_key_value_heads", 2},
+                 {"head_dim", 8},
+                 {"intermediate_size", {48, 40, 48, 40}},
+                 {"num_kv_shared_layers", 2},
+                 {"activation_sparsity_pattern", {0.95, 0.0, 0.5, 0.0}},
+                 {"hidden_size_per_layer_input", 4},
+                 {"altup_num_inputs", 3},
+                 {"laurel_rank", 6},
+                 {"sliding_window", 9},
+                 {"layer_types",
+                  {"sliding_attention", "full_attention", "sliding_attention", "full_attention"}}});
+  return config;
+}
+
+TEST(Gemma3n, ReadsWhatDiffersByLayer) {
+  const ModelConfig config = Read(Gemma3n()).value();
+  EXPECT_EQ(config.mlp_width(0), 48u);
+  EXPECT_EQ(config.mlp_width(3), 40u);
+  // Of 100 numbers of a bell curve 5 are above this many deviations.
+  EXPECT_NEAR(config.layer(0).gate_cutoff.value(), 1.6448536269514722, 1e-12);
+  EXPECT_FALSE(config.layer(1).gate_cutoff);
+  EXPECT_NEAR(config.layer(2).gate_cutoff.value(), 0.0, 1e-12);
+  EXPECT_EQ(config.layer(2).kv_source, 0u);
+  EXPECT_EQ(config.layer(3).kv_source, 1u);
+  EXPECT_EQ(StreamLayout(config).width(), 3u * 32 + 4 * 4 + 4 * 16);
+  json older = Gemma3n();
+  older["intermediate_size"] = 48;
+  EXPECT_EQ(Read(older).value().mlp_width(3), 48u);
+}
+
+TEST(Gemma3n, RefusesByNameWhatContradicts) {
+  EXPECT_THAT(RefusalOf(Gemma3n(), "intermediate_size", {48, 40}), HasSubstr("2 widths for 4"));
+  EXPECT_THAT(RefusalOf(Gemma3n(), "intermediate_size", {48, 0, 48, 40}), HasSubstr("holds 0"));
+  EXPECT_THAT(RefusalOf(Gemma3n(), "activation_sparsity_pattern", {0.5}),
+              HasSubstr("1 shares for 4 layers"));
+  EXPECT_THAT(RefusalOf(Gemma3n(), "activation_sparsity_pattern", {0.5, 1.0, 0, 0}),
+              HasSubstr("not below 1"));
+  EXPECT_THAT(RefusalOf(Gemma3n(), "altup_active_idx", 3), HasSubstr("stream 3 of 3"));
+  // Other architectures have one width.
+  EXPECT_THAT(RefusalOf(Gemma4(), "intermediate_size", {48, 40}), HasSubstr("/intermediate_size"));
+}
+
 TEST(Mixers, ReadLatentAttention) {
   const ModelConfig config = Read(DeepSeek()).value();
   EXPECT_EQ(config.head_dim, 20u);

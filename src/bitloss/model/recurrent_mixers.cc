@@ -24,6 +24,7 @@ std::vector<RecurrentSequence> Columns(std::span<const RecurrentSequence> sequen
 
 std::vector<RecurrentSequence> Transformer::Begin(const Pass& pass,
                                                   DeviceView (KvCache::*state)(size_t, size_t)) {
+  BITLOSS_CHECK(!pass.batch.has_branches());  // a state is of one sequence
   std::vector<RecurrentSequence> sequences;
   for (size_t i = 0; i < pass.batch.sequences().size(); ++i) {
     RecurrentSequence& sequence = sequences.emplace_back();

@@ -4,6 +4,7 @@ namespace bitloss {
 
 StreamLayout::StreamLayout(const ModelConfig& config) : layers_(config.num_layers) {
   residual_ = Take(config.hidden_size);
+  if (config.altup) Take((config.altup->streams - 1) * config.hidden_size);
   if (config.per_layer_input) per_layer_ = Take(config.num_layers * config.per_layer_input->width);
   for (size_t layer = 0; layer < config.num_layers; ++layer) {
     const std::optional<size_t> source = config.layer(layer).kv_source;

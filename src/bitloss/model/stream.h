@@ -25,7 +25,7 @@ class StreamLayout {
   explicit StreamLayout(const ModelConfig& config);
 
   size_t width() const { return width_; }
-  // The residual stream, which comes first.
+  // The residual stream, which comes first; of several, the first.
   ColumnRange residual() const { return residual_; }
   // What layers are told of a token, all of them; empty if the model has none. And one layer's.
   ColumnRange per_layer() const { return per_layer_; }

@@ -32,6 +32,7 @@ std::string_view SuffixOf(Kept kept, bool is_gguf) {
     case Kept::kRouterScale:
     case Kept::kExpertScale:
     case Kept::kLayerScale:
+    case Kept::kStreamScale:
       return "";  // the name is whole
     case Kept::kRouterBias:
       return ".bias";

@@ -81,10 +81,11 @@ inline void ExpectTransformersLosses(const ArchitectureGolden& golden) {
 }
 
 // Prefill of the first `prompt` tokens, then one at a time, beside all at once.
-inline void ExpectSameBitsThroughACache(const ArchitectureGolden& golden, size_t prompt) {
+inline void ExpectSameBitsThroughACache(const ArchitectureGolden& golden, size_t prompt,
+                                        const std::string& scheme = "int8_row") {
   TestModel model(golden.folder);
   const std::span<const int32_t> tokens = golden.tokens;
-  const LaneWeights lane = model.Lane("int8_row");
+  const LaneWeights lane = model.Lane(scheme);
   const Matrix at_once = model.Logits(lane, tokens);
   const std::vector<size_t> capacities = {tokens.size()};
   KvCache cache(model.source().config(), capacities, HostMemory());

@@ -26,10 +26,14 @@ Scratch::Scratch(TensorMemory& memory)
       stream(memory),
       router_input(memory),
       per_layer(memory),
+      predictions(memory),
+      laurel(memory),
       routed(memory),
       expert_input(memory),
       expert_output(memory),
-      rounded(memory) {}
+      rounded(memory),
+      whole_keys(memory),
+      whole_values(memory) {}
 
 Transformer::Transformer(ModelConfig config, const Backend& backend)
     : config_(std::move(config)), stream_(config_), backend_(backend), scratch_(backend.memory()) {
@@ -81,6 +85,7 @@ void Transformer::Hidden(const LaneWeights& lane, const Batch& batch, KvCache* c
 }
 
 ConstDeviceView Transformer::FinalNorm(const LaneWeights& lane, DeviceView x) const {
+  if (config_.altup) GatherStreams(lane, x);
   const DeviceView residual = x.Cols(stream_.residual().begin, stream_.residual().end);
   Norm(config_.final_norm_kind, residual, *lane.final_norm, config_.rms_norm_eps, residual);
   return residual;
@@ -109,6 +114,7 @@ void Transformer::Embed(const LaneWeights& lane, const Batch& batch, Tensor& str
     backend_.RmsNorm(x, ones, static_cast<float>(config_.rms_norm_eps), x);
   }
   if (config_.per_layer_input) EmbedPerLayer(lane, batch, stream);
+  if (config_.altup) SpreadStreams(lane, stream);
 }
 
 void Transformer::Layer(const LayerWeights& weights, size_t layer, const Batch& batch,
@@ -145,6 +151,7 @@ void Transformer::Part(const LayerWeights& weights, size_t layer, const Batch& b
 }
 
 void Transformer::Block(const Pass& pass, DeviceView stream) {
+  if (config_.altup) return StreamsBlock(pass, stream);
   Scratch& s = scratch_;
   const DeviceView x = stream.Cols(stream_.residual().begin, stream_.residual().end);
   const ConstDeviceView input = InputOf(pass, BlockPart::kAttention, x);
@@ -336,6 +343,7 @@ std::vector<AttentionSequence> Transformer::SequencesOf(const Pass& pass) {
   }
   std::vector<AttentionSequence> sequences;
   for (size_t i = 0; i < pass.batch.sequences().size(); ++i) {
+    if (!pass.batch.before(i).empty()) continue;  // AttendBranches
     const RowRange rows = pass.batch.sequences()[i];
     const size_t first = pass.batch.first_position(i);
     AttentionSequence& sequence = sequences.emplace_back(AttentionSequence{rows, first, {}, {}});
@@ -362,27 +370,83 @@ void Transformer::Attend(const Pass& pass, size_t num_rows) {
   Scratch& s = scratch_;
   const KvRounding& kv = pass.weights.kv;
   if (kv.any()) RoundKeysAndValues(pass);
-  const std::vector<AttentionSequence> sequences = SequencesOf(pass);
-  const size_t head_dim = config_.head_dim_of(pass.layer);
-  const LayerSpec layer = config_.layer(pass.layer);
-  const AttentionShape shape{.num_heads = config_.num_heads,
-                             .num_kv_heads = config_.kv_heads_of(pass.layer),
-                             .head_dim = head_dim,
-                             .scale = static_cast<float>(config_.attention_scale),
-                             .softcap = static_cast<float>(config_.attention_softcap),
-                             .window = layer.window,
-                             .chunk = layer.chunk,
-                             .sinks = pass.weights.part(Kept::kSinks),
-                             .value_dim = config_.value_dim};
   s.heads.Resize(num_rows, config_.heads_width(pass.layer));
+  AttendTo(pass, SequencesOf(pass));
+  if (pass.batch.has_branches()) AttendBranches(pass);
+  if (kv.values) {
+    const size_t head_dim = config_.head_dim_of(pass.layer);
+    backend_.ChangeRows(s.heads, [&](auto row) { TurnBack(*kv.values, head_dim, row); });
+  }
+}
+
+AttentionShape Transformer::ShapeOfAttention(const Pass& pass) const {
+  const LayerSpec layer = config_.layer(pass.layer);
+  return {.num_heads = config_.num_heads,
+          .num_kv_heads = config_.kv_heads_of(pass.layer),
+          .head_dim = config_.head_dim_of(pass.layer),
+          .scale = static_cast<float>(config_.attention_scale),
+          .softcap = static_cast<float>(config_.attention_softcap),
+          .window = layer.window,
+          .chunk = layer.chunk,
+          .sinks = pass.weights.part(Kept::kSinks),
+          .value_dim = config_.value_dim};
+}
+
+void Transformer::AttendTo(const Pass& pass, std::span<const AttentionSequence> sequences) {
+  Scratch& s = scratch_;
+  const AttentionShape shape = ShapeOfAttention(pass);
   if (pass.weights.execution == Execution::Kind::kFp16Emulation) {
     backend_.AttentionInFp16(shape, s.queries, sequences, s.heads);
   } else {
     backend_.Attention(shape, s.queries, sequences, s.heads);
   }
-  if (kv.values) {
-    backend_.ChangeRows(s.heads, [&](auto row) { TurnBack(*kv.values, head_dim, row); });
+}
+
+void Transformer::AttendBranches(const Pass& pass) {
+  constexpr size_t kMostKeys = 4096;  // gathered at once, but for one sequence that has more
+  Scratch& s = scratch_;
+  const Batch& batch = pass.batch;
+  BITLOSS_CHECK(pass.cache == nullptr && !config_.layer(pass.layer).kv_source);
+  for (size_t i = 0; i < batch.sequences().size();) {
+    std::vector<size_t> members;
+    size_t num_keys = 0;
+    for (; i < batch.sequences().size(); ++i) {
+      if (batch.before(i).empty()) continue;
+      const size_t more = batch.first_position(i) + batch.sequences()[i].size();
+      if (!members.empty() && num_keys + more > kMostKeys) break;
+      members.push_back(i);
+      num_keys += more;
+    }
+    if (members.empty()) return;
+    s.whole_keys.Resize(num_keys, s.keys.cols());
+    s.whole_values.Resize(num_keys, s.values.cols());
+    AttendTo(pass, GatherBranches(batch, members));
   }
+}
+
+std::vector<AttentionSequence> Transformer::GatherBranches(const Batch& batch,
+                                                           std::span<const size_t> members) {
+  Scratch& s = scratch_;
+  std::vector<AttentionSequence> sequences;
+  std::vector<Backend::Move> moves;
+  size_t to = 0;
+  const auto gather = [&](RowRange rows) {
+    const size_t end = to + rows.size();
+    moves.push_back({s.keys.view().Rows(rows.begin, rows.end), s.whole_keys.view().Rows(to, end)});
+    moves.push_back(
+        {s.values.view().Rows(rows.begin, rows.end), s.whole_values.view().Rows(to, end)});
+    to = end;
+  };
+  for (const size_t member : members) {
+    const size_t begin = to;
+    for (const RowRange rows : batch.before(member)) gather(rows);
+    gather(batch.sequences()[member]);
+    sequences.push_back({batch.sequences()[member], batch.first_position(member),
+                         s.whole_keys.view().Rows(begin, to),
+                         s.whole_values.view().Rows(begin, to)});
+  }
+  backend_.CopyAll(moves);
+  return sequences;
 }
 
 void Transformer::FeedForward(const Pass& pass, ConstDeviceView input, ConstDeviceView x,
@@ -421,6 +485,8 @@ void Transformer::RunMlp(const Pass& pass, const MlpPlaces& mlp, std::span<const
   if (mlp.gate) {
     const LinearOutput both[] = {{*mlp.gate, &s.gate}, {mlp.up, &s.activated}};
     Multiply(pass, both, calls, input);
+    const std::optional<double> cutoff = config_.layer(pass.layer).gate_cutoff;
+    if (cutoff) CutGates(*cutoff, s.gate);
     backend_.Gate(config_.activation, s.gate, s.activated, s.activated);
   } else {
     const LinearOutput up{mlp.up, &s.activated};

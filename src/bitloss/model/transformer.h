@@ -64,8 +64,10 @@ struct Scratch {
   Tensor parallel;  // the other part's output, where both are added at once
   Tensor stream;    // rows of it, where they hold more than the residual stream
   Tensor router_input, per_layer;
+  Tensor predictions, laurel;  // of several streams
   Tensor routed, expert_input, expert_output;
-  Tensor rounded;  // the input of a linear in a lane that rounds activations
+  Tensor rounded;                   // the input of a linear in a lane that rounds activations
+  Tensor whole_keys, whole_values;  // of sequences that branch off others
 };
 
 // Runs any lane of one model: weights come with each call. Not thread-safe (it uses the backend's
@@ -131,6 +133,17 @@ class Transformer {
 
   void Block(const Pass& pass, DeviceView stream);
   void EmbedPerLayer(const LaneWeights& lane, const Batch& batch, DeviceView stream) const;
+  // Blocks of several residual streams (altup.cc).
+  void StreamsBlock(const Pass& pass, DeviceView stream);
+  DeviceView StreamOf(DeviceView stream, size_t number) const;
+  void SpreadStreams(const LaneWeights& lane, DeviceView stream) const;
+  void GatherStreams(const LaneWeights& lane, DeviceView stream) const;
+  void MatchMagnitude(ConstDeviceView like, DeviceView y) const;
+  Matrix StreamCoefficients(const Pass& pass, Kept coefficients, ConstDeviceView x);
+  void PredictStreams(const Pass& pass, DeviceView stream);
+  void CorrectStreams(const Pass& pass, ConstDeviceView found, DeviceView stream);
+  void RunLaurel(const Pass& pass, ConstDeviceView x);
+  void CutGates(double cutoff, DeviceView gates) const;
   void PerLayerOutput(const Pass& pass, ConstDeviceView from, Tensor& to);
   // The input of a part: normed, or x itself where norms come after.
   ConstDeviceView InputOf(const Pass& pass, BlockPart part, ConstDeviceView x);
@@ -157,7 +170,14 @@ class Transformer {
   void Attend(const Pass& pass, size_t num_rows);
   // Of one layer, where they are its own; queries always.
   void RoundKeysAndValues(const Pass& pass);
+  AttentionShape ShapeOfAttention(const Pass& pass) const;
   std::vector<AttentionSequence> SequencesOf(const Pass& pass);
+  void AttendTo(const Pass& pass, std::span<const AttentionSequence> sequences);
+  // The sequences that branch off others, some at a time: each gets all its keys and values in one
+  // place.
+  void AttendBranches(const Pass& pass);
+  std::vector<AttentionSequence> GatherBranches(const Batch& batch,
+                                                std::span<const size_t> members);
   void TurnHeads(const Pass& pass);
   void RotateHeads(const Pass& pass);
   void NormHeads(const Pass& pass, Kept norm, Tensor& x);

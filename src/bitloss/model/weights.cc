@@ -200,13 +200,40 @@ Status ModelSource::CheckPerLayer() {
       Whole(named("embed_tokens_per_layer", "per_layer_token_embd"), spec.vocab_size, columns),
       Whole(named("per_layer_model_projection", "per_layer_model_proj"), columns,
             config_.hidden_size),
-      Whole(named("per_layer_projection_norm", "per_layer_proj_norm"), 1, spec.width)};
+      Whole(named("per_layer_projection_norm", "per_layer_proj_norm"), 1, spec.width),
+      {},
+      {}};
   per_layer_->norm.shape = {spec.width};
-  for (const TensorPart& part : {per_layer_->table, per_layer_->projection, per_layer_->norm}) {
+  for (size_t k = 0; config_.altup && k + 1 < config_.altup->streams; ++k) {
+    per_layer_->into_streams.push_back(PlaceOfStream("altup_projections", "altup_proj", k));
+    per_layer_->out_of_streams.push_back(
+        PlaceOfStream("altup_unembed_projections", "altup_unembd_proj", k));
+  }
+  for (const TensorPart& part : per_layer_->All()) {
     BITLOSS_DO(CheckShape(part.name, part.shape));
     Use(part.name);
   }
   return Ok();
+}
+
+std::vector<TensorPart> ModelSource::PerLayerParts::All() const {
+  std::vector<TensorPart> parts = {table, projection, norm};
+  parts.insert(parts.end(), into_streams.begin(), into_streams.end());
+  parts.insert(parts.end(), out_of_streams.begin(), out_of_streams.end());
+  return parts;
+}
+
+// A file's own tensor, or one of all of them.
+TensorPart ModelSource::PlaceOfStream(std::string_view name, std::string_view in_gguf,
+                                      size_t number) const {
+  const size_t hidden = config_.hidden_size;
+  if (checkpoint_->gguf() == nullptr) {
+    return Whole(fmt::format("{}{}.{}.weight", base_, name, number), hidden, hidden);
+  }
+  TensorPart part = Whole(fmt::format("{}.weight", in_gguf), hidden, hidden);
+  part.shape = {config_.altup->streams - 1, hidden, hidden};
+  part.first = number * hidden;
+  return part;
 }
 
 Status ModelSource::CheckLayer(size_t layer) {
@@ -340,9 +367,7 @@ uint64_t ModelSource::num_parameters() const {
     for (const LinearSpec& linear : layer->linears) count += linear.has_bias ? linear.shape.out : 0;
   }
   if (per_layer_) {
-    for (const TensorPart& part : {per_layer_->table, per_layer_->projection, per_layer_->norm}) {
-      count += uint64_t{part.rows} * part.cols;
-    }
+    for (const TensorPart& part : per_layer_->All()) count += uint64_t{part.rows} * part.cols;
   }
   return count + uint64_t{config_.vocab_size} * config_.hidden_size * (tied_head_ ? 1 : 2);
 }
@@ -625,6 +650,15 @@ Result<EncodedMatrix> ModelSource::StoredHead() const {
   return StoredMatrix(Whole(head_name_, config_.vocab_size, config_.hidden_size));
 }
 
+Result<std::shared_ptr<const PackedMatrix>> ModelSource::PackWhole(const TensorPart& part,
+                                                                   Precision precision,
+                                                                   const Backend& backend) const {
+  BITLOSS_TRY(const Matrix matrix, ReadPart(part, precision));
+  BITLOSS_TRY(const EncodedMatrix encoded, F32Format().encode(F32Format(), matrix));
+  BITLOSS_TRY(std::unique_ptr<PackedMatrix> packed, backend.Pack(encoded, Execution{}));
+  return std::shared_ptr<const PackedMatrix>(std::move(packed));
+}
+
 Result<std::shared_ptr<const PerLayerWeights>> ModelSource::PerLayer(Precision precision,
                                                                      const Backend& backend) const {
   if (!per_layer_) return std::shared_ptr<const PerLayerWeights>();
@@ -636,9 +670,13 @@ Result<std::shared_ptr<const PerLayerWeights>> ModelSource::PerLayer(Precision p
   } else {
     BITLOSS_TRY(weights->table, ReadTable(per_layer_->table, precision, backend.threads()));
   }
-  BITLOSS_TRY(const Matrix projection, ReadPart(per_layer_->projection, precision));
-  BITLOSS_TRY(const EncodedMatrix encoded, F32Format().encode(F32Format(), projection));
-  BITLOSS_TRY(weights->projection, backend.Pack(encoded, Execution{}));
+  BITLOSS_TRY(weights->projection, PackWhole(per_layer_->projection, precision, backend));
+  for (const TensorPart& part : per_layer_->into_streams) {
+    BITLOSS_TRY(weights->into_streams.emplace_back(), PackWhole(part, precision, backend));
+  }
+  for (const TensorPart& part : per_layer_->out_of_streams) {
+    BITLOSS_TRY(weights->out_of_streams.emplace_back(), PackWhole(part, precision, backend));
+  }
   BITLOSS_TRY(const Matrix norm, ReadPart(per_layer_->norm, precision));
   weights->norm = backend.ToTensor(norm);
   return std::shared_ptr<const PerLayerWeights>(std::move(weights));
@@ -647,7 +685,7 @@ Result<std::shared_ptr<const PerLayerWeights>> ModelSource::PerLayer(Precision p
 uint64_t ModelSource::stored_vector_bytes() const {
   std::set<std::string> names = {final_norm_name_};
   if (per_layer_) {
-    names.insert({per_layer_->table.name, per_layer_->projection.name, per_layer_->norm.name});
+    for (const TensorPart& part : per_layer_->All()) names.insert(part.name);
   }
   for (size_t layer = 0; layer < config_.num_layers; ++layer) {
     for (const KeptSpec& kept : plan(layer).kept) names.insert(PlaceOf(layer, kept).name);

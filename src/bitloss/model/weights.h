@@ -141,6 +141,9 @@ class ModelSource {
   Status CheckShape(const std::string& name, std::span<const uint64_t> expected) const;
   Status CheckTables();
   Status CheckPerLayer();
+  TensorPart PlaceOfStream(std::string_view name, std::string_view in_gguf, size_t number) const;
+  Result<std::shared_ptr<const PackedMatrix>> PackWhole(const TensorPart& part, Precision precision,
+                                                        const Backend& backend) const;
   Status CheckLayer(size_t layer);
   Status CheckBias(size_t layer, size_t linear);
   Status CheckNothingIsLeft() const;
@@ -180,6 +183,10 @@ class ModelSource {
     TensorPart table;
     TensorPart projection;
     TensorPart norm;
+    std::vector<TensorPart> into_streams;
+    std::vector<TensorPart> out_of_streams;
+
+    std::vector<TensorPart> All() const;
   };
   std::optional<PerLayerParts> per_layer_;
   std::vector<std::shared_ptr<const LayerPlan>> plans_;
@@ -218,11 +225,14 @@ struct LaneSize {
   }
 };
 
-// What makes the inputs that every layer has of a token (PerLayerInputSpec).
+// What makes the inputs that every layer has of a token (PerLayerInputSpec), and where a token has
+// several residual streams the others out of the first, and one out of all.
 struct PerLayerWeights {
   EncodedMatrix table;  // [vocabulary][layers * width]
   std::shared_ptr<const PackedMatrix> projection;
   Tensor norm;
+  std::vector<std::shared_ptr<const PackedMatrix>> into_streams = {};
+  std::vector<std::shared_ptr<const PackedMatrix>> out_of_streams = {};
 };
 
 // A whole model as one lane runs it. Embedding, norm and head are shared between lanes that keep

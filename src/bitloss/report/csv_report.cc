@@ -1,4 +1,4 @@
-// One row for each lane x (protocol, suite, category, hard failure, signal), full precision.
+// One row for each lane x (protocol, suite, category, hard failure, signal, task), full precision.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -164,7 +164,7 @@ std::string TextRow(const ReportData& report, const LaneResult& lane, const Text
   return row.Text(LabelName(text.label)).Empty(NumFields(kSignHeader)).Line();
 }
 
-void AddCounts(const PromptCounts& counts, bool baseline, Row& row) {
+void AddOutcomes(const PromptCounts& counts, bool baseline, Row& row) {
   row.Count(counts.num_prompts).Count(counts.num_completed).Count(counts.num_checked);
   const bool checked = counts.num_checked > 0;
   const auto count_if = [&](bool measured, uint64_t count) {
@@ -178,12 +178,19 @@ void AddCounts(const PromptCounts& counts, bool baseline, Row& row) {
   } else {
     row.Empty(4);
   }
-  count_if(!baseline, counts.num_identical);
+}
+
+void AddCounts(const PromptCounts& counts, bool baseline, Row& row) {
+  AddOutcomes(counts, baseline, row);
+  baseline ? row.Empty(1) : row.Count(counts.num_identical);
   const bool any = !baseline && counts.num_prompts > 0;
   row.Ends(any ? std::optional(WilsonInterval(counts.num_identical, counts.num_prompts))
                : std::nullopt);
   row.Value(counts.answer_kl).Value(counts.answer_top1_agreement);
 }
+
+// What AddCounts adds of answers.
+constexpr size_t kNumAnswerFields = 9;
 
 void AddBehaviour(const std::optional<Behaviour>& behaviour, Row& row) {
   if (!behaviour) {
@@ -250,6 +257,33 @@ std::string SignRows(const LaneRecord& lane, const std::string& id, const SuiteR
   return rows;
 }
 
+// A task in the columns of a suite: its items are the prompts; and its margin in those of a sign.
+std::string TaskRows(const ReportData& report, const LaneResult& lane, const TaskResult& task) {
+  const std::string& id = report.manifest.tasks[task.task].id;
+  std::string rows;
+  for (const TaskDecision& decision : task.decisions) {
+    Row row = BeginRow(lane.record, "task", decision.measure, id);
+    row.Empty(NumFields(kTextHeader));
+    const PairedTable& table = decision.outcomes;
+    AddOutcomes({.num_prompts = task.num_items,
+                 .num_completed = task.num_items,
+                 .num_checked = task.num_items,
+                 .num_passed = decision.num_right,
+                 .num_regressions = table.base_only,
+                 .num_recoveries = table.lane_only,
+                 .num_compared = table.Total(),
+                 .num_baseline_passed = table.both + table.base_only},
+                lane.record.baseline, row);
+    row.Empty(kNumAnswerFields);
+    AddBehaviour(std::nullopt, row);
+    row.Empty(1);
+    row.Text(&decision == task.decisions.data() ? VerdictOf(lane, Measure::kTask, task.task) : "");
+    row.Empty(NumFields(kFloorHeader)).Value(decision.margin);
+    rows += row.Value(decision.margin_change).Line();
+  }
+  return rows;
+}
+
 }  // namespace
 
 std::string WriteCsv(const ReportData& report, Timings timings) {
@@ -265,6 +299,7 @@ std::string WriteCsv(const ReportData& report, Timings timings) {
       }
       csv += SignRows(lane.record, id, suite);
     }
+    for (const TaskResult& task : lane.tasks) csv += TaskRows(report, lane, task);
   }
   return csv;
 }

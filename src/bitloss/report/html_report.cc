@@ -19,20 +19,20 @@ std::string Measured(const Manifest& manifest) {
     measured += fmt::format("{}the {} prompts of {}", measured.empty() ? "" : " and ",
                             suite.num_prompts, suite.id);
   }
+  for (const TaskRecord& task : manifest.tasks) {
+    measured += fmt::format("{}the {} items of {}", measured.empty() ? "" : " and ", task.num_items,
+                            task.id);
+  }
   return measured;
 }
 
 // Names the sections that are there.
 std::string Navigation(const std::string& body) {
-  constexpr std::pair<const char*, const char*> kSections[] = {{"validity", "Validity"},
-                                                               {"verdicts", "Verdicts"},
-                                                               {"ranking", "Which to take"},
-                                                               {"failures", "Hard failures"},
-                                                               {"answers", "Regressions"},
-                                                               {"fidelity", "Fidelity"},
-                                                               {"cost", "Cost"},
-                                                               {"protocols", "Protocols"},
-                                                               {"provenance", "Provenance"}};
+  constexpr std::pair<const char*, const char*> kSections[] = {
+      {"validity", "Validity"},      {"verdicts", "Verdicts"},   {"ranking", "Which to take"},
+      {"failures", "Hard failures"}, {"answers", "Regressions"}, {"tasks", "Tasks"},
+      {"fidelity", "Fidelity"},      {"cost", "Cost"},           {"protocols", "Protocols"},
+      {"provenance", "Provenance"}};
   std::string html = "<nav aria-label=\"sections\">";
   for (const auto& [id, name] : kSections) {
     if (body.find(fmt::format("<section id=\"{}\">", id)) == std::string::npos) continue;
@@ -56,11 +56,11 @@ std::string Header(const ReportData& report, const std::string& body) {
 }  // namespace
 
 std::string WriteHtml(const ReportData& report, Timings timings) {
-  const std::string body = AnswerSection(report, timings) + ValiditySection(report) +
-                           VerdictSection(report) + RankingSection(report) +
-                           FailureSection(report) + RegressionSection(report) +
-                           FidelitySection(report) + CostSection(report, timings) +
-                           ProtocolSection(report) + ProvenanceSection(report, timings);
+  const std::string body =
+      AnswerSection(report, timings) + ValiditySection(report) + VerdictSection(report) +
+      RankingSection(report) + FailureSection(report) + RegressionSection(report) +
+      TaskSection(report) + FidelitySection(report) + CostSection(report, timings) +
+      ProtocolSection(report) + ProvenanceSection(report, timings);
   return FillPage(report.manifest.model.name + ": what quantization changed",
                   report.manifest.bitloss_version, Header(report, body) + body);
 }

@@ -18,6 +18,7 @@ std::string FailureSection(const ReportData& report);
 std::string RegressionSection(const ReportData& report);
 // Inside the section on fidelity: how answers part, sampled answers, what categories suggest.
 std::string BehaviourParts(const ReportData& report, size_t suite);
+std::string TaskSection(const ReportData& report);
 std::string FidelitySection(const ReportData& report);
 std::string CostSection(const ReportData& report, Timings timings);
 std::string RankingSection(const ReportData& report);

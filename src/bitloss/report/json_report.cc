@@ -82,6 +82,8 @@ Json FindingJson(const ReportData& report, const Finding& finding) {
   Json json = {{"measure", Name(finding.measure)}};
   if (finding.measure == Measure::kAnswers) {
     json["suite"] = report.manifest.suites[finding.place].id;
+  } else if (finding.measure == Measure::kTask) {
+    json["task"] = report.manifest.tasks[finding.place].id;
   } else {
     json["protocol"] = report.manifest.protocols[finding.place].id;
     json["text"] = report.manifest.protocols[finding.place].text;
@@ -306,9 +308,8 @@ Json FailuresJson(const std::vector<FailureCount>& failures) {
   return json;
 }
 
-// How the share of prompts passed changed.
-Json PassChangeJson(const SuiteResult& suite) {
-  const PairedTable table = suite.counts.Outcomes();
+// How the share of prompts passed, or of items right, changed.
+Json ShareChangeJson(const PairedTable& table) {
   const Interval interval = TangoInterval(table);
   const McNemarTest test = TestMcNemar(table);
   return {{"value", NetChange(table)},
@@ -342,7 +343,9 @@ Json SuiteJson(const ReportData& report, const SuiteResult& suite, bool baseline
   if (!baseline && suite.counts.num_checked > 0) {
     json["regressed_prompts"] = PromptIds(report, suite, Outcome::kRegression);
     json["recovered_prompts"] = PromptIds(report, suite, Outcome::kRecovery);
-    if (suite.counts.num_compared > 0) json["pass_change"] = PassChangeJson(suite);
+    if (suite.counts.num_compared > 0) {
+      json["pass_change"] = ShareChangeJson(suite.counts.Outcomes());
+    }
   }
   if (!baseline) json["forks"] = ForksJson(report, suite);
   if (suite.behaviour) {
@@ -366,6 +369,53 @@ Json SuiteJson(const ReportData& report, const SuiteResult& suite, bool baseline
     if (category.evidence) one["exploratory"] = EvidenceJson(*category.evidence);
     json["categories"].push_back(std::move(one));
   }
+  return json;
+}
+
+Json DecisionJson(const TaskResult& task, const TaskDecision& decision) {
+  Json json = {
+      {"measure", decision.measure},
+      {"right", decision.num_right},
+      {"accuracy", static_cast<double>(decision.num_right) / static_cast<double>(task.num_items)},
+      {"accuracy_low", decision.share_interval.low},
+      {"accuracy_high", decision.share_interval.high},
+      {"margin", EstimateJson("mean", decision.margin)}};
+  if (!decision.margin_change) return json;
+  json["lost"] = decision.outcomes.base_only;
+  json["regained"] = decision.outcomes.lane_only;
+  json["compared"] = decision.outcomes.Total();
+  json["accuracy_change"] = ShareChangeJson(decision.outcomes);
+  json["margin_change"] = EstimateJson("mean", *decision.margin_change);
+  Set(json, "smallest_accuracy_change", decision.smallest_change);
+  Set(json, "smallest_margin_change", decision.smallest_margin_change);
+  return json;
+}
+
+Json ItemIds(const ReportData& report, size_t task, std::span<const size_t> items) {
+  Json ids = Json::array();
+  for (const size_t item : items) ids.push_back(report.items[task][item].id);
+  return ids;
+}
+
+Json TaskJson(const ReportData& report, const TaskResult& task, bool baseline, Timings timings) {
+  const TaskRecord& record = report.manifest.tasks[task.task];
+  Json json = {
+      {"id", record.id},      {"hash", record.hash},       {"tokens_hash", record.tokens_hash},
+      {"kind", record.kind},  {"complete", task.complete}, {"items", task.num_items},
+      {"chance", task.chance}};
+  if (!record.few_shot_hash.empty()) json["few_shot_hash"] = record.few_shot_hash;
+  if (record.chat) json["chat"] = true;
+  if (!record.warnings.empty()) json["warnings"] = record.warnings;
+  Set(json, "perplexity", task.perplexity);
+  json["decisions"] = Json::array();
+  for (const TaskDecision& decision : task.decisions) {
+    json["decisions"].push_back(DecisionJson(task, decision));
+  }
+  if (!baseline) {
+    json["lost_items"] = ItemIds(report, task.task, task.lost);
+    json["regained_items"] = ItemIds(report, task.task, task.regained);
+  }
+  if (timings == Timings::kInclude) Set(json, "items_per_second", task.items_per_second);
   return json;
 }
 
@@ -408,6 +458,9 @@ Json LaneJson(const ReportData& report, const LaneResult& lane, Timings timings)
   json["suites"] = Json::array();
   for (const SuiteResult& suite : lane.suites) {
     json["suites"].push_back(SuiteJson(report, suite, record.baseline, timings));
+  }
+  for (const TaskResult& task : lane.tasks) {
+    json["tasks"].push_back(TaskJson(report, task, record.baseline, timings));
   }
   for (const Finding& finding : lane.findings) {
     json["verdicts"].push_back(FindingJson(report, finding));

@@ -12,6 +12,7 @@
 #include "bitloss/report/signals.h"
 #include "bitloss/report/suite_results.h"
 #include "bitloss/report/tables.h"
+#include "bitloss/report/task_results.h"
 #include "bitloss/report/text_results.h"
 #include "bitloss/report/verdicts.h"
 
@@ -43,6 +44,17 @@ struct Guard {
     num_compared += scores.kl.size();
     for (const double kl : scores.kl) num_different += kl != 0.0 ? 1 : 0;
     for (const double nll : scores.nll) num_infinite_losses += std::isfinite(nll) ? 0 : 1;
+  }
+  // What a lane finds of items, and the baseline of the same or of none.
+  void Look(std::span<const TaskScores> lane, std::span<const TaskScores> baseline) {
+    for (size_t i = 0; i < lane.size(); ++i) {
+      for (const double ll : lane[i].log_likelihoods) {
+        num_infinite_losses += std::isfinite(ll) ? 0 : 1;
+      }
+      if (i >= baseline.size() || baseline[i].item != lane[i].item) continue;
+      ++num_compared;
+      num_different += baseline[i].log_likelihoods != lane[i].log_likelihoods ? 1 : 0;
+    }
   }
   std::optional<std::string> Judge(const LaneRecord& lane) const {
     if (num_infinite_losses > 0) {
@@ -164,6 +176,25 @@ Status AddSamples(const Store& store, size_t suite, ThreadPool& threads, ReportD
   return Ok();
 }
 
+Status AddTasks(const Store& store, size_t task, std::vector<Guard>& guards, ThreadPool& threads,
+                ReportData& report) {
+  const ScoredTask scored{report.manifest.tasks[task], task, report.items[task]};
+  BITLOSS_TRY(const std::vector<TaskScores> baseline, store.AllTaskScores(0, task));
+  for (size_t i = 0; i < report.lanes.size(); ++i) {
+    LaneResult& lane = report.lanes[i];
+    std::vector<TaskScores> scores;
+    if (!lane.record.baseline) {
+      BITLOSS_TRY(scores, store.AllTaskScores(lane.record.lane, task));
+    }
+    const std::vector<TaskScores>& ours = lane.record.baseline ? baseline : scores;
+    guards[i].Look(ours, baseline);
+    std::optional<TaskResult> result = MeasureTask(scored, baseline, ours, threads);
+    report.complete = report.complete && result && result->complete;
+    if (result) lane.tasks.push_back(std::move(*result));
+  }
+  return Ok();
+}
+
 std::optional<double> TokensPerSecond(std::span<const Timing> timings, size_t lane,
                                       TimingKind kind) {
   Sum seconds;
@@ -210,6 +241,10 @@ Result<ReportData> MakeReport(const Store& store, ThreadPool& threads) {
     BITLOSS_TRY(std::vector<PromptRecord> prompts, store.Prompts(suite));
     report.prompts.push_back(std::move(prompts));
   }
+  for (size_t task = 0; task < report.manifest.tasks.size(); ++task) {
+    BITLOSS_TRY(std::vector<TaskItemRecord> items, store.TaskItems(task));
+    report.items.push_back(std::move(items));
+  }
   BITLOSS_TRY(report.machine, store.MachineNotes());
 
   BITLOSS_TRY(const std::vector<Timing> timings, store.Timings());
@@ -220,6 +255,10 @@ Result<ReportData> MakeReport(const Store& store, ThreadPool& threads) {
   for (size_t suite = 0; suite < report.manifest.suites.size(); ++suite) {
     BITLOSS_DO(AddSuites(store, suite, timings, guards, threads, report));
     BITLOSS_DO(AddSamples(store, suite, threads, report));
+  }
+  for (size_t task = 0; task < report.manifest.tasks.size(); ++task) {
+    BITLOSS_DO(AddTasks(store, task, guards, threads, report));
+    AddTaskSpeeds(timings, task, report);
   }
   for (size_t i = 0; i < lanes.size(); ++i) {
     BITLOSS_DO(AddSpeed(store, timings, report.lanes[i]));

@@ -15,6 +15,7 @@
 #include "bitloss/report/stored_model.h"
 #include "bitloss/report/summary.h"
 #include "bitloss/report/tables.h"
+#include "bitloss/report/task_results.h"
 #include "bitloss/report/verdicts.h"
 #include "bitloss/report/writers.h"
 
@@ -51,6 +52,18 @@ std::string AnswerPart(const ReportData& report, Timings timings) {
          MarkdownTable(RankingTable(report, ranking));
 }
 
+std::string TaskParts(const ReportData& report) {
+  std::string text;
+  for (size_t t = 0; t < report.manifest.tasks.size(); ++t) {
+    text += fmt::format("## {}\n\n{}.\n\n{}{}", EscapeMarkdown(report.manifest.tasks[t].id),
+                        EscapeMarkdown(TaskCaption(report, t)), MarkdownTable(TaskTable(report, t)),
+                        MarkdownTable(TaskMeasureTable(report, t)));
+    for (const std::string& line : LostItems(report, t)) text += "- " + EscapeMarkdown(line) + "\n";
+    text += "\n";
+  }
+  return text;
+}
+
 std::string VerdictParagraph(const ReportData& report) {
   const std::string caption = VerdictCaption(report);
   return caption.empty() ? caption : EscapeMarkdown(caption) + ".\n\n";
@@ -68,6 +81,9 @@ std::string Provenance(const ReportData& report, Timings timings) {
   }
   for (const SuiteRecord& suite : manifest.suites) {
     text += fmt::format("- suite {} `{}`\n", EscapeMarkdown(suite.id), suite.hash);
+  }
+  for (const TaskRecord& task : manifest.tasks) {
+    text += fmt::format("- task {} `{}`\n", EscapeMarkdown(task.id), task.hash);
   }
   text += fmt::format("- options `{}`\n", manifest.options);
   if (timings == Timings::kOmit) return text;
@@ -139,6 +155,7 @@ std::string WriteMarkdown(const ReportData& report, Timings timings) {
           table;
     }
   }
+  text += TaskParts(report);
   if (const std::string coverage = MarkdownTable(CoverageTable(report)); !coverage.empty()) {
     text += "## What is quantized\n\n" + coverage;
   }

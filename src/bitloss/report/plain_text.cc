@@ -4,6 +4,7 @@
 #include "bitloss/report/numbers.h"
 #include "bitloss/report/stored_model.h"
 #include "bitloss/report/tables.h"
+#include "bitloss/report/task_results.h"
 #include "bitloss/report/text_table.h"
 #include "bitloss/report/verdicts.h"
 #include "bitloss/report/writers.h"
@@ -51,6 +52,10 @@ std::string TerminalDetails(const ReportData& report) {
     text += fmt::format("\n{}\n{} prompts; lost and regained: against the baseline\n{}", suite.id,
                         FormatCount(suite.num_prompts),
                         RenderNarrow(SuiteTable(report, s, Timings::kInclude)));
+  }
+  for (size_t t = 0; t < report.manifest.tasks.size(); ++t) {
+    text += fmt::format("\n{}\n{}\n{}", report.manifest.tasks[t].id, TaskCaption(report, t),
+                        RenderTable(WithoutNotes(TaskTable(report, t), {"Accuracy"})));
   }
   text += RenderVerdicts(report);
   for (const LaneResult& lane : report.lanes) {

@@ -163,10 +163,10 @@ struct PromptCounts {
   bool CanShowRegressions() const;
   // Those compared, by who passes.
   PairedTable Outcomes() const;
-  std::optional<double> mean_seconds;
+  std::optional<double> mean_seconds = {};
   // Mean over the tokens of the baseline's answers, clustered by prompt.
-  std::optional<Estimate> answer_kl;
-  std::optional<Estimate> answer_top1_agreement;
+  std::optional<Estimate> answer_kl = {};
+  std::optional<Estimate> answer_top1_agreement = {};
 };
 
 // What a few prompts say, with what the others lend them. Exploratory: it suggests where to look,
@@ -270,18 +270,50 @@ struct SuiteResult {
   std::optional<DivergenceLabel> label = {};  // by answer KL and top-1
 };
 
+// A task by one way of comparing continuations: by their log-likelihood ("acc"), or by that over
+// the choice's characters ("acc_norm") or bytes ("acc_bytes"). Of a cloze there is "acc" alone:
+// whether the model would have written the continuation itself.
+struct TaskDecision {
+  std::string measure;
+  uint64_t num_right = 0;     // of TaskResult::num_items
+  Interval share_interval{};  // of num_right / num_items: Wilson
+  // How far the right choice is ahead, mean over items: its score minus the best wrong one's, of a
+  // cloze the continuation's log-likelihood. Nats, or nats per character or byte.
+  Estimate margin = {};
+  // Against the baseline on the same items; of the baseline itself empty.
+  PairedTable outcomes = {};
+  std::optional<Estimate> margin_change = {};
+  // The smallest true change that so many items show four times of five, at 5%, with what varies as
+  // it did; absent where nothing did.
+  std::optional<double> smallest_change = {};
+  std::optional<double> smallest_margin_change = {};
+};
+
+struct TaskResult {
+  size_t task = 0;  // in Manifest::tasks
+  bool complete = false;
+  uint64_t num_items = 0;               // scored
+  double chance = 0.0;                  // of guessing right, mean over items; of a cloze 0
+  std::vector<TaskDecision> decisions;  // the one that decides first
+  std::vector<size_t> lost = {};        // items that the baseline gets right and the lane does not
+  std::vector<size_t> regained = {};    // by the first decision both
+  std::optional<double> perplexity = {};  // of a cloze: exp(-mean log-likelihood), per continuation
+  std::optional<double> items_per_second = {};
+};
+
 // What is tested to confirm, for each lane: these and no more, named before the data are seen.
 enum class Measure {
   kLoss,        // delta_nll under a protocol
   kDivergence,  // mean KL above the noise floor under a protocol
   kAnswers,     // share of a suite's prompts passed by the baseline, minus that of the lane
+  kTask,        // share of a task's items that the baseline gets right, minus that of the lane
 };
-std::string_view Name(Measure measure);  // "loss", "divergence", "answers"
+std::string_view Name(Measure measure);  // "loss", "divergence", "answers", "task"
 
 // One verdict with everything that it rests on. Effects are harm where they are positive.
 struct Finding {
   Measure measure = Measure::kLoss;
-  size_t place = 0;  // which protocol, or suite
+  size_t place = 0;  // which protocol, suite or task
   Verdict verdict = Verdict::kNotMeasured;
   double margin = 0.0;                   // in `unit`
   std::string_view unit = "nats/token";  // of the value, its bounds and the margin; points are of 1
@@ -309,6 +341,7 @@ struct LaneResult {
   std::vector<Finding> findings;    // empty of the baseline and of controls
   std::vector<TextResult> texts;    // by protocol; those with at least one unit
   std::vector<SuiteResult> suites;  // by suite; those with at least one answer
+  std::vector<TaskResult> tasks;    // by task; those with at least one item
   std::optional<double> prefill_tokens_per_second;
   std::optional<double> decode_tokens_per_second;
   std::optional<double> quantize_seconds;
@@ -324,6 +357,7 @@ struct ReportData {
   std::vector<LaneResult> lanes;
   ConfirmatoryFamily confirmatory;
   std::vector<std::vector<PromptRecord>> prompts;  // by suite
+  std::vector<std::vector<TaskItemRecord>> items;  // by task
   std::vector<MachineNote> machine;
 
   // Whether some lane has an error; then the command that made the study must not succeed.

@@ -53,6 +53,39 @@ void FindUndescribed(const nlohmann::json& root, nlohmann::json schema, const nl
   }
 }
 
+// Eight items of three choices in three lanes, the second of which loses one and regains one.
+void AddTask(SmallStudy& study) {
+  study.manifest.tasks = {{.id = "few",
+                           .hash = "file",
+                           .tokens_hash = "tokens",
+                           .kind = "choice",
+                           .measure = "acc_norm",
+                           .num_items = 8,
+                           .few_shot_hash = "examples",
+                           .chat = true,
+                           .warnings = {"1 of 8 items are cut"}}};
+  for (size_t i = 0; i < 8; ++i) {
+    study.items.push_back({.task = 0,
+                           .item = i,
+                           .id = std::to_string(i),
+                           .answers = {0},
+                           .characters = {1, 2, 3},
+                           .bytes = {1, 2, 4},
+                           .tokens = {1, 1, 2}});
+    for (size_t lane = 0; lane < 3; ++lane) {
+      const double flip = lane == 1 && i < 2 ? 6 : 0;
+      const double first = i == 1 ? -9 + 2 * flip : -1 - flip;
+      study.task_scores.push_back(
+          {.lane = lane,
+           .task = 0,
+           .item = i,
+           .log_likelihoods = {first, -8 - 0.25 * static_cast<double>(i * lane), -14},
+           .greedy = {1, 0, 0}});
+    }
+  }
+  study.timings.push_back({.lane = 1, .kind = TimingKind::kTask, .key = "0/0", .seconds = 2.0});
+}
+
 std::vector<SmallStudy> Studies() {
   std::vector<SmallStudy> studies(5);
   studies[1].manifest.protocols[0].num_units = 9;  // not complete
@@ -97,7 +130,10 @@ std::vector<SmallStudy> Studies() {
       R"({"scheme": "nf4:64+imatrix", "calibration": {"text": "a", "sequences": 1, "tokens_each": 8,
           "seed": 5}, "imatrix": "b", "layers": "c", "files": "d"})";
   full.lanes[1].not_run = {"KV cache rounded to FP8"};
+  AddTask(full);
   full.judgements = {{.lane = 1, .prompt = 0, .num_tokens = 3, .nll = 6}};
+  studies.push_back(full);
+  full.manifest.tasks[0].kind = "cloze";
   studies.push_back(full);
   return studies;
 }

@@ -8,6 +8,7 @@
 #include "bitloss/report/numbers.h"
 #include "bitloss/report/stored_model.h"
 #include "bitloss/report/summary.h"
+#include "bitloss/stats/paired_outcomes.h"
 
 namespace bitloss {
 namespace {
@@ -74,6 +75,16 @@ Cell LostCell(const LaneResult& lane, const SuiteResult* suite) {
   return cell;
 }
 
+// Of the first task, by the measure that decides there.
+Cell AccuracyCell(const TaskResult* task) {
+  if (task == nullptr || !task->decisions[0].margin_change) return {};
+  const PairedTable& table = task->decisions[0].outcomes;
+  const Interval interval = TangoInterval(table);
+  return {FormatSigned(100 * NetChange(table), 1),
+          fmt::format("[{}, {}]", FormatSigned(100 * interval.low, 1),
+                      FormatSigned(100 * interval.high, 1))};
+}
+
 Cell SpeedCell(const ReportData& report, const LaneResult& lane, Timings timings) {
   if (timings == Timings::kOmit || !lane.decode_tokens_per_second) return {};
   Cell cell{FormatRate(*lane.decode_tokens_per_second), ""};
@@ -102,6 +113,7 @@ Table Scoreboard(const ReportData& report, Timings timings) {
                {"KL", "nats/token", Align::kRight},
                {"Same top-1", "%", Align::kRight},
                {"Lost", "answers", Align::kRight},
+               {"Accuracy", "change, points", Align::kRight},
                {"Speed", "tokens/s", Align::kRight},
                {"Verdict", "", Align::kLeft}},
               {}};
@@ -118,6 +130,7 @@ Table Scoreboard(const ReportData& report, Timings timings) {
          DivergenceCell(lane, text),
          TopOneCell(text),
          LostCell(lane, FindSuite(lane, 0)),
+         AccuracyCell(FindTask(lane, 0)),
          SpeedCell(report, lane, timings),
          summary == summaries.end() ? Cell{"baseline", ""}
                                     : Cell{summary->verdict, summary->grounds, summary->tone}});
@@ -143,6 +156,15 @@ std::vector<std::string> ScoreboardNotes(const ReportData& report, Timings timin
         FormatCount(manifest.suites[0].num_prompts), report.lanes[0].record.scheme,
         manifest.suites.size() > 1 ? fmt::format("; {} more below", manifest.suites.size() - 1)
                                    : ""));
+  }
+  if (const TaskResult* task = FindTask(report.lanes[0], 0)) {
+    const TaskDecision& decision = task->decisions[0];
+    notes.push_back(fmt::format(
+        "Accuracy: {} of {}, {} items; {} has {} %{}", decision.measure, manifest.tasks[0].id,
+        FormatCount(task->num_items), report.lanes[0].record.scheme,
+        FormatShare(static_cast<double>(decision.num_right) / static_cast<double>(task->num_items)),
+        manifest.tasks.size() > 1 ? fmt::format("; {} more below", manifest.tasks.size() - 1)
+                                  : ""));
   }
   if (timings == Timings::kInclude && report.lanes[0].decode_tokens_per_second) {
     notes.push_back("Speed: writing, on this machine, weights decoded beside the product");

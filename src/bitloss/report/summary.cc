@@ -23,6 +23,8 @@ std::string NameOf(const ReportData& report, const Finding& finding) {
     if (report.manifest.suites.size() < 2) return name;
     return name + " to " + report.manifest.suites[finding.place].id;
   }
+  if (finding.measure == Measure::kTask)
+    return name + " " + report.manifest.tasks[finding.place].id;
   if (report.manifest.protocols.size() < 2) return name;
   return name + " on " + ProtocolTitle(report, finding.place);
 }
@@ -94,6 +96,21 @@ std::string AnswersLost(const LaneResult& lane) {
   return shown ? text : text + ", which may be chance";
 }
 
+// "loses 12 of 812 items of hellaswag and regains 9, which may be chance", of the first task.
+std::string ItemsLost(const ReportData& report, const LaneResult& lane) {
+  const TaskResult* task = FindTask(lane, 0);
+  const Finding* finding = FindFinding(lane, Measure::kTask, 0);
+  if (task == nullptr || finding == nullptr || !finding->interval) return {};
+  const PairedTable& table = task->decisions[0].outcomes;
+  const std::string items = fmt::format("{} items of {}", FormatCount(table.both + table.base_only),
+                                        report.manifest.tasks[0].id);
+  if (table.base_only + table.lane_only == 0) return "loses none of " + items;
+  std::string text = fmt::format("loses {} of {}", table.base_only, items);
+  if (table.lane_only > 0) text += fmt::format(" and regains {}", table.lane_only);
+  const bool shown = finding->interval->low > 0 || finding->interval->high < 0;
+  return shown ? text : text + ", which may be chance";
+}
+
 // Whether the change can be told from what other honest arithmetic does.
 std::string BesideNoise(const LaneResult& lane) {
   const Finding* finding = FindFinding(lane, Measure::kDivergence, 0);
@@ -135,8 +152,9 @@ LaneSummary SummaryOf(const ReportData& report, const LaneResult& lane) {
   if (lane.record.control) return OfControl(report, lane);
   LaneSummary summary;
   const std::string costs = Joined({PerplexityChange(lane), AnswersLost(lane)}, " and ");
-  summary.sentence =
-      Joined({Saving(report.lanes[0].record, lane.record), costs, BesideNoise(lane)}, "; ");
+  summary.sentence = Joined({Saving(report.lanes[0].record, lane.record), costs,
+                             ItemsLost(report, lane), BesideNoise(lane)},
+                            "; ");
   if (const std::optional<Verdict> verdict = OverallVerdict(lane)) {
     summary.verdict = Name(*verdict);
     summary.tone = ToneOf(*verdict);

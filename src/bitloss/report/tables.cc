@@ -143,6 +143,11 @@ const SuiteResult* FindSuite(const LaneResult& lane, size_t suite) {
   return found == lane.suites.end() ? nullptr : &*found;
 }
 
+const TaskResult* FindTask(const LaneResult& lane, size_t task) {
+  const auto found = std::ranges::find(lane.tasks, task, &TaskResult::task);
+  return found == lane.tasks.end() ? nullptr : &*found;
+}
+
 Table TextTable(const ReportData& report, size_t protocol) {
   Table table{kLaneColumns, {}};
   const bool per_word = std::ranges::any_of(report.lanes, [&](const LaneResult& lane) {
@@ -343,6 +348,14 @@ void AddTextWarnings(std::span<const ProtocolRecord> protocols, std::vector<std:
   }
 }
 
+void AddTaskWarnings(std::span<const TaskRecord> tasks, std::vector<std::string>& out) {
+  for (const TaskRecord& task : tasks) {
+    for (const std::string& warning : task.warnings) {
+      out.push_back(fmt::format("{}: {}", task.id, warning));
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> Failings(const ReportData& report) {
@@ -359,12 +372,13 @@ std::vector<std::string> Failings(const ReportData& report) {
 std::vector<std::string> TextWarnings(const ReportData& report) {
   std::vector<std::string> warnings;
   AddTextWarnings(report.manifest.protocols, warnings);
+  AddTaskWarnings(report.manifest.tasks, warnings);
   return warnings;
 }
 
 std::vector<std::string> Warnings(const ReportData& report) {
   std::vector<std::string> warnings = Failings(report);
-  AddTextWarnings(report.manifest.protocols, warnings);
+  std::ranges::move(TextWarnings(report), std::back_inserter(warnings));
   return warnings;
 }
 

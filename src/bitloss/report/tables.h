@@ -68,14 +68,15 @@ std::string ProtocolCaption(const ReportData& report, size_t protocol);
 
 // Why numbers cannot be used: lanes with errors, a study that is not complete.
 std::vector<std::string> Failings(const ReportData& report);
-// What of a text is not scored or not as it stands in the file.
+// What of a text is not scored or not as it stands in the file, and of a task not asked so.
 std::vector<std::string> TextWarnings(const ReportData& report);
 // Both: what a reader must know before the numbers.
 std::vector<std::string> Warnings(const ReportData& report);
 
-// The result of a lane under a protocol, or on a suite; null if there is none.
+// The result of a lane under a protocol, on a suite, or of a task; null if there is none.
 const TextResult* FindText(const LaneResult& lane, size_t protocol);
 const SuiteResult* FindSuite(const LaneResult& lane, size_t suite);
+const TaskResult* FindTask(const LaneResult& lane, size_t task);
 
 }  // namespace bitloss
 

@@ -58,8 +58,9 @@ Lines Sentences(const ReportData& report) {
 
 // A row for each lane, the intervals of all but the change in perplexity left to the page.
 Lines Board(const ReportData& report) {
-  return Split(RenderTable(WithoutNotes(Scoreboard(report, Timings::kInclude),
-                                        {"Lane", "KL", "Same top-1", "Lost", "Speed", "Verdict"})));
+  return Split(RenderTable(
+      WithoutNotes(Scoreboard(report, Timings::kInclude),
+                   {"Lane", "KL", "Same top-1", "Lost", "Accuracy", "Speed", "Verdict"})));
 }
 
 }  // namespace

@@ -34,6 +34,8 @@ struct SmallStudy {
   std::vector<AnswerFork> forks = {};
   std::vector<AnswerJudgement> judgements = {};
   std::vector<SampledAnswer> samples = {};
+  std::vector<TaskItemRecord> items = {};
+  std::vector<TaskScores> task_scores = {};
   std::vector<Timing> timings = {
       {.lane = 1, .kind = TimingKind::kPrefill, .key = "0/0", .seconds = 0.5, .num_tokens = 5},
       {.lane = 1, .kind = TimingKind::kPrefill, .key = "0/1", .seconds = 1.5, .num_tokens = 5},
@@ -78,6 +80,8 @@ inline Store WriteStudy(const std::filesystem::path& folder, const SmallStudy& s
   ExpectOk(store.PutAnswerForks(study.forks));
   ExpectOk(store.PutAnswerJudgements(study.judgements));
   ExpectOk(store.PutSampledAnswers(study.samples));
+  if (!study.items.empty()) ExpectOk(store.PutTaskItems(0, study.items));
+  ExpectOk(store.PutTaskScores(study.task_scores));
   ExpectOk(store.PutTimings(study.timings));
   ExpectOk(store.PutMachineNotes(study.notes));
   return store;

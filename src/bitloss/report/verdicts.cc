@@ -13,6 +13,7 @@
 #include "bitloss/stats/distributions.h"
 #include "bitloss/stats/multiplicity.h"
 #include "bitloss/stats/paired_outcomes.h"
+#include "bitloss/stats/proportion.h"
 
 namespace bitloss {
 namespace {
@@ -103,6 +104,22 @@ std::optional<Candidate> AnswersCandidate(const SuiteResult& suite, Finding& fin
   return Candidate{.finding = &finding, .table = table, .cluster_kind = "prompt"};
 }
 
+std::optional<Candidate> TaskCandidate(const TaskResult& task, Finding& finding) {
+  const TaskDecision& decision = task.decisions[0];
+  const PairedTable& table = decision.outcomes;
+  if (table.Total() == 0) return NotMeasured(finding, "no item was scored in both lanes");
+  const uint64_t num_right = table.both + table.base_only;
+  if (WilsonInterval(num_right, table.Total()).low <= task.chance) {
+    return NotMeasured(finding,
+                       fmt::format("the baseline gets {} of {} items right, which guessing may too "
+                                   "({} %): it has nothing to lose",
+                                   num_right, table.Total(), FormatShare(task.chance)));
+  }
+  finding.value = 0.0 - NetChange(table);  // no -0
+  finding.p = TestMcNemar(table).exact;
+  return Candidate{.finding = &finding, .table = table, .cluster_kind = "item"};
+}
+
 Interval HarmInterval(const Candidate& candidate, double confidence, ThreadPool& threads) {
   if (candidate.clusters.empty()) {
     const Interval change = TangoInterval(candidate.table, confidence);
@@ -116,8 +133,9 @@ Interval HarmInterval(const Candidate& candidate, double confidence, ThreadPool&
 
 // Shares are told in points.
 std::string Number(const Candidate& candidate, double value) {
-  return candidate.finding->measure == Measure::kAnswers ? FormatFixed(100 * value, 1)
-                                                         : FormatDivergence(value);
+  const Measure measure = candidate.finding->measure;
+  return measure == Measure::kAnswers || measure == Measure::kTask ? FormatFixed(100 * value, 1)
+                                                                   : FormatDivergence(value);
 }
 
 std::string Amount(const Candidate& candidate, double value) {
@@ -132,6 +150,8 @@ std::string_view Effect(Measure measure) {
       return "moves the distributions, beyond the noise floor, by a KL of";
     case Measure::kAnswers:
       return "lowers the share of prompts passed by";
+    case Measure::kTask:
+      return "lowers the accuracy by";
   }
   return "";
 }
@@ -191,6 +211,10 @@ void ListFindings(LaneResult& lane) {
                              .margin = kAnswersMargin,
                              .unit = "points"});
   }
+  for (const TaskResult& task : lane.tasks) {
+    lane.findings.push_back(
+        {.measure = Measure::kTask, .place = task.task, .margin = kTaskMargin, .unit = "points"});
+  }
 }
 
 // None: the finding's sentence says why.
@@ -202,6 +226,8 @@ std::optional<Candidate> MakeCandidate(const ReportData& report, const LaneResul
       return LossCandidate(report, *FindText(lane, finding.place), finding);
     case Measure::kDivergence:
       return DivergenceCandidate(report, *FindText(lane, finding.place), finding, threads);
+    case Measure::kTask:
+      return TaskCandidate(*FindTask(lane, finding.place), finding);
     case Measure::kAnswers:
       break;
   }
@@ -259,6 +285,8 @@ std::string_view Name(Measure measure) {
       return "divergence";
     case Measure::kAnswers:
       return "answers";
+    case Measure::kTask:
+      return "task";
   }
   return "";
 }
@@ -406,6 +434,25 @@ Tone ToneOf(Verdict verdict) {
   return Tone::kOpen;
 }
 
+namespace {
+
+// Of a finding, behind the lane's name.
+size_t ColumnOf(const Manifest& manifest, const Finding& finding) {
+  switch (finding.measure) {
+    case Measure::kLoss:
+      return 2 * finding.place;
+    case Measure::kDivergence:
+      return 2 * finding.place + 1;
+    case Measure::kAnswers:
+      return 2 * manifest.protocols.size() + finding.place;
+    case Measure::kTask:
+      break;
+  }
+  return 2 * manifest.protocols.size() + manifest.suites.size() + finding.place;
+}
+
+}  // namespace
+
 Table VerdictTable(const ReportData& report) {
   Table table{{{"Lane", "", Align::kLeft}}, {}};
   const auto add = [&](const char* name, const std::string& place) {
@@ -417,16 +464,14 @@ Table VerdictTable(const ReportData& report) {
     add("Divergence", ProtocolTitle(report, p));
   }
   for (const SuiteRecord& suite : manifest.suites) add("Answers", suite.id);
+  for (const TaskRecord& task : manifest.tasks) add("Task", task.id);
   for (const LaneResult& lane : report.lanes) {
     if (lane.findings.empty()) continue;
     std::vector<Cell> row(table.columns.size());
     row[0] = {lane.record.scheme, ""};
     for (const Finding& finding : lane.findings) {
-      const size_t column =
-          finding.measure == Measure::kAnswers
-              ? 1 + 2 * manifest.protocols.size() + finding.place
-              : 1 + 2 * finding.place + (finding.measure == Measure::kLoss ? 0 : 1);
-      row[column] = {std::string(Name(finding.verdict)), finding.sentence, ToneOf(finding.verdict)};
+      row[1 + ColumnOf(manifest, finding)] = {std::string(Name(finding.verdict)), finding.sentence,
+                                              ToneOf(finding.verdict)};
     }
     table.rows.push_back(std::move(row));
   }

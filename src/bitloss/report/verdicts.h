@@ -2,10 +2,11 @@
 // their verdicts. The words are chosen mechanically; nothing here is tuned to a study.
 //
 // Every lane that is neither baseline nor control is tested for three things: its loss under each
-// protocol, its divergence above the noise floor under each protocol, its answers to each suite.
-// All tests of a study are one family of m: intervals that show harm are at 1 - 0.05 / m, so that
-// the chance of any false alarm is at most 5%; p-values are shown with Holm's adjustment beside
-// them. A bound that shows the absence of harm is one-sided, 95%, and not adjusted.
+// protocol, its divergence above the noise floor under each protocol, its answers to each suite;
+// and of each task by likelihood its accuracy, by the measure that decides there. All tests of a
+// study are one family of m: intervals that show harm are at 1 - 0.05 / m, so that the chance of
+// any false alarm is at most 5%; p-values are shown with Holm's adjustment beside them. A bound
+// that shows the absence of harm is one-sided, 95%, and not adjusted.
 #ifndef BITLOSS_REPORT_VERDICTS_H_
 #define BITLOSS_REPORT_VERDICTS_H_
 
@@ -18,6 +19,7 @@ namespace bitloss {
 inline constexpr double kLossMargin = 0.05;        // of delta_nll: 5% of perplexity
 inline constexpr double kDivergenceMargin = 0.01;  // nats/token above the floor: near-lossless
 inline constexpr double kAnswersMargin = 0.05;     // of the share of prompts passed: 5 points
+inline constexpr double kTaskMargin = 0.02;        // of the share of a task's items right: 2 points
 
 // Gives every tested lane the floor of each protocol and suite, from the control that differs most
 // from the baseline, and the label that only a floor allows. A lane whose hard failures are shown

@@ -48,6 +48,26 @@ void from_json(const Json& json, ProtocolRecord& protocol) {
   if (json.contains("warnings")) json.at("warnings").get_to(protocol.warnings);
 }
 
+void to_json(Json& json, const TaskRecord& task) {
+  json = {{"id", task.id},     {"hash", task.hash},       {"tokens_hash", task.tokens_hash},
+          {"kind", task.kind}, {"measure", task.measure}, {"num_items", task.num_items}};
+  if (!task.few_shot_hash.empty()) json["few_shot_hash"] = task.few_shot_hash;
+  if (task.chat) json["chat"] = true;
+  if (!task.warnings.empty()) json["warnings"] = task.warnings;
+}
+
+void from_json(const Json& json, TaskRecord& task) {
+  json.at("id").get_to(task.id);
+  json.at("hash").get_to(task.hash);
+  json.at("tokens_hash").get_to(task.tokens_hash);
+  json.at("kind").get_to(task.kind);
+  json.at("measure").get_to(task.measure);
+  json.at("num_items").get_to(task.num_items);
+  task.few_shot_hash = json.value("few_shot_hash", "");
+  task.chat = json.value("chat", false);
+  if (json.contains("warnings")) json.at("warnings").get_to(task.warnings);
+}
+
 namespace {
 
 // A name that is not UTF-8 (a file name may be anything) must not stop a study.
@@ -60,10 +80,11 @@ std::string Dump(const Json& json) {
 Json WhatNumbersDependOn(const std::string& manifest) {
   Json json = Json::parse(manifest);
   json.erase("bitloss_version");
-  if (const auto protocols = json.find("protocols");
-      protocols != json.end() && protocols->is_array()) {
-    for (Json& protocol : *protocols) {
-      if (protocol.is_object()) protocol.erase("warnings");
+  for (const char* list : {"protocols", "tasks"}) {
+    const auto listed = json.find(list);
+    if (listed == json.end() || !listed->is_array()) continue;
+    for (Json& one : *listed) {
+      if (one.is_object()) one.erase("warnings");
     }
   }
   return json;
@@ -76,14 +97,16 @@ Result<std::string> ManifestToJson(const Manifest& manifest) {
   if (!options.is_object()) {
     return BadInput("manifest options are not a JSON object: {}", manifest.options);
   }
-  return Dump({{"bitloss_version", manifest.bitloss_version},
+  Json json = {{"bitloss_version", manifest.bitloss_version},
                {"numeric_version", manifest.numeric_version},
                {"model", manifest.model},
                {"tokenizer_identity", manifest.tokenizer_identity},
                {"protocols", manifest.protocols},
                {"suites", manifest.suites},
                {"seed", manifest.seed},
-               {"options", std::move(options)}});
+               {"options", std::move(options)}};
+  if (!manifest.tasks.empty()) json["tasks"] = manifest.tasks;
+  return Dump(json);
 }
 
 Result<Manifest> ManifestFromJson(const std::string& text) {
@@ -95,6 +118,7 @@ Result<Manifest> ManifestFromJson(const std::string& text) {
                     .tokenizer_identity = json.at("tokenizer_identity"),
                     .protocols = json.at("protocols"),
                     .suites = json.at("suites"),
+                    .tasks = json.value("tasks", std::vector<TaskRecord>()),
                     .seed = json.at("seed"),
                     .options = Dump(json.at("options"))};
   } catch (const Json::exception& error) {

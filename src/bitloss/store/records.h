@@ -59,6 +59,21 @@ struct SuiteRecord {
   bool operator==(const SuiteRecord&) const = default;
 };
 
+// A task by likelihood (docs/tasks.md).
+struct TaskRecord {
+  std::string id = {};           // "hellaswag"
+  std::string hash = {};         // SHA-256 of its file
+  std::string tokens_hash = {};  // SHA-256 over all that is asked: tokens, what of them is scored
+  std::string kind = {};         // "choice", "cloze"
+  std::string measure = {};      // what decides: "acc", "acc_norm", "acc_bytes"
+  uint64_t num_items = 0;
+  std::string few_shot_hash = {};  // SHA-256 of the file of examples, or empty
+  bool chat = false;               // contexts are what a user says, in the chat template
+  // What was asked otherwise than it stands in the file. Decides no number.
+  std::vector<std::string> warnings = {};
+  bool operator==(const TaskRecord&) const = default;
+};
+
 // Everything that the numbers of a study depend on, except its lanes (which may be added later).
 // The number of threads and the machine are not here: no number depends on them.
 struct Manifest {
@@ -68,6 +83,7 @@ struct Manifest {
   std::string tokenizer_identity = {};
   std::vector<ProtocolRecord> protocols = {};
   std::vector<SuiteRecord> suites = {};
+  std::vector<TaskRecord> tasks = {};
   uint64_t seed = 0;
   // The other options that numbers depend on, as the text of a JSON object, e.g.
   // {"max_new_tokens": 100, "decoding": "greedy", "calibration": {"text": "...", "hash": "..."}}.
@@ -219,6 +235,28 @@ struct SampledAnswer {
   bool operator==(const SampledAnswer&) const = default;
 };
 
+// An item of a task, as far as its numbers need it.
+struct TaskItemRecord {
+  size_t task = 0;  // in the manifest
+  size_t item = 0;
+  std::string id = {};
+  std::vector<uint32_t> answers = {};     // the right choices, rising
+  std::vector<uint32_t> characters = {};  // of each choice
+  std::vector<uint32_t> bytes = {};       // of each choice
+  std::vector<uint32_t> tokens = {};      // that are scored of each choice
+  bool operator==(const TaskItemRecord&) const = default;
+};
+
+// What a lane finds of an item's choices.
+struct TaskScores {
+  size_t lane = 0;
+  size_t task = 0;
+  size_t item = 0;
+  std::vector<double> log_likelihoods = {};  // of each choice, nats
+  std::vector<uint8_t> greedy = {};          // of each: 1: every token was the most likely one
+  bool operator==(const TaskScores&) const = default;
+};
+
 // What took how long. Put again, it replaces what was there; nothing but speeds is made of it.
 // kCompare is what comparing a lane with the baseline added to its kPrefill.
 enum class TimingKind {  // on disk
@@ -226,7 +264,8 @@ enum class TimingKind {  // on disk
   kDecode = 1,
   kQuantize = 2,
   kAnswer = 3,
-  kCompare = 4
+  kCompare = 4,
+  kTask = 5
 };
 struct Timing {
   size_t lane = 0;

@@ -166,9 +166,38 @@ ALTER TABLE lanes ADD COLUMN not_run TEXT NOT NULL DEFAULT '[]';
 // Nothing but the number: `passed` may be 2, undecided, which older programs take for passed.
 constexpr const char* kVersion6 = "";
 
+constexpr const char* kVersion7 = R"sql(
+CREATE TABLE task_items (
+  task       INTEGER NOT NULL,
+  item       INTEGER NOT NULL,
+  id         TEXT NOT NULL,
+  answers    BLOB NOT NULL,
+  characters BLOB NOT NULL,
+  bytes      BLOB NOT NULL,
+  tokens     BLOB NOT NULL,
+  PRIMARY KEY (task, item)
+);
+CREATE TABLE task_scores (
+  lane            INTEGER NOT NULL REFERENCES lanes(lane),
+  task            INTEGER NOT NULL,
+  item            INTEGER NOT NULL,
+  log_likelihoods BLOB NOT NULL,
+  greedy          BLOB NOT NULL,
+  PRIMARY KEY (lane, task, item),
+  FOREIGN KEY (task, item) REFERENCES task_items(task, item)
+);
+)sql";
+
 // What each version adds to the one before: readers of older files know by it what those lack.
-constexpr std::array<const char*, kSchemaVersion> kVersions = {kVersion1, kVersion2, kVersion3,
-                                                               kVersion4, kVersion5, kVersion6};
+constexpr std::array<const char*, kSchemaVersion> kVersions = {
+    kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6, kVersion7};
+
+// The oldest whose records may stand beside this one's.
+constexpr uint64_t kOldestToContinue = 6;
+
+Status SetVersion(const Database& database) {
+  return database.Run(fmt::format("PRAGMA user_version = {}", kSchemaVersion).c_str());
+}
 
 }  // namespace
 
@@ -205,16 +234,27 @@ Status CheckIsStudy(const Database& database, const std::filesystem::path& path)
 
 Status CheckMayBeContinued(const Database& database, const std::filesystem::path& folder) {
   BITLOSS_TRY(const uint64_t version, database.ReadInteger("PRAGMA user_version"));
-  if (version == kSchemaVersion) return Ok();
+  if (version >= kOldestToContinue) return Ok();
   return Unsupported(
       "study '{}' is of an earlier bitloss (study version {}), whose records may not stand beside "
       "this one's; `bitloss report` reads it, but to measure more use another folder",
       folder.string(), version);
 }
 
+Status AddMissingTables(const Database& database) {
+  BITLOSS_TRY(const uint64_t version, database.ReadInteger("PRAGMA user_version"));
+  if (version == kSchemaVersion) return Ok();
+  BITLOSS_TRY(Transaction transaction, Transaction::Begin(database));
+  for (uint64_t next = version; next < kSchemaVersion; ++next) {
+    BITLOSS_DO(database.Run(kVersions[next]));
+  }
+  BITLOSS_DO(SetVersion(database));
+  return transaction.Commit();
+}
+
 Status CreateTables(const Database& database) {
   for (const char* tables : kVersions) BITLOSS_DO(database.Run(tables));
-  BITLOSS_DO(database.Run(fmt::format("PRAGMA user_version = {}", kSchemaVersion).c_str()));
+  BITLOSS_DO(SetVersion(database));
   return database.Run(fmt::format("PRAGMA application_id = {}", kApplicationId).c_str());
 }
 

@@ -52,7 +52,7 @@ Status ContinueStudy(const Database& database, const std::filesystem::path& fold
         "another folder",
         folder.string(), difference->pointer, difference->ours, difference->theirs);
   }
-  return Ok();
+  return AddMissingTables(database);
 }
 
 constexpr uint64_t kVersionWithLaneIdentities = 5;

@@ -87,6 +87,14 @@ class Store {
   // By prompt, then sample.
   Result<std::vector<SampledAnswer>> SampledAnswers(size_t lane, size_t suite) const;
 
+  // All items of a task, in order. kBadInput if the task is there with others. A study of version 6
+  // and earlier has no tasks.
+  Status PutTaskItems(size_t task, std::span<const TaskItemRecord> items);
+  Result<std::vector<TaskItemRecord>> TaskItems(size_t task) const;
+  // Requires: lanes and items have been put.
+  Status PutTaskScores(std::span<const TaskScores> scores);
+  Result<std::vector<TaskScores>> AllTaskScores(size_t lane, size_t task) const;
+
   // These replace what was there under the same (lane, kind, key), or key.
   Status PutTimings(std::span<const Timing> timings);
   Result<std::vector<Timing>> Timings() const;

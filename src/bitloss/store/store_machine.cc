@@ -25,7 +25,7 @@ Result<std::vector<Timing>> Store::Timings() const {
   while (true) {
     BITLOSS_TRY(const bool row, query.Next());
     if (!row) return timings;
-    if (query.Integer(1) > static_cast<uint64_t>(TimingKind::kCompare)) {
+    if (query.Integer(1) > static_cast<uint64_t>(TimingKind::kTask)) {
       return state_->Damaged(BadInput("unknown kind of timing {}", query.Integer(1)));
     }
     timings.push_back({.lane = query.Integer(0),

@@ -297,6 +297,7 @@ TEST(StoreTest, ReadsAStudyOfVersion1AndRefusesToContinueIt) {
   { Store store = OpenWithLanes(folder); }
   RunSql(folder.path() / "study.db",
          "DROP TABLE answer_forks; DROP TABLE sampled_answers; DROP TABLE answer_judgements;"
+         "DROP TABLE task_scores; DROP TABLE task_items;"
          "ALTER TABLE prompts DROP COLUMN scripts; ALTER TABLE lanes DROP COLUMN identity;"
          "ALTER TABLE lanes DROP COLUMN not_run; PRAGMA user_version = 1");
   {
@@ -304,6 +305,8 @@ TEST(StoreTest, ReadsAStudyOfVersion1AndRefusesToContinueIt) {
     EXPECT_THAT(store.AnswerForks(1, 0).value(), IsEmpty());
     EXPECT_THAT(store.AnswerJudgements(1, 0).value(), IsEmpty());
     EXPECT_THAT(store.SampledAnswers(1, 0).value(), IsEmpty());
+    EXPECT_THAT(store.TaskItems(0).value(), IsEmpty());
+    EXPECT_THAT(store.AllTaskScores(0, 0).value(), IsEmpty());
     EXPECT_THAT(store.Prompts(0).value()[0].scripts, IsEmpty());
     EXPECT_EQ(store.Lanes().value()[1].identity, "{}");
   }
@@ -323,6 +326,45 @@ TEST(StoreTest, ReadsAStudyOfVersion5AndRefusesToContinueIt) {
   ASSERT_FALSE(continued.ok());
   EXPECT_EQ(continued.error().kind, ErrorKind::kUnsupported);
   EXPECT_THAT(continued.error().message, HasSubstr("study version 5"));
+}
+
+TEST(StoreTest, GoesOnWithAStudyOfVersion6WhichHasNoTasks) {
+  const TemporaryFolder folder;
+  { Store store = OpenWithLanes(folder); }
+  RunSql(folder.path() / "study.db",
+         "DROP TABLE task_scores; DROP TABLE task_items; PRAGMA user_version = 6");
+  EXPECT_THAT(Store::OpenForReading(folder.path()).value().TaskItems(0).value(), IsEmpty());
+  Store store = std::move(Store::OpenOrCreate(folder.path(), SmallManifest())).value();
+  EXPECT_EQ(store.Lanes().value().size(), 2);
+  EXPECT_TRUE(store.PutTaskItems(0, {}).ok());
+  EXPECT_THAT(store.TaskItems(0).value(), IsEmpty());
+}
+
+TEST(StoreTest, KeepsTasksAndRefusesOthers) {
+  const TemporaryFolder folder;
+  Store store = OpenWithLanes(folder);
+  std::vector<TaskItemRecord> items = {{.task = 0,
+                                        .item = 0,
+                                        .id = "a",
+                                        .answers = {1},
+                                        .characters = {3, 4},
+                                        .bytes = {3, 5},
+                                        .tokens = {1, 2}}};
+  ASSERT_TRUE(store.PutTaskItems(0, items).ok());
+  EXPECT_TRUE(store.PutTaskItems(0, items).ok());
+  EXPECT_EQ(store.TaskItems(0).value(), items);
+  const TaskScores scores{
+      .lane = 1, .task = 0, .item = 0, .log_likelihoods = {-1.5, -2.25}, .greedy = {1, 0}};
+  ASSERT_TRUE(store.PutTaskScores({&scores, 1}).ok());
+  TaskScores later = scores;
+  later.log_likelihoods[0] = -9;
+  ASSERT_TRUE(store.PutTaskScores({&later, 1}).ok());
+  EXPECT_EQ(store.AllTaskScores(1, 0).value(), std::vector{scores});
+  EXPECT_THAT(store.AllTaskScores(0, 0).value(), IsEmpty());
+  items[0].id = "b";
+  const Status other = store.PutTaskItems(0, items);
+  ASSERT_FALSE(other.ok());
+  EXPECT_THAT(other.error().message, HasSubstr("another folder"));
 }
 
 TEST(StoreTest, RefusesToAddToTheNumbersOfAnotherProgram) {
@@ -360,7 +402,7 @@ TEST(StoreTest, RefusesAStudyOfANewerVersion) {
                                      Store::OpenOrCreate(folder.path(), SmallManifest())}) {
     ASSERT_FALSE(store.ok());
     EXPECT_EQ(store.error().kind, ErrorKind::kUnsupported);
-    EXPECT_THAT(store.error().message, HasSubstr("study version 99, this one reads up to 6"));
+    EXPECT_THAT(store.error().message, HasSubstr("study version 99, this one reads up to 7"));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "bitloss/study/crew.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "bitloss/team/codec.h"
 
@@ -8,7 +9,7 @@ namespace bitloss {
 namespace {
 
 // The first byte of a job.
-enum class JobKind : uint8_t { kScore, kAnswer };
+enum class JobKind : uint8_t { kScore, kAnswer, kContinue };
 
 struct SequenceMessage {
   std::vector<int32_t> tokens;
@@ -28,6 +29,16 @@ struct AnswerJob {
   uint64_t lane = 0;
   std::vector<GenerationPrompt> prompts;
   GenerationOptions options;
+};
+
+struct ContinuationMessage {
+  std::vector<int32_t> tokens;
+  uint64_t first_scored = 0;
+};
+struct ContinueJob {
+  JobKind kind = JobKind::kContinue;
+  uint64_t lane = 0;
+  std::vector<ContinuationMessage> continuations;
 };
 
 SequenceMessage ToMessage(const ScoredSequence& sequence) {
@@ -84,6 +95,22 @@ void Members(Codec& codec, GenerationPrompt& value) {
 template <class Codec>
 void Members(Codec& codec, AnswerJob& value) {
   codec(value.kind, value.lane, value.prompts, value.options);
+}
+template <class Codec>
+void Members(Codec& codec, ContinuationMessage& value) {
+  codec(value.tokens, value.first_scored);
+}
+template <class Codec>
+void Members(Codec& codec, ContinueJob& value) {
+  codec(value.kind, value.lane, value.continuations);
+}
+template <class Codec>
+void Members(Codec& codec, ContinuationScore& value) {
+  codec(value.log_likelihood, value.greedy);
+}
+template <class Codec>
+void Members(Codec& codec, Crew::ScoredContinuations& value) {
+  codec(value.scores, value.seconds);
 }
 template <class Codec>
 void Members(Codec& codec, ScoredToken& value) {
@@ -156,6 +183,25 @@ Status Crew::AnswerBatches(std::span<const Question> batches,
                     [this](MessageView message) { return Work(message); });
 }
 
+Status Crew::ScoreContinuations(size_t num_batches,
+                                const std::function<Continuations(size_t)>& batch,
+                                const std::function<Status(size_t, ScoredContinuations)>& accept) {
+  const auto job = [&](size_t i) -> Result<Message> {
+    const Continuations of_batch = batch(i);
+    ContinueJob message{JobKind::kContinue, IndexOf(*of_batch.lane), {}};
+    for (const Continuation& one : of_batch.continuations) {
+      message.continuations.push_back({{one.tokens.begin(), one.tokens.end()}, one.first_scored});
+    }
+    return Encode(std::move(message));
+  };
+  const auto take = [&](size_t i, MessageView message) -> Status {
+    BITLOSS_TRY(ScoredContinuations scored, Decode<ScoredContinuations>(message));
+    return accept(i, std::move(scored));
+  };
+  return team_.Deal({num_batches, job, take},
+                    [this](MessageView message) { return Work(message); });
+}
+
 Status Crew::Serve() {
   return team_.Serve([this](MessageView message) { return Work(message); });
 }
@@ -167,6 +213,8 @@ Result<Message> Crew::Work(MessageView job) {
       return Score(job);
     case JobKind::kAnswer:
       return Answer(job);
+    case JobKind::kContinue:
+      return Continue(job);
   }
   return BadInput("a job of an unknown kind; are all ranks of the same build?");
 }
@@ -222,6 +270,23 @@ Result<Message> Crew::Answer(MessageView message) {
   BITLOSS_TRY(const LaneWeights* weights, HoldWhole(lanes_[job.lane].named));
   BITLOSS_TRY(answers.speed, Generate(transformer_, *weights, job.prompts, job.options, done));
   return Encode(std::move(answers));
+}
+
+Result<Message> Crew::Continue(MessageView message) {
+  BITLOSS_TRY(const ContinueJob job, Decode<ContinueJob>(message));
+  std::vector<Continuation> continuations;
+  for (const ContinuationMessage& one : job.continuations) {
+    continuations.push_back({one.tokens, one.first_scored});
+  }
+  const NamedLane& lane = lanes_[job.lane].named;
+  BITLOSS_TRY(const LaneWeights* weights, HoldWhole(lane));
+  const auto start = std::chrono::steady_clock::now();
+  ScoredContinuations scored;
+  auto scores = bitloss::ScoreContinuations(transformer_, *weights, continuations);
+  if (!scores.ok()) return Within(lane.name, scores.error());
+  scored.scores = std::move(scores).value();
+  scored.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return Encode(std::move(scored));
 }
 
 }  // namespace bitloss

@@ -1,4 +1,5 @@
-// What the ranks of a team do for a study: score a group of sequences, answer prompts. A job says
+// What the ranks of a team do for a study: score a group of sequences or continuations, answer
+// prompts. A job says
 // everything that it needs but the lanes' weights, which every rank has; so the ranks beyond the
 // first know neither texts nor store.
 #ifndef BITLOSS_STUDY_CREW_H_
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "bitloss/base/result.h"
+#include "bitloss/eval/continuations.h"
 #include "bitloss/eval/generation.h"
 #include "bitloss/eval/scoring.h"
 #include "bitloss/study/room.h"
@@ -74,6 +76,19 @@ class Crew {
   Status AnswerBatches(std::span<const Question> batches,
                        const std::function<Status(size_t, Answers)>& accept);
 
+  // Continuations that one lane scores together.
+  struct Continuations {
+    const StudyLane* lane = nullptr;
+    std::vector<Continuation> continuations = {};
+  };
+  struct ScoredContinuations {
+    std::vector<ContinuationScore> scores;  // of each
+    double seconds = 0.0;
+  };
+  // Scores batch(i) on whichever ranks are free. On rank 0.
+  Status ScoreContinuations(size_t num_batches, const std::function<Continuations(size_t)>& batch,
+                            const std::function<Status(size_t, ScoredContinuations)>& accept);
+
   // On the other ranks: works for rank 0 until it lets them go.
   Status Serve();
   // On rank 0, after its last call: lets the others go.
@@ -83,6 +98,7 @@ class Crew {
   Result<Message> Work(MessageView job);
   Result<Message> Score(MessageView job);
   Result<Message> Answer(MessageView job);
+  Result<Message> Continue(MessageView job);
   // The place of a lane of ours.
   size_t IndexOf(const StudyLane& lane) const;
 

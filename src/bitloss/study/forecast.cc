@@ -5,6 +5,7 @@
 #include <map>
 
 #include "bitloss/compute/devices.h"
+#include "bitloss/eval/continuations.h"
 #include "bitloss/eval/scoring.h"
 #include "bitloss/stats/clustered_mean.h"
 #include "bitloss/stats/power.h"
@@ -130,6 +131,25 @@ class Forecaster {
     return forecast;
   }
 
+  // At the speed of the texts before.
+  TaskForecast Task(const StudyTask& task) const {
+    std::vector<Continuation> continuations;
+    for (const auto& item : task.continuations) {
+      for (const EncodedContinuation& one : item) {
+        continuations.push_back({one.tokens, one.first_scored});
+      }
+    }
+    TaskForecast forecast;
+    forecast.id = task.record.id;
+    forecast.num_items = task.items.size();
+    forecast.num_tokens = NumDistinctTokens(continuations);
+    forecast.smallest_flips = SmallestOneWayFlips(alpha_);
+    if (seconds_per_token_ > 0) {
+      forecast.seconds = seconds_per_token_ * static_cast<double>(forecast.num_tokens);
+    }
+    return forecast;
+  }
+
   Result<SuiteForecast> Suite(const StudySuite& suite, const std::vector<int32_t>& end_tokens) {
     SuiteForecast forecast;
     forecast.id = suite.suite.id;
@@ -220,11 +240,11 @@ class Forecaster {
 };
 
 // As many as report/verdicts.h would make.
-size_t NumTests(std::span<const LanePlan> lanes, size_t num_texts, size_t num_suites) {
+size_t NumTests(std::span<const LanePlan> lanes, size_t num_texts, size_t num_others) {
   const auto controls = static_cast<size_t>(
       std::ranges::count_if(lanes, [](const LanePlan& lane) { return lane.record.control; }));
   const size_t tested = lanes.size() - 1 - controls;
-  return tested * (num_texts * (controls > 0 ? 2 : 1) + num_suites);
+  return tested * (num_texts * (controls > 0 ? 2 : 1) + num_others);
 }
 
 }  // namespace
@@ -233,6 +253,7 @@ double Forecast::SecondsAtMost() const {
   double seconds = quantize_seconds;
   for (const TextForecast& text : texts) seconds += text.seconds;
   for (const SuiteForecast& suite : suites) seconds += suite.seconds_at_most;
+  for (const TaskForecast& task : tasks) seconds += task.seconds.value_or(0.0);
   return seconds;
 }
 
@@ -240,6 +261,7 @@ Result<Forecast> ForecastStudy(const StudyOptions& options, const ProgressSink& 
   BITLOSS_TRY(const ModelFiles model, OpenModel(options.model, options.baseline));
   BITLOSS_TRY(const std::vector<StudyText> texts, LoadTexts(model, options));
   BITLOSS_TRY(const std::vector<StudySuite> suites, LoadSuites(model, options));
+  BITLOSS_TRY(const std::vector<StudyTask> tasks, LoadTasks(model, options));
   BITLOSS_TRY(const Calibration calibration, ReadCalibration(model, options));
   BITLOSS_TRY(const std::vector<LanePlan> plans, PlanLanes(model, options, calibration, {}));
 
@@ -258,8 +280,9 @@ Result<Forecast> ForecastStudy(const StudyOptions& options, const ProgressSink& 
   };
   BITLOSS_TRY(const std::unique_ptr<LaneSet> set,
               LaneSet::Open(model.source, *backend, plans, options.seed, fitted));
-  BITLOSS_TRY(const Room room, PlanRoom(model.source.config(), *set, plans, texts, suites,
-                                        calibration.num_tokens(), options.memory_bytes));
+  BITLOSS_TRY(const Room room,
+              PlanRoom(model.source.config(), *set, plans,
+                       {texts, suites, tasks, calibration.num_tokens()}, options.memory_bytes));
   BITLOSS_TRY(const std::vector<double> fit_seconds,
               FitLanes(model.source, transformer, plans, build, *OneRank(), {.blocks = fitted}));
   state.task = "quantize";
@@ -272,7 +295,7 @@ Result<Forecast> ForecastStudy(const StudyOptions& options, const ProgressSink& 
     lanes.push_back(
         {plans[i].record.scheme, &set->lane(i).weights, room.holds_all ? nullptr : set.get(), i});
   }
-  forecast.num_tests = NumTests(plans, texts.size(), suites.size());
+  forecast.num_tests = NumTests(plans, texts.size(), suites.size() + tasks.size());
   forecast.alpha = 0.05 / static_cast<double>(std::max<size_t>(1, forecast.num_tests));
   for (size_t i = 0; i < plans.size(); ++i) {
     forecast.quantize_seconds += fit_seconds[i] + (room.holds_all ? set->lane(i).seconds : 0.0);
@@ -286,6 +309,7 @@ Result<Forecast> ForecastStudy(const StudyOptions& options, const ProgressSink& 
     progress({"pilot, " + suite.suite.id, 0, 1, "suites"});
     BITLOSS_TRY(forecast.suites.emplace_back(), forecaster.Suite(suite, model.end_tokens));
   }
+  for (const StudyTask& task : tasks) forecast.tasks.push_back(forecaster.Task(task));
   forecast.peak_memory_bytes = PeakResidentBytes();
   return forecast;
 }

@@ -46,12 +46,21 @@ struct SuiteForecast {
   double seconds_at_most = 0.0;  // if every answer reaches its limit
 };
 
+struct TaskForecast {
+  std::string id;
+  uint64_t num_items = 0;
+  uint64_t num_tokens = 0;             // that go through a lane; what items begin with alike once
+  uint64_t smallest_flips = 0;         // as a suite's
+  std::optional<double> seconds = {};  // none without a text, whose pilot says how fast lanes are
+};
+
 struct Forecast {
   std::vector<std::string> lanes;
   size_t num_tests = 0;
   double alpha = 0.0;  // of one test: 0.05 / num_tests
   std::vector<TextForecast> texts;
   std::vector<SuiteForecast> suites;
+  std::vector<TaskForecast> tasks;
   double quantize_seconds = 0.0;
   uint64_t peak_memory_bytes = 0;  // of this process so far, with every lane in memory
 

@@ -29,7 +29,7 @@ struct StudyOptions {
   // large the noise is. Empty or "none": none does.
   std::string control = {};
 
-  // Files; empty: the held-out text that ships with bitloss.
+  // Files; empty: the held-out text that ships with bitloss; "none" alone: no text.
   std::vector<std::filesystem::path> texts;
 
   // Ids; each is applied to each text. A line at a time is the default because it fits any text and
@@ -44,6 +44,15 @@ struct StudyOptions {
 
   // How many of the suite's prompts are asked, spread evenly over it; none: all.
   std::optional<size_t> max_prompts;
+
+  // Files of tasks by likelihood (data/tasks/task.h).
+  std::vector<std::filesystem::path> tasks = {};
+  // A task's file whose items stand before each context, with their right answers; empty: none.
+  std::filesystem::path few_shot = {};
+  // Whether contexts are put into the chat template, as what a user says.
+  bool task_chat = false;
+  // How many of each task's items are asked, spread evenly over it; none: all.
+  std::optional<size_t> max_items = {};
 
   // Answers are cut here; none: what the suite says.
   std::optional<size_t> max_new_tokens;

@@ -19,6 +19,8 @@ constexpr uint64_t kLogitRows = 504;  // or fewer
 // Of a rank of several: enough tokens to keep the multipliers busy.
 constexpr size_t kFewestGroupTokens = 512;
 constexpr size_t kGroupsOfRank = 12;
+// Keys of continuations that branch off each other, gathered at once (model/transformer.cc).
+constexpr uint64_t kGatheredKeys = 4096;
 // What is kept of a scored token in a lane: six numbers and their place.
 constexpr uint64_t kScoreBytes = 64;
 
@@ -28,14 +30,21 @@ struct Lengths {
   uint64_t prompts = 0;        // of the suite with most
 };
 
-Lengths FindLengths(std::span<const StudyText> texts, std::span<const StudySuite> suites) {
+Lengths FindLengths(const Asked& asked) {
   Lengths lengths;
-  for (const StudyText& text : texts) {
+  for (const StudyText& text : asked.texts) {
     for (const Sequence& sequence : text.windows.sequences) {
       lengths.longest = std::max<uint64_t>(lengths.longest, sequence.tokens.size());
     }
   }
-  for (const StudySuite& suite : suites) {
+  for (const StudyTask& task : asked.tasks) {
+    for (const auto& item : task.continuations) {
+      for (const EncodedContinuation& one : item) {
+        lengths.longest = std::max<uint64_t>(lengths.longest, one.tokens.size());
+      }
+    }
+  }
+  for (const StudySuite& suite : asked.suites) {
     uint64_t tokens = 0;
     for (const GenerationPrompt& prompt : suite.prompts) {
       const uint64_t most = prompt.tokens.size() + prompt.max_new_tokens + 1;
@@ -68,8 +77,10 @@ uint64_t ScratchBytes(const ModelConfig& config) {
     routed = config.experts->count + 2 * uint64_t{config.hidden_size};
     if (config.experts->beside_mlp) routed += 2 * uint64_t{config.hidden_size};
   }
-  return kFloat *
-         (4 * uint64_t{config.hidden_size} + 2 * queries + 2 * keys + mixer + 3 * mlp + routed);
+  uint64_t streams = 0;
+  if (config.altup) streams = (config.altup->streams + 2) * uint64_t{config.hidden_size};
+  return kFloat * (4 * uint64_t{config.hidden_size} + streams + 2 * queries + 2 * keys + mixer +
+                   3 * mlp + routed);
 }
 
 // Beside the block in the making: its copy that is scaled, what enters and leaves its parts, hidden
@@ -116,8 +127,7 @@ std::vector<std::pair<size_t, size_t>> Room::Groups(std::span<const ScoredSequen
 }
 
 Result<Room> PlanRoom(const ModelConfig& config, LaneSet& lanes, std::span<const LanePlan> plans,
-                      std::span<const StudyText> texts, std::span<const StudySuite> suites,
-                      size_t calibration_tokens, uint64_t max_bytes) {
+                      const Asked& asked, uint64_t max_bytes) {
   Room room;
   if (max_bytes == 0) return room;
   uint64_t all_lanes = 0;
@@ -129,7 +139,7 @@ Result<Room> PlanRoom(const ModelConfig& config, LaneSet& lanes, std::span<const
     if (packed[i] > packed[largest]) largest = i;
   }
   lanes.Forget();
-  const Lengths lengths = FindLengths(texts, suites);
+  const Lengths lengths = FindLengths(asked);
   const uint64_t working = std::max<uint64_t>(room.group_tokens, lengths.longest);
   const uint64_t fixed = PrivateResidentBytes() + kMakingBytes * lanes.block_weights() +
                          ScratchBytes(config) * working +
@@ -139,19 +149,26 @@ Result<Room> PlanRoom(const ModelConfig& config, LaneSet& lanes, std::span<const
   if (fixed + all_lanes + std::max(per_token * working, keys_and_values) <= max_bytes) return room;
 
   if (const uint64_t needed =
-          fixed + FitBytes(config, plans, lanes.block_weights(), calibration_tokens);
+          fixed + FitBytes(config, plans, lanes.block_weights(), asked.calibration_tokens);
       needed > max_bytes) {
     return TooLittle(max_bytes, needed, "calibrating a lane");
   }
   if (const uint64_t needed = fixed + per_token * lengths.longest; needed > max_bytes) {
     return TooLittle(max_bytes, needed, "the longest sequence in every lane");
   }
+  const std::string& lane = plans[largest].record.scheme;
   if (const uint64_t needed = fixed + packed[largest] + keys_and_values;
-      !suites.empty() && needed > max_bytes) {
+      !asked.suites.empty() && needed > max_bytes) {
     return TooLittle(
         max_bytes, needed,
-        fmt::format("answering prompts with lane '{}' (leave it out with --suite none)",
-                    plans[largest].record.scheme));
+        fmt::format("answering prompts with lane '{}' (leave it out with --suite none)", lane));
+  }
+  const uint64_t gathered =
+      kGatheredKeys * kFloat *
+      (config.Largest(&ModelConfig::key_width) + config.Largest(&ModelConfig::value_width));
+  if (const uint64_t needed = fixed + packed[largest] + gathered;
+      !asked.tasks.empty() && needed > max_bytes) {
+    return TooLittle(max_bytes, needed, fmt::format("scoring a task with lane '{}'", lane));
   }
   room.holds_all = false;
   room.group_tokens = (max_bytes - fixed) / per_token;

@@ -12,6 +12,7 @@
 #include "bitloss/model/config.h"
 #include "bitloss/study/lane_set.h"
 #include "bitloss/study/prompts.h"
+#include "bitloss/study/tasks.h"
 #include "bitloss/study/texts.h"
 
 namespace bitloss {
@@ -29,14 +30,21 @@ struct Room {
                                                 size_t num_ranks = 1) const;
 };
 
+// What a study asks of its lanes.
+struct Asked {
+  std::span<const StudyText> texts = {};
+  std::span<const StudySuite> suites = {};
+  std::span<const StudyTask> tasks = {};
+  size_t calibration_tokens = 0;
+};
+
 // Counts what the study will have resident beyond the page cache: what is there now, one block in
 // the making, the work of 2,048 tokens or of the longest sequence, hidden rows of every lane, and
-// either all lanes' blocks or those of the largest lane that answers `suites`, with keys and
-// values; and beside that what fits look at. `max_bytes` 0: no bound. kBadInput says how much is
-// needed at least.
+// either all lanes' blocks or those of the largest lane that answers suites, with keys and values,
+// or scores tasks; and beside that what fits look at. `max_bytes` 0: no bound. kBadInput says how
+// much is needed at least.
 Result<Room> PlanRoom(const ModelConfig& config, LaneSet& lanes, std::span<const LanePlan> plans,
-                      std::span<const StudyText> texts, std::span<const StudySuite> suites,
-                      size_t calibration_tokens, uint64_t max_bytes);
+                      const Asked& asked, uint64_t max_bytes);
 
 }  // namespace bitloss
 

@@ -24,7 +24,7 @@
 namespace bitloss {
 namespace {
 
-Status PutPrompts(const StudyPlan& plan, Store& store) {
+Status PutPromptsAndItems(const StudyPlan& plan, Store& store) {
   for (size_t s = 0; s < plan.suites.size(); ++s) {
     std::vector<PromptRecord> records;
     for (const SuitePrompt& prompt : plan.suites[s].suite.prompts) {
@@ -32,6 +32,9 @@ Status PutPrompts(const StudyPlan& plan, Store& store) {
                          prompt.prompt, prompt.scripts});
     }
     BITLOSS_DO(store.PutPrompts(s, records));
+  }
+  for (size_t t = 0; t < plan.tasks.size(); ++t) {
+    BITLOSS_DO(store.PutTaskItems(t, plan.tasks[t].items));
   }
   return Ok();
 }
@@ -78,8 +81,9 @@ Result<RunningLanes> MakeLanes(const StudyPlan& plan, std::span<const LanePlan> 
     BITLOSS_TRY(running.set, LaneSet::Open(plan.model.source, workshop.transformer.backend(), plans,
                                            plan.manifest.seed, *running.fitted));
     BITLOSS_TRY(running.room,
-                PlanRoom(plan.model.source.config(), *running.set, plans, plan.texts, plan.suites,
-                         plan.calibration.num_tokens(), options.memory_bytes));
+                PlanRoom(plan.model.source.config(), *running.set, plans,
+                         {plan.texts, plan.suites, plan.tasks, plan.calibration.num_tokens()},
+                         options.memory_bytes));
     if (running.room.holds_all) {
       running.room.group_tokens = workshop.transformer.backend().work_sizes().group_tokens;
     }
@@ -163,7 +167,7 @@ std::string IdentityOfFits(const Manifest& manifest, Arithmetic arithmetic) {
 
 Result<Records> OpenRecords(const StudyPlan& plan, const StudyOptions& options) {
   BITLOSS_TRY(Store store, Store::OpenOrCreate(options.out, plan.manifest));
-  BITLOSS_DO(PutPrompts(plan, store));
+  BITLOSS_DO(PutPromptsAndItems(plan, store));
   BITLOSS_TRY(const std::string manifest_json, ManifestToJson(plan.manifest));
   // Rows of a mixture hold the experts that they chose, too.
   const std::string holds = plan.model.source.config().experts ? " experts" : "";

@@ -53,6 +53,7 @@ Result<Manifest> MakeManifest(const StudyPlan& plan, const StudyOptions& options
   for (const StudySuite& suite : plan.suites) {
     manifest.suites.push_back({suite.suite.id, suite.suite.sha256, suite.prompts.size()});
   }
+  for (const StudyTask& task : plan.tasks) manifest.tasks.push_back(task.record);
   manifest.seed = options.seed;
   manifest.options = OptionsJson(options, plan.suites);
   return manifest;
@@ -62,9 +63,10 @@ Result<Manifest> MakeManifest(const StudyPlan& plan, const StudyOptions& options
 
 Result<StudyPlan> MakeStudyPlan(const StudyOptions& options) {
   BITLOSS_TRY(ModelFiles files, OpenModel(options.model, options.baseline));
-  StudyPlan plan{std::move(files), {}, {}, {}, {}};
+  StudyPlan plan{std::move(files), {}, {}, {}, {}, {}};
   BITLOSS_TRY(plan.texts, LoadTexts(plan.model, options));
   BITLOSS_TRY(plan.suites, LoadSuites(plan.model, options));
+  BITLOSS_TRY(plan.tasks, LoadTasks(plan.model, options));
   BITLOSS_TRY(plan.calibration, ReadCalibration(plan.model, options));
   BITLOSS_TRY(plan.manifest, MakeManifest(plan, options));
   return plan;

@@ -33,6 +33,7 @@ std::string DescribeAggregation(const Protocol& protocol, const Windows& windows
 }  // namespace
 
 Result<std::vector<StudyText>> LoadTexts(const ModelFiles& model, const StudyOptions& options) {
+  if (options.texts.size() == 1 && options.texts[0] == "none") return std::vector<StudyText>();
   BITLOSS_TRY(const std::vector<Text> texts, ReadTexts(options));
   const TextEncoder encoder = MakeTextEncoder(model.tokenizer, model.source.config().max_positions);
   std::vector<StudyText> cut;

@@ -94,6 +94,19 @@ class CudaBackend final : public Backend {
     Check(Api().gather_rows(Context(), Rows(from), rows.data(), Rows(to)));
   }
 
+  void Embed(const EncodedMatrix& table, std::span<const int32_t> tokens,
+             DeviceView x) const override {
+    BITLOSS_CHECK(tokens.size() == x.rows && table.cols == x.cols);
+    if (x.rows == 0) return;
+    staging_.Reserve(*device_, Bytes(x.rows * x.cols));
+    const MatrixView rows{staging_.as<float>(), x.rows, x.cols, x.cols};
+    threads_.ForEachPart(x.rows, [&](size_t row, size_t) {
+      BITLOSS_CHECK(tokens[row] >= 0 && static_cast<size_t>(tokens[row]) < table.rows);
+      table.format.decode(table, static_cast<size_t>(tokens[row]), 0, rows.Row(row));
+    });
+    Upload(rows, x);
+  }
+
   Result<std::unique_ptr<PackedMatrix>> PackMatrix(const EncodedMatrix& weights,
                                                    const Execution& execution,
                                                    Packing /*packing*/) const override {
@@ -173,7 +186,9 @@ class CudaBackend final : public Backend {
     BITLOSS_CHECK(shape.num_kv_heads > 0 && shape.num_heads % shape.num_kv_heads == 0);
     BITLOSS_CHECK(queries.cols == shape.num_heads * shape.head_dim);
     BITLOSS_CHECK(out.cols == shape.num_heads * shape.ValueDim());
-    if (!shape.IsPlain()) return AttendOnHost(shape, queries, sequences, out);
+    if (!shape.IsPlain() || shape.head_dim > kCudaMaxHeadDim) {
+      return AttendOnHost(shape, queries, sequences, out);
+    }
     std::vector<CudaSequence> on_device;
     for (const AttentionSequence& sequence : sequences) {
       const size_t num_keys = sequence.first_position + sequence.rows.size();
@@ -343,7 +358,7 @@ class CudaBackend final : public Backend {
     AttentionShape host_shape = shape;
     host_shape.sinks = AsTensor(sinks);
     const Matrix rows = ToMatrix(queries);
-    Matrix result(out.rows, out.cols);
+    Matrix result = ToMatrix(out);  // rows of other sequences stay as they are
     host_->Attention(host_shape, AsTensor(rows), on_host, AsTensor(result));
     Upload(result, out);
   }
@@ -452,7 +467,9 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Backend> host_;
   Arithmetic arithmetic_;
   ThreadPool& threads_;
-  // Memory that stays from call to call: activations as halves and as integers.
+  // Memory that stays from call to call: embedded rows on their way, activations as halves and as
+  // integers.
+  mutable PinnedBuffer staging_;
   mutable CudaBuffer high_;
   mutable CudaBuffer low_;
   mutable CudaBuffer factors_;

@@ -59,7 +59,7 @@ EncodedMatrix Encode(const std::string& name, size_t rows, size_t cols) {
   const Format format = ParseFormat(name).value();
   Matrix weights = RandomMatrix(rows, cols, "weights");
   const EncodedMatrix halves = F16Format().encode(F16Format(), weights).value();
-  return format.encode(format, Decode(halves)).value();
+  return EncodeEqually(format, Decode(halves));
 }
 
 TEST_F(CudaBackendTest, ProductsOfEveryNumberOfRows) {
@@ -220,6 +220,20 @@ TEST_F(CudaBackendTest, MovingRows) {
   EXPECT_EQ(values, (std::vector<float>{x.Row(3)[4], x.Row(19)[30], x.Row(0)[0]}));
 }
 
+TEST_F(CudaBackendTest, Embeddings) {
+  const std::vector<int32_t> tokens = {3, 49, 0, 3};
+  for (const std::string format : {"f16", "f32", "q8_0"}) {
+    const EncodedMatrix table = Encode(format, 50, 96);
+    EXPECT_TRUE(Agree([&](const Backend& backend) {
+      Tensor x(backend.memory(), 4, 96);
+      backend.Embed(table, std::span(tokens).first(1), x.view().Rows(3, 4));
+      backend.Embed(table, tokens, x);
+      backend.Embed(table, std::span(tokens).first(2), x.view().Rows(1, 3));
+      return backend.ToMatrix(x);
+    })) << format;
+  }
+}
+
 TEST_F(CudaBackendTest, Rotations) {
   for (const size_t head_dim : {size_t{6}, size_t{64}, size_t{128}}) {
     const Matrix x = RandomMatrix(21, 3 * head_dim, "x");
@@ -236,8 +250,13 @@ TEST_F(CudaBackendTest, Rotations) {
 }
 
 TEST_F(CudaBackendTest, AttentionOfPromptsAndSingleTokens) {
-  for (const AttentionShape& shape :
-       {AttentionShape{4, 2, 16}, {9, 3, 64}, {14, 2, 64}, {4, 4, 20}, {8, 2, 128}, {2, 1, 256}}) {
+  for (const AttentionShape& shape : {AttentionShape{4, 2, 16},
+                                      {9, 3, 64},
+                                      {14, 2, 64},
+                                      {4, 4, 20},
+                                      {8, 2, 128},
+                                      {2, 1, 256},
+                                      {2, 1, 512}}) {
     const size_t kv = shape.num_kv_heads * shape.head_dim;
     // A whole prompt, a chunk that goes on within a tile, one token late in its sequence.
     const std::vector<std::pair<size_t, size_t>> lengths = {{300, 0}, {40, 100}, {1, 511}, {1, 0}};

@@ -31,4 +31,10 @@ void* CudaDevice::AllocateBytes(size_t num_bytes) {
       name_, what, num_bytes >> 20, left >> 20));
 }
 
+void* CudaDevice::AllocatePinned(size_t num_bytes) {
+  void* memory = nullptr;
+  Check(api_.allocate_pinned(context_, num_bytes, &memory));
+  return memory;
+}
+
 }  // namespace bitloss

@@ -30,6 +30,9 @@ class CudaDevice final : public TensorMemory {
 
   void* AllocateBytes(size_t num_bytes);
   void FreeBytes(void* memory) { api_.free(context_, memory); }
+  // Of the host's memory, for copies to the device.
+  void* AllocatePinned(size_t num_bytes);
+  void FreePinned(void* memory) { api_.free_pinned(context_, memory); }
   float* Allocate(size_t count) override {
     return static_cast<float*>(AllocateBytes(count * sizeof(float)));
   }
@@ -42,24 +45,25 @@ class CudaDevice final : public TensorMemory {
   std::string name_;
 };
 
-// Memory of a device; Reserve keeps nothing and reuses memory when it is enough.
-class CudaBuffer {
+// Owns memory; Reserve keeps nothing and reuses memory when it is enough.
+template <auto kAllocate, auto kFree>
+class BasicCudaBuffer {
  public:
-  CudaBuffer() = default;
-  CudaBuffer(CudaDevice& device, size_t num_bytes) { Reserve(device, num_bytes); }
-  CudaBuffer(CudaBuffer&& other) noexcept { *this = std::move(other); }
-  CudaBuffer& operator=(CudaBuffer&& other) noexcept {
+  BasicCudaBuffer() = default;
+  BasicCudaBuffer(CudaDevice& device, size_t num_bytes) { Reserve(device, num_bytes); }
+  BasicCudaBuffer(BasicCudaBuffer&& other) noexcept { *this = std::move(other); }
+  BasicCudaBuffer& operator=(BasicCudaBuffer&& other) noexcept {
     std::swap(device_, other.device_);
     std::swap(memory_, other.memory_);
     std::swap(size_, other.size_);
     return *this;
   }
-  ~CudaBuffer() { Release(); }
+  ~BasicCudaBuffer() { Release(); }
 
   void Reserve(CudaDevice& device, size_t num_bytes) {
     if (num_bytes <= size_ && memory_ != nullptr) return;
     Release();
-    memory_ = device.AllocateBytes(num_bytes);
+    memory_ = (device.*kAllocate)(num_bytes);
     device_ = &device;
     size_ = num_bytes;
   }
@@ -73,7 +77,7 @@ class CudaBuffer {
 
  private:
   void Release() {
-    if (memory_ != nullptr) device_->FreeBytes(std::exchange(memory_, nullptr));
+    if (memory_ != nullptr) (device_->*kFree)(std::exchange(memory_, nullptr));
     size_ = 0;
   }
 
@@ -81,6 +85,8 @@ class CudaBuffer {
   void* memory_ = nullptr;
   size_t size_ = 0;
 };
+using CudaBuffer = BasicCudaBuffer<&CudaDevice::AllocateBytes, &CudaDevice::FreeBytes>;
+using PinnedBuffer = BasicCudaBuffer<&CudaDevice::AllocatePinned, &CudaDevice::FreePinned>;
 
 }  // namespace bitloss
 

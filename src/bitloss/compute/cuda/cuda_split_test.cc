@@ -58,7 +58,7 @@ EncodedMatrix Encode(const std::string& name, size_t rows, size_t cols) {
   const Matrix weights = RandomMatrix(rows, cols, "weights");
   if (name == "f32") return format.encode(format, weights).value();
   const EncodedMatrix halves = F16Format().encode(F16Format(), weights).value();
-  return format.encode(format, Decode(halves)).value();
+  return EncodeEqually(format, Decode(halves));
 }
 
 // Exponents far apart within a chunk.
@@ -87,6 +87,21 @@ TEST_F(CudaSplitTest, SectionsAndManyTiles) {
   ExpectSameBits(Encode("f32", 130, 4864), UnevenMatrix(700, 4864), rows);
   const size_t many[] = {2500};
   ExpectSameBits(Encode("f16", 4000, 70), RandomMatrix(2500, 70, "x"), many);
+}
+
+// Enough sums for the widest tiles, of even and odd numbers of rows' and of outputs' tiles.
+TEST_F(CudaSplitTest, WideTiles) {
+  const size_t rows[] = {1500, 1410};
+  ExpectSameBits(Encode("f16", 1280, 70), UnevenMatrix(1500, 70), rows);
+  ExpectSameBits(Encode("f32", 1300, 70), UnevenMatrix(1500, 70), rows);
+  const size_t few[] = {450};
+  ExpectSameBits(Encode("f16", 4200, 200), UnevenMatrix(450, 200), few);
+}
+
+TEST_F(CudaSplitTest, WideTilesOfSections) {
+  const size_t rows[] = {1500};
+  ExpectSameBits(Encode("f16", 1300, 2100), UnevenMatrix(1500, 2100), rows);
+  ExpectSameBits(Encode("f32", 1280, 1100), UnevenMatrix(1500, 1100), rows);
 }
 
 TEST_F(CudaSplitTest, ProductsOfEveryFormat) {

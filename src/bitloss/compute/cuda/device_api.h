@@ -142,6 +142,9 @@ struct CudaSequence {
   size_t value_stride;
 };
 
+// Larger heads are the host's to attend with.
+constexpr size_t kCudaMaxHeadDim = 256;
+
 struct CudaAttention {
   size_t num_heads;
   size_t num_kv_heads;
@@ -208,6 +211,9 @@ struct CudaApi {
   CudaError (*allocate)(CudaContext* context, size_t num_bytes, void** memory);
   void (*free)(CudaContext* context, void* memory);
   CudaError (*free_memory)(CudaContext* context, size_t* num_bytes);
+  // Memory of the host's that copies to the device read fastest.
+  CudaError (*allocate_pinned)(CudaContext* context, size_t num_bytes, void** memory);
+  void (*free_pinned)(CudaContext* context, void* memory);
 
   // Rows of `width` bytes, `pitch` bytes apart.
   CudaError (*upload)(CudaContext* context, const void* from, size_t from_pitch, void* to,

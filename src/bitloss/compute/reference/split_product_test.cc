@@ -79,8 +79,7 @@ class SplitProduct : public ::testing::Test {
 };
 
 EncodedMatrix Encode(std::string_view name, const Matrix& weights) {
-  const Format format = ParseFormat(name).value();
-  return format.encode(format, weights).value();
+  return EncodeEqually(ParseFormat(name).value(), weights);
 }
 
 // Sums of twelve uniform numbers, nearly normal.
@@ -146,6 +145,15 @@ TEST_F(SplitProduct, StaysWithinItsBoundAndNearerThanChainsOfFp32) {
         EXPECT_LT(split.square, ErrorsOf(y, x, weights, 8).square) << kind << " " << format << k;
       }
     }
+  }
+}
+
+TEST_F(SplitProduct, TakesEveryFormat) {
+  const Matrix x = NormalMatrix(2, 512, 1.0f, "x");
+  const Matrix w = Decode(Encode("f16", NormalMatrix(3, 512, 0.02f, "w")));
+  for (const FormatFamily& family : FormatFamilies()) {
+    const EncodedMatrix weights = Encode(family.name, w);
+    EXPECT_LT(ErrorsOf(Multiply(weights, x), x, weights, 12).worst_of_bound, 1) << family.name;
   }
 }
 

@@ -14,6 +14,7 @@ const Architecture& Ernie45();
 const Architecture& Exaone4();
 const Architecture& Gemma2();
 const Architecture& Gemma3();
+const Architecture& Gemma3n();
 const Architecture& Gemma4();
 const Architecture& Glm4();
 const Architecture& Glm4Moe();

@@ -4,6 +4,7 @@
 #include "bitloss/study/passes/answer_scoring_pass.h"
 #include "bitloss/study/passes/judge_pass.h"
 #include "bitloss/study/passes/sample_pass.h"
+#include "bitloss/study/passes/task_pass.h"
 #include "bitloss/study/passes/text_pass.h"
 
 namespace bitloss {
@@ -24,6 +25,9 @@ std::vector<std::unique_ptr<const Pass>> PassesOf(const StudyPlan& plan,
   std::vector<std::unique_ptr<const Pass>> passes;
   for (size_t p = 0; p < plan.texts.size(); ++p) {
     passes.push_back(std::make_unique<TextPass>(plan.texts[p].windows, p));
+  }
+  for (size_t t = 0; t < plan.tasks.size(); ++t) {
+    passes.push_back(std::make_unique<TaskPass>(plan.tasks[t], t));
   }
   const GenerationOptions answering = Decoding(plan, options, options.temperature);
   const GenerationOptions sampling = Decoding(plan, options, options.sample_temperature);

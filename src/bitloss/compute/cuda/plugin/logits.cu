@@ -63,11 +63,13 @@ __device__ double MergeStripes(double sum) {
   return sum;
 }
 
-// Calls add<Range>(column, a, b) for the columns of a stripe of a block, `tail(stripe, a, b)` for
+// Calls add(read(column), a, b) for the columns of a stripe of a block, `tail(stripe, a, b)` for
 // those after the last whole group, and leaves the totals with thread 0.
-template <class Add, class Tail>
-__device__ void SumStripes(size_t size, TwoSums& shared, const Add& add, const Tail& tail,
-                           double& total_a, double& total_b) {
+template <class Read, class Add, class Tail>
+__device__ void SumStripes(size_t size, TwoSums& shared, const Read& read, const Add& add,
+                           const Tail& tail, double& total_a, double& total_b) {
+  // Columns of a stripe whose elements are read before the first is added.
+  constexpr unsigned kAtOnce = 8;
   const unsigned stripe = threadIdx.x % kStripes;
   const unsigned of_block = threadIdx.x / kStripes;
   const size_t whole = size - size % kStripes;
@@ -78,7 +80,15 @@ __device__ void SumStripes(size_t size, TwoSums& shared, const Add& add, const T
     const size_t end = min(begin + kBlock, whole);
     double a = 0.0;
     double b = 0.0;
-    for (size_t c = begin + stripe; c < end; c += kStripes) add(c, a, b);
+    size_t c = begin + stripe;
+    for (; c + (kAtOnce - 1) * kStripes < end; c += kAtOnce * kStripes) {
+      decltype(read(c)) elements[kAtOnce];
+#pragma unroll
+      for (unsigned i = 0; i < kAtOnce; ++i) elements[i] = read(c + i * kStripes);
+#pragma unroll
+      for (unsigned i = 0; i < kAtOnce; ++i) add(elements[i], a, b);
+    }
+    for (; c < end; c += kStripes) add(read(c), a, b);
     shared.a[of_block][stripe] = a;
     shared.b[of_block][stripe] = b;
     __syncthreads();
@@ -117,15 +127,24 @@ __device__ void Widen(Extent& to, const Extent& by) {
 
 __device__ Extent FindExtent(const float* row, size_t size, Extent* shared) {
   Extent extent{-CUDART_INF_F, CUDART_INF_F, 0xffffffffu, 1};
-  for (size_t i = threadIdx.x; i < size; i += kThreads) {
-    const float x = row[i];
+  constexpr unsigned kAtOnce = 8;
+  const auto look = [&](float x, size_t i) {
     extent.usable &= x < CUDART_INF_F ? 1 : 0;  // false for NaN
     if (x > extent.max) {
       extent.max = x;
       extent.top1 = static_cast<unsigned>(i);
     }
     extent.min = fminf(extent.min, x);
+  };
+  size_t i = threadIdx.x;
+  for (; i + (kAtOnce - 1) * kThreads < size; i += kAtOnce * kThreads) {
+    float x[kAtOnce];
+#pragma unroll
+    for (unsigned j = 0; j < kAtOnce; ++j) x[j] = row[i + j * kThreads];
+#pragma unroll
+    for (unsigned j = 0; j < kAtOnce; ++j) look(x[j], i + j * kThreads);
   }
+  for (; i < size; i += kThreads) look(row[i], i);
   shared[threadIdx.x] = extent;
   __syncthreads();
   for (unsigned half = kThreads / 2; half > 0; half /= 2) {
@@ -143,8 +162,7 @@ __device__ void AddExp(float logit, double max, double& sum, double& weighted) {
   if (kRange == Range::kNormal || e > 0.0) weighted = __fma_rn(e, x, weighted);
 }
 
-__global__ void __launch_bounds__(kThreads)
-    SumRowsKernel(ConstCudaRows logits, CudaRowSums* sums) {
+__global__ void __launch_bounds__(kThreads) SumRowsKernel(ConstCudaRows logits, CudaRowSums* sums) {
   __shared__ Extent extents[kThreads];
   __shared__ TwoSums shared;
   const float* row = logits.data + blockIdx.x * logits.stride;
@@ -161,16 +179,17 @@ __global__ void __launch_bounds__(kThreads)
   const auto tail = [&](size_t c, double& a, double& b) {
     AddExp<Range::kUnderflow>(c < logits.cols ? row[c] : -CUDART_INF_F, max, a, b);
   };
+  const auto read = [&](size_t c) { return row[c]; };
   if (normal) {
-    const auto add = [&](size_t c, double& a, double& b) {
-      AddExp<Range::kNormal>(row[c], max, a, b);
+    const auto add = [&](float logit, double& a, double& b) {
+      AddExp<Range::kNormal>(logit, max, a, b);
     };
-    SumStripes(logits.cols, shared, add, tail, result.sum, result.weighted);
+    SumStripes(logits.cols, shared, read, add, tail, result.sum, result.weighted);
   } else {
-    const auto add = [&](size_t c, double& a, double& b) {
-      AddExp<Range::kUnderflow>(row[c], max, a, b);
+    const auto add = [&](float logit, double& a, double& b) {
+      AddExp<Range::kUnderflow>(logit, max, a, b);
     };
-    SumStripes(logits.cols, shared, add, tail, result.sum, result.weighted);
+    SumStripes(logits.cols, shared, read, add, tail, result.sum, result.weighted);
   }
   if (threadIdx.x == 0) sums[blockIdx.x] = result;
 }
@@ -209,16 +228,17 @@ __global__ void __launch_bounds__(kThreads)
     AddDivergence<Range::kUnderflow>(row, is_there ? base_row[c] : -CUDART_INF_F,
                                      is_there ? lane_row[c] : -CUDART_INF_F, a, b);
   };
+  const auto read = [&](size_t c) { return float2{base_row[c], lane_row[c]}; };
   if (row.normal != 0) {
-    const auto add = [&](size_t c, double& a, double& b) {
-      AddDivergence<Range::kNormal>(row, base_row[c], lane_row[c], a, b);
+    const auto add = [&](float2 logits, double& a, double& b) {
+      AddDivergence<Range::kNormal>(row, logits.x, logits.y, a, b);
     };
-    SumStripes(base.cols, shared, add, tail, result.kl, result.kl_reverse);
+    SumStripes(base.cols, shared, read, add, tail, result.kl, result.kl_reverse);
   } else {
-    const auto add = [&](size_t c, double& a, double& b) {
-      AddDivergence<Range::kUnderflow>(row, base_row[c], lane_row[c], a, b);
+    const auto add = [&](float2 logits, double& a, double& b) {
+      AddDivergence<Range::kUnderflow>(row, logits.x, logits.y, a, b);
     };
-    SumStripes(base.cols, shared, add, tail, result.kl, result.kl_reverse);
+    SumStripes(base.cols, shared, read, add, tail, result.kl, result.kl_reverse);
   }
   if (threadIdx.x == 0) divergences[blockIdx.x] = result;
 }
@@ -246,8 +266,7 @@ CudaError CompareRows(CudaContext* context, ConstCudaRows base, ConstCudaRows la
   CompareRowsKernel<<<static_cast<unsigned>(base.rows), kThreads, 0, context->stream>>>(
       base, lane, compared.as<CudaComparedRow>(), results.as<CudaDivergence>());
   BITLOSS_CUDA("comparing logits", cudaGetLastError());
-  BITLOSS_CUDA("comparing logits",
-               results.CopyTo(divergences, base.rows * sizeof(CudaDivergence)));
+  BITLOSS_CUDA("comparing logits", results.CopyTo(divergences, base.rows * sizeof(CudaDivergence)));
   return nullptr;
 }
 

@@ -87,6 +87,17 @@ void Free(CudaContext* context, void* memory) {
   cudaFreeAsync(memory, context->stream);
 }
 
+CudaError AllocatePinned(CudaContext* context, size_t num_bytes, void** memory) {
+  BITLOSS_CUDA("choosing the device", cudaSetDevice(context->device));
+  BITLOSS_CUDA("an allocation of host memory", cudaMallocHost(memory, num_bytes));
+  return nullptr;
+}
+
+void FreePinned(CudaContext* context, void* memory) {
+  cudaSetDevice(context->device);
+  cudaFreeHost(memory);
+}
+
 CudaError FreeMemory(CudaContext* context, size_t* num_bytes) {
   size_t total = 0;
   BITLOSS_CUDA("choosing the device", cudaSetDevice(context->device));
@@ -140,6 +151,8 @@ constexpr CudaApi kApi = {.build = BITLOSS_CUDA_BUILD,
                           .allocate = Allocate,
                           .free = Free,
                           .free_memory = FreeMemory,
+    .allocate_pinned = AllocatePinned,
+    .free_pinned = FreePinned,
                           .upload = Upload,
                           .download = Download,
                           .copy = Copy,

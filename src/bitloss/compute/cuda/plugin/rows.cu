@@ -63,7 +63,16 @@ __global__ void RmsNormKernel(ConstCudaRows x, const float* weight, float eps, C
   if (threadIdx.x < 32) {
     float sum = 0.0f;
     if (threadIdx.x < kStripes) {
-      for (size_t i = threadIdx.x; i < x.cols; i += kStripes) sum = __fmaf_rn(from[i], from[i], sum);
+      constexpr unsigned kAtOnce = 8;  // are read before the first is added
+      size_t i = threadIdx.x;
+      for (; i + (kAtOnce - 1) * kStripes < x.cols; i += kAtOnce * kStripes) {
+        float values[kAtOnce];
+#pragma unroll
+        for (unsigned j = 0; j < kAtOnce; ++j) values[j] = from[i + j * kStripes];
+#pragma unroll
+        for (unsigned j = 0; j < kAtOnce; ++j) sum = __fmaf_rn(values[j], values[j], sum);
+      }
+      for (; i < x.cols; i += kStripes) sum = __fmaf_rn(from[i], from[i], sum);
     }
     for (unsigned half = kStripes / 2; half > 0; half /= 2) {
       sum = __fadd_rn(sum, __shfl_down_sync(0xffffffffu, sum, half));

@@ -26,24 +26,35 @@ inline void CountTiles(SplitProducts& products, unsigned rows_of_tile, unsigned 
   }
 }
 
-// Which rows and outputs a tile is: tiles of kGroup neighbouring row tiles go through the outputs
+// Tiles in the order in which blocks take them: kGroup neighbours in rows go through the outputs
 // together, so that weights and activations are read from memory a few times only.
+struct SplitOrder {
+  unsigned row;
+  unsigned out;
+
+  static constexpr unsigned kGroup = 16;
+
+  // Of a grid of tiles.
+  __device__ SplitOrder(unsigned rows, unsigned outs, unsigned number) {
+    const unsigned group = number / (kGroup * outs);
+    const unsigned in_group = number % (kGroup * outs);
+    const unsigned height = min(kGroup, rows - group * kGroup);
+    row = group * kGroup + in_group % height;
+    out = in_group / height;
+  }
+};
+
+// The first row of a tile, and its first output in the product that it belongs to.
 struct SplitPlace {
   unsigned product = 0;
   unsigned row = 0;
   unsigned out = 0;
 
-  static constexpr unsigned kGroup = 16;
-
-  __device__ SplitPlace(const SplitProducts& products, unsigned tile, unsigned rows_of_tile,
-                        unsigned outs_of_tile) {
-    const unsigned group = tile / (kGroup * products.out_tiles);
-    const unsigned in_group = tile % (kGroup * products.out_tiles);
-    const unsigned height = min(kGroup, products.row_tiles - group * kGroup);
-    const unsigned out_tile = in_group / height;
-    while (product + 1 < products.count && out_tile >= products.first_tile[product + 1]) ++product;
-    row = (group * kGroup + in_group % height) * rows_of_tile;
-    out = (out_tile - products.first_tile[product]) * outs_of_tile;
+  __device__ SplitPlace(const SplitProducts& products, const SplitOrder& tile,
+                        unsigned rows_of_tile, unsigned outs_of_tile)
+      : row(tile.row * rows_of_tile) {
+    while (product + 1 < products.count && tile.out >= products.first_tile[product + 1]) ++product;
+    out = (tile.out - products.first_tile[product]) * outs_of_tile;
   }
 };
 

@@ -4,6 +4,9 @@
 // Of a block's three groups of four warps one asks the copy engine for chunks of 64 k; each of the
 // others multiplies 64 rows. While one chunk is multiplied, the sums of the one before are carried
 // into their section, also from a tile to the next.
+//
+// Two blocks are a cluster: their tiles are neighbours with the same rows, or the same outputs.
+// What both read travels once: each asks for half of it, which goes to both.
 #include "bitloss/compute/cuda/plugin/split_products.cuh"
 #include "bitloss/compute/cuda/plugin/wgmma.cuh"
 
@@ -13,18 +16,23 @@ namespace {
 constexpr unsigned kTile = 128;  // rows, and outputs
 constexpr unsigned kGroupThreads = 128;
 constexpr unsigned kThreads = 3 * kGroupThreads;
-constexpr unsigned kConsumerWarps = 8;
+constexpr unsigned kCluster = 2;
+constexpr unsigned kConsumerWarps = 8 * kCluster;  // that read a stage of either block
 constexpr unsigned kPlaneBytes = kTile * kCudaSplitChunk * 2;
 constexpr unsigned kFactorBytes = kTile * 4;
+constexpr unsigned kOutputBytes = kTile * 8;
 static_assert(kTile == kCudaSplitRows);
 
-template <unsigned kPasses>
+// kMany: there is more than one section of k, whose sums wait in shared memory.
+template <unsigned kPasses, bool kMany>
 struct Stages {
   static constexpr unsigned kPlanes = kPasses == 3 ? 4 : 3;
-  static constexpr unsigned kCount = kPasses == 3 ? 3 : 4;
+  static constexpr unsigned kCount = (kPasses == 3 ? 3 : 4) - (kMany ? 1 : 0);
   static constexpr unsigned kStageBytes = kPlanes * kPlaneBytes;
-  static constexpr unsigned kFactorsAt = kCount * kStageBytes;
-  static constexpr unsigned kBarriersAt = kFactorsAt + kCount * kFactorBytes;
+  static constexpr unsigned kTotalsAt = kCount * kStageBytes;
+  static constexpr unsigned kFactorsAt = kTotalsAt + (kMany ? kTile * kTile * 4 : 0);
+  static constexpr unsigned kOutputsAt = kFactorsAt + kCount * kFactorBytes;
+  static constexpr unsigned kBarriersAt = kOutputsAt + 2 * kOutputBytes;
   static constexpr unsigned kBytes = kBarriersAt + kCount * 16;
 
   unsigned memory;
@@ -35,6 +43,13 @@ struct Stages {
   __device__ unsigned LowWeights(unsigned stage) const { return High(stage) + 3 * kPlaneBytes; }
   __device__ unsigned Factors(unsigned stage) const {
     return memory + kFactorsAt + stage * kFactorBytes;
+  }
+  // A consumer's: sums of earlier sections, and what its outputs are multiplied by and added to.
+  __device__ unsigned Totals(unsigned group) const {
+    return memory + kTotalsAt + group * (kTile / 2 * kTile * 4);
+  }
+  __device__ unsigned Outputs(unsigned group) const {
+    return memory + kOutputsAt + group * kOutputBytes;
   }
   __device__ unsigned Full(unsigned stage) const { return memory + kBarriersAt + stage * 16; }
   __device__ unsigned Empty(unsigned stage) const { return Full(stage) + 8; }
@@ -61,27 +76,67 @@ struct Turn {
   }
 };
 
-template <unsigned kPasses>
-__device__ void Produce(const SplitProducts& products, const Stages<kPasses>& stages) {
-  const CudaPlanes& x = products.x;
-  const unsigned num_tiles = products.row_tiles * products.out_tiles;
-  Turn<Stages<kPasses>::kCount> turn;
-  for (unsigned tile = blockIdx.x; tile < num_tiles; tile += gridDim.x) {
-    const SplitPlace place(products, tile, kTile, kTile);
-    const CudaPlanes& w = products.of[place.product].weights;
-    size_t x_at = place.row / kTile * x.chunks * kTile;  // rows of 64 halves
-    size_t w_at = place.out / kTile * x.chunks * kTile;
+enum class Neighbours { kInRows, kInOutputs };
+
+// The tiles of a block: its cluster takes pair after pair.
+struct Pairs {
+  SplitProducts products;
+  Neighbours neighbours;
+  unsigned rows;  // of pairs
+  unsigned outs;
+
+  __device__ unsigned First() const { return blockIdx.x / kCluster; }
+  __device__ unsigned Step() const { return gridDim.x / kCluster; }
+  __device__ unsigned Count() const { return rows * outs; }
+  // A tile beyond the last row or output has sums that nobody stores.
+  __device__ SplitPlace Place(unsigned pair, unsigned rank) const {
+    SplitOrder order(rows, outs, pair);
+    if (neighbours == Neighbours::kInRows) {
+      order.row = order.row * kCluster + rank;
+    } else {
+      order.out = order.out * kCluster + rank;
+    }
+    return {products, order, kTile, kTile};
+  }
+};
+
+// Where rows of 64 halves of a tile's first chunk begin; of the last tile for those beyond it.
+__device__ size_t FirstOf(const CudaPlanes& planes, unsigned row) {
+  const unsigned last = (static_cast<unsigned>(planes.rows) - 1) / kTile;
+  return min(row / kTile, last) * planes.chunks * kTile;
+}
+
+// `bytes` of one tile, or this block's half of what both read.
+__device__ void Fetch(bool both, unsigned rank, unsigned to, const void* from, unsigned bytes,
+                      unsigned barrier) {
+  if (!both) return CopyBytes(to, from, bytes, barrier);
+  const unsigned half = bytes / kCluster;
+  CopyBytesToBoth(to + rank * half, static_cast<const unsigned char*>(from) + rank * half, half,
+                  barrier);
+}
+
+template <unsigned kPasses, bool kMany>
+__device__ void Produce(const Pairs& pairs, const Stages<kPasses, kMany>& stages, unsigned rank) {
+  const CudaPlanes& x = pairs.products.x;
+  const bool share_x = pairs.neighbours == Neighbours::kInOutputs;
+  Turn<Stages<kPasses, kMany>::kCount> turn;
+  for (unsigned pair = pairs.First(); pair < pairs.Count(); pair += pairs.Step()) {
+    const SplitPlace place = pairs.Place(pair, rank);
+    const CudaPlanes& w = pairs.products.of[place.product].weights;
+    size_t x_at = FirstOf(x, place.row);
+    size_t w_at = FirstOf(w, place.out);
     for (size_t chunk = 0; chunk < x.chunks; ++chunk) {
       WaitFor(stages.Empty(turn.stage), turn.parity ^ 1);
       const unsigned full = stages.Full(turn.stage);
-      ArriveExpecting(full, Stages<kPasses>::kStageBytes + kFactorBytes);
-      CopyBytes(stages.High(turn.stage), x.high + x_at * kCudaSplitChunk, kPlaneBytes, full);
-      CopyBytes(stages.Weights(turn.stage), w.high + w_at * kCudaSplitChunk, kPlaneBytes, full);
-      CopyBytes(stages.Low(turn.stage), x.low + x_at * kCudaSplitChunk, kPlaneBytes, full);
-      if constexpr (kPasses == 3) {
-        CopyBytes(stages.LowWeights(turn.stage), w.low + w_at * kCudaSplitChunk, kPlaneBytes, full);
-      }
-      CopyBytes(stages.Factors(turn.stage), x.factors + x_at, kFactorBytes, full);
+      ArriveExpecting(full, Stages<kPasses, kMany>::kStageBytes + kFactorBytes);
+      const auto fetch = [&](bool both, unsigned to, const uint16_t* plane, size_t at) {
+        Fetch(both, rank, to, plane + at * kCudaSplitChunk, kPlaneBytes, full);
+      };
+      fetch(share_x, stages.High(turn.stage), x.high, x_at);
+      fetch(!share_x, stages.Weights(turn.stage), w.high, w_at);
+      fetch(share_x, stages.Low(turn.stage), x.low, x_at);
+      if constexpr (kPasses == 3) fetch(!share_x, stages.LowWeights(turn.stage), w.low, w_at);
+      Fetch(share_x, rank, stages.Factors(turn.stage), x.factors + x_at, kFactorBytes, full);
       x_at += kTile;
       w_at += kTile;
       turn.Next();
@@ -89,21 +144,18 @@ __device__ void Produce(const SplitProducts& products, const Stages<kPasses>& st
   }
 }
 
-template <unsigned kPasses>
+template <unsigned kPasses, bool kMany>
 class Consumer {
  public:
-  __device__ Consumer(const SplitProducts& products, const Stages<kPasses>& stages, unsigned group)
-      : products_(products),
-        stages_(stages),
-        chunks_(static_cast<unsigned>(products.x.chunks)),
-        num_tiles_(products.row_tiles * products.out_tiles),
-        first_row_(group * 64),
-        lane_row_(group * 64 + threadIdx.x % kGroupThreads / 32 * 16 + threadIdx.x % 32 / 4),
-        tile_(blockIdx.x) {}
+  __device__ Consumer(const Pairs& pairs, const Stages<kPasses, kMany>& stages, unsigned group)
+      : pairs_(pairs), stages_(stages), group_(group), pair_(pairs.First()) {
+    BeginTile();
+  }
 
-  // Requires: there is a tile for this block.
+  // Requires: there is a pair for this cluster.
   __device__ void Run() {
-    const unsigned num_chunks = (num_tiles_ - 1 - blockIdx.x) / gridDim.x * chunks_ + chunks_;
+    const unsigned num_chunks = ((pairs_.Count() - 1 - pairs_.First()) / pairs_.Step() + 1) *
+                                static_cast<unsigned>(pairs_.products.x.chunks);
     float one[64];
     float other[64];
     Issue(one);
@@ -132,8 +184,8 @@ class Consumer {
   // The products of the next chunk.
   __device__ void Issue(float (&part)[64]) {
     WaitFor(stages_.Full(issued_.stage), issued_.parity);
-    const uint64_t high = WgmmaOperand(stages_.High(issued_.stage) + first_row_ * 128);
-    const uint64_t low = WgmmaOperand(stages_.Low(issued_.stage) + first_row_ * 128);
+    const uint64_t high = WgmmaOperand(stages_.High(issued_.stage) + group_ * (kPlaneBytes / 2));
+    const uint64_t low = WgmmaOperand(stages_.Low(issued_.stage) + group_ * (kPlaneBytes / 2));
     const uint64_t w = WgmmaOperand(stages_.Weights(issued_.stage));
     const uint64_t w_low = WgmmaOperand(stages_.LowWeights(issued_.stage));
     WgmmaBegin();
@@ -148,96 +200,195 @@ class Consumer {
     issued_.Next();
   }
 
+  // The row of a tile that this thread's first sums belong to; the others' is eight further down.
+  __device__ unsigned LaneRow() const {
+    return group_ * 64 + threadIdx.x % kGroupThreads / 32 * 16 + threadIdx.x % 32 / 4;
+  }
+
   // Carries the sums of the oldest chunk; its stage is free.
   __device__ void Finish(const float (&part)[64]) {
-    float factors[2];
-#pragma unroll
-    for (unsigned j = 0; j < 2; ++j) {
-      asm volatile("ld.shared.f32 %0, [%1];"
-                   : "=f"(factors[j])
-                   : "r"(stages_.Factors(done_.stage) + (lane_row_ + 8 * j) * 4));
-    }
+    const unsigned factors_at = stages_.Factors(done_.stage) + LaneRow() * 4;
+    const float factors[2] = {ReadShared(factors_at), ReadShared(factors_at + 32)};
     __syncwarp();
-    if (threadIdx.x % 32 == 0) Arrive(stages_.Empty(done_.stage));
+    if (threadIdx.x % 32 < kCluster) ArriveAt(stages_.Empty(done_.stage), threadIdx.x % 32);
     done_.Next();
 #pragma unroll
     for (unsigned i = 0; i < 64; ++i) {
       section_[i] = __fmaf_rn(part[i], factors[i / 2 % 2], section_[i]);
     }
     ++chunk_;
-    if (chunk_ % kSplitChunksOfSection == 0 || chunk_ == chunks_) {
-      EndSection({chunk_ <= kSplitChunksOfSection, chunk_ == chunks_});
+    const bool is_last = chunk_ == static_cast<unsigned>(pairs_.products.x.chunks);
+    if (kMany && (is_last || chunk_ % kSplitChunksOfSection == 0)) {
+      if (chunk_ > kSplitChunksOfSection) AddTotals();
+      if (!is_last) KeepTotals();
     }
-    if (chunk_ < chunks_) return;
+    if (!is_last) return;
+    EndTile();
     chunk_ = 0;
-    tile_ += gridDim.x;
+    pair_ += pairs_.Step();
+    BeginTile();
   }
 
-  __device__ void EndSection(SplitEnd end) {
-    const SplitPlace place(products_, tile_, kTile, kTile);
-    const CudaSplitProduct& product = products_.of[place.product];
+  // Sums of earlier sections come first.
+  __device__ void AddTotals() {
+    const unsigned from = stages_.Totals(group_) + threadIdx.x % kGroupThreads * 16;
 #pragma unroll
     for (unsigned n = 0; n < 16; ++n) {
-      const SplitPair pair(product, place.out + n * 8 + threadIdx.x % 4 * 2);
+      float total[4];
+      asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];"
+                   : "=f"(total[0]), "=f"(total[1]), "=f"(total[2]), "=f"(total[3])
+                   : "r"(from + n * (kGroupThreads * 16)));
+#pragma unroll
+      for (unsigned i = 0; i < 4; ++i) {
+        section_[4 * n + i] = __fadd_rn(total[i], section_[4 * n + i]);
+      }
+    }
+  }
+  __device__ void KeepTotals() {
+    const unsigned to = stages_.Totals(group_) + threadIdx.x % kGroupThreads * 16;
+#pragma unroll
+    for (unsigned n = 0; n < 16; ++n) {
+      asm volatile("st.shared.v4.f32 [%0], {%1, %2, %3, %4};" ::"r"(to + n * (kGroupThreads * 16)),
+                   "f"(section_[4 * n]), "f"(section_[4 * n + 1]), "f"(section_[4 * n + 2]),
+                   "f"(section_[4 * n + 3]));
+#pragma unroll
+      for (unsigned i = 0; i < 4; ++i) section_[4 * n + i] = 0.0f;
+    }
+  }
+
+  // Asks for what belongs to one output of the tile, long before it is needed.
+  __device__ void BeginTile() {
+    if (pair_ >= pairs_.Count()) return;
+    const SplitPlace place = pairs_.Place(pair_, RankInCluster());
+    const CudaSplitProduct& product = pairs_.products.of[place.product];
+    const unsigned out = place.out + threadIdx.x % kGroupThreads;
+    if (out >= product.y.cols) return;
+    factor_ = product.weights.factors[out];
+    if (product.bias != nullptr) bias_ = product.bias[out];
+  }
+
+  __device__ void EndTile() {
+    const SplitPlace place = pairs_.Place(pair_, RankInCluster());
+    const CudaSplitProduct& product = pairs_.products.of[place.product];
+    const CudaRows& y = product.y;
+    const unsigned outputs = stages_.Outputs(group_);
+    SyncGroup();  // all have read the last tile's
+    asm volatile(
+        "st.shared.v2.f32 [%0], {%1, %2};" ::"r"(outputs + threadIdx.x % kGroupThreads * 8),
+        "f"(factor_), "f"(bias_)
+        : "memory");
+    SyncGroup();
+    const bool has_bias = product.bias != nullptr;
+    const unsigned row = place.row + LaneRow();
+    const unsigned col = threadIdx.x % 4 * 2;
+    float* to = y.data + row * y.stride + place.out + col;
+    const size_t eight_rows = 8 * y.stride;
+    const bool in_pairs = y.stride % 2 == 0 && reinterpret_cast<uintptr_t>(y.data) % 8 == 0;
+#pragma unroll
+    for (unsigned n = 0; n < 16; ++n) {
+      float of[4];  // factor, bias, of two outputs
+      asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];"
+                   : "=f"(of[0]), "=f"(of[1]), "=f"(of[2]), "=f"(of[3])
+                   : "r"(outputs + (n * 8 + col) * 8));
+      const unsigned out = place.out + n * 8 + col;
 #pragma unroll
       for (unsigned j = 0; j < 2; ++j) {
-        const unsigned row = place.row + lane_row_ + 8 * j;
-        if (pair.exists && row < product.y.rows) {
-          EndPair(product.y, row, pair, end, section_[4 * n + 2 * j], section_[4 * n + 2 * j + 1]);
-        }
+        float first = __fmul_rn(section_[4 * n + 2 * j], of[0]);
+        float second = __fmul_rn(section_[4 * n + 2 * j + 1], of[2]);
         section_[4 * n + 2 * j] = section_[4 * n + 2 * j + 1] = 0.0f;
+        if (has_bias) {
+          first = __fadd_rn(first, of[1]);
+          second = __fadd_rn(second, of[3]);
+        }
+        if (row + 8 * j >= y.rows || out >= y.cols) continue;
+        float* at = to + j * eight_rows + n * 8;
+        if (in_pairs && out + 1 < y.cols) {
+          *reinterpret_cast<float2*>(at) = {first, second};
+        } else {
+          at[0] = first;
+          if (out + 1 < y.cols) at[1] = second;
+        }
       }
     }
   }
 
-  const SplitProducts& products_;
-  const Stages<kPasses>& stages_;
-  unsigned chunks_;
-  unsigned num_tiles_;
-  unsigned first_row_;
-  unsigned lane_row_;
-  Turn<Stages<kPasses>::kCount> issued_;
-  Turn<Stages<kPasses>::kCount> done_;
+  // The four warps of this consumer.
+  __device__ void SyncGroup() const {
+    asm volatile("bar.sync %0, %1;" ::"r"(group_ + 1), "n"(kGroupThreads) : "memory");
+  }
+
+  __device__ static float ReadShared(unsigned from) {
+    float value;
+    asm volatile("ld.shared.f32 %0, [%1];" : "=f"(value) : "r"(from));
+    return value;
+  }
+
+  const Pairs& pairs_;
+  const Stages<kPasses, kMany>& stages_;
+  unsigned group_;
+  Turn<Stages<kPasses, kMany>::kCount> issued_;
+  Turn<Stages<kPasses, kMany>::kCount> done_;
   // Of what is finished next.
-  unsigned tile_;
+  unsigned pair_;
   unsigned chunk_ = 0;
+  float factor_ = 0.0f;
+  float bias_ = 0.0f;
   float section_[64] = {};
 };
 
-template <unsigned kPasses>
-__global__ void __launch_bounds__(kThreads, 1)
-    HopperKernel(const __grid_constant__ SplitProducts products) {
+template <unsigned kPasses, bool kMany>
+__global__ void __cluster_dims__(kCluster) __launch_bounds__(kThreads, 1)
+    HopperKernel(const __grid_constant__ Pairs pairs) {
   extern __shared__ __align__(1024) unsigned char hopper_memory[];
-  const Stages<kPasses> stages{static_cast<unsigned>(__cvta_generic_to_shared(hopper_memory))};
+  const Stages<kPasses, kMany> stages{
+      static_cast<unsigned>(__cvta_generic_to_shared(hopper_memory))};
+  const unsigned rank = RankInCluster();
   if (threadIdx.x == 0) stages.Init();
-  __syncthreads();
+  SyncCluster();
   const unsigned group = threadIdx.x / kGroupThreads;
   if (group == 2) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
-    if (threadIdx.x % kGroupThreads == 0) Produce(products, stages);
+    if (threadIdx.x % kGroupThreads == 0) Produce(pairs, stages, rank);
   } else {
     asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
-    Consumer<kPasses>(products, stages, group).Run();
+    Consumer<kPasses, kMany>(pairs, stages, group).Run();
   }
+  SyncCluster();  // what one sends or tells the other has arrived
 }
 
-template <unsigned kPasses>
+// A pair with the same rows has more in common. One tile too many is little among many.
+Pairs PairUp(const SplitProducts& products) {
+  constexpr unsigned kMany = 32;
+  const bool in_outputs = products.out_tiles % kCluster == 0 || products.out_tiles >= kMany;
+  Pairs pairs{products, in_outputs ? Neighbours::kInOutputs : Neighbours::kInRows,
+              products.row_tiles, products.out_tiles};
+  unsigned& paired = in_outputs ? pairs.outs : pairs.rows;
+  paired = Parts(paired, kCluster);
+  return pairs;
+}
+
+template <unsigned kPasses, bool kMany>
 cudaError_t Launch(CudaContext* context, SplitProducts products) {
-  constexpr unsigned kBytes = Stages<kPasses>::kBytes;
-  const cudaError_t status = cudaFuncSetAttribute(
-      HopperKernel<kPasses>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(kBytes));
+  constexpr unsigned kBytes = Stages<kPasses, kMany>::kBytes;
+  const cudaError_t status =
+      cudaFuncSetAttribute(HopperKernel<kPasses, kMany>,
+                           cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(kBytes));
   if (status != cudaSuccess) return status;
   CountTiles(products, kTile, kTile);
-  const unsigned blocks =
-      min(products.row_tiles * products.out_tiles, static_cast<unsigned>(context->multiprocessors));
-  HopperKernel<kPasses><<<blocks, kThreads, kBytes, context->stream>>>(products);
+  const Pairs pairs = PairUp(products);
+  const unsigned most = static_cast<unsigned>(context->multiprocessors) / kCluster;
+  const unsigned blocks = kCluster * min(pairs.rows * pairs.outs, most);
+  HopperKernel<kPasses, kMany><<<blocks, kThreads, kBytes, context->stream>>>(pairs);
   return cudaGetLastError();
 }
 
 }  // namespace
 
 cudaError_t MultiplySplitOnHopper(CudaContext* context, SplitProducts products, unsigned passes) {
-  return passes == 3 ? Launch<3>(context, products) : Launch<2>(context, products);
+  const bool many = products.x.chunks > kSplitChunksOfSection;
+  const auto launch = passes == 3 ? (many ? Launch<3, true> : Launch<3, false>)
+                                  : (many ? Launch<2, true> : Launch<2, false>);
+  return launch(context, products);
 }
 
 }  // namespace bitloss

@@ -46,14 +46,14 @@ class SplitTile {
         lane_(threadIdx.x % 32),
         warp_row_(threadIdx.x / 32 / Size::kWN * (kMT * 16)),
         warp_out_(threadIdx.x / 32 % Size::kWN * (kNT * 8)),
-        sent_(products, blockIdx.x, kBM, kBN),
+        sent_(PlaceOfTile(blockIdx.x)),
         sent_tile_(blockIdx.x) {}
 
   __device__ void Run() {
     for (unsigned i = 0; i + 1 < kStages; ++i) Send(i);
     unsigned stage = 0;
     for (unsigned tile = blockIdx.x; tile < num_tiles_; tile += gridDim.x) {
-      const SplitPlace place(products_, tile, kBM, kBN);
+      const SplitPlace place = PlaceOfTile(tile);
       float section[kMT][kNT][4] = {};
       for (unsigned chunk = 0; chunk < chunks_; ++chunk) {
         __pipeline_wait_prior(kStages - 2);
@@ -69,6 +69,10 @@ class SplitTile {
   }
 
  private:
+  __device__ SplitPlace PlaceOfTile(unsigned tile) const {
+    return {products_, SplitOrder(products_.row_tiles, products_.out_tiles, tile), kBM, kBN};
+  }
+
   // ---- From memory to shared memory.
 
   // The next chunk into a stage; nothing once all are sent.
@@ -89,7 +93,7 @@ class SplitTile {
       if (++sent_chunk_ == chunks_) {
         sent_chunk_ = 0;
         sent_tile_ += gridDim.x;
-        sent_ = SplitPlace(products_, min(sent_tile_, num_tiles_ - 1), kBM, kBN);
+        sent_ = PlaceOfTile(min(sent_tile_, num_tiles_ - 1));
       }
     }
     __pipeline_commit();

@@ -51,8 +51,13 @@ __device__ inline void WgmmaWait(float (&d)[64]) {
 __device__ inline void InitBarrier(unsigned barrier, unsigned arrivals) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory");
 }
-__device__ inline void Arrive(unsigned barrier) {
-  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
+// At the barrier in the same place of block `rank` of the cluster.
+__device__ inline void ArriveAt(unsigned barrier, unsigned rank) {
+  asm volatile(
+      "{\n.reg .b32 there;\nmapa.shared::cluster.u32 there, %0, %1;\n"
+      "mbarrier.arrive.shared::cluster.b64 _, [there];\n}" ::"r"(barrier),
+      "r"(rank)
+      : "memory");
 }
 __device__ inline void ArriveExpecting(unsigned barrier, unsigned bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
@@ -74,6 +79,26 @@ __device__ inline void CopyBytes(unsigned to, const void* from, unsigned bytes, 
           "r"(to),
       "l"(from), "r"(bytes), "r"(barrier)
       : "memory");
+}
+// To the same place of both blocks of the cluster, counted by the barrier in the same place.
+__device__ inline void CopyBytesToBoth(unsigned to, const void* from, unsigned bytes,
+                                       unsigned barrier) {
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], "
+      "[%1], %2, [%3], %4;" ::"r"(to),
+      "l"(from), "r"(bytes), "r"(barrier), "h"(static_cast<uint16_t>(3))
+      : "memory");
+}
+
+__device__ inline unsigned RankInCluster() {
+  unsigned rank;
+  asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+  return rank;
+}
+// All threads of the cluster's blocks.
+__device__ inline void SyncCluster() {
+  __syncwarp();
+  asm volatile("barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;" ::: "memory");
 }
 
 }  // namespace bitloss
