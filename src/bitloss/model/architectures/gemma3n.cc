@@ -13,7 +13,7 @@ void Name(TensorNames& names, Kept kept, std::string_view name) {
   names.kept[static_cast<size_t>(kept)] = name;
 }
 
-TensorNames Names() {
+TensorNames Gemma3nNames() {
   TensorNames names = LlamaNames();
   Name(names, Kept::kPostAttentionNorm, "post_attention_layernorm");
   Name(names, Kept::kPreMlpNorm, "pre_feedforward_layernorm");
@@ -32,7 +32,7 @@ TensorNames Names() {
   return names;
 }
 
-TensorNames GgufNames() {
+TensorNames Gemma3nGgufNames() {
   TensorNames names = AroundGgufNames();
   Name(names, Kept::kPerLayerGate, "inp_gate");
   Name(names, Kept::kPerLayerProjection, "proj");
@@ -48,7 +48,7 @@ TensorNames GgufNames() {
   return names;
 }
 
-constexpr HfDefaults kDefaults = {.kv_heads = 2,
+constexpr HfDefaults kGemma3nDefaults = {.kv_heads = 2,
                                   .head_dim = 256,
                                   .heads = 8,
                                   .vocab_size = 262400,
@@ -57,14 +57,14 @@ constexpr HfDefaults kDefaults = {.kv_heads = 2,
                                   .theta = 1e6,
                                   .widths_by_layer = true,
                                   .tied = true};
-constexpr HfDefaults kWindowDefaults = {.theta = 1e4};
-constexpr size_t kPeriod = 5;
+constexpr HfDefaults kGemma3nWindowDefaults = {.theta = 1e4};
+constexpr size_t kGemma3nPeriod = 5;
 constexpr size_t kWindow = 512;
 constexpr size_t kShared = 15;
 constexpr size_t kSparseLayers = 10;  // where a file does not say
 constexpr double kSparsity = 0.95;
 
-void Shape(ModelConfig& model) {
+void ShapeGemma3n(ModelConfig& model) {
   model.norm_placement = NormPlacement::kAround;
   model.head_norms = HeadNorms::kEachHead;
   model.norms_values = true;
@@ -122,12 +122,12 @@ Status ReadSparsity(const HfConfig& config, ModelConfig& model) {
   return Ok();
 }
 
-Status ReadRopes(const HfConfig& config, ModelConfig& model) {
+Status ReadGemma3nRopes(const HfConfig& config, ModelConfig& model) {
   RopeConfig windowed{.rotated = model.head_dim};
-  BITLOSS_TRY(windowed.theta, config.GetPositiveOr("rope_local_base_freq", kWindowDefaults.theta));
-  BITLOSS_TRY(const auto full, ReadNestedRope(config, kFullAttention, kDefaults, model.head_dim));
+  BITLOSS_TRY(windowed.theta, config.GetPositiveOr("rope_local_base_freq", kGemma3nWindowDefaults.theta));
+  BITLOSS_TRY(const auto full, ReadNestedRope(config, kFullAttention, kGemma3nDefaults, model.head_dim));
   BITLOSS_TRY(const auto sliding,
-              ReadNestedRope(config, kSlidingAttention, kWindowDefaults, model.head_dim));
+              ReadNestedRope(config, kSlidingAttention, kGemma3nWindowDefaults, model.head_dim));
   if (full) model.ropes[0] = *full;
   model.ropes.push_back(sliding.value_or(windowed));
   RopeByWindow(model);
@@ -139,20 +139,20 @@ Status CheckStreams(std::string_view place, const AltUpSpec& altup) {
   return BadInput("{}: stream {} of {} is computed", place, altup.active, altup.streams);
 }
 
-Status ReadHf(const HfConfig& config, ModelConfig& model) {
+Status ReadGemma3nHf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_TRY(const GatedUnit activation, ReadActivation(config, {.gating = Gating::kGeluTanh}));
-  Shape(model);
+  ShapeGemma3n(model);
   model.activation = activation;
   BITLOSS_TRY(model.logit_softcap, config.GetNumberOr("final_logit_softcapping", 30.0));
   BITLOSS_DO(ReadBiases(config, false, BiasOfOutput::kAsOthers, model));
   BITLOSS_DO(ReadWidths(config, model));
   BITLOSS_TRY(const LayerKinds kinds,
-              ReadSlidingLayers(config, kWindow, EveryPeriodFull, kPeriod, model));
+              ReadSlidingLayers(config, kWindow, EveryPeriodFull, kGemma3nPeriod, model));
   BITLOSS_TRY(const uint64_t shared,
               config.GetCountOr("num_kv_shared_layers", kShared, kMaxLayers));
   BITLOSS_DO(ShareKeys(config.Place("num_kv_shared_layers"), shared, model));
   BITLOSS_DO(ReadSparsity(config, model));
-  BITLOSS_DO(ReadRopes(config, model));
+  BITLOSS_DO(ReadGemma3nRopes(config, model));
   PerLayerInputSpec per_layer;
   BITLOSS_TRY(per_layer.width, config.GetSizeOr("hidden_size_per_layer_input", 256, kMaxWidth));
   BITLOSS_TRY(per_layer.vocab_size,
@@ -169,14 +169,14 @@ Status ReadHf(const HfConfig& config, ModelConfig& model) {
 }
 
 // llama.cpp has the cutoff of sparse layers and the shared layers of both published sizes in code.
-Status ReadGguf(const GgufConfig& config, ModelConfig& model) {
-  Shape(model);
+Status ReadGemma3nGguf(const GgufConfig& config, ModelConfig& model) {
+  ShapeGemma3n(model);
   BITLOSS_TRY(model.logit_softcap, config.GetPositiveOr("final_logit_softcapping", 30.0));
-  if (!config.Has("rope.freq_base")) model.ropes[0].theta = kDefaults.theta;
+  if (!config.Has("rope.freq_base")) model.ropes[0].theta = kGemma3nDefaults.theta;
   RopeConfig windowed{.rotated = model.head_dim};
-  BITLOSS_TRY(windowed.theta, config.GetPositiveOr("rope.freq_base_swa", kWindowDefaults.theta));
+  BITLOSS_TRY(windowed.theta, config.GetPositiveOr("rope.freq_base_swa", kGemma3nWindowDefaults.theta));
   model.ropes.push_back(windowed);
-  BITLOSS_DO(ReadGgufWindows(config, kPeriod, model));
+  BITLOSS_DO(ReadGgufWindows(config, kGemma3nPeriod, model));
   RopeByWindow(model);
   BITLOSS_TRY(const uint64_t shared,
               config.GetCountOr("attention.shared_kv_layers", kShared, kMaxLayers));
@@ -216,12 +216,12 @@ const Architecture& Gemma3n() {
                                                                "Gemma3nForConditionalGeneration"};
   static const Architecture architecture = {.name = "gemma3n_text",
                                             .classes = kClasses,
-                                            .defaults = kDefaults,
-                                            .read_hf = ReadHf,
-                                            .hf_names = Names(),
+                                            .defaults = kGemma3nDefaults,
+                                            .read_hf = ReadGemma3nHf,
+                                            .hf_names = Gemma3nNames(),
                                             .gguf_name = "gemma3n",
-                                            .read_gguf = ReadGguf,
-                                            .gguf_names = GgufNames()};
+                                            .read_gguf = ReadGemma3nGguf,
+                                            .gguf_names = Gemma3nGgufNames()};
   return architecture;
 }
 
