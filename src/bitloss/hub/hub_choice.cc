@@ -14,7 +14,7 @@
 namespace bitloss {
 namespace {
 
-std::string LowerCase(std::string_view text) {
+std::string InLowerCase(std::string_view text) {
   std::string lower(text);
   std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
   return lower;
@@ -26,7 +26,7 @@ bool IsLetterOrDigit(char c) { return std::isalnum(static_cast<unsigned char>(c)
 
 // `quant` between boundaries, anywhere in the path.
 bool Matches(std::string_view path, std::string_view quant) {
-  const std::string in = LowerCase(path), wanted = LowerCase(quant);
+  const std::string in = InLowerCase(path), wanted = InLowerCase(quant);
   for (size_t at = in.find(wanted); at != in.npos; at = in.find(wanted, at + 1)) {
     const size_t end = at + wanted.size();
     const bool begins = at == 0 || !IsLetterOrDigit(in[at - 1]);
@@ -98,7 +98,7 @@ Result<std::vector<std::string>> ShardsOf(std::string_view index_json) {
 bool IsGgufModel(std::string_view path) {
   constexpr std::array<std::string_view, 6> kBeside = {"mmproj",  "imatrix", "mtp-",
                                                        "eagle3-", "dflash-", "dspark-"};
-  const std::string name = LowerCase(FileName(path));
+  const std::string name = InLowerCase(FileName(path));
   return name.ends_with(".gguf") && std::ranges::none_of(kBeside, [&](std::string_view beside) {
            return name.find(beside) != name.npos;
          });

@@ -122,4 +122,8 @@ TensorNames PostAttentionGgufNames() {
   return names;
 }
 
+void NameKept(TensorNames& names, Kept kept, std::string_view name) {
+  names.kept[static_cast<size_t>(kept)] = name;
+}
+
 }  // namespace bitloss

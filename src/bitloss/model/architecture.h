@@ -80,6 +80,8 @@ Error UnknownArchitecture(std::string_view name, std::span<const std::string_vie
 
 // The names of Llama's tensors, which most others share.
 TensorNames LlamaNames();
+// Calls a kept part so.
+void NameKept(TensorNames& names, Kept kept, std::string_view name);
 TensorNames LlamaGgufNames();
 // The same with experts and shared experts as Qwen, DeepSeek and GLM write them.
 TensorNames ExpertNames(std::string_view shared);

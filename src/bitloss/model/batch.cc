@@ -4,13 +4,13 @@ namespace bitloss {
 
 namespace {
 
-struct Shape {
+struct RowsAndCols {
   uint64_t rows = 0;
   uint64_t cols = 0;
 };
 struct LayerShapes {
-  Shape keys;
-  Shape values;
+  RowsAndCols keys;
+  RowsAndCols values;
 };
 
 LayerShapes ShapesOf(const ModelConfig& config, size_t layer, uint64_t capacity) {

@@ -15,10 +15,10 @@
 namespace bitloss {
 namespace {
 
-constexpr double kLeft = 58;  // room for the ticks of the y axis
-constexpr double kRight = 16;
-constexpr double kTop = 44;
-constexpr double kBottom = 46;
+constexpr double kChartLeft = 58;  // room for the ticks of the y axis
+constexpr double kChartRight = 16;
+constexpr double kChartTop = 44;
+constexpr double kChartBottom = 46;
 constexpr double kLineHeight = 16;
 constexpr double kCharacterWidth = 7;  // of 13 units of text, on average
 
@@ -29,7 +29,7 @@ struct Frame {
   LogAxis y;
 
   double X(double megabytes) const {
-    return kLeft + (megabytes - x_min) / (x_max - x_min) * (width - kLeft - kRight);
+    return kChartLeft + (megabytes - x_min) / (x_max - x_min) * (width - kChartLeft - kChartRight);
   }
   double Y(double divergence) const { return y.Y(divergence); }
 };
@@ -61,23 +61,25 @@ Frame MakeFrame(const Chart& chart, double width, double height) {
     largest = std::max(largest, point.interval->high);
   }
   const double padding = std::max(0.08 * (x_max - x_min), 0.01 * x_max);
-  return {width,
-          height,
-          std::max(0.0, x_min - padding),
-          x_max + padding,
-          {std::log10(smallest) - 0.1, std::log10(largest) + 0.1, kTop, height - kBottom}};
+  return {
+      width,
+      height,
+      std::max(0.0, x_min - padding),
+      x_max + padding,
+      {std::log10(smallest) - 0.1, std::log10(largest) + 0.1, kChartTop, height - kChartBottom}};
 }
 
 std::string DrawAxes(const Frame& frame, const Chart& chart) {
-  const double bottom = frame.height - kBottom;
-  std::string svg = frame.y.Grid(kLeft, frame.width - kRight);
+  const double bottom = frame.height - kChartBottom;
+  std::string svg = frame.y.Grid(kChartLeft, frame.width - kChartRight);
   const double step = NiceStep(frame.x_max - frame.x_min, frame.width < 500 ? 4 : 8);
   for (double tick = std::ceil(frame.x_min / step) * step; tick <= frame.x_max; tick += step) {
     svg += SvgLine(frame.X(tick), bottom, frame.X(tick), bottom + 5, "grid");
     svg += SvgText(frame.X(tick), bottom + 20, "middle", "tick", fmt::format("{:g}", tick));
   }
-  svg += SvgLine(kLeft, bottom, frame.width - kRight, bottom, "grid");
-  svg += SvgText(frame.width - kRight, bottom + 38, "end", "axis-label", "size of all weights, MB");
+  svg += SvgLine(kChartLeft, bottom, frame.width - kChartRight, bottom, "grid");
+  svg += SvgText(frame.width - kChartRight, bottom + 38, "end", "axis-label",
+                 "size of all weights, MB");
   svg += SvgText(0, 14, "start", "axis-label", chart.y_title);
   return svg;
 }
@@ -86,8 +88,8 @@ std::string DrawBaseline(const Frame& frame, const Chart& chart) {
   if (chart.baseline_label.empty()) return {};
   const double x = frame.X(chart.baseline_megabytes);
   const bool left = x > frame.width / 2;
-  return SvgLine(x, kTop - 8, x, frame.height - kBottom, "reference") +
-         SvgText(left ? x - 6 : x + 6, kTop + 4, left ? "end" : "start", "axis-label",
+  return SvgLine(x, kChartTop - 8, x, frame.height - kChartBottom, "reference") +
+         SvgText(left ? x - 6 : x + 6, kChartTop + 4, left ? "end" : "start", "axis-label",
                  chart.baseline_label);
 }
 
@@ -133,8 +135,8 @@ std::vector<Obstacle> Obstacles(const Frame& frame, const Chart& chart) {
 
 int CostOf(const Label& label, const Frame& frame, std::span<const Obstacle> obstacles) {
   const Box box = BoxOf(label);
-  const bool inside = box.left >= kLeft + 4 && box.right <= frame.width - 4 &&
-                      box.top >= kTop - 12 && box.bottom <= frame.height - kBottom;
+  const bool inside = box.left >= kChartLeft + 4 && box.right <= frame.width - 4 &&
+                      box.top >= kChartTop - 12 && box.bottom <= frame.height - kChartBottom;
   int cost = inside ? 0 : 100;
   for (const Obstacle& obstacle : obstacles) cost += box.Meets(obstacle.box) ? obstacle.cost : 0;
   return cost;

@@ -19,7 +19,7 @@ constexpr size_t kMaxQuestionLine = 160;
 constexpr size_t kMaxMissing = 300;
 
 // How an answer stands to the baseline's: the words of the filter.
-const char* Status(const AnswerResult& answer) {
+const char* StatusWord(const AnswerResult& answer) {
   if (answer.outcome == Outcome::kRegression) return "lost";
   if (answer.outcome == Outcome::kRecovery) return "regained";
   return answer.identical ? "same" : "differs";
@@ -116,7 +116,7 @@ std::string MetaLine(const AnswerResult& result) {
 
 std::string AnswerBox(const LaneRecord& lane, const AnswerResult& result,
                       const AnswerResult* baseline) {
-  const std::string status = lane.baseline ? "" : Chip(Status(result), Status(result));
+  const std::string status = lane.baseline ? "" : Chip(StatusWord(result), StatusWord(result));
   std::string html = fmt::format("<section class=\"answer{}\" data-lane=\"{}\"><h4>{} {}{}</h4>",
                                  lane.baseline ? " base" : "", lane.lane, EscapeHtml(lane.scheme),
                                  CheckChip(result), status);
@@ -162,7 +162,7 @@ PromptHtml AllLanes(const ReportData& report, size_t suite, size_t prompt) {
       html.boxes += AnswerBox(lane.record, *answer, baseline);
     }
     if (lane.record.baseline) continue;
-    const char* status = Status(*answer);
+    const char* status = StatusWord(*answer);
     html.chips += fmt::format("<span class=\"chip {}\" title=\"{}\" data-lane=\"{}\">{}</span>",
                               status, status, lane.record.lane, EscapeHtml(lane.record.scheme));
     html.statuses += fmt::format("{}:{} ", lane.record.lane, status);
@@ -186,7 +186,7 @@ std::string PromptDetails(const PromptRecord& prompt, size_t suite, const Prompt
       lanes.boxes, same);
 }
 
-constexpr const char* kHowToRead =
+constexpr const char* kHowToReadAnswers =
     "<p class=\"muted\">Words that differ from the baseline's answer are <mark>marked</mark>; what "
     "the baseline says instead shows when you point at them. The first difference is <mark "
     "class=\"first\">underlined</mark>: what follows it answers another beginning. A fork is a "
@@ -239,7 +239,7 @@ std::string HtmlAnswers(const ReportData& report, size_t suite) {
         "regained</summary>\n{}</details>\n",
         verb, num_others, others);
   }
-  return "<div class=\"browser\">\n" + std::string(kHowToRead) + Filters(report, *baseline) +
+  return "<div class=\"browser\">\n" + std::string(kHowToReadAnswers) + Filters(report, *baseline) +
          changed + others + "</div>\n";
 }
 

@@ -11,20 +11,20 @@
 namespace bitloss {
 namespace {
 
-constexpr double kLeft = 58;
-constexpr double kRight = 16;
-constexpr double kTop = 30;
-constexpr double kBottom = 46;
+constexpr double kLineChartLeft = 58;
+constexpr double kLineChartRight = 16;
+constexpr double kLineChartTop = 30;
+constexpr double kLineChartBottom = 46;
 
 // The divergences of all points that can be drawn; an interval that touches zero must not stretch
 // the axis without end.
-struct Range {
+struct AxisRange {
   double smallest = INFINITY;
   double largest = 0;
 };
 
-Range RangeOf(const LineChart& chart) {
-  Range range;
+AxisRange RangeOf(const LineChart& chart) {
+  AxisRange range;
   for (const LineChart::Line& line : chart.lines) {
     for (const LineChart::Point& point : line.points) {
       if (!(point.divergence > 0)) continue;
@@ -70,26 +70,27 @@ std::string DrawLine(const LineChart& chart, const LineChart::Line& line, const 
 }  // namespace
 
 std::string DrawLines(const LineChart& chart, double width, double height, const char* css_class) {
-  const Range range = RangeOf(chart);
+  const AxisRange range = RangeOf(chart);
   if (!(range.largest > 0) || chart.bands.empty()) return {};
-  const LogAxis axis{std::log10(range.smallest) - 0.1, std::log10(range.largest) + 0.1, kTop,
-                     height - kBottom};
+  const LogAxis axis{std::log10(range.smallest) - 0.1, std::log10(range.largest) + 0.1,
+                     kLineChartTop, height - kLineChartBottom};
   std::vector<double> x;
-  const double step = (width - kLeft - kRight) / static_cast<double>(chart.bands.size());
+  const double step =
+      (width - kLineChartLeft - kLineChartRight) / static_cast<double>(chart.bands.size());
   for (size_t b = 0; b < chart.bands.size(); ++b) {
-    x.push_back(kLeft + (static_cast<double>(b) + 0.5) * step);
+    x.push_back(kLineChartLeft + (static_cast<double>(b) + 0.5) * step);
   }
   std::string svg = fmt::format(
       "<svg class=\"{}\" viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\" aria-label=\"{}; the numbers "
       "are in the table below\">\n",
       css_class, width, height, EscapeHtml(chart.y_title + " by " + chart.x_title));
-  svg += axis.Grid(kLeft, width - kRight);
+  svg += axis.Grid(kLineChartLeft, width - kLineChartRight);
   for (size_t b = 0; b < chart.bands.size(); ++b) {
     // Where they would run into each other, every other name stands a line lower.
     const double lower = step < 60 && b % 2 == 1 ? 12 : 0;
-    svg += SvgText(x[b], height - kBottom + 16 + lower, "middle", "tick", chart.bands[b]);
+    svg += SvgText(x[b], height - kLineChartBottom + 16 + lower, "middle", "tick", chart.bands[b]);
   }
-  svg += SvgText(width - kRight, height - 6, "end", "axis-label", chart.x_title);
+  svg += SvgText(width - kLineChartRight, height - 6, "end", "axis-label", chart.x_title);
   svg += SvgText(0, 14, "start", "axis-label", chart.y_title);
   for (const LineChart::Line& line : chart.lines) svg += DrawLine(chart, line, axis, x);
   return svg + "</svg>\n";

@@ -3,7 +3,7 @@
 namespace bitloss {
 namespace {
 
-std::string CellText(const Cell& cell) {
+std::string MarkdownCell(const Cell& cell) {
   if (cell.value.empty()) return "";
   return EscapeMarkdown(cell.note.empty() ? cell.value : cell.value + " " + cell.note);
 }
@@ -35,7 +35,7 @@ std::string MarkdownTable(const Table& table) {
   std::string text = header + "\n" + rule + "\n";
   for (const std::vector<Cell>& row : table.rows) {
     text += "|";
-    for (const Cell& cell : row) text += " " + CellText(cell) + " |";
+    for (const Cell& cell : row) text += " " + MarkdownCell(cell) + " |";
     text += "\n";
   }
   return text + "\n";

@@ -160,7 +160,7 @@ void NameTheClosest(const ReportData& report, Recommendation& recommendation) {
                   NamesOf(report, first), report.lanes[Smallest(report, first)].record.scheme);
 }
 
-std::string_view Word(Holds holds) {
+std::string_view WordFor(Holds holds) {
   return holds == Holds::kYes ? "yes" : holds == Holds::kNo ? "no" : "open";
 }
 
@@ -217,7 +217,7 @@ Table RecommendationTable(const ReportData& report, const Recommendation& recomm
          {FormatMegabytes(lane.record.weight_bytes), ""},
          {kl == nullptr ? "" : FormatDivergence(kl->value), ""},
          same,
-         {std::string(Word(weighed.holds)), weighed.reason, ToneOf(weighed.holds)}});
+         {std::string(WordFor(weighed.holds)), weighed.reason, ToneOf(weighed.holds)}});
   }
   table.DropEmptyColumns();
   return table;

@@ -14,7 +14,7 @@ namespace bitloss {
 namespace {
 
 // Effective ones; an interval from fewer is said to be.
-constexpr double kFewClusters = 10;
+constexpr double kFewClustersForAWord = 10;
 
 // "-62 %", of the baseline's size.
 std::string SizeNote(const ReportData& report, const LaneRecord& lane) {
@@ -32,7 +32,7 @@ Cell ChangeCell(const TextResult* text) {
   Cell cell{FormatSignedPercent(text->change_percent->value),
             IntervalNote(*text->change_percent, FormatSignedPercent)};
   const Estimate& change = *text->change_percent;
-  if (change.interval && change.effective_clusters < kFewClusters) {
+  if (change.interval && change.effective_clusters < kFewClustersForAWord) {
     cell.note += fmt::format(", {:.0f} clusters only", change.effective_clusters);
   }
   return cell;

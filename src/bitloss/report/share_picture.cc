@@ -12,8 +12,8 @@ namespace bitloss {
 namespace {
 
 constexpr double kMargin = 32;
-constexpr double kGap = 26;   // between columns
-constexpr double kTop = 118;  // of the first row
+constexpr double kGap = 26;           // between columns
+constexpr double kFirstRowTop = 118;  // of the first row
 constexpr double kRowHeight = 46;
 constexpr double kValueWidth = 8.4;  // of a character of 15 units, on average
 constexpr double kNoteWidth = 6.2;   // of one of 11 units
@@ -77,8 +77,8 @@ std::vector<Span> LayOut(const Table& table) {
 
 std::string DrawHead(const Column& column, const Span& span) {
   const double x = span.Anchor(column.align);
-  return SvgText(x, kTop - 26, AnchorName(column.align), "name", column.name) +
-         SvgText(x, kTop - 11, AnchorName(column.align), "note", column.unit);
+  return SvgText(x, kFirstRowTop - 26, AnchorName(column.align), "name", column.name) +
+         SvgText(x, kFirstRowTop - 11, AnchorName(column.align), "note", column.unit);
 }
 
 std::string DrawChip(const Cell& cell, double x, double y) {
@@ -127,7 +127,7 @@ std::string WriteSharePicture(const ReportData& report, Timings timings) {
   }
   const std::vector<Span> spans = LayOut(table);
   const double right = spans.back().right;
-  double y = kTop + 14;
+  double y = kFirstRowTop + 14;
   std::string rows;
   for (const std::vector<Cell>& row : table.rows) {
     rows += SvgLine(kMargin, y - 21, right, y - 21, "line");

@@ -14,10 +14,10 @@
 namespace bitloss {
 namespace {
 
-constexpr double kLeft = 58;
-constexpr double kRight = 16;
-constexpr double kTop = 30;
-constexpr double kBottom = 46;
+constexpr double kSurvivalChartLeft = 58;
+constexpr double kSurvivalChartRight = 16;
+constexpr double kSurvivalChartTop = 30;
+constexpr double kSurvivalChartBottom = 46;
 
 // Whole units of the view box: a page of many lanes has thousands of steps.
 struct Axes {
@@ -25,10 +25,13 @@ struct Axes {
   uint64_t num_tokens;
   int X(uint64_t tokens) const {
     const double part = static_cast<double>(tokens) / static_cast<double>(num_tokens);
-    return static_cast<int>(std::lround(kLeft + part * (width - kLeft - kRight)));
+    return static_cast<int>(std::lround(kSurvivalChartLeft +
+                                        part * (width - kSurvivalChartLeft - kSurvivalChartRight)));
   }
   int Y(double share) const {
-    return static_cast<int>(std::lround(height - kBottom - share * (height - kBottom - kTop)));
+    return static_cast<int>(
+        std::lround(height - kSurvivalChartBottom -
+                    share * (height - kSurvivalChartBottom - kSurvivalChartTop)));
   }
 };
 
@@ -36,17 +39,18 @@ std::string DrawAxes(const Axes& axes) {
   std::string svg;
   for (const int percent : {0, 25, 50, 75, 100}) {
     const double y = axes.Y(percent / 100.0);
-    svg += SvgLine(kLeft, y, axes.width - kRight, y, "grid");
-    svg += SvgText(kLeft - 8, y + 4, "end", "tick", std::to_string(percent));
+    svg += SvgLine(kSurvivalChartLeft, y, axes.width - kSurvivalChartRight, y, "grid");
+    svg += SvgText(kSurvivalChartLeft - 8, y + 4, "end", "tick", std::to_string(percent));
   }
   const uint64_t about = std::max<uint64_t>(1, axes.num_tokens / (axes.width < 500 ? 4 : 8));
   uint64_t step = 1;
   while (step < about) step *= 2;
   for (uint64_t tokens = 0; tokens <= axes.num_tokens; tokens += step) {
-    svg += SvgText(axes.X(tokens), axes.height - kBottom + 20, "middle", "tick",
+    svg += SvgText(axes.X(tokens), axes.height - kSurvivalChartBottom + 20, "middle", "tick",
                    std::to_string(tokens));
   }
-  svg += SvgText(axes.width - kRight, axes.height - 6, "end", "axis-label", "tokens of the answer");
+  svg += SvgText(axes.width - kSurvivalChartRight, axes.height - 6, "end", "axis-label",
+                 "tokens of the answer");
   return svg + SvgText(0, 14, "start", "axis-label", "answers that are the baseline's so far, %");
 }
 

@@ -47,7 +47,7 @@ Lines Remarks(const ReportData& report) {
   return remarks;
 }
 
-Lines Sentences(const ReportData& report) {
+Lines SentenceLines(const ReportData& report) {
   Lines lines;
   for (const LaneSummary& summary : Summarize(report)) {
     lines.push_back(fmt::format("{} {}: {}", report.lanes[summary.lane].record.scheme,
@@ -73,7 +73,7 @@ std::string TerminalAnswer(const ReportData& report) {
   size_t room = kMaxLines - remarks.size() - 4;
   Cut(board, std::max(room, kLinesOfNames + 2), "lanes");
   room -= std::min(room, board.size());
-  Lines sentences = Sentences(report);
+  Lines sentences = SentenceLines(report);
   if (sentences.size() > room) sentences.clear();  // the board has every verdict
 
   std::string text = fmt::format("{} ({}, {} parameters)\n", model.name, model.architecture,

@@ -11,7 +11,7 @@ size_t Width(std::string_view text) {
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-std::string CellText(const Cell& cell) {
+std::string TerminalCell(const Cell& cell) {
   if (cell.value.empty()) return "-";
   return cell.note.empty() ? cell.value : cell.value + " " + cell.note;
 }
@@ -46,7 +46,7 @@ std::string RenderTable(const Table& table) {
   for (const std::vector<Cell>& row : table.rows) {
     std::vector<std::string>& cells = rows.emplace_back();
     for (size_t i = 0; i < row.size(); ++i) {
-      cells.push_back(CellText(row[i]));
+      cells.push_back(TerminalCell(row[i]));
       widths[i] = std::max(widths[i], Width(cells.back()));
     }
   }

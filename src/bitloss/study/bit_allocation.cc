@@ -7,22 +7,22 @@
 namespace bitloss {
 namespace {
 
-struct Exchange {
+struct TensorExchange {
   size_t tensor = 0;
   size_t choice = 0;
   double saved_per_byte = 0.0;
 };
 
-std::optional<Exchange> BestExchange(std::span<const std::vector<TensorChoice>> tensors,
-                                     std::span<const size_t> chosen, uint64_t free_bytes) {
-  std::optional<Exchange> best;
+std::optional<TensorExchange> BestExchange(std::span<const std::vector<TensorChoice>> tensors,
+                                           std::span<const size_t> chosen, uint64_t free_bytes) {
+  std::optional<TensorExchange> best;
   for (size_t t = 0; t < tensors.size(); ++t) {
     const TensorChoice& now = tensors[t][chosen[t]];
     for (size_t c = 0; c < tensors[t].size(); ++c) {
       const TensorChoice& then = tensors[t][c];
       if (then.bytes <= now.bytes || then.bytes - now.bytes > free_bytes) continue;
       const double saved = (now.kl - then.kl) / static_cast<double>(then.bytes - now.bytes);
-      if (saved > (best ? best->saved_per_byte : 0.0)) best = Exchange{t, c, saved};
+      if (saved > (best ? best->saved_per_byte : 0.0)) best = TensorExchange{t, c, saved};
     }
   }
   return best;

@@ -11,7 +11,7 @@ namespace {
 constexpr size_t kTileRows = 64;
 
 // Exchanges what a swap names between two blocks; twice is nothing.
-void Exchange(const LayerSwap& swap, LayerWeights& a, LayerWeights& b) {
+void ExchangeLinears(const LayerSwap& swap, LayerWeights& a, LayerWeights& b) {
   if (swap.whole) {
     std::swap(a, b);
     return;
@@ -95,9 +95,9 @@ Result<std::vector<double>> SwapRunner::SwapInLayer(size_t layer, std::span<cons
     for (const std::vector<int32_t>& tokens : sequences_) wide_batch.Add(tokens);
     const DeviceView x = wide.view().Rows(s * rows, (s + 1) * rows);
     backend.Copy(inputs_[layer], x);
-    Exchange(swaps[s], baseline_.layers[layer], lane.layers[layer]);
+    ExchangeLinears(swaps[s], baseline_.layers[layer], lane.layers[layer]);
     RunLayer(baseline_.layers[layer], layer, batch_, x);
-    Exchange(swaps[s], baseline_.layers[layer], lane.layers[layer]);
+    ExchangeLinears(swaps[s], baseline_.layers[layer], lane.layers[layer]);
   }
   for (size_t next = layer + 1; next < baseline_.layers.size(); ++next) {
     RunLayer(baseline_.layers[next], next, wide_batch, wide);
@@ -115,9 +115,9 @@ Result<double> SwapRunner::SwapKind(Linear linear, LaneWeights& lane) {
   Tensor x(backend.memory(), inputs_[0].rows(), inputs_[0].cols());
   backend.Copy(inputs_[0], x);
   for (size_t layer = 0; layer < baseline_.layers.size(); ++layer) {
-    Exchange(swap, baseline_.layers[layer], lane.layers[layer]);
+    ExchangeLinears(swap, baseline_.layers[layer], lane.layers[layer]);
     RunLayer(baseline_.layers[layer], layer, batch_, x);
-    Exchange(swap, baseline_.layers[layer], lane.layers[layer]);
+    ExchangeLinears(swap, baseline_.layers[layer], lane.layers[layer]);
   }
   return MeanKl(baseline_, x);
 }

@@ -80,12 +80,12 @@ Value NotImplemented(const Call&) {
   Refuse("{}() is not implemented", kName.value);
 }
 
-struct Entry {
+struct FunctionEntry {
   std::string_view name;
   Value (*call)(const Call&);
 };
 
-constexpr Entry kFunctions[] = {
+constexpr FunctionEntry kFunctions[] = {
     {"range", MakeRange},
     {"dict", MakeDict},
     {"namespace", MakeNamespace},
@@ -101,14 +101,15 @@ constexpr Entry kFunctions[] = {
 
 std::vector<std::string_view> FunctionNames() {
   std::vector<std::string_view> names;
-  for (const Entry& entry : kFunctions) names.push_back(entry.name);
+  for (const FunctionEntry& entry : kFunctions) names.push_back(entry.name);
   return names;
 }
 
 Value CallFunction(const Function& function, const Arguments& arguments, const LocalTime& now,
                    Meter& meter) {
-  const auto found = std::find_if(std::begin(kFunctions), std::end(kFunctions),
-                                  [&](const Entry& entry) { return entry.name == function.name; });
+  const auto found =
+      std::find_if(std::begin(kFunctions), std::end(kFunctions),
+                   [&](const FunctionEntry& entry) { return entry.name == function.name; });
   return found->call({arguments, now, meter});
 }
 

@@ -321,7 +321,7 @@ Value Attr(const Value& value, const Arguments& arguments, Meter& meter) {
   return GetAttribute(value, bound.Text(0), meter);
 }
 
-constexpr Filter kFilters[] = {
+constexpr Filter kSequenceFilters[] = {
     {"length", Length},
     {"count", Length},
     {"join", Join},
@@ -350,6 +350,6 @@ constexpr Filter kFilters[] = {
 
 }  // namespace
 
-std::span<const Filter> SequenceFilters() { return kFilters; }
+std::span<const Filter> SequenceFilters() { return kSequenceFilters; }
 
 }  // namespace bitloss::templates

@@ -221,12 +221,12 @@ Value TabsExpanded(const Call& call) {
   return call.Like(std::move(text));
 }
 
-struct Entry {
+struct MethodEntry {
   std::string_view name;
   Value (*call)(const Call&);
 };
 
-constexpr Entry kMethods[] = {
+constexpr MethodEntry kMethods[] = {
     {"split", Split<Side::kLeft>},
     {"rsplit", Split<Side::kRight>},
     {"splitlines", SplitLines},
@@ -267,9 +267,9 @@ constexpr Entry kMethods[] = {
     {"expandtabs", TabsExpanded},
 };
 
-const Entry* FindMethod(std::string_view name) {
+const MethodEntry* FindMethod(std::string_view name) {
   const auto found = std::find_if(std::begin(kMethods), std::end(kMethods),
-                                  [&](const Entry& entry) { return entry.name == name; });
+                                  [&](const MethodEntry& entry) { return entry.name == name; });
   return found == std::end(kMethods) ? nullptr : found;
 }
 

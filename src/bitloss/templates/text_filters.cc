@@ -219,7 +219,7 @@ Value WordCount(const Value& value, const Arguments& arguments, Meter& meter) {
   return Value::Int(count);
 }
 
-constexpr Filter kFilters[] = {
+constexpr Filter kTextFilters[] = {
     {"trim", Trim},
     {"upper", Change<Upper>},
     {"lower", Change<Lower>},
@@ -244,6 +244,6 @@ constexpr Filter kFilters[] = {
 
 }  // namespace
 
-std::span<const Filter> TextFilters() { return kFilters; }
+std::span<const Filter> TextFilters() { return kTextFilters; }
 
 }  // namespace bitloss::templates

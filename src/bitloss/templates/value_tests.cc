@@ -77,13 +77,13 @@ bool NamesTest(const Question& q) { return q.value.Is(Kind::kString) && IsTest(q
 
 bool IsUndefined(const Question& q) { return q.value.Is(Kind::kUndefined); }
 
-struct Entry {
+struct TestEntry {
   std::string_view name;
   size_t num_arguments;
   bool (*ask)(const Question&);
 };
 
-constexpr Entry kTests[] = {
+constexpr TestEntry kTests[] = {
     {"defined", 0, IsDefined},
     {"undefined", 0, IsUndefined},
     {"none", 0, IsKind<Kind::kNone>},
@@ -125,9 +125,9 @@ constexpr Entry kTests[] = {
     {">=", 1, IsAtLeast},
 };
 
-const Entry* Find(std::string_view name) {
+const TestEntry* Find(std::string_view name) {
   const auto found = std::find_if(std::begin(kTests), std::end(kTests),
-                                  [&](const Entry& entry) { return entry.name == name; });
+                                  [&](const TestEntry& entry) { return entry.name == name; });
   return found == std::end(kTests) ? nullptr : found;
 }
 
@@ -137,7 +137,7 @@ bool IsTest(std::string_view name) { return Find(name) != nullptr; }
 
 bool ApplyTest(std::string_view name, const Value& value, const Arguments& arguments,
                Meter& meter) {
-  const Entry* test = Find(name);
+  const TestEntry* test = Find(name);
   if (test == nullptr) Refuse("no test named '{}'", name);
   meter.Step();
   const Bound bound(name, test->num_arguments == 1 ? "other" : "", test->num_arguments, arguments);

@@ -13,7 +13,7 @@ namespace bitloss {
 namespace {
 
 constexpr uint32_t kNoRank = UINT32_MAX;
-constexpr size_t kNoSymbol = SIZE_MAX;
+constexpr size_t kNoNeighbour = SIZE_MAX;
 // Up to here looking at all pairs for each merge beats a queue.
 constexpr size_t kShortPiece = 48;
 
@@ -194,31 +194,32 @@ void BpeModel::MergeLong(Scratch& scratch) const {
   const size_t count = scratch.ids.size();
   symbols.resize(count);
   const auto offer = [&](size_t left) {
-    if (left == kNoSymbol || symbols[left].next == kNoSymbol) return;
+    if (left == kNoNeighbour || symbols[left].next == kNoNeighbour) return;
     const Merge* merge = merges_.Find(symbols[left].id, symbols[symbols[left].next].id);
     if (merge != nullptr) queue.push({merge->rank, left, merge->result});
   };
   for (size_t i = 0; i < count; ++i) {
-    symbols[i] = {scratch.ids[i], i == 0 ? kNoSymbol : i - 1, i + 1 < count ? i + 1 : kNoSymbol};
+    symbols[i] = {scratch.ids[i], i == 0 ? kNoNeighbour : i - 1,
+                  i + 1 < count ? i + 1 : kNoNeighbour};
   }
   for (size_t i = 0; i < count; ++i) offer(i);
   while (!queue.empty()) {
     const Candidate best = queue.top();
     queue.pop();
     Symbol& left = symbols[best.left];
-    if (left.id < 0 || left.next == kNoSymbol) continue;
+    if (left.id < 0 || left.next == kNoNeighbour) continue;
     Symbol& right = symbols[left.next];
     const Merge* merge = merges_.Find(left.id, right.id);
     if (merge == nullptr || merge->result != best.result) continue;  // no longer that pair
     left.id = best.result;
     right.id = -1;
     left.next = right.next;
-    if (left.next != kNoSymbol) symbols[left.next].previous = best.left;
+    if (left.next != kNoNeighbour) symbols[left.next].previous = best.left;
     offer(left.previous);
     offer(best.left);
   }
   scratch.ids.clear();
-  for (size_t i = 0; i != kNoSymbol; i = symbols[i].next) scratch.ids.push_back(symbols[i].id);
+  for (size_t i = 0; i != kNoNeighbour; i = symbols[i].next) scratch.ids.push_back(symbols[i].id);
 }
 
 }  // namespace bitloss

@@ -133,13 +133,13 @@ std::string_view Unwrap(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kWrapping) - begin + 1);
 }
 
-struct Wanted {
+struct Accepted {
   Normalization normalization;
   Alternatives accepted;
 };
 
-Result<Wanted> ReadAccepted(Fields& fields) {
-  Wanted wanted;
+Result<Accepted> ReadAccepted(Fields& fields) {
+  Accepted wanted;
   BITLOSS_TRY(wanted.normalization, ReadNormalization(fields));
   BITLOSS_TRY(wanted.accepted, ValueOrAnyOf(fields));
   BITLOSS_DO(NormalizeAll(fields, "value", wanted.normalization, wanted.accepted));
@@ -220,7 +220,7 @@ Result<CheckFunction> CompileNotContains(Fields& fields) {
 }
 
 Result<CheckFunction> CompileEquals(Fields& fields) {
-  BITLOSS_TRY(const Wanted wanted, ReadAccepted(fields));
+  BITLOSS_TRY(const Accepted wanted, ReadAccepted(fields));
   return CheckFunction([wanted](const AnswerView& answer) -> Judged {
     const std::string text = Normalize(answer.scoped, wanted.normalization);
     const auto equal = [&](const std::string& accepted) {
@@ -232,7 +232,7 @@ Result<CheckFunction> CompileEquals(Fields& fields) {
 }
 
 Result<CheckFunction> CompileStartsWith(Fields& fields) {
-  BITLOSS_TRY(const Wanted wanted, ReadAccepted(fields));
+  BITLOSS_TRY(const Accepted wanted, ReadAccepted(fields));
   return CheckFunction([wanted](const AnswerView& answer) -> Judged {
     const std::string text = Normalize(answer.scoped, wanted.normalization);
     const size_t begin = std::min(text.find_first_not_of("*_#> "), text.size());
@@ -246,7 +246,7 @@ Result<CheckFunction> CompileStartsWith(Fields& fields) {
 }
 
 Result<CheckFunction> CompileEndsWith(Fields& fields) {
-  BITLOSS_TRY(const Wanted wanted, ReadAccepted(fields));
+  BITLOSS_TRY(const Accepted wanted, ReadAccepted(fields));
   return CheckFunction([wanted](const AnswerView& answer) -> Judged {
     const std::string text = Normalize(answer.scoped, wanted.normalization);
     const size_t end = text.find_last_not_of("*_ ") + 1;

@@ -30,7 +30,7 @@ Status CheckShape(std::string_view place, const DeltaSpec& delta) {
   return Ok();
 }
 
-void Shape(ModelConfig& model) {
+void ShapeDelta(ModelConfig& model) {
   model.head_norms = HeadNorms::kEachHead;
   model.gates_heads = true;
 }
@@ -38,7 +38,7 @@ void Shape(ModelConfig& model) {
 }  // namespace
 
 Status ReadDelta(const HfConfig& config, ModelConfig& model) {
-  Shape(model);
+  ShapeDelta(model);
   model.norm_kind = NormKind::kRmsOnePlus;
   model.final_norm_kind = NormKind::kRmsOnePlus;
   BITLOSS_DO(ReadBiases(config, false, BiasOfOutput::kAsOthers, model));
@@ -61,7 +61,7 @@ Status ReadDelta(const HfConfig& config, ModelConfig& model) {
 }
 
 Status ReadDeltaGguf(const GgufConfig& config, ModelConfig& model) {
-  Shape(model);
+  ShapeDelta(model);
   DeltaSpec delta;
   DeltaShape& shape = delta.shape;
   BITLOSS_TRY(shape.key_heads, config.GetSize("ssm.group_count", kMaxWidth));

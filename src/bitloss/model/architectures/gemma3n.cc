@@ -9,57 +9,53 @@
 namespace bitloss {
 namespace {
 
-void Name(TensorNames& names, Kept kept, std::string_view name) {
-  names.kept[static_cast<size_t>(kept)] = name;
-}
-
 TensorNames Gemma3nNames() {
   TensorNames names = LlamaNames();
-  Name(names, Kept::kPostAttentionNorm, "post_attention_layernorm");
-  Name(names, Kept::kPreMlpNorm, "pre_feedforward_layernorm");
-  Name(names, Kept::kPostMlpNorm, "post_feedforward_layernorm");
-  Name(names, Kept::kPerLayerGate, "per_layer_input_gate");
-  Name(names, Kept::kPerLayerProjection, "per_layer_projection");
-  Name(names, Kept::kPostPerLayerNorm, "post_per_layer_input_norm");
-  Name(names, Kept::kLaurelDown, "laurel.linear_left");
-  Name(names, Kept::kLaurelUp, "laurel.linear_right");
-  Name(names, Kept::kLaurelNorm, "laurel.post_laurel_norm");
-  Name(names, Kept::kStreamRouter, "altup.modality_router");
-  Name(names, Kept::kStreamRouterNorm, "altup.router_norm");
-  Name(names, Kept::kStreamPrediction, "altup.prediction_coefs");
-  Name(names, Kept::kStreamCorrection, "altup.correction_coefs");
-  Name(names, Kept::kStreamScale, "altup.correct_output_scale");
+  NameKept(names, Kept::kPostAttentionNorm, "post_attention_layernorm");
+  NameKept(names, Kept::kPreMlpNorm, "pre_feedforward_layernorm");
+  NameKept(names, Kept::kPostMlpNorm, "post_feedforward_layernorm");
+  NameKept(names, Kept::kPerLayerGate, "per_layer_input_gate");
+  NameKept(names, Kept::kPerLayerProjection, "per_layer_projection");
+  NameKept(names, Kept::kPostPerLayerNorm, "post_per_layer_input_norm");
+  NameKept(names, Kept::kLaurelDown, "laurel.linear_left");
+  NameKept(names, Kept::kLaurelUp, "laurel.linear_right");
+  NameKept(names, Kept::kLaurelNorm, "laurel.post_laurel_norm");
+  NameKept(names, Kept::kStreamRouter, "altup.modality_router");
+  NameKept(names, Kept::kStreamRouterNorm, "altup.router_norm");
+  NameKept(names, Kept::kStreamPrediction, "altup.prediction_coefs");
+  NameKept(names, Kept::kStreamCorrection, "altup.correction_coefs");
+  NameKept(names, Kept::kStreamScale, "altup.correct_output_scale");
   return names;
 }
 
 TensorNames Gemma3nGgufNames() {
   TensorNames names = AroundGgufNames();
-  Name(names, Kept::kPerLayerGate, "inp_gate");
-  Name(names, Kept::kPerLayerProjection, "proj");
-  Name(names, Kept::kPostPerLayerNorm, "post_norm");
-  Name(names, Kept::kLaurelDown, "laurel_l");
-  Name(names, Kept::kLaurelUp, "laurel_r");
-  Name(names, Kept::kLaurelNorm, "laurel_post_norm");
-  Name(names, Kept::kStreamRouter, "altup_router");
-  Name(names, Kept::kStreamRouterNorm, "altup_router_norm");
-  Name(names, Kept::kStreamPrediction, "altup_predict_coef");
-  Name(names, Kept::kStreamCorrection, "altup_correct_coef");
-  Name(names, Kept::kStreamScale, "altup_correct_scale.weight");
+  NameKept(names, Kept::kPerLayerGate, "inp_gate");
+  NameKept(names, Kept::kPerLayerProjection, "proj");
+  NameKept(names, Kept::kPostPerLayerNorm, "post_norm");
+  NameKept(names, Kept::kLaurelDown, "laurel_l");
+  NameKept(names, Kept::kLaurelUp, "laurel_r");
+  NameKept(names, Kept::kLaurelNorm, "laurel_post_norm");
+  NameKept(names, Kept::kStreamRouter, "altup_router");
+  NameKept(names, Kept::kStreamRouterNorm, "altup_router_norm");
+  NameKept(names, Kept::kStreamPrediction, "altup_predict_coef");
+  NameKept(names, Kept::kStreamCorrection, "altup_correct_coef");
+  NameKept(names, Kept::kStreamScale, "altup_correct_scale.weight");
   return names;
 }
 
 constexpr HfDefaults kGemma3nDefaults = {.kv_heads = 2,
-                                  .head_dim = 256,
-                                  .heads = 8,
-                                  .vocab_size = 262400,
-                                  .intermediate = 16384,
-                                  .positions = 32768,
-                                  .theta = 1e6,
-                                  .widths_by_layer = true,
-                                  .tied = true};
+                                         .head_dim = 256,
+                                         .heads = 8,
+                                         .vocab_size = 262400,
+                                         .intermediate = 16384,
+                                         .positions = 32768,
+                                         .theta = 1e6,
+                                         .widths_by_layer = true,
+                                         .tied = true};
 constexpr HfDefaults kGemma3nWindowDefaults = {.theta = 1e4};
 constexpr size_t kGemma3nPeriod = 5;
-constexpr size_t kWindow = 512;
+constexpr size_t kGemma3nWindow = 512;
 constexpr size_t kShared = 15;
 constexpr size_t kSparseLayers = 10;  // where a file does not say
 constexpr double kSparsity = 0.95;
@@ -124,8 +120,10 @@ Status ReadSparsity(const HfConfig& config, ModelConfig& model) {
 
 Status ReadGemma3nRopes(const HfConfig& config, ModelConfig& model) {
   RopeConfig windowed{.rotated = model.head_dim};
-  BITLOSS_TRY(windowed.theta, config.GetPositiveOr("rope_local_base_freq", kGemma3nWindowDefaults.theta));
-  BITLOSS_TRY(const auto full, ReadNestedRope(config, kFullAttention, kGemma3nDefaults, model.head_dim));
+  BITLOSS_TRY(windowed.theta,
+              config.GetPositiveOr("rope_local_base_freq", kGemma3nWindowDefaults.theta));
+  BITLOSS_TRY(const auto full,
+              ReadNestedRope(config, kFullAttention, kGemma3nDefaults, model.head_dim));
   BITLOSS_TRY(const auto sliding,
               ReadNestedRope(config, kSlidingAttention, kGemma3nWindowDefaults, model.head_dim));
   if (full) model.ropes[0] = *full;
@@ -147,7 +145,7 @@ Status ReadGemma3nHf(const HfConfig& config, ModelConfig& model) {
   BITLOSS_DO(ReadBiases(config, false, BiasOfOutput::kAsOthers, model));
   BITLOSS_DO(ReadWidths(config, model));
   BITLOSS_TRY(const LayerKinds kinds,
-              ReadSlidingLayers(config, kWindow, EveryPeriodFull, kGemma3nPeriod, model));
+              ReadSlidingLayers(config, kGemma3nWindow, EveryPeriodFull, kGemma3nPeriod, model));
   BITLOSS_TRY(const uint64_t shared,
               config.GetCountOr("num_kv_shared_layers", kShared, kMaxLayers));
   BITLOSS_DO(ShareKeys(config.Place("num_kv_shared_layers"), shared, model));
@@ -174,7 +172,8 @@ Status ReadGemma3nGguf(const GgufConfig& config, ModelConfig& model) {
   BITLOSS_TRY(model.logit_softcap, config.GetPositiveOr("final_logit_softcapping", 30.0));
   if (!config.Has("rope.freq_base")) model.ropes[0].theta = kGemma3nDefaults.theta;
   RopeConfig windowed{.rotated = model.head_dim};
-  BITLOSS_TRY(windowed.theta, config.GetPositiveOr("rope.freq_base_swa", kGemma3nWindowDefaults.theta));
+  BITLOSS_TRY(windowed.theta,
+              config.GetPositiveOr("rope.freq_base_swa", kGemma3nWindowDefaults.theta));
   model.ropes.push_back(windowed);
   BITLOSS_DO(ReadGgufWindows(config, kGemma3nPeriod, model));
   RopeByWindow(model);

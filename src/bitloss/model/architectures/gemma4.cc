@@ -9,25 +9,21 @@
 namespace bitloss {
 namespace {
 
-void Name(TensorNames& names, Kept kept, std::string_view name) {
-  names.kept[static_cast<size_t>(kept)] = name;
-}
-
 TensorNames Gemma4Names() {
   TensorNames names = LlamaNames();
-  Name(names, Kept::kPostAttentionNorm, "post_attention_layernorm");
-  Name(names, Kept::kPreMlpNorm, "pre_feedforward_layernorm");
-  Name(names, Kept::kPostMlpNorm, "post_feedforward_layernorm");
-  Name(names, Kept::kPostDenseNorm, "post_feedforward_layernorm_1");
-  Name(names, Kept::kPreExpertsNorm, "pre_feedforward_layernorm_2");
-  Name(names, Kept::kPostExpertsNorm, "post_feedforward_layernorm_2");
-  Name(names, Kept::kRouter, "router.proj");
-  Name(names, Kept::kRouterScale, "router.scale");
-  Name(names, Kept::kExpertScale, "router.per_expert_scale");
-  Name(names, Kept::kPerLayerGate, "per_layer_input_gate");
-  Name(names, Kept::kPerLayerProjection, "per_layer_projection");
-  Name(names, Kept::kPostPerLayerNorm, "post_per_layer_input_norm");
-  Name(names, Kept::kLayerScale, "layer_scalar");
+  NameKept(names, Kept::kPostAttentionNorm, "post_attention_layernorm");
+  NameKept(names, Kept::kPreMlpNorm, "pre_feedforward_layernorm");
+  NameKept(names, Kept::kPostMlpNorm, "post_feedforward_layernorm");
+  NameKept(names, Kept::kPostDenseNorm, "post_feedforward_layernorm_1");
+  NameKept(names, Kept::kPreExpertsNorm, "pre_feedforward_layernorm_2");
+  NameKept(names, Kept::kPostExpertsNorm, "post_feedforward_layernorm_2");
+  NameKept(names, Kept::kRouter, "router.proj");
+  NameKept(names, Kept::kRouterScale, "router.scale");
+  NameKept(names, Kept::kExpertScale, "router.per_expert_scale");
+  NameKept(names, Kept::kPerLayerGate, "per_layer_input_gate");
+  NameKept(names, Kept::kPerLayerProjection, "per_layer_projection");
+  NameKept(names, Kept::kPostPerLayerNorm, "post_per_layer_input_norm");
+  NameKept(names, Kept::kLayerScale, "layer_scalar");
   names.stacked = {"", "", "experts.down_proj"};
   names.stacked_gate_up = "experts.gate_up_proj";
   return names;
@@ -35,17 +31,17 @@ TensorNames Gemma4Names() {
 
 TensorNames Gemma4GgufNames() {
   TensorNames names = ExpertGgufNames();
-  Name(names, Kept::kPostAttentionNorm, "post_attention_norm");
-  Name(names, Kept::kPostMlpNorm, "post_ffw_norm");
-  Name(names, Kept::kPostDenseNorm, "post_ffw_norm_1");
-  Name(names, Kept::kPreExpertsNorm, "pre_ffw_norm_2");
-  Name(names, Kept::kPostExpertsNorm, "post_ffw_norm_2");
-  Name(names, Kept::kRouterScale, "ffn_gate_inp.scale");
-  Name(names, Kept::kExpertScale, "ffn_down_exps.scale");
-  Name(names, Kept::kPerLayerGate, "inp_gate");
-  Name(names, Kept::kPerLayerProjection, "proj");
-  Name(names, Kept::kPostPerLayerNorm, "post_norm");
-  Name(names, Kept::kLayerScale, "layer_output_scale.weight");
+  NameKept(names, Kept::kPostAttentionNorm, "post_attention_norm");
+  NameKept(names, Kept::kPostMlpNorm, "post_ffw_norm");
+  NameKept(names, Kept::kPostDenseNorm, "post_ffw_norm_1");
+  NameKept(names, Kept::kPreExpertsNorm, "pre_ffw_norm_2");
+  NameKept(names, Kept::kPostExpertsNorm, "post_ffw_norm_2");
+  NameKept(names, Kept::kRouterScale, "ffn_gate_inp.scale");
+  NameKept(names, Kept::kExpertScale, "ffn_down_exps.scale");
+  NameKept(names, Kept::kPerLayerGate, "inp_gate");
+  NameKept(names, Kept::kPerLayerProjection, "proj");
+  NameKept(names, Kept::kPostPerLayerNorm, "post_norm");
+  NameKept(names, Kept::kLayerScale, "layer_output_scale.weight");
   return names;
 }
 
@@ -59,7 +55,7 @@ constexpr HfDefaults kGemma4Defaults = {.kv_heads = 4,
                                         .tied = true};
 constexpr HfDefaults kGemma4WindowDefaults = {.theta = 1e4};
 constexpr size_t kGemma4Period = 6;
-constexpr size_t kWindow = 512;
+constexpr size_t kGemma4Window = 512;
 constexpr size_t kFullHeadDim = 512;
 constexpr double kTurning = 0.25;  // of the heads of full layers
 
@@ -88,7 +84,8 @@ Result<LayerKinds> ReadKinds(const HfConfig& config, ModelConfig& model) {
   BITLOSS_TRY(LayerKinds kinds,
               ReadLayerKinds(config, model, kKnown, EveryPeriodFull, kGemma4Period));
   kinds.kinds.back() = kFullAttention;
-  BITLOSS_TRY(const uint64_t window, config.GetSizeOr("sliding_window", kWindow, kMaxPositions));
+  BITLOSS_TRY(const uint64_t window,
+              config.GetSizeOr("sliding_window", kGemma4Window, kMaxPositions));
   LayersOf(model);
   SetWindows(kinds, window, model);
   return kinds;

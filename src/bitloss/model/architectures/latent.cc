@@ -7,7 +7,7 @@
 namespace bitloss {
 namespace {
 
-double YarnMagnitude(double factor, double all_dim) {
+double YarnMagnitudeOfAll(double factor, double all_dim) {
   return factor <= 1.0 ? 1.0 : 0.1 * all_dim * std::log(factor) + 1.0;
 }
 
@@ -19,7 +19,7 @@ Result<double> ReadScoreScale(const HfConfig& config) {
     BITLOSS_TRY(const double all_dim, rope.GetNumberOr("mscale_all_dim", 0.0));
     if (all_dim == 0) continue;
     BITLOSS_TRY(const double factor, rope.GetPositiveOr("factor", 1.0));
-    const double magnitude = YarnMagnitude(factor, all_dim);
+    const double magnitude = YarnMagnitudeOfAll(factor, all_dim);
     return magnitude * magnitude;
   }
   return 1.0;
@@ -33,8 +33,8 @@ Result<bool> HasPartialFactor(const HfConfig& config) {
 }
 
 // Sets what follows from the sizes.
-Status Shape(std::string_view place, const LatentSpec& latent, size_t value_dim,
-             ModelConfig& model) {
+Status ShapeLatent(std::string_view place, const LatentSpec& latent, size_t value_dim,
+                   ModelConfig& model) {
   if (latent.rotated_dim % 2 != 0) {
     return BadInput("{}: {} elements of a head rotate, which are no pairs", place,
                     latent.rotated_dim);
@@ -64,7 +64,7 @@ Status ReadLatent(const HfConfig& config, const LatentDefaults& absent, const Hf
   BITLOSS_TRY(latent.rotated_dim,
               config.GetSizeOr("qk_rope_head_dim", absent.rotated_dim, kMaxWidth));
   BITLOSS_TRY(const size_t value_dim, config.GetSizeOr("v_head_dim", absent.value_dim, kMaxWidth));
-  BITLOSS_DO(Shape(config.Place("qk_rope_head_dim"), latent, value_dim, model));
+  BITLOSS_DO(ShapeLatent(config.Place("qk_rope_head_dim"), latent, value_dim, model));
   BITLOSS_DO(ReadBiases(config, false, BiasOfOutput::kAsOthers, model));
 
   BITLOSS_TRY(const bool is_share, HasPartialFactor(config));
@@ -95,13 +95,13 @@ Status ReadLatentGguf(const GgufConfig& config, ModelConfig& model) {
               config.GetSize(config.Has("attention.value_length_mla") ? "attention.value_length_mla"
                                                                       : "attention.value_length",
                              kMaxWidth));
-  BITLOSS_DO(Shape(config.Key("rope.dimension_count"), latent, value_dim, model));
+  BITLOSS_DO(ShapeLatent(config.Key("rope.dimension_count"), latent, value_dim, model));
   model.ropes[0].pairing = RopePairing::kNeighbours;
   double magnitude = 1.0;
   if (const auto* yarn = std::get_if<YarnRopeScaling>(&model.ropes[0].scaling);
       yarn != nullptr && config.Has("rope.scaling.yarn_log_multiplier")) {
     BITLOSS_TRY(const double tenth, config.GetPositive("rope.scaling.yarn_log_multiplier"));
-    magnitude = YarnMagnitude(yarn->factor, 10.0 * tenth);
+    magnitude = YarnMagnitudeOfAll(yarn->factor, 10.0 * tenth);
   }
   model.attention_scale = magnitude * magnitude / std::sqrt(static_cast<double>(model.head_dim));
   return Ok();
