@@ -138,9 +138,14 @@ Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) 
     }
   }
   // One execution for all, or none: what a group leaves alone is not what the others round.
-  if (options.executions.size() == 1 && !options.executions.begin()->empty()) {
+  std::string_view execution =
+      options.executions.size() == 1 ? *options.executions.begin() : std::string_view();
+  const bool in_rows = std::ranges::all_of(
+      quantized.matrices, [](const auto& matrix) { return matrix.second.type == "int8"; });
+  if (execution.starts_with("w8a8") && !in_rows) execution = {};  // it multiplies rows of one scale
+  if (!execution.empty()) {
     BITLOSS_TRY(quantized.quantization.execution,
-                ParseExecution(*options.executions.begin(), Execution{}.outlier_threshold));
+                ParseExecution(execution, Execution{}.outlier_threshold));
     quantized.quantization.rounds = options.inputs.front();
   } else {
     for (const std::string& inputs : options.inputs) {
