@@ -18,6 +18,12 @@ std::optional<size_t> FindInvalidUtf8(std::string_view text);
 inline constexpr char32_t kNotText = 0x110000;
 std::u32string CodePointsOf(std::string_view text);
 
+// Ascii letters, the others as they are.
+std::string InLowerCase(std::string_view text);
+
+// Without "\uFEFF" at the beginning, if it is there.
+std::string_view WithoutByteOrderMark(std::string_view text);
+
 }  // namespace bitloss
 
 #endif  // BITLOSS_BASE_TEXT_H_

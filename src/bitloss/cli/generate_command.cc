@@ -49,15 +49,15 @@ Result<BuiltLane> BuildLane(const ModelSource& source, Transformer& transformer,
   if (plan.stored) {
     return BuildStoredLane(plan.stored->source, transformer.backend(), plan.stored_inputs, {});
   }
-  if (plan.mixed) {
-    return Unsupported("a mixed scheme answers no prompts; 'bitloss quantize' writes it as a lane");
-  }
+  const std::span<const Scheme> schemes =
+      plan.mixed ? std::span<const Scheme>(plan.mixed->components) : std::span(&plan.scheme, 1);
   BITLOSS_TRY(std::vector<BuiltLane> lanes,
-              BuildLanes(source, transformer, {&plan.scheme, 1},
+              BuildLanes(source, transformer, schemes,
                          {.calibration = calibration.sequences,
                           .importance = calibration.importance ? &*calibration.importance : nullptr,
                           .packing = packing,
                           .layer_done = {}}));
+  if (plan.mixed) return AssembleMixedLane(*plan.mixed, std::move(lanes));
   return std::move(lanes[0]);
 }
 

@@ -262,9 +262,16 @@ Result<QuantizeResult> QuantizeModel(const QuantizeOptions& options, const Progr
   study.lanes.clear();
   BITLOSS_TRY(const std::vector<LanePlan> plans, PlanLanes(model, study, calibration, {}));
   const LanePlan& plan = plans.back();  // the baseline itself, for "fp16"
-  BITLOSS_TRY(const Layout* layout,
-              plan.mixed ? ChooseLayoutOfMix(*plan.mixed, model.source.config(), asked)
-                         : ChooseLayout(plan.scheme, model.source.config(), asked));
+  const Result<const Layout*> chosen =
+      plan.mixed ? ChooseLayoutOfMix(*plan.mixed, model.source.config(), asked)
+                 : ChooseLayout(plan.scheme, model.source.config(), asked);
+  if (!chosen.ok() && asked != options.layout) {
+    return Error{chosen.error().kind,
+                 fmt::format("{}; --out names a GGUF file: a folder's name has the scheme written "
+                             "in a layout of its own",
+                             chosen.error().message)};
+  }
+  BITLOSS_TRY(const Layout* layout, chosen);
 
   QuantizeResult result;
   result.layout = layout == nullptr ? "plain" : std::string(layout->name);

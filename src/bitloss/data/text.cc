@@ -26,9 +26,9 @@ constexpr size_t kMaxTextBytes = size_t{1} << 30;
 
 // `bytes` without a byte order mark, every line end "\n"; says what was changed.
 std::string ReadLineEnds(std::string_view bytes, std::vector<std::string>& warnings) {
-  constexpr std::string_view kByteOrderMark = "\uFEFF";
-  if (bytes.starts_with(kByteOrderMark)) {
-    bytes.remove_prefix(kByteOrderMark.size());
+  const size_t num_bytes = bytes.size();
+  bytes = WithoutByteOrderMark(bytes);
+  if (bytes.size() < num_bytes) {
     warnings.emplace_back("the byte order mark at its start is left out: 3 bytes");
   }
   std::string text;

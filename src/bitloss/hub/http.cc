@@ -4,6 +4,7 @@
 #include <cctype>
 #include <string_view>
 
+#include "bitloss/base/text.h"
 #include "bitloss/hub/curl_library.h"
 
 namespace bitloss {
@@ -50,9 +51,7 @@ size_t TakeHeader(char* data, size_t size, size_t count, void* user) {
   const size_t colon = line.find(':');
   constexpr size_t kMaxHeaders = 200;
   if (colon == line.npos || answer.headers.size() > kMaxHeaders) return line.size();
-  std::string name(line.substr(0, colon));
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
-  answer.headers[name] = Trimmed(line.substr(colon + 1));
+  answer.headers[InLowerCase(line.substr(0, colon))] = Trimmed(line.substr(colon + 1));
   return line.size();
 }
 

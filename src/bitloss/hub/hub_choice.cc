@@ -7,18 +7,13 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "bitloss/base/text.h"
 #include "bitloss/checkpoint/gguf_parts.h"
 #include "bitloss/hub/hub_name.h"
 #include "bitloss/json/parse.h"
 
 namespace bitloss {
 namespace {
-
-std::string InLowerCase(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  return lower;
-}
 
 std::string_view FileName(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 

@@ -4,16 +4,10 @@
 
 #include <algorithm>
 
+#include "bitloss/base/text.h"
+
 namespace bitloss {
 namespace {
-
-std::string LowerCase(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
 
 bool IsPlain(std::string_view url) {
   return std::ranges::all_of(url,
@@ -31,10 +25,10 @@ std::optional<std::string> OriginOf(std::string_view url) {
   if (!IsPlain(url)) return std::nullopt;
   const size_t colon = url.find("://");
   if (colon == url.npos) return std::nullopt;
-  const std::string scheme = LowerCase(url.substr(0, colon));
+  const std::string scheme = InLowerCase(url.substr(0, colon));
   if (scheme != "http" && scheme != "https") return std::nullopt;
   url.remove_prefix(colon + 3);
-  const std::string authority = LowerCase(url.substr(0, url.find_first_of("/?#")));
+  const std::string authority = InLowerCase(url.substr(0, url.find_first_of("/?#")));
   if (authority.find('@') != authority.npos) return std::nullopt;
 
   // A colon after the last bracket of an IPv6 address begins the port.

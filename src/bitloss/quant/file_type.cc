@@ -4,6 +4,7 @@
 #include <array>
 #include <regex>
 
+#include "bitloss/base/text.h"
 #include "bitloss/quant/formats/ggml/ggml_format.h"
 #include "bitloss/quant/nearest_names.h"
 
@@ -29,7 +30,6 @@ constexpr std::array kFileTypes = {
 };
 
 char InUpperCase(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
-char InLowerCase(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 std::string InUpperCase(std::string_view text) {
   std::string upper(text);
@@ -95,7 +95,7 @@ Status FileTypeOptions::Read(std::string_view option) {
         option);
   }
   std::string expression(option.substr(kTensor.size(), equals - kTensor.size()));
-  std::ranges::transform(expression, expression.begin(), InLowerCase);
+  expression = InLowerCase(expression);
   BITLOSS_DO(CheckExpression(expression));
   BITLOSS_TRY(const GgmlType* type, ReadType(option.substr(equals + 1)));
   tensors.emplace_back(std::move(expression), type);

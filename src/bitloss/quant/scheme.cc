@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "bitloss/base/text.h"
 #include "bitloss/quant/formats/ggml/ggml_format.h"
 #include "bitloss/quant/formats/int_group/int_group.h"
 #include "bitloss/quant/nearest_names.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "bitloss/base/text.h"
 #include "bitloss/quant/formats/ggml/ggml_format.h"
 #include "bitloss/quant/nearest_names.h"
 
@@ -49,14 +50,6 @@ Result<NamedFileType> ReadFileType(std::string_view head) {
 std::optional<NamedFileType> FileTypeOf(const Format& format) {
   if (!format.name.starts_with(kPrefix)) return std::nullopt;
   return ReadFileType(format.name).value();  // ParseScheme has read it
-}
-
-std::string InLowerCase(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return lower;
 }
 
 std::span<const std::string> FileTypeNames() {

@@ -27,8 +27,6 @@ struct NamedFileType {
 // What the name of a scheme's format says; nothing if it is a format.
 std::optional<NamedFileType> FileTypeOf(const Format& format);
 
-std::string InLowerCase(std::string_view text);
-
 // As they are written in a scheme: "q4_k_m", and "gguf:q6_k" where the name alone is a format's.
 std::span<const std::string> FileTypeNames();
 

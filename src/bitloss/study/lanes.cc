@@ -6,6 +6,7 @@
 
 #include "bitloss/base/file.h"
 #include "bitloss/base/hash.h"
+#include "bitloss/base/text.h"
 #include "bitloss/model/cast_effect.h"
 #include "bitloss/model/matrix_formats.h"
 #include "bitloss/quant/scheme_file_type.h"

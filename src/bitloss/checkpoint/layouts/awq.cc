@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <nlohmann/json.hpp>
 
+#include "bitloss/base/text.h"
 #include "bitloss/checkpoint/layouts/int_codes.h"
 #include "bitloss/checkpoint/layouts/parts.h"
 #include "bitloss/quant/formats/planes.h"
@@ -159,11 +159,6 @@ Status ReadMatrix(const StoredTensors& tensors, const std::string& module, uint6
   return Ok();
 }
 
-std::string LowerCase(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
 Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) {
   const char* bits_key = config.contains("w_bit") ? "w_bit" : "bits";
   const char* group_key = config.contains("q_group_size") ? "q_group_size" : "group_size";
@@ -171,11 +166,11 @@ Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) 
   if (bits != kBits) return Unsupported("AWQ with {} bits; read are 4", bits);
   BITLOSS_TRY(const bool zero_point, BoolOption(config, "zero_point", true));
   if (!zero_point) return Unsupported("AWQ without zero points");
-  BITLOSS_TRY(const std::string version, StringOption(config, "version", "gemm"));
-  const bool is_gemv = LowerCase(version) == "gemv";
-  if (LowerCase(version) != "gemm" && !is_gemv) {
-    return Unsupported("AWQ version '{}'; read are gemm and gemv",
-                       LowerCase(version).substr(0, 20));
+  BITLOSS_TRY(const std::string written, StringOption(config, "version", "gemm"));
+  const std::string version = InLowerCase(written);
+  const bool is_gemv = version == "gemv";
+  if (version != "gemm" && !is_gemv) {
+    return Unsupported("AWQ version '{}'; read are gemm and gemv", version.substr(0, 20));
   }
   BITLOSS_TRY(const uint64_t group_size, GroupOption(config, group_key));
   QuantizedTensors quantized;

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "bitloss/checkpoint/layouts/compressed_activations.h"
+#include "bitloss/checkpoint/layouts/compressed_arguments.h"
 #include "bitloss/checkpoint/layouts/compressed_floats.h"
 #include "bitloss/checkpoint/layouts/compressed_integers.h"
 #include "bitloss/checkpoint/layouts/int_codes.h"
@@ -180,17 +180,14 @@ OrderedJson Config(const Format& format, const Execution& execution) {
   const CompressedScheme scheme = HoldsCompressedIntegers(format)
                                       ? SchemeOfCompressedIntegers(format)
                                       : SchemeOfCompressedFloats(format);
-  OrderedJson weights = {{"num_bits", format.bits},
-                         {"type", scheme.type},
-                         {"symmetric", scheme.symmetric},
-                         {"strategy", scheme.strategy},
-                         {"group_size", nullptr},
-                         {"block_structure", nullptr},
-                         {"dynamic", false},
-                         {"actorder", nullptr},
-                         {"observer", "minmax"},
-                         {"observer_kwargs", OrderedJson::object()}};
-  if (scheme.strategy.ends_with("group")) weights["group_size"] = format.group_size;
+  const size_t group_size = scheme.strategy.ends_with("group") ? format.group_size : 0;
+  OrderedJson weights = ArgumentsJson({.bits = format.bits,
+                                       .type = scheme.type,
+                                       .strategy = scheme.strategy,
+                                       .group_size = static_cast<int>(group_size),
+                                       .symmetric = scheme.symmetric},
+                                      /*dynamic=*/false);
+  weights["observer"] = "minmax";
   if (scheme.strategy == "block") weights["block_structure"] = {128, 128};
   if (!scheme.scale_dtype.empty()) {
     weights["scale_dtype"] = scheme.scale_dtype;

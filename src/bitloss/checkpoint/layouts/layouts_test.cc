@@ -458,6 +458,28 @@ TEST(CompressedTensorsLayoutTest, RunsInt8ActivationsWhereTheConfigAsksForThem) 
               testing::ElementsAre("inputs of linears rounded to int, 8 bits (tensor, dynamic)"));
 }
 
+TEST(CompressedTensorsLayoutTest, RunsRoundedInputsThatItKnowsToTheLastWord) {
+  for (const auto& [scheme, execution] :
+       {std::pair("fp8-dynamic", "@fp8"), std::pair("mxfp4-w4a4", "@mxfp4"),
+        std::pair("mxfp8-w8a8", "@mxfp8"), std::pair("int8_row@w8a8:asym", "@w8a8:asym")}) {
+    const Folder folder;
+    const auto opened = Stored({"compressed-tensors", scheme}).Open(folder).value();
+    EXPECT_EQ(DefinitionOf(opened->quantization()->execution), execution);
+    EXPECT_TRUE(opened->quantization()->not_run.empty()) << scheme;
+  }
+  // The same with scales that are no powers of two, found before, or for other groups.
+  for (const auto& [key, value] : {std::pair("scale_dtype", Json("torch.float16")),
+                                   std::pair("dynamic", Json(false)),
+                                   std::pair("group_size", Json(16))}) {
+    Stored other({"compressed-tensors", "mxfp4-w4a4"});
+    other.config["config_groups"]["group_0"]["input_activations"][key] = value;
+    const Folder folder;
+    const auto opened = other.Open(folder).value();
+    EXPECT_EQ(opened->quantization()->execution.kind, Execution::Kind::kRealActivations) << key;
+    EXPECT_EQ(opened->quantization()->not_run.size(), 1u) << key;
+  }
+}
+
 TEST(CompressedTensorsLayoutTest, RefusesWhatItCannotReadByName) {
   Stored stored({"compressed-tensors", "int4_group:64:sym"});
   const Json config = stored.config;

@@ -94,8 +94,7 @@ Result<Task> ParseTask(std::string_view bytes, const std::filesystem::path& name
   if (const auto offset = FindInvalidUtf8(bytes)) {
     return BadInput("{}: byte {} is not valid UTF-8", file, *offset);
   }
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (bytes.starts_with(kByteOrderMark)) bytes.remove_prefix(kByteOrderMark.size());
+  bytes = WithoutByteOrderMark(bytes);
   const std::vector<TaskLine> lines = LinesOf(bytes);
   if (lines.empty()) return BadInput("{}: no items; docs/tasks.md shows what one looks like", file);
   Task task;

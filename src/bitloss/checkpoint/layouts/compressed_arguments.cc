@@ -1,4 +1,4 @@
-#include "bitloss/checkpoint/layouts/compressed_activations.h"
+#include "bitloss/checkpoint/layouts/compressed_arguments.h"
 
 #include <algorithm>
 #include <array>
@@ -9,29 +9,18 @@ namespace {
 
 using Json = nlohmann::json;
 
-// What the arguments of a quantization say, as far as executions go by it.
-struct Arguments {
-  int bits = 0;
-  std::string_view type;
-  std::string_view strategy;
-  int group_size = 0;  // 0: none, or not looked at
-  bool symmetric = true;
-
-  bool operator==(const Arguments&) const = default;
-};
-
 struct Pair {
   std::string_view execution;
-  Arguments weights;  // strategy empty: any
-  Arguments inputs;   // dynamic
+  CompressedArguments weights;  // strategy empty: any
+  CompressedArguments inputs;   // dynamic
 };
 
-constexpr Arguments kInt8Tokens = {8, "int", "token", 0, true};
-constexpr Arguments kAsymmetricInt8Tokens = {8, "int", "token", 0, false};
-constexpr Arguments kFp8Tokens = {8, "float", "token", 0, true};
-constexpr Arguments kFp8Groups = {8, "float", "group", 128, true};
-constexpr Arguments kMxFp4 = {4, "float", "group", 32, true};
-constexpr Arguments kMxFp8 = {8, "float", "group", 32, true};
+constexpr CompressedArguments kInt8Tokens = {8, "int", "token", 0, true};
+constexpr CompressedArguments kAsymmetricInt8Tokens = {8, "int", "token", 0, false};
+constexpr CompressedArguments kFp8Tokens = {8, "float", "token", 0, true};
+constexpr CompressedArguments kFp8Groups = {8, "float", "group", 128, true};
+constexpr CompressedArguments kMxFp4 = {4, "float", "group", 32, true};
+constexpr CompressedArguments kMxFp8 = {8, "float", "group", 32, true};
 
 constexpr std::array kPairs = {
     Pair{"w8a8", {8, "int", "channel", 0, true}, kInt8Tokens},
@@ -59,14 +48,14 @@ T Value(const Json& object, const char* key, T absent) {
   }
 }
 
-Arguments ArgumentsOf(const Json& object) {
+CompressedArguments ArgumentsOf(const Json& object) {
   return {Value(object, "num_bits", 0), Value(object, "type", std::string_view()),
           Value(object, "strategy", std::string_view()), Value(object, "group_size", 0),
           Value(object, "symmetric", true)};
 }
 
 // Weights may have zero points, and group sizes where the strategy is not told by them.
-bool Matches(const Arguments& asked, Arguments found) {
+bool Matches(const CompressedArguments& asked, CompressedArguments found) {
   found.symmetric = asked.symmetric;
   if (asked.strategy.empty()) found.strategy = {};
   if (asked.group_size == 0) found.group_size = 0;
@@ -75,11 +64,29 @@ bool Matches(const Arguments& asked, Arguments found) {
 
 }  // namespace
 
+nlohmann::ordered_json ArgumentsJson(const CompressedArguments& arguments, bool dynamic) {
+  nlohmann::ordered_json json = {{"num_bits", arguments.bits},
+                                 {"type", arguments.type},
+                                 {"symmetric", arguments.symmetric},
+                                 {"strategy", arguments.strategy},
+                                 {"group_size", nullptr},
+                                 {"block_structure", nullptr},
+                                 {"dynamic", dynamic},
+                                 {"actorder", nullptr},
+                                 {"observer", nullptr},
+                                 {"observer_kwargs", nlohmann::ordered_json::object()}};
+  if (arguments.group_size > 0) json["group_size"] = arguments.group_size;
+  return json;
+}
+
 std::string_view ExecutionOfGroup(const Json& weights, const Json& inputs) {
   if (!weights.is_object() || !inputs.is_object() || !Value(inputs, "dynamic", false)) return {};
-  Arguments of_inputs = ArgumentsOf(inputs);
+  CompressedArguments of_inputs = ArgumentsOf(inputs);
   if (of_inputs.strategy == "token") of_inputs.group_size = 0;
-  const Arguments of_weights = ArgumentsOf(weights);
+  // Groups of 32 have powers of two as scales: a config that names another type means other codes.
+  constexpr std::string_view kPowers = "torch.uint8";
+  if (of_inputs.group_size == 32 && Value(inputs, "scale_dtype", kPowers) != kPowers) return {};
+  const CompressedArguments of_weights = ArgumentsOf(weights);
   const auto pair = std::ranges::find_if(kPairs, [&](const Pair& known) {
     return Matches(known.weights, of_weights) && known.inputs == of_inputs;
   });
@@ -98,19 +105,8 @@ nlohmann::ordered_json CompressedInputs(const Execution& execution) {
   const std::string name = DefinitionOf(execution);
   const auto pair = std::ranges::find_if(
       kPairs, [&](const Pair& known) { return name.substr(1) == known.execution; });
-  const Arguments& inputs = pair->inputs;
-  nlohmann::ordered_json json = {{"num_bits", inputs.bits},
-                                 {"type", inputs.type},
-                                 {"symmetric", inputs.symmetric},
-                                 {"strategy", inputs.strategy},
-                                 {"group_size", nullptr},
-                                 {"block_structure", nullptr},
-                                 {"dynamic", true},
-                                 {"actorder", nullptr},
-                                 {"observer", nullptr},
-                                 {"observer_kwargs", nlohmann::ordered_json::object()}};
-  if (inputs.group_size > 0) json["group_size"] = inputs.group_size;
-  if (inputs.group_size == 32) {  // powers of two, a byte each
+  nlohmann::ordered_json json = ArgumentsJson(pair->inputs, /*dynamic=*/true);
+  if (pair->inputs.group_size == 32) {  // powers of two, a byte each
     json["scale_dtype"] = "torch.uint8";
     json["zp_dtype"] = "torch.uint8";
   }
