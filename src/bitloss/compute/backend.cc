@@ -9,6 +9,7 @@
 #include "bitloss/compute/recurrence.h"
 #include "bitloss/compute/rounded_arithmetic.h"
 #include "bitloss/compute/rounded_inputs.h"
+#include "bitloss/quant/fit/gram.h"
 
 namespace bitloss {
 namespace {
@@ -20,6 +21,20 @@ Status ForEachRow(ThreadPool& threads, size_t num_rows, const Work& work) {
   threads.ForEachPart(num_rows, [&](size_t row, size_t thread) { rows[row] = work(row, thread); });
   for (const Status& row : rows) BITLOSS_DO(row);
   return Ok();
+}
+
+constexpr size_t kDistancesAtOnce = 4;  // sums side by side: none waits for its last addition
+
+template <size_t kRows>
+void AddDistances(ConstMatrixView x, ConstMatrixView y, size_t first, std::span<double> sums) {
+  std::array<double, kRows> sum{};
+  for (size_t i = 0; i < x.cols; ++i) {
+    for (size_t r = 0; r < kRows; ++r) {
+      const double difference = double{x.Row(first + r)[i]} - double{y.Row(first + r)[i]};
+      sum[r] += difference * difference;
+    }
+  }
+  std::ranges::copy(sum, sums.begin() + static_cast<ptrdiff_t>(first));
 }
 
 // No NaN and no +inf; -inf is a token that cannot come.
@@ -110,6 +125,30 @@ void Backend::MultiplyAll(std::span<const Product> products, ConstDeviceView x,
   for (const Product& product : products) {
     Multiply(*product.weights, product.bias, x, calls, product.y);
   }
+}
+
+std::unique_ptr<InputSums> Backend::SumInputs(ConstDeviceView x) const {
+  Matrix staging;
+  return bitloss::SumInputs(OnHost(x, staging), threads());
+}
+
+std::vector<double> Backend::SquaredDistances(ConstDeviceView a, ConstDeviceView b) const {
+  BITLOSS_CHECK(a.rows == b.rows && a.cols == b.cols);
+  constexpr size_t kRowsOfPart = 64;
+  Matrix staging_a;
+  Matrix staging_b;
+  const ConstMatrixView x = OnHost(a, staging_a);
+  const ConstMatrixView y = OnHost(b, staging_b);
+  std::vector<double> sums(a.rows);
+  threads().ForEachPart((a.rows + kRowsOfPart - 1) / kRowsOfPart, [&](size_t part, size_t) {
+    const size_t end = std::min(a.rows, (part + 1) * kRowsOfPart);
+    size_t row = part * kRowsOfPart;
+    for (; row + kDistancesAtOnce <= end; row += kDistancesAtOnce) {
+      AddDistances<kDistancesAtOnce>(x, y, row, sums);
+    }
+    for (; row < end; ++row) AddDistances<1>(x, y, row, sums);
+  });
+  return sums;
 }
 
 void Backend::RoundActivations(Execution::Kind execution, ConstDeviceView from,

@@ -35,6 +35,8 @@
 
 namespace bitloss {
 
+class InputSums;  // quant/fit/gram.h
+
 // Rows [begin, end) of a batch.
 struct RowRange {
   size_t begin = 0;
@@ -295,6 +297,14 @@ class Backend {
   // to[rows[i]] += weights[i] * from[i], the product rounded first. No row comes twice.
   virtual void AddWeighted(ConstDeviceView from, std::span<const size_t> rows,
                            std::span<const float> weights, DeviceView to) const = 0;
+
+  // --- What fits that calibrate ask for. By the host's threads, unless a backend has kernels; the
+  // same bits.
+
+  // Inputs of a linear, [tokens][in]. Its operations come from this backend, which outlives it.
+  virtual std::unique_ptr<InputSums> SumInputs(ConstDeviceView x) const;
+  // sum_i (a[r][i] - b[r][i])^2 for each row r, in float64, i ascending.
+  virtual std::vector<double> SquaredDistances(ConstDeviceView a, ConstDeviceView b) const;
 
   // --- The arithmetic of controls (rounded_arithmetic.h): as other engines compute. By loops of
   // the host's, wherever tensors lie.

@@ -3,37 +3,32 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <memory>
 #include <optional>
 
 #include "bitloss/base/sum.h"
 #include "bitloss/model/observed.h"
 #include "bitloss/quant/fit/awq.h"
+#include "bitloss/quant/formats/f32/f32.h"
+#include "bitloss/quant/formats/planes.h"
 
 namespace bitloss {
 namespace {
 
-// The mean of squared differences between a part of a block's output and the baseline's, row by row
-// of `expected`. Rows are added up one by one and then together, so the order does not depend on
-// threads.
+// The mean of squared differences between a part of a block's output and the baseline's. Rows are
+// added up one by one and then together, so the order does not depend on threads.
 class OutputLoss {
  public:
-  OutputLoss(ConstMatrixView expected, ThreadPool& threads)
-      : expected_(expected), threads_(threads) {}
+  OutputLoss(ConstDeviceView expected, const Backend& backend)
+      : expected_(expected), backend_(backend) {}
 
   // The next rows of the output.
-  void Add(ConstMatrixView output) {
-    std::vector<double> sums(output.rows);
-    const ConstMatrixView expected = expected_.Rows(num_rows_, num_rows_ + output.rows);
-    threads_.ForEachPart((output.rows + kRowsOfPart - 1) / kRowsOfPart, [&](size_t part, size_t) {
-      const size_t end = std::min(output.rows, (part + 1) * kRowsOfPart);
-      size_t row = part * kRowsOfPart;
-      for (; row + kRowsAtOnce <= end; row += kRowsAtOnce) {
-        SumRows<kRowsAtOnce>(output, expected, row, sums);
-      }
-      for (; row < end; ++row) SumRows<1>(output, expected, row, sums);
-    });
-    for (const double sum : sums) total_.Add(sum);
-    num_rows_ += output.rows;
+  void Add(ConstDeviceView output) {
+    const size_t end = num_rows_ + output.rows;
+    for (const double sum : backend_.SquaredDistances(output, expected_.Rows(num_rows_, end))) {
+      total_.Add(sum);
+    }
+    num_rows_ = end;
   }
 
   // Of the rows so far, their differences as a share of all rows.
@@ -42,23 +37,8 @@ class OutputLoss {
   }
 
  private:
-  static constexpr size_t kRowsOfPart = 64;
-  static constexpr size_t kRowsAtOnce = 4;  // sums side by side: none waits for its last addition
-
-  template <size_t kRows>
-  static void SumRows(ConstMatrixView x, ConstMatrixView y, size_t first, std::span<double> sums) {
-    std::array<double, kRows> sum{};
-    for (size_t i = 0; i < x.cols; ++i) {
-      for (size_t r = 0; r < kRows; ++r) {
-        const double difference = double{x.Row(first + r)[i]} - double{y.Row(first + r)[i]};
-        sum[r] += difference * difference;
-      }
-    }
-    std::ranges::copy(sum, sums.begin() + static_cast<ptrdiff_t>(first));
-  }
-
-  ConstMatrixView expected_;
-  ThreadPool& threads_;
+  ConstDeviceView expected_;
+  const Backend& backend_;
   size_t num_rows_ = 0;
   Sum total_;
 };
@@ -225,10 +205,21 @@ class ScaleSearch {
   // Puts candidates in the place of the block's own weights.
   Status Replace(std::span<const size_t> linears, std::span<const Matrix> candidates) {
     for (size_t i = 0; i < linears.size(); ++i) {
-      BITLOSS_TRY(const EncodedMatrix encoded, F32Format().encode(F32Format(), candidates[i]));
-      BITLOSS_TRY(weights_.linears[linears[i]], transformer_.backend().Pack(encoded, Execution{}));
+      BITLOSS_DO(CheckRows(candidates[i]));
+      BITLOSS_TRY(weights_.linears[linears[i]],
+                  transformer_.backend().Pack(F32InPlace(candidates[i]), Execution{}));
     }
     return Ok();
+  }
+
+  // CheckFinite, on all threads.
+  Status CheckRows(ConstMatrixView weights) const {
+    std::vector<uint8_t> are_finite(weights.rows);
+    threads().ForEachPart(weights.rows, [&](size_t row, size_t) {
+      are_finite[row] = CheckFinite(weights.Rows(row, row + 1)).ok() ? 1 : 0;
+    });
+    const bool all = std::ranges::find(are_finite, 0) == are_finite.end();
+    return all ? Ok() : CheckFinite(weights);
   }
 
   Result<std::vector<float>> Search(std::span<const size_t> linears, ConstMatrixView x,
@@ -246,26 +237,26 @@ class ScaleSearch {
     const Observed::Part& seen = seen_.part(part);
     const Tensor rows = transformer_.backend().ToTensor(seen.input);
     const Tensor stream = transformer_.backend().ToTensor(seen.stream);
+    const Tensor output = transformer_.backend().ToTensor(seen.output);
     return Search(linears, seen.input,
                   [&](std::span<const Matrix> candidates, double limit) -> Result<double> {
                     BITLOSS_DO(Replace(linears, candidates));
-                    return LossOverGroups(part, {rows, stream}, seen.output, limit);
+                    return LossOverGroups(part, {rows, stream}, output, limit);
                   });
   }
 
   // What a part makes of its inputs loses against `expected`, group of sequences by group, as long
   // as that is within `limit`.
-  double LossOverGroups(BlockPart part, const PartInput& inputs, ConstMatrixView expected,
+  double LossOverGroups(BlockPart part, const PartInput& inputs, ConstDeviceView expected,
                         double limit) {
-    OutputLoss loss(expected, threads());
-    Matrix staging;
+    OutputLoss loss(expected, transformer_.backend());
     size_t first = 0;
     for (const Batch& group : groups_) {
       const size_t end = first + group.tokens().size();
       PartInput of_group{inputs.input.Rows(first, end)};
       if (inputs.stream.rows > 0) of_group.stream = inputs.stream.Rows(first, end);
       transformer_.Part(weights_, layer_, group, part, of_group, output_);
-      loss.Add(transformer_.backend().OnHost(output_, staging));
+      loss.Add(output_);
       if (loss.Loss() > limit) break;
       first = end;
     }
@@ -278,7 +269,8 @@ class ScaleSearch {
   // Linears that read the same rows; the mean over all their outputs is the loss.
   Result<std::vector<float>> SearchTogether(std::span<const size_t> linears) {
     const Matrix& x = seen_.InputOf(linears[0]);
-    const Gram gram = MakeGram(x, threads());
+    const Backend& backend = transformer_.backend();
+    const std::unique_ptr<InputSums> inputs = backend.SumInputs(backend.ToTensor(x));
     double outputs = 0;
     for (const size_t linear : linears) outputs += static_cast<double>(RowsOf(linear));
     return Search(linears, x,
@@ -286,8 +278,8 @@ class ScaleSearch {
                     double loss = 0;
                     for (size_t i = 0; i < linears.size(); ++i) {
                       const double share = static_cast<double>(RowsOf(linears[i])) / outputs;
-                      loss += share * LinearLoss(gram, source_.weights[linears[i]], candidates[i],
-                                                 threads(), limit / share);
+                      loss += share * LinearLoss(*inputs, source_.weights[linears[i]],
+                                                 candidates[i], threads(), limit / share);
                     }
                     return loss;
                   });

@@ -12,6 +12,7 @@
 #include "bitloss/base/random.h"
 #include "bitloss/compute/cuda/cuda_device.h"
 #include "bitloss/compute/cuda/cuda_matrix.h"
+#include "bitloss/compute/cuda/cuda_sums.h"
 #include "bitloss/compute/host_tensor.h"
 #include "bitloss/compute/reference/split_product.h"
 #include "bitloss/metrics/row_sums.h"
@@ -246,6 +247,16 @@ class CudaBackend final : public Backend {
   void Add(ConstDeviceView delta, DeviceView x) const override {
     BITLOSS_CHECK(delta.rows == x.rows && delta.cols == x.cols);
     Check(Api().add(Context(), Rows(delta), Rows(x)));
+  }
+
+  std::unique_ptr<InputSums> SumInputs(ConstDeviceView x) const override {
+    return std::make_unique<CudaSums>(*device_, Rows(x));
+  }
+  std::vector<double> SquaredDistances(ConstDeviceView a, ConstDeviceView b) const override {
+    BITLOSS_CHECK(a.rows == b.rows && a.cols == b.cols);
+    std::vector<double> sums(a.rows);
+    Check(Api().squared_distances(Context(), Rows(a), Rows(b), sums.data()));
+    return sums;
   }
 
   Result<std::vector<RowSummary>> Summarize(ConstDeviceView logits) const override {

@@ -15,6 +15,7 @@
 #include "bitloss/compute/cuda/cuda_plugin.h"
 #include "bitloss/compute/cuda/same_bits.h"
 #include "bitloss/compute/devices.h"
+#include "bitloss/quant/fit/gram.h"
 
 namespace bitloss {
 namespace {
@@ -93,6 +94,32 @@ TEST_F(CudaBackendTest, LargeProducts) {
       return Multiply(backend, encoded, {}, x, rows);
     })) << rows
         << " rows, " << out << " x " << in;
+  }
+}
+
+TEST_F(CudaBackendTest, SumsThatFitsAskFor) {
+  for (const size_t size : {size_t{1}, size_t{63}, size_t{64}, size_t{200}, size_t{1000}}) {
+    for (const size_t inputs : {size_t{1}, size_t{17}, size_t{700}}) {
+      SCOPED_TRACE(testing::Message() << inputs << " inputs of " << size);
+      const Matrix x = RandomMatrix(inputs, size, "x");
+      const Matrix deltas = RandomMatrix(130, size, "deltas");
+      std::vector<double> forms[2];
+      std::vector<double> folded[2];
+      std::vector<double> distances[2];
+      for (size_t b = 0; b < 2; ++b) {
+        const Backend& backend = b == 0 ? *cpu_ : *cuda_;
+        const auto sums = backend.SumInputs(backend.ToTensor(x));
+        EXPECT_EQ(sums->num_inputs(), inputs);
+        forms[b].resize(130);
+        sums->FormsOf(deltas, forms[b]);
+        folded[b] = sums->Take().folded;
+        const Matrix y = RandomMatrix(inputs, size, "y");
+        distances[b] = backend.SquaredDistances(backend.ToTensor(x), backend.ToTensor(y));
+      }
+      EXPECT_EQ(forms[0], forms[1]);
+      EXPECT_EQ(folded[0], folded[1]);
+      EXPECT_EQ(distances[0], distances[1]);
+    }
   }
 }
 

@@ -60,13 +60,21 @@ void DecodeRows(const EncodedMatrix& weights, size_t first, size_t end, ThreadPo
   });
 }
 
+// Rows [first, end) as floats: where they lie if the format is FP32, else decoded.
+const void* FloatRows(const EncodedMatrix& weights, size_t first, size_t end, ThreadPool& threads,
+                      Matrix& decoded) {
+  if (weights.format.decode == F32Format().decode) {
+    return weights.codes.data() + first * weights.cols * sizeof(float);
+  }
+  DecodeRows(weights, first, end, threads, decoded);
+  return decoded.data();
+}
+
 CudaBuffer UploadDecoded(CudaDevice& device, const EncodedMatrix& weights, ThreadPool& threads) {
   Matrix decoded;
-  return UploadPanels(device, weights.rows, weights.cols, sizeof(float),
-                      [&](size_t first, size_t end) {
-                        DecodeRows(weights, first, end, threads, decoded);
-                        return static_cast<const void*>(decoded.data());
-                      });
+  return UploadPanels(
+      device, weights.rows, weights.cols, sizeof(float),
+      [&](size_t first, size_t end) { return FloatRows(weights, first, end, threads, decoded); });
 }
 
 // Rows of codes as words of four, filled up with zeros.
@@ -116,9 +124,9 @@ void CudaMatrix::SplitFloats(CudaDevice& device, const EncodedMatrix& weights,
   const CudaPlanes to = planes();
   for (size_t first = 0; first < rows_; first += step) {
     const size_t end = std::min(rows_, first + step);
-    DecodeRows(weights, first, end, threads, decoded);
-    check(api.upload(device.context(), decoded.data(), row_bytes, travelling.data(), row_bytes,
-                     row_bytes, end - first));
+    const void* rows = FloatRows(weights, first, end, threads, decoded);
+    check(api.upload(device.context(), rows, row_bytes, travelling.data(), row_bytes, row_bytes,
+                     end - first));
     check(api.split_weights(device.context(), {travelling.as<float>(), end - first, cols_, cols_},
                             first, &to, flag.as<uint32_t>()));
   }

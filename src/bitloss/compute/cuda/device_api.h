@@ -259,6 +259,15 @@ struct CudaApi {
   CudaError (*multiply_int8)(CudaContext* context, const CudaInt8Product* product);
   CudaError (*multiply_blocks)(CudaContext* context, const CudaBlockProduct* product);
 
+  // What fits ask for (quant/fit/gram.h): folded [cols][cols] of x [inputs][cols]; of rows of
+  // deltas their forms, on the host, with sums [cols][rows] of the backend's for the way there.
+  CudaError (*sum_inputs)(CudaContext* context, ConstCudaRows x, double* folded);
+  CudaError (*quadratic_forms)(CudaContext* context, const double* folded, ConstCudaRows deltas,
+                               double* sums, double* forms);
+  // sum_i (a[r][i] - b[r][i])^2 in float64, i ascending, on the host.
+  CudaError (*squared_distances)(CudaContext* context, ConstCudaRows a, ConstCudaRows b,
+                                 double* sums);
+
   // Results on the host.
   CudaError (*sum_rows)(CudaContext* context, ConstCudaRows logits, CudaRowSums* sums);
   CudaError (*compare_rows)(CudaContext* context, ConstCudaRows base, ConstCudaRows lane,

@@ -11,8 +11,7 @@ namespace bitloss {
 namespace {
 
 constexpr size_t kColumnsOfPart = 64;
-constexpr size_t kSliceRows = 64;    // rows of a matrix that are one part of the work
-constexpr size_t kSlicesOfPart = 4;  // after which a loss is held against its limit
+constexpr size_t kSliceRows = 64;  // rows of a matrix that are one part of the work
 // Of a limit: sums that are rounded may fall short of their parts by less than this.
 constexpr double kRoundedUp = 1.0 + 1e-12;
 
@@ -247,27 +246,24 @@ Result<ScaleChoice> SearchScale(const Format& format, std::span<const ConstMatri
   return best;
 }
 
-double LinearLoss(const Gram& gram, ConstMatrixView weights, ConstMatrixView candidate,
+double LinearLoss(const InputSums& inputs, ConstMatrixView weights, ConstMatrixView candidate,
                   ThreadPool& threads, double limit) {
-  const std::vector<Slice> slices = CutIntoSlices({&weights, 1});
-  const auto num_errors = static_cast<double>(gram.num_inputs * weights.rows);
-  std::vector<double> errors(weights.rows);
+  const auto num_errors = static_cast<double>(inputs.num_inputs() * weights.rows);
+  const size_t step = std::min(inputs.rows_at_once(), weights.rows);
+  Matrix deltas(step, weights.cols);
+  std::vector<double> errors(step);
   Sum total;
-  for (size_t first = 0; first < slices.size(); first += kSlicesOfPart) {
-    const size_t count = std::min(kSlicesOfPart, slices.size() - first);
-    threads.ForEachPart(count, [&](size_t part, size_t) {
-      const auto [matrix, begin, end] = slices[first + part];
-      Matrix deltas(end - begin, weights.cols);
-      for (size_t row = begin; row < end; ++row) {
-        for (size_t i = 0; i < weights.cols; ++i) {
-          deltas.Row(row - begin)[i] = candidate.Row(row)[i] - weights.Row(row)[i];
-        }
-      }
-      QuadraticForms(gram, deltas, std::span(errors).subspan(begin, end - begin));
+  for (size_t first = 0; first < weights.rows; first += step) {
+    const size_t count = std::min(step, weights.rows - first);
+    threads.ForEachPart(count, [&](size_t row, size_t) {
+      const std::span<const float> to = candidate.Row(first + row);
+      const std::span<const float> from = weights.Row(first + row);
+      const std::span<float> delta = deltas.Row(row);
+      for (size_t i = 0; i < delta.size(); ++i) delta[i] = to[i] - from[i];
     });
-    for (size_t row = slices[first].begin; row < slices[first + count - 1].end; ++row) {
-      total.Add(errors[row]);
-    }
+    const std::span<double> some = std::span(errors).first(count);
+    inputs.FormsOf(deltas.view().Rows(0, count), some);
+    for (const double error : some) total.Add(error);
     if (total.Total() / num_errors > limit) break;
   }
   return total.Total() / num_errors;

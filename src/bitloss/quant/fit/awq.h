@@ -65,8 +65,8 @@ Result<ScaleChoice> SearchScale(const Format& format, std::span<const ConstMatri
                                 ThreadPool& threads);
 
 // The loss of a group of one matrix: mean over inputs and outputs of ((W - candidate) x)^2, from
-// the Gram matrix of the inputs; a part of it if that is beyond `limit` already.
-double LinearLoss(const Gram& gram, ConstMatrixView weights, ConstMatrixView candidate,
+// their sums; a part of it if that is beyond `limit` already.
+double LinearLoss(const InputSums& inputs, ConstMatrixView weights, ConstMatrixView candidate,
                   ThreadPool& threads, double limit = std::numeric_limits<double>::infinity());
 
 // Clips each group of each row of `weights` [out][in] to the bound among kAwqClipSteps at which

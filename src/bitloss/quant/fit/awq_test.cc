@@ -43,13 +43,13 @@ std::vector<Case> Cases() {
 }
 
 // The mean squared error over all outputs of all matrices.
-CandidateLoss LossOf(const Case& c, const Gram& gram, ThreadPool& threads) {
-  return [&c, &gram, &threads](std::span<const Matrix> candidates, double) -> Result<double> {
+CandidateLoss LossOf(const Case& c, const InputSums& inputs, ThreadPool& threads) {
+  return [&c, &inputs, &threads](std::span<const Matrix> candidates, double) -> Result<double> {
     double sum = 0.0;
     size_t rows = 0;
     for (size_t m = 0; m < candidates.size(); ++m) {
       const size_t out = c.weights[m].rows();
-      sum += LinearLoss(gram, c.weights[m], candidates[m], threads) * static_cast<double>(out);
+      sum += LinearLoss(inputs, c.weights[m], candidates[m], threads) * static_cast<double>(out);
       rows += out;
     }
     return sum / static_cast<double>(rows);
@@ -57,9 +57,9 @@ CandidateLoss LossOf(const Case& c, const Gram& gram, ThreadPool& threads) {
 }
 
 ScaleChoice Search(const Case& c, ThreadPool& threads) {
-  const Gram gram = MakeGram(c.x, threads);
-  return SearchScale(c.format, c.views(), ActivationMeans(c.x, threads), LossOf(c, gram, threads),
-                     threads)
+  const std::unique_ptr<InputSums> inputs = SumInputs(c.x, threads);
+  return SearchScale(c.format, c.views(), ActivationMeans(c.x, threads),
+                     LossOf(c, *inputs, threads), threads)
       .value();
 }
 
@@ -110,8 +110,8 @@ TEST(AwqTest, LossesThatStopAtTheLimitChooseTheSame) {
   ThreadPool threads(2);
   for (const Case& c : Cases()) {
     SCOPED_TRACE(c.name);
-    const Gram gram = MakeGram(c.x, threads);
-    const CandidateLoss whole = LossOf(c, gram, threads);
+    const std::unique_ptr<InputSums> inputs = SumInputs(c.x, threads);
+    const CandidateLoss whole = LossOf(c, *inputs, threads);
     size_t num_stopped = 0;
     const CandidateLoss stopped = [&](std::span<const Matrix> candidates,
                                       double limit) -> Result<double> {
@@ -137,10 +137,10 @@ TEST(AwqTest, LinearLossStopsBeyondTheLimit) {
   for (size_t i = 0; i < candidate.flat().size(); ++i) {
     candidate.flat()[i] = 0.5f * weights.flat()[i];
   }
-  const Gram gram = MakeGram(x, threads);
-  const double whole = LinearLoss(gram, weights, candidate, threads);
-  EXPECT_EQ(LinearLoss(gram, weights, candidate, threads, whole), whole);
-  const double part = LinearLoss(gram, weights, candidate, threads, 0.5 * whole);
+  const std::unique_ptr<InputSums> inputs = SumInputs(x, threads);
+  const double whole = LinearLoss(*inputs, weights, candidate, threads);
+  EXPECT_EQ(LinearLoss(*inputs, weights, candidate, threads, whole), whole);
+  const double part = LinearLoss(*inputs, weights, candidate, threads, 0.5 * whole);
   EXPECT_GT(part, 0.5 * whole);
   EXPECT_LT(part, whole);
 }
@@ -214,6 +214,9 @@ TEST(GramTest, FormsAreTheSquaredErrorsOfAllInputs) {
     const Gram gram = MakeGram(x, threads);
     std::vector<double> forms(21);
     QuadraticForms(gram, deltas, forms);
+    std::vector<double> on_threads(21);
+    SumInputs(x, threads)->FormsOf(deltas, on_threads);
+    EXPECT_EQ(on_threads, forms);
     for (size_t row = 0; row < 21; ++row) {
       double expected = 0.0;
       for (size_t t = 0; t < 37; ++t) {

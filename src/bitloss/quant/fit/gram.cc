@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "bitloss/base/check.h"
 
@@ -245,6 +246,40 @@ void QuadraticForms(const Gram& gram, ConstMatrixView deltas, std::span<double> 
     }
   }
   std::copy_n(sums.begin(), forms.size(), forms.begin());
+}
+
+namespace {
+
+class HostSums final : public InputSums {
+ public:
+  HostSums(Gram gram, ThreadPool& threads) : gram_(std::move(gram)), threads_(threads) {}
+
+  size_t num_inputs() const override { return gram_.num_inputs; }
+  size_t rows_at_once() const override {
+    return kRowsOfPart * std::max(kFewestParts, threads_.num_threads());
+  }
+  void FormsOf(ConstMatrixView deltas, std::span<double> forms) const override {
+    threads_.ForEachPart((deltas.rows + kRowsOfPart - 1) / kRowsOfPart, [&](size_t part, size_t) {
+      const size_t begin = part * kRowsOfPart;
+      const size_t end = std::min(begin + kRowsOfPart, deltas.rows);
+      QuadraticForms(gram_, deltas.Rows(begin, end), forms.subspan(begin, end - begin));
+    });
+  }
+  Gram Take() override { return std::move(gram_); }
+
+ private:
+  // The fewer, the sooner a search may stop; the more, the less often the matrix is read.
+  static constexpr size_t kRowsOfPart = 64;
+  static constexpr size_t kFewestParts = 4;
+
+  Gram gram_;
+  ThreadPool& threads_;
+};
+
+}  // namespace
+
+std::unique_ptr<InputSums> SumInputs(ConstMatrixView x, ThreadPool& threads) {
+  return std::make_unique<HostSums>(MakeGram(x, threads), threads);
 }
 
 }  // namespace bitloss

@@ -9,6 +9,7 @@
 #ifndef BITLOSS_QUANT_FIT_GRAM_H_
 #define BITLOSS_QUANT_FIT_GRAM_H_
 
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -34,6 +35,22 @@ Gram MakeGram(ConstMatrixView x, size_t step);
 // forms[r] = delta_r^T G delta_r for each row of deltas [rows][gram.size].
 // Requires: forms.size() == deltas.rows.
 void QuadraticForms(const Gram& gram, ConstMatrixView deltas, std::span<double> forms);
+
+// The Gram matrix of a linear's inputs, where a backend keeps it.
+class InputSums {
+ public:
+  virtual ~InputSums() = default;
+  virtual size_t num_inputs() const = 0;
+  // Rows of deltas that keep it busy.
+  virtual size_t rows_at_once() const = 0;
+  // As QuadraticForms, on all threads.
+  virtual void FormsOf(ConstMatrixView deltas, std::span<double> forms) const = 0;
+  // The matrix itself; this object is then of no more use.
+  virtual Gram Take() = 0;
+};
+
+// On the host. Requires: `threads` outlives it.
+std::unique_ptr<InputSums> SumInputs(ConstMatrixView x, ThreadPool& threads);
 
 }  // namespace bitloss
 

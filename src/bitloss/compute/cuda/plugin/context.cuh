@@ -86,6 +86,10 @@ CudaError MultiplySplit(CudaContext* context, const CudaPlanes* x, const CudaSpl
 CudaError RoundRows(CudaContext* context, ConstCudaRows x, const CudaInt8Rows* rows);
 CudaError MultiplyInt8(CudaContext* context, const CudaInt8Product* product);
 CudaError MultiplyBlocks(CudaContext* context, const CudaBlockProduct* product);
+CudaError SumInputs(CudaContext* context, ConstCudaRows x, double* folded);
+CudaError QuadraticForms(CudaContext* context, const double* folded, ConstCudaRows deltas,
+                         double* sums, double* forms);
+CudaError SquaredDistances(CudaContext* context, ConstCudaRows a, ConstCudaRows b, double* sums);
 CudaError SumRows(CudaContext* context, ConstCudaRows logits, CudaRowSums* sums);
 CudaError CompareRows(CudaContext* context, ConstCudaRows base, ConstCudaRows lane,
                       const CudaComparedRow* rows, CudaDivergence* divergences);

@@ -17,7 +17,7 @@ constexpr unsigned kTile = 128;  // rows, and outputs
 constexpr unsigned kGroupThreads = 128;
 constexpr unsigned kThreads = 3 * kGroupThreads;
 constexpr unsigned kCluster = 2;
-constexpr unsigned kConsumerWarps = 8 * kCluster;  // that read a stage of either block
+constexpr unsigned kConsumers = 2 * kGroupThreads * kCluster;  // that read a stage of either block
 constexpr unsigned kPlaneBytes = kTile * kCudaSplitChunk * 2;
 constexpr unsigned kFactorBytes = kTile * 4;
 constexpr unsigned kOutputBytes = kTile * 8;
@@ -57,7 +57,7 @@ struct Stages {
   __device__ void Init() const {
     for (unsigned stage = 0; stage < kCount; ++stage) {
       InitBarrier(Full(stage), 1);
-      InitBarrier(Empty(stage), kConsumerWarps);
+      InitBarrier(Empty(stage), kConsumers);
     }
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
   }
@@ -209,8 +209,9 @@ class Consumer {
   __device__ void Finish(const float (&part)[64]) {
     const unsigned factors_at = stages_.Factors(done_.stage) + LaneRow() * 4;
     const float factors[2] = {ReadShared(factors_at), ReadShared(factors_at + 32)};
-    __syncwarp();
-    if (threadIdx.x % 32 < kCluster) ArriveAt(stages_.Empty(done_.stage), threadIdx.x % 32);
+    for (unsigned block = 0; block < kCluster; ++block) {
+      ArriveAt(stages_.Empty(done_.stage), block);
+    }
     done_.Next();
 #pragma unroll
     for (unsigned i = 0; i < 64; ++i) {

@@ -43,6 +43,13 @@ const Format& F32Format() {
   return kFormat;
 }
 
+EncodedMatrix F32InPlace(const Matrix& weights) {
+  return {.format = F32Format(),
+          .rows = weights.rows(),
+          .cols = weights.cols(),
+          .codes = {std::as_bytes(weights.flat()), nullptr}};
+}
+
 FormatFamily F32Family() {
   return {.name = "f32",
           .summary = "float32, for checks of the arithmetic",

@@ -7,10 +7,14 @@
 #define BITLOSS_QUANT_FORMATS_F32_F32_H_
 
 #include "bitloss/quant/format.h"
+#include "bitloss/tensor/matrix.h"
 
 namespace bitloss {
 
 FormatFamily F32Family();
+
+// A matrix as it lies, of use as long as that lies there. Requires: all are finite.
+EncodedMatrix F32InPlace(const Matrix& weights);
 
 }  // namespace bitloss
 
