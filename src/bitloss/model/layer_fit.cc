@@ -74,7 +74,7 @@ class GptqTap final : public BlockTap {
   Status Round(std::span<const size_t> linears, ConstDeviceView inputs) {
     ThreadPool& threads = backend_.threads();
     const auto name = [&](size_t i) { return fitted_.source.plan->linears[i].Name(); };
-    const auto factor = FactorGptq(backend_.SumInputs(inputs)->Take(), scheme_.gptq);
+    const auto factor = FactorGptq(backend_.SumInputs(inputs)->Take(), scheme_.gptq, threads);
     if (!factor.ok()) return Within(name(linears[0]), factor.error());
     for (const size_t i : linears) {
       auto encoded = EncodeGptq(scheme_.format, fitted_.source.weights[i], factor.value(),

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bitloss/quant/fit/cholesky.h"
 #include "bitloss/quant/fit/clip.h"
 #include "bitloss/quant/fit/gptq.h"
 #include "bitloss/quant/fit/hqq.h"
@@ -46,7 +47,7 @@ class FitsTest : public testing::Test {
  protected:
   EncodedMatrix Gptq(const Format& format, ConstMatrixView weights, const Gram& gram,
                      const GptqOptions& options) {
-    const GptqFactor factor = FactorGptq(gram, options).value();
+    const GptqFactor factor = FactorGptq(gram, options, threads_).value();
     return EncodeGptq(format, weights, factor, options, threads_).value();
   }
 
@@ -82,7 +83,7 @@ TEST_F(FitsTest, GptqWorkedExample) {
   row.Fill(0.0f);
   row.Row(0)[0] = 0.33f;
   row.Row(0)[1] = -0.48f;
-  const GptqFactor factor = FactorGptq(gram, {}).value();
+  const GptqFactor factor = FactorGptq(gram, {}, threads_).value();
   EXPECT_NEAR(factor.upper[0], 0.809789, 1e-6);
   EXPECT_NEAR(factor.upper[1], -0.400886, 1e-6);
   EXPECT_NEAR(factor.upper[9], 0.703597, 1e-6);
@@ -122,7 +123,7 @@ TEST_F(FitsTest, GptqKeepsTheScalesOfInt8Rows) {
 TEST_F(FitsTest, GptqIsTheSameForAnyNumberOfThreads) {
   const Gram gram = InputGram();
   const Format format = ParseFormat("int4_group:64:full").value();
-  const GptqFactor factor = FactorGptq(gram, {}).value();
+  const GptqFactor factor = FactorGptq(gram, {}, threads_).value();
   ThreadPool one(1);
   EXPECT_THAT(
       EncodeGptq(format, weights_, factor, {}, one).value().codes.span(),
@@ -132,7 +133,8 @@ TEST_F(FitsTest, GptqIsTheSameForAnyNumberOfThreads) {
 TEST_F(FitsTest, GptqRefusesFormatsThatCannotKeepItsScales) {
   const Gram gram = InputGram();
   const Format format = ParseFormat("q4_k").value();
-  const auto encoded = EncodeGptq(format, weights_, FactorGptq(gram, {}).value(), {}, threads_);
+  const auto encoded =
+      EncodeGptq(format, weights_, FactorGptq(gram, {}, threads_).value(), {}, threads_);
   EXPECT_EQ(encoded.error().kind, ErrorKind::kUnsupported);
   EXPECT_THAT(encoded.error().message, HasSubstr("q4_k makes its scales of others"));
 }
@@ -144,14 +146,14 @@ TEST_F(FitsTest, GptqRaisesTheDampingWhereInputsDoNotSpanAllColumns) {
   }
   GptqOptions options;
   options.damping = 1e-18;  // lost beside a diagonal of 2
-  const GptqFactor factor = FactorGptq(MakeGram(x, threads_), options).value();
+  const GptqFactor factor = FactorGptq(MakeGram(x, threads_), options, threads_).value();
   EXPECT_GT(factor.damping, 0.009);
 }
 
 TEST_F(FitsTest, GptqRefusesInputsThatAreNotFinite) {
   Gram gram = InputGram();
   gram.folded[0] = std::numeric_limits<double>::infinity();
-  EXPECT_EQ(FactorGptq(gram, {}).error().kind, ErrorKind::kBadInput);
+  EXPECT_EQ(FactorGptq(gram, {}, threads_).error().kind, ErrorKind::kBadInput);
 }
 
 TEST_F(FitsTest, HqqFindsTheScalesZeroPointsAndCodesOfTheReference) {
@@ -206,6 +208,44 @@ TEST_F(FitsTest, ClippingWorkedExampleAndItsImportances) {
   const std::vector<float> importance = {1.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
   const Matrix kept = Decode(EncodeClipped(format, row, importance, threads_).value());
   EXPECT_NEAR(kept.Row(0)[0], 1.0, 1e-3);
+}
+
+// Sizes below, at and beyond a block of the factorization.
+TEST_F(FitsTest, FactorsOfTheInverseMakeTheInverse) {
+  ThreadPool one(1);
+  for (const size_t size : {1, 3, 128, 129, 300}) {
+    SCOPED_TRACE(size);
+    const RandomStream random(7, "moments");
+    std::vector<double> h(size * size);
+    for (size_t i = 0; i < size; ++i) {
+      for (size_t j = 0; j <= i; ++j) {
+        h[i * size + j] = h[j * size + i] = random.Uniform(i, j) - 0.5;
+      }
+      h[i * size + i] += static_cast<double>(size);
+    }
+    const std::vector<double> u = UpperFactorOfInverse(h, size, threads_);
+    ASSERT_EQ(u.size(), size * size);
+    EXPECT_EQ(u, UpperFactorOfInverse(h, size, one));
+    // U h U^T is the identity.
+    std::vector<double> uh(size * size);
+    for (size_t i = 0; i < size; ++i) {
+      for (size_t k = 0; k < size; ++k) {
+        EXPECT_TRUE(k >= i || u[i * size + k] == 0.0);
+        for (size_t j = 0; j < size; ++j) uh[i * size + j] += u[i * size + k] * h[k * size + j];
+      }
+    }
+    double worst = 0.0;
+    for (size_t i = 0; i < size; ++i) {
+      EXPECT_GT(u[i * size + i], 0.0);
+      for (size_t j = 0; j < size; ++j) {
+        double sum = 0.0;
+        for (size_t k = 0; k < size; ++k) sum += uh[i * size + k] * u[j * size + k];
+        worst = std::max(worst, std::abs(sum - (i == j ? 1.0 : 0.0)));
+      }
+    }
+    EXPECT_LT(worst, 1e-12);
+  }
+  EXPECT_TRUE(UpperFactorOfInverse(std::vector<double>{1, 2, 2, 1}, 2, threads_).empty());
 }
 
 }  // namespace

@@ -1,19 +1,16 @@
 #include "bitloss/quant/fit/gptq.h"
 
-#include <Eigen/Cholesky>
-#include <Eigen/Core>
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <functional>
 #include <numeric>
 
+#include "bitloss/quant/fit/cholesky.h"
 #include "bitloss/quant/formats/round_to_even.h"
 
 namespace bitloss {
 namespace {
-
-using Square = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 constexpr double kDampingStep = 0.01;
 constexpr size_t kPanelRows = 16;  // rows that go through the columns side by side
@@ -22,19 +19,6 @@ double Moment(const Gram& gram, size_t i, size_t j) {
   if (i < j) std::swap(i, j);
   const double folded = gram.folded[i * gram.size + j];
   return i == j ? folded : folded / 2;
-}
-
-// U of (H + damping)^-1, or nothing.
-bool InvertAndFactor(const Square& h, double added, Square& upper) {
-  Square damped = h;
-  damped.diagonal().array() += added;
-  const Eigen::LLT<Square> lower(damped);
-  if (lower.info() != Eigen::Success) return false;
-  const Square inverse = lower.solve(Square::Identity(h.rows(), h.cols()));
-  const Eigen::LLT<Square, Eigen::Upper> factor(inverse);
-  if (factor.info() != Eigen::Success) return false;
-  upper = factor.matrixU();
-  return upper.allFinite();
 }
 
 // The values that a format can decode to, given a group's scale.
@@ -206,38 +190,38 @@ class RowRounder {
 
 }  // namespace
 
-Result<GptqFactor> FactorGptq(const Gram& gram, const GptqOptions& options) {
-  // Eigen cuts products to the caches that it finds, and with them the order of sums: fixed sizes
-  // give the same bits on every machine.
-  Eigen::setCpuCacheSizes(32 << 10, 256 << 10, 2 << 20);
+Result<GptqFactor> FactorGptq(const Gram& gram, const GptqOptions& options, ThreadPool& threads) {
+  const size_t size = gram.size;
   GptqFactor factor;
-  factor.order.resize(gram.size);
+  factor.order.resize(size);
   std::iota(factor.order.begin(), factor.order.end(), size_t{0});
   if (options.order == GptqOptions::Order::kByActivation) {
     std::ranges::stable_sort(factor.order, std::greater<>(),
                              [&](size_t i) { return Moment(gram, i, i); });
   }
-  const auto size = static_cast<Eigen::Index>(gram.size);
-  Square h(size, size);
-  for (Eigen::Index i = 0; i < size; ++i) {
-    for (Eigen::Index j = 0; j < size; ++j) {
-      h(i, j) =
-          Moment(gram, factor.order[static_cast<size_t>(i)], factor.order[static_cast<size_t>(j)]);
+  std::vector<double> h(size * size);
+  threads.ForEachPart(size, [&](size_t i, size_t) {
+    for (size_t j = 0; j < size; ++j) {
+      h[i * size + j] = Moment(gram, factor.order[i], factor.order[j]);
     }
+  });
+  if (!std::ranges::all_of(h, [](double moment) { return std::isfinite(moment); })) {
+    return BadInput("gptq: the inputs' second moments are not finite");
   }
-  factor.dead.resize(gram.size);
-  for (Eigen::Index i = 0; i < size; ++i) {
-    const size_t col = factor.order[static_cast<size_t>(i)];
-    factor.dead[col] = h(i, i) == 0.0;
-    if (factor.dead[col]) h(i, i) = 1.0;
+  factor.dead.resize(size);
+  double sum = 0.0;
+  for (size_t i = 0; i < size; ++i) {
+    double& moment = h[i * size + i];
+    factor.dead[factor.order[i]] = moment == 0.0;
+    if (moment == 0.0) moment = 1.0;
+    sum += moment;
   }
-  if (!h.allFinite()) return BadInput("gptq: the inputs' second moments are not finite");
-  const double mean = h.diagonal().mean();
-  Square upper;
+  const double mean = sum / static_cast<double>(size);
   for (factor.damping = options.damping; factor.damping <= 1.0; factor.damping += kDampingStep) {
-    if (!InvertAndFactor(h, factor.damping * mean, upper)) continue;
-    factor.upper.assign(upper.data(), upper.data() + upper.size());
-    return factor;
+    std::vector<double> damped = h;
+    for (size_t i = 0; i < size; ++i) damped[i * size + i] += factor.damping * mean;
+    factor.upper = UpperFactorOfInverse(damped, size, threads);
+    if (!factor.upper.empty()) return factor;
   }
   return BadInput("gptq: the inputs' second moments cannot be inverted, damped by {} and more",
                   options.damping);

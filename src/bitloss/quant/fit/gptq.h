@@ -52,7 +52,7 @@ struct GptqFactor {
 };
 
 // kBadInput if H is not finite or no damping up to 1 makes it positive definite.
-Result<GptqFactor> FactorGptq(const Gram& gram, const GptqOptions& options);
+Result<GptqFactor> FactorGptq(const Gram& gram, const GptqOptions& options, ThreadPool& threads);
 
 // weights [out][in], rounded. kUnsupported if the format cannot keep scales that a fit gives it.
 // Requires: the format supports the shape; factor of `in` columns.
