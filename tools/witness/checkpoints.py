@@ -33,6 +33,8 @@ import statistics
 import subprocess
 import tempfile
 
+ROUNDED = "transformers + compressed-tensors, rounded activations"
+
 # Scheme, options of `bitloss quantize`, witness.
 CASES = [
     ("nf4", [], "transformers + bitsandbytes"),
@@ -62,13 +64,19 @@ CASES = [
     ("mxfp6", [], "transformers + compressed-tensors"),
     ("mxfp8", [], "transformers + compressed-tensors"),
     ("fp8-block", ["--layout", "fp8"], "transformers, fine-grained FP8"),
+    ("fp8-dynamic", [], ROUNDED),
+    ("mxfp8-w8a8", [], ROUNDED),
+    ("mxfp4-w4a4", [], ROUNDED),
+    ("w4a8", [], ROUNDED),
     ("fp16", ["--layout", "gguf"], "llama.cpp"),
 ] + [(name, [], "llama.cpp") for name in
      "q8_0 q4_0 q4_1 q5_0 q5_1 iq4_nl q2_k q3_k q4_k q5_k q6_k iq4_xs mxfp4_gguf".split()]
 
 # Types for which bitloss has llama.cpp's arithmetic too.
 GGML_PRODUCTS = {"q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl"}
-SCATTERED = {"int8", "w8a8", "q8_0", "q4_0"}
+# Checkpoints that ask for rounded activations, whose witness rounds none: what their weights alone are.
+WEIGHTS_ALONE = {"fp8-block": "fp8_e4m3:block"}
+SCATTERED = {"int8", "w8a8", "w4a8", "q8_0", "q4_0"}
 PERTURBATIONS = [1e-6, -1e-6, 2e-6, -2e-6, 3e-6, -3e-6, 4e-6, -4e-6]
 
 
@@ -106,8 +114,8 @@ def compute_in_float32(model):
                 tensor.data = tensor.data.float()
 
 
-def transformers_perplexity(checkpoint, text, count, **options):
-    """Each chunk by itself, as a batch of one."""
+def transformers_perplexity(checkpoint, text, count, prepare=None, **options):
+    """Each chunk by itself, as a batch of one, by the model as `prepare` leaves it."""
     import torch
     import transformers
     torch.set_grad_enabled(False)
@@ -116,6 +124,8 @@ def transformers_perplexity(checkpoint, text, count, **options):
         checkpoint, dtype=torch.float32, device_map="cpu", attn_implementation="eager",
         **options).eval()
     compute_in_float32(model)
+    if prepare:
+        prepare(model)
     total, scored = 0.0, 0
     for ids in chunks_of(tokenizer, text, count):
         logits = model(torch.tensor([ids])).logits[0].double()
@@ -170,9 +180,10 @@ def float32_products():
 # Scheme: what differs there, and the witness without it.
 IN_BF16 = ("levels, absmax, inputs and outputs of linears in BF16, where a CPU has AVX512-BF16",
            float32_products)
+WHOLE_STEPS = ("activations in 127.5 steps of their largest, not 127", whole_steps)
 CAUSES = {"nf4": IN_BF16, "nf4-dq": IN_BF16, "fp4": IN_BF16, "fp4_dq": IN_BF16,
           "int8": ("6.200124e-05 for 1 / 127^2", exact_product_of_steps),
-          "w8a8": ("activations in 127.5 steps of their largest, not 127", whole_steps)}
+          "w8a8": WHOLE_STEPS, "w4a8": WHOLE_STEPS}
 
 
 def perturbed(checkpoint, perturbation, folder):
@@ -186,20 +197,23 @@ def perturbed(checkpoint, perturbation, folder):
     return folder
 
 
-def without_cause(args, scheme, checkpoint, text, lane, folder):
+def without_cause(args, scheme, checkpoint, text, lane, evaluate, folder):
     cause, patched = CAUSES[scheme]
     with patched():
-        found = transformers_perplexity(checkpoint, text, args.chunks)
-    result = {"cause": cause, "witness perplexity without it": found,
-              "relative difference without it": found / lane - 1}
-    if scheme not in SCATTERED:
-        return result
+        found = evaluate(checkpoint, text, args.chunks)
+        result = {"cause": cause, "witness perplexity without it": found,
+                  "relative difference without it": found / lane - 1}
+        if scheme in SCATTERED:
+            result |= scatter_of_files(args, checkpoint, text, lane, found, evaluate, folder)
+    return result
+
+
+def scatter_of_files(args, checkpoint, text, lane, found, evaluate, folder):
     folders = [perturbed(checkpoint, perturbation, folder / f"perturbed-{i}")
                for i, perturbation in enumerate(PERTURBATIONS)]
     lanes = run_lanes(args, ["fp16"], folders, folder / "perturbed-study")[1:]
-    with patched():
-        theirs = [transformers_perplexity(each, text, args.chunks) for each in folders]
-    return result | scatter([lane] + lanes, [found] + theirs)
+    theirs = [evaluate(each, text, args.chunks) for each in folders]
+    return scatter([lane] + lanes, [found] + theirs)
 
 
 def perturbed_gguf(source, perturbation, path):
@@ -243,6 +257,30 @@ def compressed_tensors_perplexity(checkpoint, text, count):
     return transformers_perplexity(checkpoint, text, count, quantization_config=config)
 
 
+def rounded_activations_perplexity(checkpoint, text, count):
+    """Decompressed as it is loaded, after which transformers rounds no activations either: here each
+    linear's inputs go through compressed-tensors' own fake quantization, as its config asks."""
+    from compressed_tensors.quantization import QuantizationConfig
+    from compressed_tensors.quantization.lifecycle.forward import fake_quantize
+    from compressed_tensors.quantization.utils.helpers import compute_dynamic_scales_and_zp
+    from torch import nn
+    config = json.loads((pathlib.Path(checkpoint) / "config.json").read_text())
+    config = QuantizationConfig.model_validate(config["quantization_config"])
+    group, = config.config_groups.values()
+    arguments = group.input_activations
+
+    def round_inputs(module, inputs):
+        scale, zero = compute_dynamic_scales_and_zp(inputs[0], arguments, module)
+        return (fake_quantize(inputs[0], scale, zero, arguments), *inputs[1:])
+
+    import transformers
+    return transformers_perplexity(
+        checkpoint, text, count, prepare=lambda model: [
+            module.register_forward_pre_hook(round_inputs) for name, module in model.named_modules()
+            if isinstance(module, nn.Linear) and name not in config.ignore],
+        quantization_config=transformers.CompressedTensorsConfig(dequantize=True))
+
+
 def fine_grained_fp8_perplexity(checkpoint, text, count):
     """Decoded as it is loaded: the kernels that multiply FP8 need a GPU."""
     import transformers
@@ -279,6 +317,7 @@ def llama_cpp_perplexity(checkpoint, text, count):
 WITNESSES = {"transformers + bitsandbytes": transformers_perplexity,
              "transformers + compressed-tensors": compressed_tensors_perplexity,
              "transformers + compressed-tensors, int8 activations": transformers_perplexity,
+             ROUNDED: rounded_activations_perplexity,
              "transformers, fine-grained FP8": fine_grained_fp8_perplexity,
              "transformers + gptqmodel": transformers_perplexity,
              "llama.cpp": llama_cpp_perplexity}
@@ -304,11 +343,16 @@ def measure(args, scheme, options, witness, text):
         subprocess.run([args.bitloss, "quantize", args.model, "--scheme", scheme, "--out",
                         checkpoint, *options], check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
-        schemes = [scheme] + ([f"{scheme}@ggml"] if scheme in GGML_PRODUCTS else [])
-        baseline, made, *ggml, stored = lane_results(args, schemes, checkpoint, folder)
+        schemes = [WEIGHTS_ALONE.get(scheme, scheme)] + ([f"{scheme}@ggml"] if scheme in GGML_PRODUCTS else [])
+        lane = f"{checkpoint}@weights" if scheme in WEIGHTS_ALONE else checkpoint
+        baseline, made, *ggml, stored = lane_results(args, schemes, lane, folder)
         theirs = WITNESSES[witness](checkpoint, text, args.chunks)
-        apart = (without_cause(args, scheme, checkpoint, text, stored, folder)
-                 if scheme in CAUSES else {})
+        apart = {}
+        if scheme in CAUSES:
+            apart = without_cause(args, scheme, checkpoint, text, stored, WITNESSES[witness], folder)
+        elif witness == ROUNDED:
+            apart = scatter_of_files(args, checkpoint, text, stored, theirs, WITNESSES[witness],
+                                     folder)
         kernels = (run_llama_perplexity(checkpoint / "model.gguf", text, args.chunks)
                    if witness == "llama.cpp" else None)
         if ggml and scheme in SCATTERED:
@@ -356,6 +400,7 @@ def main():
         record = json.loads(path.read_text())
         results += [old for old in record["results"] if case(old) not in made]
     order = [(scheme, " ".join(options)) for scheme, options, _ in CASES]
+    results = [result for result in results if (result["scheme"], result["options"]) in order]
     results.sort(key=lambda result: (result["model"] != "bitloss-tiny",
                                     order.index((result["scheme"], result["options"]))))
     record = {"made_by": "tools/witness/checkpoints.py",
