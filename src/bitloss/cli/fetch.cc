@@ -77,9 +77,11 @@ Status FetchInputs(StudyOptions& options, Team& team) {
   return ShareStatus(team, team.leads() ? Ok() : FetchInputs(options));
 }
 
+void GoOffline() { ::setenv("HF_HUB_OFFLINE", "1", /*overwrite=*/1); }
+
 void AddOfflineOption(CLI::App& command) {
   command.add_flag_callback(
-      "--offline", [] { ::setenv("HF_HUB_OFFLINE", "1", /*overwrite=*/1); },
+      "--offline", GoOffline,
       "Fetch nothing: names on a hub are looked for in the local cache alone");
 }
 

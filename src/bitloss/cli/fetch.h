@@ -30,6 +30,10 @@ Status FetchText(std::filesystem::path& text);
 Status FetchInputs(StudyOptions& options, Team& team);
 Status FetchInputs(StudyOptions& options);
 
+// From here on nothing is fetched, as with HF_HUB_OFFLINE=1: names are looked for in the local
+// cache.
+void GoOffline();
+
 // --offline: as HF_HUB_OFFLINE=1.
 void AddOfflineOption(CLI::App& command);
 

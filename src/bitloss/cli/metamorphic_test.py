@@ -89,9 +89,11 @@ def threads_and_groups(bitloss, folder, reference):
     needed = int(re.search(r"at least (\d+)M", refused.stderr)[1])
     # What a process has of its own differs a little from run to run.
     little = {**asked, "options": [*asked["options"], "--memory", f"{needed + 2}M"]}
-    plan = run(bitloss, folder / "plan", **{**little, "options": [*little["options"], "--plan"]})
-    wrong += expect("little memory: several groups",
-                    re.search(r"\b([2-9]|\d\d+) groups of sequences", plan.stdout))
+    for forecast in ("--plan", "--pilot"):
+        said = run(bitloss, folder / forecast,
+                   **{**little, "options": [*little["options"], forecast]})
+        wrong += expect(f"little memory, {forecast}: several groups",
+                        re.search(r"\b([2-9]|\d\d+) groups of sequences", said.stdout))
     found = results(bitloss, folder / "groups", **little)
     at_once = results(bitloss, folder / "at-once", **asked)
     return wrong + expect("groups of sequences: results", found == at_once)

@@ -6,8 +6,13 @@
 
 namespace bitloss {
 
-// `bitloss run --plan`: prints what the study would resolve and cost; runs a pilot, stores nothing.
+// `bitloss run --plan`: prints what the study is, from its files alone, and what this machine needs
+// for it at the limit that is measured in about a second; makes no lane.
 Result<int> PrintPlan(const StudyOptions& options);
+
+// `bitloss run --pilot`: makes the lanes, runs a pilot and prints what the study would resolve and
+// cost; stores nothing.
+Result<int> PrintPilot(const StudyOptions& options);
 
 }  // namespace bitloss
 

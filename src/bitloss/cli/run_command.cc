@@ -18,6 +18,9 @@
 namespace bitloss {
 namespace {
 
+// What is done with a study's options.
+enum class RunTask { kRun, kPlan, kPilot, kIdentity };
+
 const CLI::Range kAtLeastOne(size_t{1}, size_t{1} << 40);
 
 Result<int> Run(StudyOptions& options, Detail detail) {
@@ -76,14 +79,30 @@ void AddTaskOptions(CLI::App& command, StudyOptions& options) {
       ->check(kAtLeastOne);
 }
 
+// Of several, the last one given is done.
+void AddTasksOfRun(CLI::App& command, RunTask& task) {
+  const auto add = [&](const char* name, RunTask which, const char* what) {
+    command.add_flag_callback(
+        name, [&task, which] { task = which; }, what);
+  };
+  add("--plan", RunTask::kPlan,
+      "Only say what this study is, what it takes and what its prompts can show; nothing is "
+      "fetched, fitted or scored");
+  add("--pilot", RunTask::kPilot,
+      "Only make the lanes and run a pilot, and say what this study would resolve, how long it "
+      "takes, how much memory; nothing is stored");
+  add("--print-identity", RunTask::kIdentity,
+      "Only print a hash of everything that this study's numbers depend on, files by their bytes: "
+      "the key for a cache of studies");
+}
+
 }  // namespace
 
 void AddRunCommand(CLI::App& app, Action& action) {
   auto options = std::make_shared<StudyOptions>();
   options->control = "control-bf16";
   auto sample = std::make_shared<bool>(false);
-  auto plan = std::make_shared<bool>(false);
-  auto identity = std::make_shared<bool>(false);
+  auto task = std::make_shared<RunTask>(RunTask::kRun);
   auto instruction_set = std::make_shared<std::string>();
   auto detail = std::make_shared<Detail>(Detail::kAnswer);
   CLI::App* command = app.add_subcommand(
@@ -174,19 +193,17 @@ void AddRunCommand(CLI::App& app, Action& action) {
   AddArithmeticOption(*command, options->arithmetic);
   command->add_option("--seed", options->seed, "Of everything that is drawn")
       ->capture_default_str();
-  command->add_flag("--plan", *plan,
-                    "Only say what this study would resolve, how long it takes, how much memory");
-  command->add_flag("--print-identity", *identity,
-                    "Only print a hash of everything that this study's numbers depend on, files by "
-                    "their bytes: the key for a cache of studies");
+  AddTasksOfRun(*command, *task);
   AddDetailOption(*command, *detail);
-  command->callback([options, sample, plan, identity, instruction_set, detail, &action] {
+  command->callback([options, sample, task, instruction_set, detail, &action] {
     if (*sample) options->temperature = 0.7;
-    action = [options, plan, identity, instruction_set, detail]() -> Result<int> {
+    action = [options, task, instruction_set, detail]() -> Result<int> {
       BITLOSS_DO(LimitInstructionSet(*instruction_set));
-      if (!*identity && !*plan) return Run(*options, *detail);
+      if (*task == RunTask::kRun) return Run(*options, *detail);
+      if (*task == RunTask::kPlan) GoOffline();
       BITLOSS_DO(FetchInputs(*options));
-      return *identity ? PrintIdentity(*options) : PrintPlan(*options);
+      if (*task == RunTask::kPlan) return PrintPlan(*options);
+      return *task == RunTask::kPilot ? PrintPilot(*options) : PrintIdentity(*options);
     };
   });
 }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "bitloss/base/stopwatch.h"
+#include "bitloss/model/lane_size.h"
 #include "bitloss/model/layer_fit.h"
 #include "bitloss/model/matrix_formats.h"
 #include "bitloss/model/noise.h"
@@ -64,8 +65,6 @@ Result<SharedParts> ReadSharedParts(const ModelSource& source, const Backend& ba
   return parts;
 }
 
-uint64_t BytesOfWeight(const Format& plain) { return plain.bits == 32 ? 4 : 2; }
-
 // The same of a file type, which says what embedding and head are in; the rest stays as it is.
 Status FinishFileTypeLane(const ModelSource& source, const Backend& backend,
                           const FileTypeFormats& formats, const Execution& execution,
@@ -73,29 +72,19 @@ Status FinishFileTypeLane(const ModelSource& source, const Backend& backend,
   ThreadPool& threads = backend.threads();
   BITLOSS_TRY(lane.embedding, EncodeTable(*formats.embedding, lane.embedding, threads));
   EncodedMatrix head = lane.embedding;
-  uint64_t num_others = source.num_parameters() - source.num_linear_parameters();
-  num_others -= uint64_t{head.rows} * head.cols;
-  lane.size.other_bytes = head.num_bytes();
   if (!source.tied_head()) {
     BITLOSS_TRY(const EncodedMatrix stored, source.Head(source.baseline_precision(), threads));
     BITLOSS_TRY(head, EncodeTable(*formats.head, stored, threads));
-    num_others -= uint64_t{head.rows} * head.cols;
-    lane.size.other_bytes += head.num_bytes();
   }
   BITLOSS_TRY(lane.head, backend.Pack(head, execution));
-  lane.size.other_bytes += BytesOfWeight(FormatOf(source.baseline())) * num_others;
   return Ok();
 }
 
-// Gives a lane its embedding, final norm and head, and counts their bytes: those of the lane's own
-// format if it is plain, else of the baseline's, for each weight that the scheme leaves alone, and
-// the head's own if the scheme asks for one.
+// Gives a lane its embedding, final norm and head, and counts their bytes.
 Status FinishLane(const ModelSource& source, const Backend& backend, const Scheme& scheme,
                   const SharedParts& parts, LaneWeights& lane) {
   const Precision precision = source.PrecisionFor(scheme.format);
-  const Format& plain = IsPlain(scheme.format) ? scheme.format : FormatOf(source.baseline());
-  const uint64_t bytes_per_weight = BytesOfWeight(plain);
-  uint64_t num_others = source.num_parameters() - source.num_linear_parameters();
+  lane.size.other_bytes = OtherBytes(scheme, source);
   lane.embedding = parts.embedding;
   lane.per_layer = parts.per_layer;
   lane.final_norm = parts.final_norm;
@@ -114,10 +103,7 @@ Status FinishLane(const ModelSource& source, const Backend& backend, const Schem
     const EncodedMatrix head = std::move(encoded).value();
     BITLOSS_TRY(lane.head, backend.Pack(head, Execution{}));
     if (source.tied_head()) lane.embedding = head;
-    num_others -= uint64_t{head.rows} * head.cols;
-    lane.size.other_bytes = head.num_bytes();
   }
-  lane.size.other_bytes += num_others * bytes_per_weight;
   return Ok();
 }
 
@@ -326,16 +312,7 @@ Result<BlockMaker> BlockMaker::Open(const ModelSource& source, const Backend& ba
     }
     LaneWeights& shell = maker.shells_.emplace_back();
     BITLOSS_DO(FinishLane(source, backend, scheme, shared[precision], shell));
-    for (size_t layer = 0; layer < source.config().num_layers; ++layer) {
-      const BlockFormats formats(scheme, source.config(), layer);
-      const std::vector<LinearSpec>& linears = source.plan(layer).linears;
-      for (size_t l = 0; l < linears.size(); ++l) {
-        const LinearShape shape = linears[l].shape;
-        const Format& format = formats[l];
-        shell.size.linear_weights += uint64_t{shape.out} * shape.in;
-        shell.size.linear_bytes += format.num_bytes(format, shape.out, shape.in);
-      }
-    }
+    shell.size = SizeOf(scheme, source);
   }
   return maker;
 }

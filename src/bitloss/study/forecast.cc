@@ -5,7 +5,6 @@
 #include <map>
 
 #include "bitloss/compute/devices.h"
-#include "bitloss/eval/continuations.h"
 #include "bitloss/eval/scoring.h"
 #include "bitloss/stats/clustered_mean.h"
 #include "bitloss/stats/power.h"
@@ -15,6 +14,7 @@
 #include "bitloss/study/model_files.h"
 #include "bitloss/study/prompts.h"
 #include "bitloss/study/room.h"
+#include "bitloss/study/study_plan.h"
 #include "bitloss/study/texts.h"
 
 namespace bitloss {
@@ -25,8 +25,6 @@ constexpr size_t kPilotTokens = 8192;
 constexpr size_t kPilotSequences = 8;
 // Decoding steps that are timed.
 constexpr size_t kTimedTokens = 4;
-// Of prompts: what a mild lane regains by chance.
-constexpr double kRecovery = 0.02;
 
 // Sequences spread evenly, enough of them.
 std::vector<const Sequence*> PilotOf(const Windows& windows) {
@@ -39,17 +37,6 @@ std::vector<const Sequence*> PilotOf(const Windows& windows) {
     pilot.push_back(&windows.sequences[i * windows.sequences.size() / count]);
   }
   return pilot;
-}
-
-// Clusters of a text by their scored tokens.
-std::vector<ClusterSum> ClusterSizes(const Windows& windows) {
-  std::map<uint32_t, double> sizes;
-  for (const Sequence& sequence : windows.sequences) {
-    for (const uint32_t cluster : sequence.clusters) sizes[cluster] += 1;
-  }
-  std::vector<ClusterSum> clusters;
-  for (const auto& [cluster, size] : sizes) clusters.push_back({0.0, size});
-  return clusters;
 }
 
 // sqrt(k / (k - 1) sum of squared residuals) / n: the error of a ratio of sums over k clusters.
@@ -80,26 +67,8 @@ class Forecaster {
 
   Result<TextForecast> Text(const StudyText& text) {
     const Windows& windows = text.windows;
-    TextForecast forecast{.title = fmt::format("{}, {}", text.record.text, text.record.id),
-                          .num_sequences = windows.sequences.size(),
-                          .num_tokens = 0,
-                          .num_predictions = windows.num_predictions,
-                          .warnings = windows.warnings,
-                          .cluster_kind = text.record.cluster_kind,
-                          .num_clusters = 0,
-                          .effective_clusters = 0.0,
-                          .pilot_tokens = 0,
-                          .noisiest_lane = {},
-                          .smallest_delta_nll = {},
-                          .num_groups = 0,
-                          .seconds = 0.0};
-    for (const Sequence& sequence : windows.sequences) {
-      forecast.num_tokens += sequence.tokens.size();
-    }
-    const std::vector<ClusterSum> clusters = ClusterSizes(windows);
-    forecast.num_clusters = clusters.size();
-    if (clusters.empty()) return forecast;
-    forecast.effective_clusters = EffectiveClusters(clusters);
+    TextForecast forecast{OutlineOf(text), 0, {}, {}, 0, 0.0};
+    if (forecast.num_clusters == 0) return forecast;
 
     std::vector<const Sequence*> pilot = PilotOf(windows);
     std::vector<ScoredSequence> sequences;
@@ -133,17 +102,7 @@ class Forecaster {
 
   // At the speed of the texts before.
   TaskForecast Task(const StudyTask& task) const {
-    std::vector<Continuation> continuations;
-    for (const auto& item : task.continuations) {
-      for (const EncodedContinuation& one : item) {
-        continuations.push_back({one.tokens, one.first_scored});
-      }
-    }
-    TaskForecast forecast;
-    forecast.id = task.record.id;
-    forecast.num_items = task.items.size();
-    forecast.num_tokens = NumDistinctTokens(continuations);
-    forecast.smallest_flips = SmallestOneWayFlips(alpha_);
+    TaskForecast forecast{OutlineOf(task, alpha_), {}};
     if (seconds_per_token_ > 0) {
       forecast.seconds = seconds_per_token_ * static_cast<double>(forecast.num_tokens);
     }
@@ -151,22 +110,9 @@ class Forecaster {
   }
 
   Result<SuiteForecast> Suite(const StudySuite& suite, const std::vector<int32_t>& end_tokens) {
-    SuiteForecast forecast;
-    forecast.id = suite.suite.id;
-    forecast.num_prompts = suite.prompts.size();
-    for (const SuitePrompt& prompt : suite.suite.prompts) {
-      forecast.num_checked += prompt.checks.empty() ? 0 : 1;
-    }
-    forecast.smallest_flips = SmallestOneWayFlips(alpha_);
-    if (forecast.num_checked > 0) {
-      forecast.smallest_drop = SmallestResolvableDrop(forecast.num_checked, kRecovery, alpha_);
-    }
-    uint64_t most_tokens = 0;
-    uint64_t prompt_tokens = 0;
+    SuiteForecast forecast{OutlineOf(suite, alpha_), 0.0};
     std::vector<GenerationPrompt> prompts = suite.prompts;
     for (GenerationPrompt& prompt : prompts) {
-      most_tokens += prompt.max_new_tokens;
-      prompt_tokens += prompt.tokens.size();
       prompt.max_new_tokens = std::min(prompt.max_new_tokens, kTimedTokens);
     }
     GenerationOptions options;
@@ -182,12 +128,14 @@ class Forecaster {
               ? 0.0
               : speed.decode_seconds / static_cast<double>(speed.decode_tokens);
       forecast.seconds_at_most +=
-          speed.prefill_seconds + per_token * static_cast<double>(most_tokens);
+          speed.prefill_seconds + per_token * static_cast<double>(forecast.most_answer_tokens);
     }
     forecast.seconds_at_most += MakingSeconds() - made_before;
     // Then every lane reads the baseline's answers.
     forecast.seconds_at_most +=
-        seconds_per_token_ * static_cast<double>(prompt_tokens + most_tokens) + seconds_per_group_;
+        seconds_per_token_ *
+            static_cast<double>(forecast.prompt_tokens + forecast.most_answer_tokens) +
+        seconds_per_group_;
     return forecast;
   }
 
@@ -239,14 +187,6 @@ class Forecaster {
   double seconds_per_group_ = 0.0;  // making blocks, where they are not all held
 };
 
-// As many as report/verdicts.h would make.
-size_t NumTests(std::span<const LanePlan> lanes, size_t num_texts, size_t num_others) {
-  const auto controls = static_cast<size_t>(
-      std::ranges::count_if(lanes, [](const LanePlan& lane) { return lane.record.control; }));
-  const size_t tested = lanes.size() - 1 - controls;
-  return tested * (num_texts * (controls > 0 ? 2 : 1) + num_others);
-}
-
 }  // namespace
 
 double Forecast::SecondsAtMost() const {
@@ -258,11 +198,8 @@ double Forecast::SecondsAtMost() const {
 }
 
 Result<Forecast> ForecastStudy(const StudyOptions& options, const ProgressSink& progress) {
-  BITLOSS_TRY(const ModelFiles model, OpenModel(options.model, options.baseline));
-  BITLOSS_TRY(const std::vector<StudyText> texts, LoadTexts(model, options));
-  BITLOSS_TRY(const std::vector<StudySuite> suites, LoadSuites(model, options));
-  BITLOSS_TRY(const std::vector<StudyTask> tasks, LoadTasks(model, options));
-  BITLOSS_TRY(const Calibration calibration, ReadCalibration(model, options));
+  BITLOSS_TRY(const StudyPlan plan, ReadStudyPlan(options));
+  const auto& [model, texts, suites, tasks, calibration, manifest] = plan;
   BITLOSS_TRY(const std::vector<LanePlan> plans, PlanLanes(model, options, calibration, {}));
 
   ThreadPool threads(options.num_threads);
@@ -295,12 +232,11 @@ Result<Forecast> ForecastStudy(const StudyOptions& options, const ProgressSink& 
     lanes.push_back(
         {plans[i].record.scheme, &set->lane(i).weights, room.holds_all ? nullptr : set.get(), i});
   }
-  forecast.num_tests = NumTests(plans, texts.size(), suites.size() + tasks.size());
-  forecast.alpha = 0.05 / static_cast<double>(std::max<size_t>(1, forecast.num_tests));
+  forecast.tests = OutlineOfTests(plans, texts.size(), suites.size() + tasks.size());
   for (size_t i = 0; i < plans.size(); ++i) {
     forecast.quantize_seconds += fit_seconds[i] + (room.holds_all ? set->lane(i).seconds : 0.0);
   }
-  Forecaster forecaster(transformer, std::move(lanes), *set, room, forecast.alpha);
+  Forecaster forecaster(transformer, std::move(lanes), *set, room, forecast.tests.alpha);
   for (const StudyText& text : texts) {
     progress({"pilot, " + text.record.text, 0, 1, "texts"});
     BITLOSS_TRY(forecast.texts.emplace_back(), forecaster.Text(text));

@@ -1,4 +1,5 @@
-// What a study will be able to say, and what it will cost, before it is run.
+// What a study will be able to say, and what it will cost, before it is run: its outline, and what
+// a pilot measures.
 #ifndef BITLOSS_STUDY_FORECAST_H_
 #define BITLOSS_STUDY_FORECAST_H_
 
@@ -9,19 +10,12 @@
 
 #include "bitloss/base/result.h"
 #include "bitloss/study/options.h"
+#include "bitloss/study/outline.h"
 #include "bitloss/study/progress.h"
 
 namespace bitloss {
 
-struct TextForecast {
-  std::string title;  // "eval.txt, lines-512-seed"
-  uint64_t num_sequences = 0;
-  uint64_t num_tokens = 0;
-  uint64_t num_predictions = 0;
-  std::vector<std::string> warnings;  // what of the text is not scored, or not as it stands
-  std::string cluster_kind;
-  size_t num_clusters = 0;
-  double effective_clusters = 0.0;
+struct TextForecast : TextOutline {
   // The pilot: some sequences spread over the text, in every lane.
   uint64_t pilot_tokens = 0;
   std::string noisiest_lane;
@@ -34,30 +28,17 @@ struct TextForecast {
   double seconds = 0.0;
 };
 
-struct SuiteForecast {
-  std::string id;
-  uint64_t num_prompts = 0;
-  uint64_t num_checked = 0;
-  // Exact: prompts lost, with none regained, that show harm at the study's level. More than
-  // num_checked: it cannot.
-  uint64_t smallest_flips = 0;
-  // The smallest true drop of the pass rate that is found four times of five if 2% are regained.
-  std::optional<double> smallest_drop;
+struct SuiteForecast : SuiteOutline {
   double seconds_at_most = 0.0;  // if every answer reaches its limit
 };
 
-struct TaskForecast {
-  std::string id;
-  uint64_t num_items = 0;
-  uint64_t num_tokens = 0;             // that go through a lane; what items begin with alike once
-  uint64_t smallest_flips = 0;         // as a suite's
+struct TaskForecast : TaskOutline {
   std::optional<double> seconds = {};  // none without a text, whose pilot says how fast lanes are
 };
 
 struct Forecast {
   std::vector<std::string> lanes;
-  size_t num_tests = 0;
-  double alpha = 0.0;  // of one test: 0.05 / num_tests
+  TestsOutline tests;
   std::vector<TextForecast> texts;
   std::vector<SuiteForecast> suites;
   std::vector<TaskForecast> tasks;

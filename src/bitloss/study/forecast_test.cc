@@ -20,7 +20,7 @@ TEST(ForecastTest, SaysWhatTheModelThatShipsResolves) {
   options.max_samples = 60;
   const Forecast forecast = ForecastOf(options);
   EXPECT_EQ(forecast.lanes.size(), 3u);
-  EXPECT_EQ(forecast.num_tests, 3u);  // loss, divergence and answers of nf4
+  EXPECT_EQ(forecast.tests.num_tests, 3u);  // loss, divergence and answers of nf4
   ASSERT_EQ(forecast.texts.size(), 1u);
   const TextForecast& text = forecast.texts[0];
   EXPECT_EQ(text.num_sequences, 60u);

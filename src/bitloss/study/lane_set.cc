@@ -22,22 +22,6 @@ std::vector<Scheme> SchemesOf(std::span<const LanePlan> plans) {
   return schemes;
 }
 
-// The size of a mixed lane, whose linears are those of its choices.
-LaneSize MixedSize(const MixedScheme& mixed, const ModelConfig& config, uint64_t other_bytes) {
-  LaneSize size;
-  size.other_bytes = other_bytes;
-  for (size_t layer = 0; layer < mixed.choices.size(); ++layer) {
-    for (const LinearSpec& linear : PlanLayer(config, layer).linears) {
-      const size_t choice = mixed.choices[layer][static_cast<size_t>(linear.kind)];
-      const Format& format = mixed.components[choice].format;
-      const LinearShape shape = linear.shape;
-      size.linear_bytes += format.num_bytes(format, shape.out, shape.in);
-      size.linear_weights += uint64_t{shape.out} * shape.in;
-    }
-  }
-  return size;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<LaneSet>> LaneSet::Open(const ModelSource& source, const Backend& backend,
@@ -61,23 +45,9 @@ Result<std::unique_ptr<LaneSet>> LaneSet::Open(const ModelSource& source, const 
     place.mixed = plan.mixed;
     next += plan.mixed ? plan.mixed->components.size() : 1;
     BITLOSS_TRY(lane.weights, set->maker_.WithoutBlocks(place.first));
-    if (plan.mixed) {
-      lane.weights.size = MixedSize(*plan.mixed, source.config(), lane.weights.size.other_bytes);
-    }
+    if (plan.mixed) lane.weights.size = SizeOf(*plan.mixed, source);
   }
   return set;
-}
-
-uint64_t LaneSet::block_weights() const {
-  uint64_t largest = 0;
-  for (size_t layer = 0; layer < config_.num_layers; ++layer) {
-    uint64_t count = 0;
-    for (const LinearSpec& linear : PlanLayer(config_, layer).linears) {
-      count += uint64_t{linear.shape.out} * linear.shape.in;
-    }
-    largest = std::max(largest, count);
-  }
-  return largest;
 }
 
 Result<LayerWeights> LaneSet::Make(size_t i, size_t layer) {

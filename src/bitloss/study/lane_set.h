@@ -34,7 +34,6 @@ class LaneSet : public BlockProvider {
   // The memory that a lane's packed blocks take: one is made and measured (of a mixed lane one of
   // its largest component). 0 for a lane that needs none, or is in memory anyway.
   Result<uint64_t> PackedBytes(size_t i);
-  uint64_t block_weights() const;  // weights of a block's linears
 
   // Makes the blocks of every lane; `layer_done` is told the number of blocks done.
   Status HoldAll(const std::function<void(size_t)>& layer_done);

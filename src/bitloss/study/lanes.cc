@@ -8,6 +8,7 @@
 #include "bitloss/base/hash.h"
 #include "bitloss/base/text.h"
 #include "bitloss/model/cast_effect.h"
+#include "bitloss/model/lane_size.h"
 #include "bitloss/model/matrix_formats.h"
 #include "bitloss/quant/scheme_file_type.h"
 #include "bitloss/study/lane_identity.h"
@@ -311,13 +312,8 @@ std::optional<LaneSize> SizeOfExperts(const ModelSource& source, const LanePlan&
               ? plan.mixed->components[plan.mixed->choices[layer][static_cast<size_t>(linear.kind)]]
                     .format
               : formats[i];
-      const uint64_t weights = uint64_t{linear.shape.out} * linear.shape.in;
-      const uint64_t bytes = format.num_bytes(format, linear.shape.out, linear.shape.in);
-      all.linear_weights += weights;
-      all.linear_bytes += bytes;
-      if (linear.unit != Unit::kExpert) continue;
-      experts.linear_weights += weights;
-      experts.linear_bytes += bytes;
+      AddLinear(linear, format, all);
+      if (linear.unit == Unit::kExpert) AddLinear(linear, format, experts);
     }
   }
   const bool adds_up =

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bitloss/json/parse.h"
+#include "bitloss/model/lane_size.h"
 #include "bitloss/model/matrix_formats.h"
 
 namespace bitloss {
@@ -95,6 +96,18 @@ std::string WriteMixedScheme(const MixedScheme& mixed) {
   return json.dump(1) + "\n";
 }
 
+LaneSize SizeOf(const MixedScheme& mixed, const ModelSource& source) {
+  LaneSize size;
+  for (size_t layer = 0; layer < mixed.choices.size(); ++layer) {
+    for (const LinearSpec& linear : source.plan(layer).linears) {
+      const size_t choice = mixed.choices[layer][static_cast<size_t>(linear.kind)];
+      AddLinear(linear, mixed.components[choice].format, size);
+    }
+  }
+  size.other_bytes = OtherBytes(mixed.components[0], source);
+  return size;
+}
+
 BuiltLane AssembleMixedLane(const MixedScheme& mixed, std::vector<BuiltLane> built) {
   BITLOSS_CHECK(!built.empty() && built.size() == mixed.components.size());
   LaneSize size;
@@ -105,10 +118,7 @@ BuiltLane AssembleMixedLane(const MixedScheme& mixed, std::vector<BuiltLane> bui
       const size_t choice = mixed.choices[layer][static_cast<size_t>(linears[i].kind)];
       // Swapped, so that a linear of the first component stays in place.
       std::swap(to.linears[i], built[choice].weights.layers[layer].linears[i]);
-      const Format& format = mixed.components[choice].format;
-      const LinearShape shape = linears[i].shape;
-      size.linear_bytes += format.num_bytes(format, shape.out, shape.in);
-      size.linear_weights += uint64_t{shape.out} * shape.in;
+      AddLinear(linears[i], mixed.components[choice].format, size);
     }
   }
   BuiltLane lane = std::move(built[0]);

@@ -36,6 +36,9 @@ Result<MixedScheme> ParseMixedScheme(std::string_view json, std::string_view pat
                                      const ModelSource& source, const SchemeOptions& options = {});
 std::string WriteMixedScheme(const MixedScheme& mixed);
 
+// What its linears take; with everything else as the first component has it.
+LaneSize SizeOf(const MixedScheme& mixed, const ModelSource& source);
+
 // The mix as one lane, taking each linear from the lane of its component; those lanes are spent.
 // Requires: built[i] is the lane of components[i], whose fits touch matrices alone.
 BuiltLane AssembleMixedLane(const MixedScheme& mixed, std::vector<BuiltLane> built);

@@ -44,8 +44,12 @@ Result<fs::path> FindModel(const std::string& model) {
   BITLOSS_TRY(const HubSettings settings, HubSettingsFromEnvironment());
   auto found = FindInHubCache(name.value(), settings.cache);
   if (!found.ok()) {
-    return Within(fmt::format("no model '{}': there is no such folder or file", model),
-                  found.error());
+    Error error =
+        Within(fmt::format("no model '{}': there is no such folder or file", model), found.error());
+    if (error.kind == ErrorKind::kNotFound) {
+      error.message += fmt::format("; 'bitloss pull {}' fetches it", model);
+    }
+    return error;
   }
   return found;
 }

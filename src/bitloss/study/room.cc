@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bitloss/model/batch.h"
+#include "bitloss/model/layer_plan.h"
 #include "bitloss/model/stream.h"
 #include "bitloss/study/memory.h"
 
@@ -112,6 +113,35 @@ Error TooLittle(uint64_t max_bytes, uint64_t needed, std::string_view what) {
                   Megabytes(needed));
 }
 
+// What is resident beside lanes' blocks.
+struct Needs {
+  uint64_t fixed = 0;
+  uint64_t per_token = 0;        // of those that are in work
+  uint64_t working = 0;          // tokens in work where all blocks are held
+  uint64_t longest = 0;          // tokens of a sequence
+  uint64_t keys_and_values = 0;  // while a lane answers prompts
+
+  uint64_t ToHoldAll(const BlockBytes& blocks) const {
+    uint64_t bytes = fixed + std::max(per_token * working, keys_and_values);
+    for (const uint64_t of_lane : blocks.of_lanes) bytes += of_lane;
+    return bytes;
+  }
+};
+
+Needs NeedsOf(const ModelConfig& config, const BlockBytes& blocks, const Asked& asked) {
+  const Lengths lengths = FindLengths(asked);
+  const uint64_t num_lanes = blocks.of_lanes.size();
+  Needs needs;
+  needs.longest = lengths.longest;
+  needs.working = std::max<uint64_t>(Room().group_tokens, lengths.longest);
+  needs.fixed = blocks.resident + kMakingBytes * blocks.block_weights +
+                ScratchBytes(config) * needs.working +
+                std::min(kLogitBytes, kLogitRows * kFloat * config.vocab_size);
+  needs.per_token = (num_lanes + 1) * StreamBytes(config) + num_lanes * kScoreBytes;
+  needs.keys_and_values = KvCache::BytesOf(config, lengths.answer_tokens, lengths.prompts);
+  return needs;
+}
+
 }  // namespace
 
 std::vector<std::pair<size_t, size_t>> Room::Groups(std::span<const ScoredSequence> sequences,
@@ -126,38 +156,53 @@ std::vector<std::pair<size_t, size_t>> Room::Groups(std::span<const ScoredSequen
                                              kFewestGroupTokens, group_tokens));
 }
 
+uint64_t LargestBlock(const ModelConfig& config) {
+  uint64_t largest = 0;
+  for (size_t layer = 0; layer < config.num_layers; ++layer) {
+    uint64_t count = 0;
+    for (const LinearSpec& linear : PlanLayer(config, layer).linears) {
+      count += uint64_t{linear.shape.out} * linear.shape.in;
+    }
+    largest = std::max(largest, count);
+  }
+  return largest;
+}
+
+uint64_t BytesToHoldAll(const ModelConfig& config, const BlockBytes& blocks, const Asked& asked) {
+  return NeedsOf(config, blocks, asked).ToHoldAll(blocks);
+}
+
 Result<Room> PlanRoom(const ModelConfig& config, LaneSet& lanes, std::span<const LanePlan> plans,
                       const Asked& asked, uint64_t max_bytes) {
-  Room room;
-  if (max_bytes == 0) return room;
-  uint64_t all_lanes = 0;
-  size_t largest = 0;
-  std::vector<uint64_t> packed;
+  if (max_bytes == 0) return Room();
+  BlockBytes blocks;
   for (size_t i = 0; i < lanes.size(); ++i) {
-    BITLOSS_TRY(packed.emplace_back(), lanes.PackedBytes(i));
-    all_lanes += packed[i];
-    if (packed[i] > packed[largest]) largest = i;
+    BITLOSS_TRY(blocks.of_lanes.emplace_back(), lanes.PackedBytes(i));
   }
   lanes.Forget();
-  const Lengths lengths = FindLengths(asked);
-  const uint64_t working = std::max<uint64_t>(room.group_tokens, lengths.longest);
-  const uint64_t fixed = PrivateResidentBytes() + kMakingBytes * lanes.block_weights() +
-                         ScratchBytes(config) * working +
-                         std::min(kLogitBytes, kLogitRows * kFloat * config.vocab_size);
-  const uint64_t per_token = (lanes.size() + 1) * StreamBytes(config) + lanes.size() * kScoreBytes;
-  const uint64_t keys_and_values = KvCache::BytesOf(config, lengths.answer_tokens, lengths.prompts);
-  if (fixed + all_lanes + std::max(per_token * working, keys_and_values) <= max_bytes) return room;
+  blocks.block_weights = LargestBlock(config);
+  blocks.resident = PrivateResidentBytes();
+  return PlanRoom(config, blocks, plans, asked, max_bytes);
+}
+
+Result<Room> PlanRoom(const ModelConfig& config, const BlockBytes& blocks,
+                      std::span<const LanePlan> plans, const Asked& asked, uint64_t max_bytes) {
+  Room room;
+  const Needs needs = NeedsOf(config, blocks, asked);
+  if (max_bytes == 0 || needs.ToHoldAll(blocks) <= max_bytes) return room;
 
   if (const uint64_t needed =
-          fixed + FitBytes(config, plans, lanes.block_weights(), asked.calibration_tokens);
+          needs.fixed + FitBytes(config, plans, blocks.block_weights, asked.calibration_tokens);
       needed > max_bytes) {
     return TooLittle(max_bytes, needed, "calibrating a lane");
   }
-  if (const uint64_t needed = fixed + per_token * lengths.longest; needed > max_bytes) {
+  if (const uint64_t needed = needs.fixed + needs.per_token * needs.longest; needed > max_bytes) {
     return TooLittle(max_bytes, needed, "the longest sequence in every lane");
   }
-  const std::string& lane = plans[largest].record.scheme;
-  if (const uint64_t needed = fixed + packed[largest] + keys_and_values;
+  const auto largest = std::ranges::max_element(blocks.of_lanes);
+  const std::string& lane =
+      plans[static_cast<size_t>(largest - blocks.of_lanes.begin())].record.scheme;
+  if (const uint64_t needed = needs.fixed + *largest + needs.keys_and_values;
       !asked.suites.empty() && needed > max_bytes) {
     return TooLittle(
         max_bytes, needed,
@@ -166,12 +211,12 @@ Result<Room> PlanRoom(const ModelConfig& config, LaneSet& lanes, std::span<const
   const uint64_t gathered =
       kGatheredKeys * kFloat *
       (config.Largest(&ModelConfig::key_width) + config.Largest(&ModelConfig::value_width));
-  if (const uint64_t needed = fixed + packed[largest] + gathered;
+  if (const uint64_t needed = needs.fixed + *largest + gathered;
       !asked.tasks.empty() && needed > max_bytes) {
     return TooLittle(max_bytes, needed, fmt::format("scoring a task with lane '{}'", lane));
   }
   room.holds_all = false;
-  room.group_tokens = (max_bytes - fixed) / per_token;
+  room.group_tokens = (max_bytes - needs.fixed) / needs.per_token;
   return room;
 }
 

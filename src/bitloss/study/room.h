@@ -38,13 +38,30 @@ struct Asked {
   size_t calibration_tokens = 0;
 };
 
+// What lanes' blocks take, measured (LaneSet::PackedBytes) or forecast.
+struct BlockBytes {
+  std::vector<uint64_t> of_lanes;  // 0 where a lane has none of its own, or is in memory anyway
+  uint64_t block_weights = 0;      // LargestBlock
+  uint64_t resident = 0;           // what is in memory beside them
+};
+
+// The weights of the linears of the block that has most.
+uint64_t LargestBlock(const ModelConfig& config);
+
 // Counts what the study will have resident beyond the page cache: what is there now, one block in
 // the making, the work of 2,048 tokens or of the longest sequence, hidden rows of every lane, and
 // either all lanes' blocks or those of the largest lane that answers suites, with keys and values,
 // or scores tasks; and beside that what fits look at. `max_bytes` 0: no bound. kBadInput says how
 // much is needed at least.
+Result<Room> PlanRoom(const ModelConfig& config, const BlockBytes& blocks,
+                      std::span<const LanePlan> plans, const Asked& asked, uint64_t max_bytes);
+
+// The same with blocks measured, one of each lane, where there is a bound.
 Result<Room> PlanRoom(const ModelConfig& config, LaneSet& lanes, std::span<const LanePlan> plans,
                       const Asked& asked, uint64_t max_bytes);
+
+// So counted, what it takes to hold all lanes' blocks, fits aside.
+uint64_t BytesToHoldAll(const ModelConfig& config, const BlockBytes& blocks, const Asked& asked);
 
 }  // namespace bitloss
 

@@ -61,13 +61,18 @@ Result<Manifest> MakeManifest(const StudyPlan& plan, const StudyOptions& options
 
 }  // namespace
 
-Result<StudyPlan> MakeStudyPlan(const StudyOptions& options) {
+Result<StudyPlan> ReadStudyPlan(const StudyOptions& options) {
   BITLOSS_TRY(ModelFiles files, OpenModel(options.model, options.baseline));
   StudyPlan plan{std::move(files), {}, {}, {}, {}, {}};
   BITLOSS_TRY(plan.texts, LoadTexts(plan.model, options));
   BITLOSS_TRY(plan.suites, LoadSuites(plan.model, options));
   BITLOSS_TRY(plan.tasks, LoadTasks(plan.model, options));
   BITLOSS_TRY(plan.calibration, ReadCalibration(plan.model, options));
+  return plan;
+}
+
+Result<StudyPlan> MakeStudyPlan(const StudyOptions& options) {
+  BITLOSS_TRY(StudyPlan plan, ReadStudyPlan(options));
   BITLOSS_TRY(plan.manifest, MakeManifest(plan, options));
   return plan;
 }

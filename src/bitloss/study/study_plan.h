@@ -30,6 +30,9 @@ struct StudyPlan {
 // a task or an option, each by name.
 Result<StudyPlan> MakeStudyPlan(const StudyOptions& options);
 
+// The same without its manifest, for which every byte of the model is read.
+Result<StudyPlan> ReadStudyPlan(const StudyOptions& options);
+
 }  // namespace bitloss
 
 #endif  // BITLOSS_STUDY_STUDY_PLAN_H_
