@@ -6,6 +6,7 @@
 #include "bitloss/checkpoint/gguf_checkpoint.h"
 #include "bitloss/checkpoint/gguf_parts.h"
 #include "bitloss/checkpoint/hf_checkpoint.h"
+#include "bitloss/checkpoint/safetensors.h"
 
 namespace bitloss {
 
@@ -29,6 +30,10 @@ std::optional<std::filesystem::path> OnlyGgufFile(const std::filesystem::path& f
 }
 
 }  // namespace
+
+std::optional<SafetensorsEntry> Checkpoint::Stored(std::string_view /*name*/) const {
+  return std::nullopt;
+}
 
 Result<std::unique_ptr<Checkpoint>> Checkpoint::Open(const std::filesystem::path& path) {
   std::error_code error;

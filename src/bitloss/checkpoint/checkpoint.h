@@ -20,6 +20,8 @@
 
 namespace bitloss {
 
+struct SafetensorsEntry;  // checkpoint/safetensors.h
+
 // What is known of a tensor without reading it. It has `rows` rows of `cols` neighbouring elements:
 // cols is the last extent, rows the product of the others; a vector is one row, a scalar one row of
 // one element.
@@ -84,6 +86,10 @@ class Checkpoint {
 
   // The stored bytes themselves, if they are plain F16, BF16 or F32 in Hugging Face's order.
   virtual std::optional<TensorView> View(std::string_view name) const = 0;
+
+  // A folder's tensor as it lies in its file, of whatever type; none if there is no such tensor, if
+  // it is a quantized matrix, or if the checkpoint is no folder. For who writes it again.
+  virtual std::optional<SafetensorsEntry> Stored(std::string_view name) const;
 
   // The matrix packed as its file has quantized it, nothing expanded; none if the file holds plain
   // numbers. kUnsupported if no packed format says what the file says. Requires: Has(name).

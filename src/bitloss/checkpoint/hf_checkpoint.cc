@@ -86,6 +86,12 @@ class HfCheckpoint : public Checkpoint {
     return TensorView{*entry.dtype, entry.shape, entry.bytes};
   }
 
+  std::optional<SafetensorsEntry> Stored(std::string_view name) const override {
+    const auto found = tensors_.find(name);
+    if (found == tensors_.end() || FindQuantized(name) != nullptr) return std::nullopt;
+    return found->second;
+  }
+
   Result<std::optional<EncodedMatrix>> Quantized(std::string_view name) const override {
     const QuantizedTensor* matrix = FindQuantized(name);
     if (matrix == nullptr) return std::optional<EncodedMatrix>();

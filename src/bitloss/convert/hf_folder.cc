@@ -23,6 +23,10 @@ constexpr std::array kCopied = {
     "vocab.json",
     "merges.txt",
     "tokenizer.model",
+    "tekken.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "video_preprocessor_config.json",
     "chat_template.jinja",
     "chat_template.json",
     "LICENSE",
@@ -50,7 +54,20 @@ Result<OrderedJson> OwnConfig(const fs::path& path) {
   if (!parsed.ok()) return Within(path.string(), parsed.error());
   OrderedJson config = std::move(parsed).value();
   config.erase("quantization_config");
+  const auto of_text = config.find("text_config");
+  if (of_text != config.end() && of_text->is_object()) of_text->erase("quantization_config");
   return config;
+}
+
+// The type of the weights, where a config.json says it: of all parts, and of the text model.
+void SetType(const Format& rest, OrderedJson& config) {
+  const auto key = [](const OrderedJson& object) {
+    return object.contains("dtype") ? "dtype" : "torch_dtype";
+  };
+  config[key(config)] = TorchType(rest);
+  const auto text = config.find("text_config");
+  if (text == config.end() || !text->is_object() || !text->contains(key(*text))) return;
+  (*text)[key(*text)] = TorchType(rest);
 }
 
 }  // namespace
@@ -60,7 +77,7 @@ Status WriteFolderFiles(const ModelFiles& model, const OrderedJson& quantization
   const bool from_gguf = model.source.checkpoint().gguf() != nullptr;
   BITLOSS_TRY(OrderedJson config,
               from_gguf ? ConfigFromModel(model) : OwnConfig(model.path / "config.json"));
-  config[config.contains("dtype") ? "dtype" : "torch_dtype"] = TorchType(rest);
+  SetType(rest, config);
   if (!quantization.is_null()) config["quantization_config"] = quantization;
   BITLOSS_DO(WriteFileAtomically(folder / "config.json", config.dump(2) + "\n"));
   return from_gguf ? WriteTokenizerFromGguf(model, folder) : CopyFiles(model.path, folder);

@@ -5,6 +5,9 @@
 #include <numeric>
 
 #include "bitloss/compute/devices.h"
+#include "bitloss/convert/block_modules.h"
+#include "bitloss/convert/block_tensors.h"
+#include "bitloss/convert/carried_tensors.h"
 #include "bitloss/convert/gguf_file.h"
 #include "bitloss/convert/hf_folder.h"
 #include "bitloss/convert/parts_folder.h"
@@ -38,72 +41,13 @@ Result<std::string> LayoutAskedFor(const QuantizeOptions& options) {
 
 std::string LayerPart(size_t layer) { return fmt::format("layer-{:05}", layer); }
 
-DType TypeOf(const Format& plain) {
-  if (plain.name == F16Format().name) return DType::kF16;
-  return plain.name == BF16Format().name ? DType::kBF16 : DType::kF32;
-}
-
-SafetensorsEntry PlainPart(std::string name, std::vector<uint64_t> shape, const Format& format,
-                           SharedBytes bytes) {
-  const DType dtype = TypeOf(format);
-  return {.name = std::move(name),
-          .stored_type = std::string(Name(dtype)),
-          .dtype = dtype,
-          .shape = std::move(shape),
-          .bytes = std::move(bytes)};
-}
-
-// A vector, in FP16 or BF16 where that changes nothing, else in FP32.
-Result<SafetensorsEntry> VectorPart(std::string name, std::span<const float> values) {
-  const ConstMatrixView row{values.data(), 1, values.size(), values.size()};
-  const auto holds = [&](float (*through)(float)) {
-    return std::ranges::all_of(values, [&](float value) { return through(value) == value; });
-  };
-  const Format& format = holds(ThroughF16)    ? F16Format()
-                         : holds(ThroughBF16) ? BF16Format()
-                                              : F32Format();
-  BITLOSS_TRY(const EncodedMatrix encoded, format.encode(format, row));
-  return PlainPart(std::move(name), {values.size()}, format, encoded.codes);
-}
-
-// A matrix in a plain format.
-SafetensorsEntry PlainPart(std::string name, const EncodedMatrix& matrix) {
-  return PlainPart(std::move(name), {matrix.rows, matrix.cols}, matrix.format, matrix.codes);
-}
-
-Result<std::vector<SafetensorsEntry>> LayerTensors(size_t layer, const LayerSource& source,
-                                                   std::span<const EncodedMatrix> linears,
-                                                   const Layout* layout) {
-  const std::string prefix = fmt::format("model.layers.{}.", layer);
-  std::vector<SafetensorsEntry> tensors;
-  BITLOSS_TRY(tensors.emplace_back(), VectorPart(prefix + "input_layernorm.weight",
-                                                 source.part(Kept::kPreAttentionNorm).flat()));
-  BITLOSS_TRY(tensors.emplace_back(), VectorPart(prefix + "post_attention_layernorm.weight",
-                                                 source.part(Kept::kPreMlpNorm).flat()));
-  for (size_t i = 0; i < linears.size(); ++i) {
-    const std::string module = prefix + source.plan->linears[i].Name();
-    const EncodedMatrix& encoded = linears[i];
-    const std::vector<float>& bias = source.biases[i];
-    if (!bias.empty()) {
-      BITLOSS_TRY(tensors.emplace_back(), VectorPart(module + ".bias", bias));
-    }
-    if (layout == nullptr) {
-      tensors.push_back(PlainPart(module + ".weight", encoded));
-      continue;
-    }
-    BITLOSS_TRY(std::vector<SafetensorsEntry> parts, layout->write(module, encoded));
-    std::ranges::move(parts, std::back_inserter(tensors));
-  }
-  return tensors;
-}
-
 // A table as it is or, where `format` is one, in it.
-Result<std::vector<SafetensorsEntry>> TableParts(const std::string& module,
+Result<std::vector<SafetensorsEntry>> TableParts(const std::string& name,
                                                  const EncodedMatrix& table, const Format* format,
                                                  const Layout* layout) {
-  if (format == nullptr) return std::vector{PlainPart(module + ".weight", table)};
+  if (format == nullptr) return std::vector{PlainTensor(name, {table.rows, table.cols}, table)};
   BITLOSS_TRY(const EncodedMatrix encoded, format->encode(*format, Decode(table)));
-  return layout->write(module, encoded);
+  return layout->write(ModuleOf(name), encoded);
 }
 
 // Embedding and head of a file type.
@@ -123,26 +67,38 @@ Result<std::vector<SafetensorsEntry>> FileTypeTables(const ModelSource& source,
   return tensors;
 }
 
+// What the vectors of a lane are in, where that holds them.
+const Format& KindOfVectors(const Scheme& scheme) {
+  return IsPlain(scheme.head_format) ? scheme.head_format : F16Format();
+}
+
+// Some folders carry a shared table as the head only; a GGUF file has it as the embedding.
+std::string EmbeddingName(const ModelSource& source, const Layout* layout) {
+  return layout == &GgufLayout() ? "model.embed_tokens.weight" : source.EmbeddingName();
+}
+
 // Embedding, final norm and, unless it is the embedding, head.
 Result<std::vector<SafetensorsEntry>> TableTensors(const ModelSource& source, const Scheme& scheme,
                                                    const Layout* layout, ThreadPool& threads) {
   const Format* of_head = QuantizesHead(scheme) ? &scheme.head_format : nullptr;
   const Precision precision = source.PrecisionFor(scheme.format);
   BITLOSS_TRY(const std::vector<float> norm, source.FinalNorm(precision));
-  BITLOSS_TRY(SafetensorsEntry norm_part, VectorPart("model.norm.weight", norm));
+  BITLOSS_TRY(SafetensorsEntry norm_part,
+              PlainVector(source.FinalNormName(), norm, KindOfVectors(scheme)));
   if (const auto formats = FileTypeFormatsOf(scheme, source)) {
     BITLOSS_TRY(std::vector<SafetensorsEntry> file_type, FileTypeTables(source, *formats, threads));
     file_type.push_back(std::move(norm_part));
     return file_type;
   }
   BITLOSS_TRY(const EncodedMatrix embedding, source.Embedding(precision, threads));
-  BITLOSS_TRY(
-      std::vector<SafetensorsEntry> tensors,
-      TableParts("model.embed_tokens", embedding, source.tied_head() ? of_head : nullptr, layout));
+  BITLOSS_TRY(std::vector<SafetensorsEntry> tensors,
+              TableParts(EmbeddingName(source, layout), embedding,
+                         source.tied_head() ? of_head : nullptr, layout));
   tensors.push_back(std::move(norm_part));
   if (!source.tied_head()) {
     BITLOSS_TRY(const EncodedMatrix head, source.Head(precision, threads));
-    BITLOSS_TRY(std::vector<SafetensorsEntry> parts, TableParts("lm_head", head, of_head, layout));
+    BITLOSS_TRY(std::vector<SafetensorsEntry> parts,
+                TableParts(source.HeadName(), head, of_head, layout));
     std::ranges::move(parts, std::back_inserter(tensors));
   }
   return tensors;
@@ -164,8 +120,12 @@ Result<std::string> DescribeJob(const ModelFiles& model, const LaneRecord& lane,
 // is whole: of a mixed plan, each linear as the scheme that it is given to has it.
 class BlockWriter {
  public:
-  BlockWriter(const LanePlan& plan, const Layout* layout, const PartsFolder& folder)
-      : mixed_(plan.mixed ? &*plan.mixed : nullptr), layout_(layout), folder_(folder) {}
+  BlockWriter(const ModelSource& model, const LanePlan& plan, const Layout* layout,
+              const PartsFolder& folder)
+      : model_(model),
+        mixed_(plan.mixed ? &*plan.mixed : nullptr),
+        form_{layout, layout == nullptr ? &plan.scheme.format : nullptr},
+        folder_(folder) {}
 
   Status Take(size_t component, size_t layer, const FittedLayer& fitted) {
     if (mixed_ == nullptr) return Put(layer, fitted.source, fitted.encoded);
@@ -181,12 +141,13 @@ class BlockWriter {
  private:
   Status Put(size_t layer, const LayerSource& source, std::span<const EncodedMatrix> linears) {
     BITLOSS_TRY(const std::vector<SafetensorsEntry> tensors,
-                LayerTensors(layer, source, linears, layout_));
+                BlockTensors(model_, layer, source, linears, form_));
     return folder_.Put(LayerPart(layer), tensors);
   }
 
+  const ModelSource& model_;
   const MixedScheme* mixed_;
-  const Layout* layout_;
+  const BlockForm form_;
   const PartsFolder& folder_;
   std::vector<EncodedMatrix> linears_;  // of a mixed plan's block so far
 };
@@ -209,7 +170,7 @@ Result<double> MakeLayers(const ModelFiles& model, const LanePlan& plan,
   builder.skip_layer = [&](size_t, size_t layer) { return folder.Has(LayerPart(layer)); };
   builder.seed = options.study.seed;
   builder.importance = calibration.importance ? &*calibration.importance : nullptr;
-  BlockWriter writer(plan, layout, folder);
+  BlockWriter writer(model.source, plan, layout, folder);
   builder.layer_encoded = [&](size_t component, size_t layer, const FittedLayer& fitted) {
     return writer.Take(component, layer, fitted);
   };
@@ -232,6 +193,9 @@ Result<uint64_t> Assemble(const ModelFiles& model, const Scheme& scheme, const L
   }
   BITLOSS_TRY(std::vector<SafetensorsEntry> tables, folder.Read(kTablesPart));
   std::ranges::move(tables, std::back_inserter(tensors));
+  BITLOSS_TRY(std::vector<SafetensorsEntry> carried,
+              CarriedTensors(model.source, model.source.PrecisionFor(scheme.format)));
+  std::ranges::move(carried, std::back_inserter(tensors));
   uint64_t num_bytes = 0;
   for (const SafetensorsEntry& tensor : tensors) num_bytes += tensor.bytes.size();
 
@@ -243,10 +207,13 @@ Result<uint64_t> Assemble(const ModelFiles& model, const Scheme& scheme, const L
     BITLOSS_DO(NamesGgufFile(options.out) ? folder.FinishAsFile(kGgufName) : folder.Finish());
     return num_bytes;
   }
+  OrderedJson quantization;
+  if (layout != nullptr) {
+    quantization =
+        layout->config(scheme.format, scheme.execution, PlainModules(model.source, tensors));
+  }
   BITLOSS_DO(WriteWeights(whole, std::move(tensors), options.max_shard_bytes));
-  BITLOSS_DO(WriteFolderFiles(
-      model, layout == nullptr ? OrderedJson() : layout->config(scheme.format, scheme.execution),
-      scheme.head_format, whole));
+  BITLOSS_DO(WriteFolderFiles(model, quantization, scheme.head_format, whole));
   BITLOSS_DO(folder.Finish());
   return num_bytes;
 }
@@ -262,9 +229,9 @@ Result<QuantizeResult> QuantizeModel(const QuantizeOptions& options, const Progr
   study.lanes.clear();
   BITLOSS_TRY(const std::vector<LanePlan> plans, PlanLanes(model, study, calibration, {}));
   const LanePlan& plan = plans.back();  // the baseline itself, for "fp16"
-  const Result<const Layout*> chosen =
-      plan.mixed ? ChooseLayoutOfMix(*plan.mixed, model.source.config(), asked)
-                 : ChooseLayout(plan.scheme, model.source.config(), asked);
+  const Result<const Layout*> chosen = plan.mixed
+                                           ? ChooseLayoutOfMix(*plan.mixed, model.source, asked)
+                                           : ChooseLayout(plan.scheme, model.source, asked);
   if (!chosen.ok() && asked != options.layout) {
     return Error{chosen.error().kind,
                  fmt::format("{}; --out names a GGUF file: a folder's name has the scheme written "

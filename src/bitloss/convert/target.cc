@@ -3,33 +3,78 @@
 #include <algorithm>
 #include <array>
 
+#include "bitloss/convert/block_modules.h"
 #include "bitloss/convert/gguf_file.h"
-#include "bitloss/model/weights.h"
+#include "bitloss/model/matrix_rows.h"
 #include "bitloss/quant/formats/ggml/ggml_format.h"
 #include "bitloss/quant/scheme_file_type.h"
 
 namespace bitloss {
 namespace {
 
-Status CanHold(const Layout& layout, const Scheme& scheme, const ModelConfig& config) {
+// Whether the layout has a place for a module, whole: fused linears are written as one.
+Status CanHold(const Layout& layout, const Scheme& scheme, const BlockModule& module) {
+  if (module.name.empty()) {
+    return Unsupported("{} holds no experts that lie in one tensor, as this architecture's do",
+                       layout.name);
+  }
+  if (module.was_stacked && layout.stacked_experts == StackedExperts::kLeftAlone) {
+    return Unsupported(
+        "{} holds single matrices, and {} is part of a tensor with all experts of its layer",
+        layout.name, module.name);
+  }
+  if (module.linears.size() > 1 && !RowsStandAlone(scheme.format, module.shape.in)) {
+    return Unsupported("{} holds {} linears in one matrix, which {} cannot be joined to",
+                       module.name, module.linears.size(), scheme.format.name);
+  }
+  return layout.supports(scheme.format, scheme.execution, module.shape.out, module.shape.in);
+}
+
+Status CanHold(const Layout& layout, const Scheme& scheme, const ModelSource& model) {
   if (layout.write == nullptr) return Unsupported("{} is only read", layout.name);
-  for (const LinearSpec& linear : PlanLayer(config, 0).linears) {
-    const LinearShape shape = linear.shape;
-    BITLOSS_DO(layout.supports(scheme.format, scheme.execution, shape.out, shape.in));
+  const size_t different = model.config().layers.empty() ? 1 : model.config().num_layers;
+  for (size_t layer = 0; layer < different; ++layer) {
+    for (const BlockModule& module : ModulesOf(model, layer)) {
+      BITLOSS_DO(CanHold(layout, scheme, module));
+    }
   }
   return Ok();
 }
 
-// Others are read alone: their matrices lie in other ways than one by one under Llama's names.
-Status CanBeWritten(const ModelConfig& config) {
+bool IsWrittenAnew(const ModelConfig& config) {
   constexpr std::array<std::string_view, 2> kWritten = {"llama", "qwen2"};
-  if (std::ranges::find(kWritten, config.architecture) != kWritten.end()) return Ok();
-  return Unsupported("checkpoints of architecture {} are not written; written are {}",
-                     config.architecture, fmt::join(kWritten, ", "));
+  return std::ranges::find(kWritten, config.architecture) != kWritten.end();
+}
+
+// A configuration in the words of the other kind of file is made for these alone.
+Status CanBeSaidInFolder(const ModelSource& model) {
+  if (model.checkpoint().gguf() == nullptr || IsWrittenAnew(model.config())) return Ok();
+  return Unsupported(
+      "no folder is made of a GGUF file of architecture {}: of llama and qwen2 alone",
+      model.config().architecture);
+}
+
+// Experts in MXFP4, as their makers publish them.
+Status CanBeWrittenPlain(const ModelSource& model) {
+  for (size_t layer = 0; layer < model.config().num_layers; ++layer) {
+    for (size_t i = 0; i < model.plan(layer).linears.size(); ++i) {
+      const std::string name = model.PlaceOf(layer, i).name;
+      BITLOSS_TRY(const TensorInfo info, model.checkpoint().Info(name));
+      if (model.checkpoint().gguf() != nullptr || info.stored_type != "mxfp4") continue;
+      return Unsupported("tensor '{}' is published in MXFP4 and is not written plainly", name);
+    }
+  }
+  return Ok();
 }
 
 // A GGUF file of these has no key for a window, and the writer none for these scalings.
-Status CanBeSaidInGguf(const ModelConfig& config) {
+Status CanBeSaidInGguf(const ModelSource& model) {
+  const ModelConfig& config = model.config();
+  if (!IsWrittenAnew(config)) {
+    return Unsupported(
+        "gguf: files of architecture {} are not written; of llama and qwen2 they are",
+        config.architecture);
+  }
   const RopeScaling& scaling = config.ropes[0].scaling;
   if (std::holds_alternative<YarnRopeScaling>(scaling) ||
       std::holds_alternative<LongRopeScaling>(scaling)) {
@@ -46,9 +91,8 @@ Status CanBeSaidInGguf(const ModelConfig& config) {
 
 }  // namespace
 
-Result<const Layout*> ChooseLayout(const Scheme& scheme, const ModelConfig& config,
+Result<const Layout*> ChooseLayout(const Scheme& scheme, const ModelSource& model,
                                    std::string_view name) {
-  BITLOSS_DO(CanBeWritten(config));
   if (scheme.execution.kv.any()) {
     return Unsupported("scheme '{}': no file says how keys and values are kept; leave {} out",
                        scheme.text, SuffixOf(scheme.execution.kv));
@@ -58,12 +102,12 @@ Result<const Layout*> ChooseLayout(const Scheme& scheme, const ModelConfig& conf
       return Unsupported("scheme '{}': a file type is written as gguf, not as {}", scheme.text,
                          name);
     }
-    BITLOSS_DO(CanBeSaidInGguf(config));
+    BITLOSS_DO(CanBeSaidInGguf(model));
     return &GgufLayout();
   }
   if (name == GgufLayout().name || (name.empty() && GgmlTypeOf(scheme.format) != nullptr)) {
-    BITLOSS_DO(CanHold(GgufLayout(), scheme, config));
-    BITLOSS_DO(CanBeSaidInGguf(config));
+    BITLOSS_DO(CanBeSaidInGguf(model));
+    BITLOSS_DO(CanHold(GgufLayout(), scheme, model));
     if (QuantizesHead(scheme) && GgmlTypeOf(scheme.head_format) == nullptr) {
       return Unsupported("scheme '{}': gguf has no type for a head in {}", scheme.text,
                          scheme.head_format.name);
@@ -74,11 +118,15 @@ Result<const Layout*> ChooseLayout(const Scheme& scheme, const ModelConfig& conf
     return Unsupported("scheme '{}': folders keep lm_head as it is; leave +head out", scheme.text);
   }
   const bool real = scheme.execution.kind == Execution::Kind::kRealActivations;
-  if (IsPlain(scheme.format) && real && name.empty()) return nullptr;
+  BITLOSS_DO(CanBeSaidInFolder(model));
+  if (IsPlain(scheme.format) && real && name.empty()) {
+    BITLOSS_DO(CanBeWrittenPlain(model));
+    return nullptr;
+  }
   std::string reasons;
   for (const Layout& layout : Layouts()) {
     if (!name.empty() && layout.name != name) continue;
-    const Status status = CanHold(layout, scheme, config);
+    const Status status = CanHold(layout, scheme, model);
     if (status.ok()) return &layout;
     reasons += (reasons.empty() ? "" : "; ") + status.error().message;
   }
@@ -87,15 +135,14 @@ Result<const Layout*> ChooseLayout(const Scheme& scheme, const ModelConfig& conf
   return Unsupported("scheme '{}' cannot be written: {}", scheme.text, reasons);
 }
 
-Result<const Layout*> ChooseLayoutOfMix(const MixedScheme& mixed, const ModelConfig& config,
+Result<const Layout*> ChooseLayoutOfMix(const MixedScheme& mixed, const ModelSource& model,
                                         std::string_view name) {
-  BITLOSS_DO(CanBeWritten(config));
   if (!name.empty() && name != GgufLayout().name) {
     return Unsupported("a mixed scheme is written as gguf, not as {}", name);
   }
-  BITLOSS_DO(CanBeSaidInGguf(config));
+  BITLOSS_DO(CanBeSaidInGguf(model));
   for (const Scheme& component : mixed.components) {
-    const Status status = CanHold(GgufLayout(), component, config);
+    const Status status = CanHold(GgufLayout(), component, model);
     if (!status.ok()) {
       return Unsupported("a mixed scheme is written as gguf, which cannot hold '{}': {}",
                          component.text, status.error().message);

@@ -7,20 +7,21 @@
 
 #include "bitloss/base/result.h"
 #include "bitloss/checkpoint/layouts/layout.h"
-#include "bitloss/model/config.h"
+#include "bitloss/model/weights.h"
 #include "bitloss/quant/scheme.h"
 #include "bitloss/study/mixed_scheme.h"
 
 namespace bitloss {
 
 // The layout named, or, for an empty name, the first of Layouts() that can hold all linears of the
-// model in the scheme's format; GgufLayout for GGUF's own formats. Null for f16, which needs none.
-// kUnsupported says why the scheme cannot be written.
-Result<const Layout*> ChooseLayout(const Scheme& scheme, const ModelConfig& config,
+// model in the scheme's format, as its checkpoint keeps them (fused, stacked); GgufLayout for
+// GGUF's own formats. Null for f16, which needs none. kUnsupported says why the scheme cannot be
+// written.
+Result<const Layout*> ChooseLayout(const Scheme& scheme, const ModelSource& model,
                                    std::string_view name);
 
 // The same for schemes that are mixed: a GGUF file alone has a type for each of its matrices.
-Result<const Layout*> ChooseLayoutOfMix(const MixedScheme& mixed, const ModelConfig& config,
+Result<const Layout*> ChooseLayoutOfMix(const MixedScheme& mixed, const ModelSource& model,
                                         std::string_view name);
 
 }  // namespace bitloss

@@ -1,5 +1,6 @@
 // Where the parts of a block lie in a checkpoint.
 #include <algorithm>
+#include <array>
 
 #include "bitloss/checkpoint/gguf_checkpoint.h"
 #include "bitloss/model/architecture.h"
@@ -146,12 +147,28 @@ TensorPart ModelSource::PlaceOfExpert(size_t layer, const LinearSpec& linear) co
   part.rows = linear.shape.out;
   part.cols = linear.shape.in;
   part.shape = {linear.shape.out, linear.shape.in};
-  if (names().experts.empty()) return PlaceOfStacked(layer, linear);
-  part.name = LayerTensor(layer, fmt::format("{}.{}{}.weight", names().experts, linear.expert,
-                                             names().of_expert[PlaceInMlp(linear.kind)]));
-  if (checkpoint_->Has(part.name)) return part;
+  part.name = NameOfLoneExpert(layer, linear);
+  if (!part.name.empty() && checkpoint_->Has(part.name)) return part;
   TensorPart stacked = PlaceOfStacked(layer, linear);
-  return checkpoint_->Has(stacked.name) ? stacked : part;
+  return names().experts.empty() || checkpoint_->Has(stacked.name) ? stacked : part;
+}
+
+// As tools that quantize experts name what they have taken out of one tensor: its name, with each
+// expert's number before the matrix's.
+std::string ModelSource::NameOfLoneExpert(size_t layer, const LinearSpec& linear) const {
+  constexpr std::string_view kDown = ".down_proj";
+  constexpr std::array<std::string_view, 3> kUsual = {".gate_proj", ".up_proj", kDown};
+  const TensorNames& of_model = names();
+  const std::string_view stacked = of_model.stacked[PlaceInMlp(Linear::kDown)];
+  std::string_view experts = of_model.experts;
+  if (experts.empty() && stacked.ends_with(kDown)) {
+    experts = stacked.substr(0, stacked.size() - kDown.size());
+  }
+  if (experts.empty()) return {};
+  const size_t place = PlaceInMlp(linear.kind);
+  const std::string_view matrix =
+      of_model.of_expert[place].empty() ? kUsual[place] : of_model.of_expert[place];
+  return LayerTensor(layer, fmt::format("{}.{}{}.weight", experts, linear.expert, matrix));
 }
 
 TensorPart ModelSource::PlaceOfStacked(size_t layer, const LinearSpec& linear) const {
@@ -195,6 +212,7 @@ TensorPart ModelSource::PlaceOfStacked(size_t layer, const LinearSpec& linear) c
 std::optional<TensorPart> ModelSource::PlaceOfBias(size_t layer, size_t linear) const {
   const LinearSpec& spec = plan(layer).linears[linear];
   TensorPart part = PlaceOf(layer, linear);
+  const bool is_stacked = spec.unit == Unit::kExpert && part.name != NameOfLoneExpert(layer, spec);
   const bool is_fused = part.name == LayerTensor(layer, names().stacked_gate_up);
   constexpr std::string_view kWeight = ".weight";
   if (part.name.ends_with(kWeight)) {
@@ -202,7 +220,6 @@ std::optional<TensorPart> ModelSource::PlaceOfBias(size_t layer, size_t linear) 
   } else {
     part.name += "_bias";
   }
-  const bool is_stacked = spec.unit == Unit::kExpert && names().experts.empty();
   if (!is_stacked) {
     part.shape = {part.shape[0]};
     return part;

@@ -104,11 +104,18 @@ class ModelSource {
   // A block's tensors. Linears are numbered as in its list.
   const LayerPlan& plan(size_t layer) const { return *plans_[layer]; }
   const std::shared_ptr<const LayerPlan>& shared_plan(size_t layer) const { return plans_[layer]; }
-  // Where a linear or a kept part lies; for who writes the checkpoint again.
+  // Where a linear or a kept part lies, and a linear's bias; for who writes the checkpoint again.
   TensorPart PlaceOf(size_t layer, size_t linear) const;
   TensorPart PlaceOf(size_t layer, const KeptSpec& kept) const;
+  std::optional<TensorPart> PlaceOfBias(size_t layer, size_t linear) const;
   const std::string& EmbeddingName() const { return embedding_name_; }
+  const std::string& HeadName() const { return head_name_; }
   const std::string& FinalNormName() const { return final_norm_name_; }
+  // What an expert's matrix is called where it has a tensor of its own, which the checkpoint need
+  // not have; empty: no tool gives it one.
+  std::string NameOfLoneExpert(size_t layer, const LinearSpec& linear) const;
+  // What makes the inputs of layers.
+  std::vector<TensorPart> PerLayerTensors() const;
 
   Result<LayerSource> Layer(size_t layer, Precision precision) const;
   // The same without its matrices.
@@ -116,6 +123,8 @@ class ModelSource {
   // A linear of Layer(layer, precision) in a plain format that holds its values exactly: where it
   // lies in the file, if it has it so, which copies nothing.
   Result<EncodedMatrix> PlainLinear(size_t layer, size_t linear, Precision precision) const;
+  // A part in the smallest plain format that holds its values.
+  Result<EncodedMatrix> ReadPlain(const TensorPart& part, Precision precision) const;
   Result<std::vector<float>> FinalNorm(Precision precision) const;
   // [vocab][hidden] in a plain format, without a copy where the file holds just that.
   Result<EncodedMatrix> Embedding(Precision precision, ThreadPool& threads) const;
@@ -156,7 +165,6 @@ class ModelSource {
   std::optional<TensorPart> PlaceInFused(size_t layer, size_t linear) const;
   TensorPart PlaceOfExpert(size_t layer, const LinearSpec& linear) const;
   TensorPart PlaceOfStacked(size_t layer, const LinearSpec& linear) const;
-  std::optional<TensorPart> PlaceOfBias(size_t layer, size_t linear) const;
 
   Result<Matrix> ReadMatrix(const std::string& name, size_t rows, size_t cols,
                             Precision precision) const;
@@ -166,7 +174,6 @@ class ModelSource {
   // The tensor's numbers of 16 bits where they lie in the file; nothing if it has none there, or
   // `precision` rounds them.
   std::optional<EncodedMatrix> ViewHalves(const TensorPart& part, Precision precision) const;
-  Result<EncodedMatrix> ReadPlain(const TensorPart& part, Precision precision) const;
   Result<EncodedMatrix> ReadTable(const TensorPart& part, Precision precision,
                                   ThreadPool& threads) const;
   Result<EncodedMatrix> StoredMatrix(const TensorPart& part) const;

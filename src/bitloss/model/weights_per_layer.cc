@@ -39,6 +39,10 @@ std::vector<TensorPart> ModelSource::PerLayerParts::All() const {
   return parts;
 }
 
+std::vector<TensorPart> ModelSource::PerLayerTensors() const {
+  return per_layer_ ? per_layer_->All() : std::vector<TensorPart>();
+}
+
 // A file's own tensor, or one of all of them.
 TensorPart ModelSource::PlaceOfStream(std::string_view name, std::string_view in_gguf,
                                       size_t number) const {

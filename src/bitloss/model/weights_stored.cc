@@ -1,6 +1,7 @@
 // Matrices as their checkpoint stores them.
 #include <set>
 
+#include "bitloss/model/matrix_rows.h"
 #include "bitloss/model/weights.h"
 
 namespace bitloss {
@@ -14,37 +15,6 @@ Status CheckFiniteDecoded(const std::string& name, const EncodedMatrix& matrix) 
     BITLOSS_DO(CheckFinite(name, row, r * matrix.cols));
   }
   return Ok();
-}
-
-// Rows of a matrix as its file has quantized it. kUnsupported where its rows do not stand by
-// themselves.
-Result<EncodedMatrix> RowsOf(const EncodedMatrix& whole, const TensorPart& part) {
-  if (part.rows == whole.rows && !part.is_transposed) return whole;
-  if (part.is_transposed) {
-    return Unsupported("tensor '{}': its columns are rows here, which codes cannot become",
-                       part.name);
-  }
-  EncodedMatrix rows = whole;
-  rows.rows = part.rows;
-  for (SharedBytes* plane : {&rows.codes, &rows.scales, &rows.zeros, &rows.extra}) {
-    if (plane->empty()) continue;
-    if (plane->size() % whole.rows != 0 || whole.format.row_coding != RowCoding::kIndependent) {
-      return Unsupported("tensor '{}': {} cannot be cut into the matrices that it holds", part.name,
-                         whole.format.name);
-    }
-    const size_t row_bytes = plane->size() / whole.rows;
-    if (part.run == 0) {
-      *plane = plane->Sub(part.first * row_bytes, part.rows * row_bytes);
-      continue;
-    }
-    std::vector<std::byte> bytes;
-    for (size_t row = 0; row < part.rows; ++row) {
-      const auto from = plane->span().subspan(part.Place(row) * row_bytes, row_bytes);
-      bytes.insert(bytes.end(), from.begin(), from.end());
-    }
-    *plane = SharedBytes::Own(std::move(bytes));
-  }
-  return rows;
 }
 
 }  // namespace

@@ -216,9 +216,11 @@ Result<std::vector<SafetensorsEntry>> Write(const std::string& module,
       MakePart(module + ".scales", "F16", {groups, codes.rows}, OwnPlane(std::move(scales)))};
 }
 
-nlohmann::ordered_json Config(const Format& format, const Execution&) {
+nlohmann::ordered_json Config(const Format& format, const Execution&, LeftAlone left_alone) {
+  nlohmann::ordered_json kept;  // null: lm_head alone
+  if (!left_alone.empty()) kept = WithHead(left_alone);
   return {{"quant_method", "awq"}, {"bits", kBits},     {"group_size", format.group_size},
-          {"zero_point", true},    {"version", "gemm"}, {"modules_to_not_convert", nullptr}};
+          {"zero_point", true},    {"version", "gemm"}, {"modules_to_not_convert", kept}};
 }
 
 }  // namespace

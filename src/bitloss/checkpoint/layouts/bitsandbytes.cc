@@ -229,16 +229,18 @@ Result<std::vector<SafetensorsEntry>> Write4Bit(const std::string& module,
   return parts;
 }
 
-OrderedJson CommonConfig(bool in_4bit, float threshold) {
+OrderedJson CommonConfig(bool in_4bit, float threshold, LeftAlone left_alone) {
+  OrderedJson kept;  // null: lm_head alone
+  if (!left_alone.empty()) kept = WithHead(left_alone);
   return {{"quant_method", "bitsandbytes"},    {"_load_in_4bit", in_4bit},
           {"_load_in_8bit", !in_4bit},         {"load_in_4bit", in_4bit},
           {"load_in_8bit", !in_4bit},          {"llm_int8_enable_fp32_cpu_offload", false},
-          {"llm_int8_has_fp16_weight", false}, {"llm_int8_skip_modules", nullptr},
+          {"llm_int8_has_fp16_weight", false}, {"llm_int8_skip_modules", kept},
           {"llm_int8_threshold", threshold}};
 }
 
-OrderedJson Config4Bit(const Format& format, const Execution&) {
-  OrderedJson config = CommonConfig(true, 6.0f);
+OrderedJson Config4Bit(const Format& format, const Execution&, LeftAlone left_alone) {
+  OrderedJson config = CommonConfig(true, 6.0f, left_alone);
   config["bnb_4bit_compute_dtype"] = "float32";
   config["bnb_4bit_quant_storage"] = "uint8";
   config["bnb_4bit_quant_type"] = IsFp4(format) ? "fp4" : "nf4";
@@ -319,7 +321,8 @@ Layout Bitsandbytes4BitLayout() {
           .read = Read4Bit,
           .supports = Supports4Bit,
           .write = Write4Bit,
-          .config = Config4Bit};
+          .config = Config4Bit,
+          .stacked_experts = StackedExperts::kLeftAlone};
 }
 
 Layout Bitsandbytes8BitLayout() {
@@ -329,9 +332,10 @@ Layout Bitsandbytes8BitLayout() {
           .supports = Supports8Bit,
           .write = Write8Bit,
           .config =
-              [](const Format&, const Execution& execution) {
-                return CommonConfig(false, execution.outlier_threshold);
-              }};
+              [](const Format&, const Execution& execution, LeftAlone left_alone) {
+                return CommonConfig(false, execution.outlier_threshold, left_alone);
+              },
+          .stacked_experts = StackedExperts::kLeftAlone};
 }
 
 }  // namespace bitloss

@@ -176,7 +176,7 @@ Result<std::vector<SafetensorsEntry>> Write(const std::string& module,
                                                 : WriteCompressedFloats(module, matrix);
 }
 
-OrderedJson Config(const Format& format, const Execution& execution) {
+OrderedJson Config(const Format& format, const Execution& execution, LeftAlone left_alone) {
   const CompressedScheme scheme = HoldsCompressedIntegers(format)
                                       ? SchemeOfCompressedIntegers(format)
                                       : SchemeOfCompressedFloats(format);
@@ -197,12 +197,9 @@ OrderedJson Config(const Format& format, const Execution& execution) {
                              {"weights", weights},
                              {"input_activations", CompressedInputs(execution)},
                              {"output_activations", nullptr}};
-  return {{"quant_method", "compressed-tensors"},
-          {"format", scheme.format},
-          {"quantization_status", "compressed"},
-          {"config_groups", {{"group_0", group}}},
-          {"ignore", {"lm_head"}},
-          {"kv_cache_scheme", nullptr},
+  return {{"quant_method", "compressed-tensors"}, {"format", scheme.format},
+          {"quantization_status", "compressed"},  {"config_groups", {{"group_0", group}}},
+          {"ignore", WithHead(left_alone)},       {"kv_cache_scheme", nullptr},
           {"global_compression_ratio", nullptr}};
 }
 

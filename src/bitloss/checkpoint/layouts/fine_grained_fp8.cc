@@ -74,11 +74,14 @@ Layout FineGrainedFp8Layout() {
           .supports = Supports,
           .write = [](const std::string& module, const EncodedMatrix& matrix)
               -> Result<std::vector<SafetensorsEntry>> { return WriteFp8(module, kScale, matrix); },
-          .config = [](const Format&, const Execution&) -> nlohmann::ordered_json {
-            return {{"quant_method", "fp8"},
-                    {"fmt", "e4m3"},
-                    {"activation_scheme", "dynamic"},
-                    {"weight_block_size", {128, 128}}};
+          .config = [](const Format&, const Execution&,
+                       LeftAlone left_alone) -> nlohmann::ordered_json {
+            nlohmann::ordered_json config = {{"quant_method", "fp8"},
+                                             {"fmt", "e4m3"},
+                                             {"activation_scheme", "dynamic"},
+                                             {"weight_block_size", {128, 128}}};
+            if (!left_alone.empty()) config["modules_to_not_convert"] = WithHead(left_alone);
+            return config;
           }};
 }
 

@@ -11,6 +11,9 @@
 namespace bitloss {
 namespace {
 
+// How an entry of "dynamic" begins that skips a module.
+constexpr std::string_view kSkips = "-:";
+
 using Json = nlohmann::json;
 
 enum class ZeroStorage { kMinusOne, kAsIs };  // v1, v2
@@ -167,8 +170,10 @@ Result<Options> ReadOptions(const Json& config) {
   options.zeros = format == "gptq" ? ZeroStorage::kMinusOne : ZeroStorage::kAsIs;
   BITLOSS_TRY(const bool marlin, BoolOption(config, "is_marlin_format", false));
   if (marlin) return Unsupported("GPTQ in marlin's order of weights");
-  if (const auto dynamic = config.find("dynamic");
-      dynamic != config.end() && !dynamic->is_null() && !dynamic->empty()) {
+  const auto dynamic = config.find("dynamic");
+  if (dynamic == config.end() || dynamic->is_null()) return options;
+  for (const auto& [module, of_module] : dynamic->items()) {
+    if (module.starts_with(kSkips)) continue;  // its weight is there, and no codes are
     return Unsupported("GPTQ with options of its own for some modules ('dynamic')");
   }
   return options;
@@ -255,18 +260,24 @@ Result<std::vector<SafetensorsEntry>> Write(const std::string& module,
       MakePart(module + ".g_idx", "I32", {codes.cols}, OwnPlane(std::move(g_idx)))};
 }
 
-nlohmann::ordered_json Config(const Format& format, const Execution&) {
+nlohmann::ordered_json Config(const Format& format, const Execution&, LeftAlone left_alone) {
   const bool symmetric = format.symmetry != Symmetry::kAsymmetric;
-  return {{"quant_method", "gptq"},
-          {"bits", format.bits},
-          {"group_size", format.group_size},
-          {"desc_act", format.group_order == GroupOrder::kIndexed},
-          {"sym", symmetric},
-          {"damp_percent", 0.01},
-          {"static_groups", false},
-          {"true_sequential", true},
-          {"lm_head", false},
-          {"checkpoint_format", symmetric ? "gptq" : "gptq_v2"}};
+  nlohmann::ordered_json config = {{"quant_method", "gptq"},
+                                   {"bits", format.bits},
+                                   {"group_size", format.group_size},
+                                   {"desc_act", format.group_order == GroupOrder::kIndexed},
+                                   {"sym", symmetric},
+                                   {"damp_percent", 0.01},
+                                   {"static_groups", false},
+                                   {"true_sequential", true},
+                                   {"lm_head", false},
+                                   {"checkpoint_format", symmetric ? "gptq" : "gptq_v2"}};
+  for (const std::string& module : left_alone) {
+    std::string pattern(kSkips);
+    for (const char c : module) pattern += c == '.' ? "\\." : std::string(1, c);
+    config["dynamic"][pattern + "$"] = nlohmann::ordered_json::object();
+  }
+  return config;
 }
 
 }  // namespace

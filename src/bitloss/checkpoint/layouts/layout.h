@@ -45,6 +45,13 @@ struct QuantizedTensors {
   bool is_published_form = false;
 };
 
+// What a tool makes of experts that a model has as one tensor of three axes: a module for each of
+// their matrices, or nothing, as it looks for modules alone.
+enum class StackedExperts { kTakenApart, kLeftAlone };
+
+// The modules that a written checkpoint leaves as they are, lm_head aside.
+using LeftAlone = std::span<const std::string>;
+
 struct Layout {
   std::string_view name;
   // Whether a "quantization_config" (an object) is one of this layout's.
@@ -61,8 +68,10 @@ struct Layout {
   // The parts of matrix "<module>.weight". Requires: supports(). Null: the layout is only read.
   Result<std::vector<SafetensorsEntry>> (*write)(const std::string& module,
                                                  const EncodedMatrix& matrix) = nullptr;
-  // The "quantization_config" of a model whose linears are in `format`.
-  nlohmann::ordered_json (*config)(const Format& format, const Execution& execution) = nullptr;
+  // The "quantization_config" of a model whose linears are in `format`, but for those left alone.
+  nlohmann::ordered_json (*config)(const Format& format, const Execution& execution,
+                                   LeftAlone left_alone) = nullptr;
+  StackedExperts stacked_experts = StackedExperts::kTakenApart;
 };
 
 // In the order in which a config.json is offered to them.

@@ -36,7 +36,7 @@ struct Stored {
     const Scheme scheme = ParseScheme(written.scheme).value();
     encoded = scheme.format.encode(scheme.format, GaussianMatrix(kRows, kCols, 11)).value();
     parts = layout->write(kModule, encoded).value();
-    config = layout->config(scheme.format, scheme.execution);
+    config = layout->config(scheme.format, scheme.execution, {});
   }
 
   SafetensorsEntry& Part(std::string_view suffix) {

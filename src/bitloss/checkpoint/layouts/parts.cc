@@ -158,6 +158,12 @@ void AddNotRun(std::string what, StoredQuantization& to) {
     to.not_run.push_back(std::move(what));
 }
 
+std::vector<std::string> WithHead(LeftAlone left_alone) {
+  std::vector<std::string> modules(left_alone.begin(), left_alone.end());
+  modules.emplace_back("lm_head");
+  return modules;
+}
+
 SafetensorsEntry MakePart(std::string name, std::string_view type, std::vector<uint64_t> shape,
                           SharedBytes bytes) {
   return {.name = std::move(name),

@@ -64,6 +64,9 @@ void NoteUnknownEntries(const nlohmann::json& object, std::string_view where,
 // Adds to what is not run, once.
 void AddNotRun(std::string what, StoredQuantization& to);
 
+// The modules left alone, and lm_head, which always is.
+std::vector<std::string> WithHead(LeftAlone left_alone);
+
 // A tensor to be written; `type` as safetensors spells it.
 SafetensorsEntry MakePart(std::string name, std::string_view type, std::vector<uint64_t> shape,
                           SharedBytes bytes);
