@@ -39,7 +39,7 @@ std::vector<BlockModule> ModulesOf(const ModelSource& model, size_t layer) {
     const std::string name = ModuleOf(place.name);
     auto module = std::ranges::find(modules, name, &BlockModule::name);
     if (module == modules.end()) {
-      modules.push_back({.name = name, .shape = {place.shape[0], place.cols}});
+      modules.push_back({name, {place.shape[0], place.cols}, {}, {}});
       module = modules.end() - 1;
     }
     module->linears.push_back(i);
