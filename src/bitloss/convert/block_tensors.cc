@@ -37,6 +37,12 @@ const Format& FormatFor(std::span<const float> values, std::span<const Format* c
   return F32Format();
 }
 
+// The type of a folder's tensor; null of a GGUF file's, which has all vectors in F32.
+const Format* TypeIn(const Checkpoint& checkpoint, const std::string& name) {
+  const auto info = checkpoint.Info(name);
+  return info.ok() && checkpoint.gguf() == nullptr ? PlainOf(info.value().stored_type) : nullptr;
+}
+
 // A tensor while its parts are put into it.
 struct Whole {
   std::vector<uint64_t> shape;
@@ -76,8 +82,7 @@ class PlainTensors {
         return Unsupported("tensor '{}': {} of its {} elements are known here", name, whole.filled,
                            whole.values.size());
       }
-      const auto info = checkpoint.Info(name);
-      const Format* preferred[] = {first, info.ok() ? PlainOf(info.value().stored_type) : nullptr};
+      const Format* preferred[] = {first, TypeIn(checkpoint, name)};
       const Format& format = FormatFor(whole.values, preferred);
       const ConstMatrixView row{whole.values.data(), 1, whole.values.size(), whole.values.size()};
       BITLOSS_TRY(const EncodedMatrix encoded, format.encode(format, row));

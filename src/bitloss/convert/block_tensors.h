@@ -12,10 +12,11 @@
 
 namespace bitloss {
 
-// What blocks are written in. `layout` null: each tensor as the model has it, in `plain`.
+// What blocks are written in. `layout` null: each tensor as the model has it.
 struct BlockForm {
   const Layout* layout = nullptr;
-  const Format* plain = nullptr;  // preferred for what is not quantized, where it holds the values
+  // What the model is rounded to: preferred for vectors too, where it holds them. Null: nothing.
+  const Format* plain = nullptr;
 };
 
 // Linears that share a tensor are written as one, experts that are stacked as ModulesOf says;

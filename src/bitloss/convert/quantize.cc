@@ -116,6 +116,11 @@ Result<std::string> DescribeJob(const ModelFiles& model, const LaneRecord& lane,
   return job.dump(2) + "\n";
 }
 
+// Whether the scheme is a plain format that rounds what the model has.
+bool Casts(const ModelSource& model, const Scheme& scheme) {
+  return IsPlain(scheme.format) && model.PrecisionFor(scheme.format) != Precision::kStored;
+}
+
 // Takes a block as each of a plan's schemes encodes it, one after the other, and stores it when it
 // is whole: of a mixed plan, each linear as the scheme that it is given to has it.
 class BlockWriter {
@@ -124,7 +129,7 @@ class BlockWriter {
               const PartsFolder& folder)
       : model_(model),
         mixed_(plan.mixed ? &*plan.mixed : nullptr),
-        form_{layout, layout == nullptr ? &plan.scheme.format : nullptr},
+        form_{layout, Casts(model, plan.scheme) ? &plan.scheme.format : nullptr},
         folder_(folder) {}
 
   Status Take(size_t component, size_t layer, const FittedLayer& fitted) {

@@ -9,9 +9,8 @@
 #include "bitloss/checkpoint/gguf.h"
 #include "bitloss/checkpoint/test_files.h"
 #include "bitloss/convert/gguf_tokenizer.h"
-#include "bitloss/store/store.h"
+#include "bitloss/convert/test_written.h"
 #include "bitloss/study/model_files.h"
-#include "bitloss/study/run.h"
 
 namespace bitloss {
 namespace {
@@ -21,20 +20,10 @@ using test_files::Folder;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-const ProgressSink kSilent = [](const Progress&) {};
 const std::string kTiny = BITLOSS_SOURCE_DIR "/models/bitloss-tiny";
 
 QuantizeOptions Options(const std::string& scheme, const fs::path& out) {
-  QuantizeOptions options{.scheme = scheme, .layout = "", .out = out};
-  options.study.model = kTiny;
-  options.study.calibration_tokens = 128;
-  options.study.calibration_sequence = 128;
-  options.study.num_threads = 2;
-  return options;
-}
-
-std::string Message(const Result<QuantizeResult>& result) {
-  return result.ok() ? "" : result.error().message;
+  return OptionsFor(kTiny, scheme, out);
 }
 
 // ---- What a written checkpoint is as a lane
@@ -69,38 +58,13 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
-// A study of the scheme and, beside it, of the checkpoint that was written of it.
-Store StudyOfBoth(const QuantizeOptions& written, const fs::path& out) {
-  StudyOptions study = written.study;
-  study.schemes = {written.scheme};
-  study.lanes = {written.out.string()};
-  study.suite = "none";
-  study.max_samples = 6;
-  study.out = out;
-  const Status ran = RunStudy(study, *OneRank(), kSilent);
-  EXPECT_TRUE(ran.ok()) << ran.error().message;
-  return Store::OpenForReading(study.out).value();
-}
-
-void ExpectSameBits(const Store& store) {
-  size_t num_tokens = 0;
-  for (size_t unit = 0; unit < 6; ++unit) {
-    const TokenScores made = store.TextScores(1, 0, unit).value().value();
-    const TokenScores stored = store.TextScores(2, 0, unit).value().value();
-    EXPECT_EQ(stored.nll, made.nll) << unit;
-    EXPECT_EQ(stored.kl, made.kl) << unit;
-    num_tokens += made.nll.size();
-  }
-  EXPECT_GT(num_tokens, 50u);
-}
-
 TEST_P(EveryWrittenScheme, RunsWithTheBitsOfTheLaneThatMadeIt) {
   const Folder folder;
   const fs::path out = folder.path() / "written";
   QuantizeOptions options = Options(GetParam().scheme, out);
   options.layout = GetParam().layout;
   const auto result = QuantizeModel(options, kSilent);
-  ASSERT_EQ(Message(result), "");
+  ASSERT_EQ(MessageOf(result), "");
   EXPECT_EQ(result.value().layout, GetParam().layout);
   EXPECT_FALSE(fs::exists(out.string() + ".partial"));
 
@@ -139,7 +103,7 @@ TEST(QuantizeTest, WritesAMixedSchemeAsAFileWhoseMatricesHaveTypesOfTheirOwn) {
   folder.Write("mix.json", MixOf("q4_0", "q8_0"));
   const QuantizeOptions options = Options(folder.path() / "mix.json", folder.path() / "mixed.gguf");
   const auto result = QuantizeModel(options, kSilent);
-  ASSERT_EQ(Message(result), "");
+  ASSERT_EQ(MessageOf(result), "");
   EXPECT_EQ(result.value().layout, "gguf");
   ASSERT_TRUE(fs::is_regular_file(options.out)) << "a file is what its name asks for";
   EXPECT_FALSE(fs::exists(options.out.string() + ".partial"));
@@ -157,16 +121,16 @@ TEST(QuantizeTest, SaysWhyAMixedSchemeOrAFileCannotBeWritten) {
   const Folder folder;
   folder.Write("mix.json", MixOf("q4_0", "nf4"));
   const std::string mix = folder.path() / "mix.json";
-  EXPECT_THAT(Message(QuantizeModel(Options(mix, folder.path() / "out"), kSilent)),
+  EXPECT_THAT(MessageOf(QuantizeModel(Options(mix, folder.path() / "out"), kSilent)),
               testing::AllOf(HasSubstr("which cannot hold 'nf4'"), HasSubstr("no type for nf4")));
   QuantizeOptions awq = Options(mix, folder.path() / "out");
   awq.layout = "awq";
-  EXPECT_THAT(Message(QuantizeModel(awq, kSilent)), HasSubstr("written as gguf, not as awq"));
+  EXPECT_THAT(MessageOf(QuantizeModel(awq, kSilent)), HasSubstr("written as gguf, not as awq"));
   QuantizeOptions file = Options("awq", folder.path() / "out.gguf");
-  EXPECT_THAT(Message(QuantizeModel(file, kSilent)),
+  EXPECT_THAT(MessageOf(QuantizeModel(file, kSilent)),
               testing::AllOf(HasSubstr("gguf has no type for"), HasSubstr("a folder's name")));
   file.layout = "awq";
-  EXPECT_THAT(Message(QuantizeModel(file, kSilent)), HasSubstr("names a GGUF file"));
+  EXPECT_THAT(MessageOf(QuantizeModel(file, kSilent)), HasSubstr("names a GGUF file"));
   EXPECT_FALSE(fs::exists(folder.path() / "out.partial"));
 }
 
@@ -177,7 +141,7 @@ std::string Contents(const fs::path& path) { return ReadFile(path).value(); }
 TEST(QuantizeTest, GoesOnAfterTheLastFinishedLayerAndEndsWithTheSameBytes) {
   const Folder folder;
   const fs::path whole = folder.path() / "whole", resumed = folder.path() / "resumed";
-  ASSERT_EQ(Message(QuantizeModel(Options("nf4", whole), kSilent)), "");
+  ASSERT_EQ(MessageOf(QuantizeModel(Options("nf4", whole), kSilent)), "");
 
   const ProgressSink kill_after_two = [](const Progress& progress) {
     if (progress.done == 2) throw std::runtime_error("killed");
@@ -187,11 +151,11 @@ TEST(QuantizeTest, GoesOnAfterTheLastFinishedLayerAndEndsWithTheSameBytes) {
   EXPECT_TRUE(fs::exists(resumed.string() + ".partial"));
 
   // Another job does not take it over.
-  EXPECT_THAT(Message(QuantizeModel(Options("fp4", resumed), kSilent)),
+  EXPECT_THAT(MessageOf(QuantizeModel(Options("fp4", resumed), kSilent)),
               HasSubstr("holds the beginning of another job"));
 
   const auto result = QuantizeModel(Options("nf4", resumed), kSilent);
-  ASSERT_EQ(Message(result), "");
+  ASSERT_EQ(MessageOf(result), "");
   EXPECT_EQ(result.value().num_layers_resumed, 2u);
   for (const char* name : {"model.safetensors", "config.json", "tokenizer.json",
                            "tokenizer_config.json", "generation_config.json"}) {
@@ -203,7 +167,7 @@ TEST(QuantizeTest, CutsLargeWeightsIntoShards) {
   const Folder folder;
   QuantizeOptions options = Options("nf4", folder.path() / "shards");
   options.max_shard_bytes = 1'000'000;
-  ASSERT_EQ(Message(QuantizeModel(options, kSilent)), "");
+  ASSERT_EQ(MessageOf(QuantizeModel(options, kSilent)), "");
   EXPECT_FALSE(fs::exists(options.out / "model.safetensors"));
   EXPECT_TRUE(fs::exists(options.out / "model.safetensors.index.json"));
   const std::string index = Contents(options.out / "model.safetensors.index.json");
@@ -217,7 +181,7 @@ TEST(QuantizeTest, CutsLargeWeightsIntoShards) {
 TEST(QuantizeTest, WritesThePlainModelToo) {
   const Folder folder;
   const fs::path out = folder.path() / "plain";
-  ASSERT_EQ(Message(QuantizeModel(Options("fp16", out), kSilent)), "");
+  ASSERT_EQ(MessageOf(QuantizeModel(Options("fp16", out), kSilent)), "");
   const auto made = Checkpoint::Open(out).value();
   const auto original = Checkpoint::Open(kTiny).value();
   EXPECT_EQ(made->TensorNames(), original->TensorNames());
@@ -232,10 +196,10 @@ TEST(QuantizeTest, CarriesAModelThroughGgufAndBack) {
   const Folder folder;
   QuantizeOptions there = Options("fp16", folder.path() / "there");
   there.layout = "gguf";
-  ASSERT_EQ(Message(QuantizeModel(there, kSilent)), "");
+  ASSERT_EQ(MessageOf(QuantizeModel(there, kSilent)), "");
   QuantizeOptions back = Options("fp16", folder.path() / "back");
   back.study.model = (there.out / "model.gguf").string();
-  ASSERT_EQ(Message(QuantizeModel(back, kSilent)), "");
+  ASSERT_EQ(MessageOf(QuantizeModel(back, kSilent)), "");
   const ModelFiles original = OpenModel(kTiny).value();
   const ModelFiles returned = OpenModel(back.out.string()).value();
   EXPECT_TRUE(GiveTheSameIds(returned.tokenizer, original.tokenizer).value());
@@ -265,11 +229,11 @@ TEST(QuantizeTest, WritesSpecialTokensThatStandAmongTheOthers) {
   const Folder folder;
   QuantizeOptions there = Options("fp16", folder.path() / "there");
   there.layout = "gguf";
-  ASSERT_EQ(Message(QuantizeModel(there, kSilent)), "");
+  ASSERT_EQ(MessageOf(QuantizeModel(there, kSilent)), "");
   MakeControlToken(there.out / "model.gguf", 40);
   QuantizeOptions back = Options("nf4", folder.path() / "back");
   back.study.model = (there.out / "model.gguf").string();
-  ASSERT_EQ(Message(QuantizeModel(back, kSilent)), "");
+  ASSERT_EQ(MessageOf(QuantizeModel(back, kSilent)), "");
   const ModelFiles from = OpenModel(back.study.model).value();
   const auto made = Tokenizer::FromFolder(back.out);
   ASSERT_TRUE(made.ok()) << made.error().message;
@@ -281,7 +245,7 @@ TEST(QuantizeTest, WritesSpecialTokensThatStandAmongTheOthers) {
 TEST(QuantizeTest, DoesNotTouchWhatIsThere) {
   const Folder folder;
   folder.Write("out", "precious");
-  EXPECT_THAT(Message(QuantizeModel(Options("nf4", folder.path() / "out"), kSilent)),
+  EXPECT_THAT(MessageOf(QuantizeModel(Options("nf4", folder.path() / "out"), kSilent)),
               HasSubstr("is there already"));
   EXPECT_EQ(Contents(folder.path() / "out"), "precious");
 }
@@ -289,25 +253,25 @@ TEST(QuantizeTest, DoesNotTouchWhatIsThere) {
 TEST(QuantizeTest, SaysWhyASchemeCannotBeWritten) {
   const Folder folder;
   const fs::path out = folder.path() / "out";
-  EXPECT_THAT(Message(QuantizeModel(Options("nf4+head=int8_row", out), kSilent)),
+  EXPECT_THAT(MessageOf(QuantizeModel(Options("nf4+head=int8_row", out), kSilent)),
               HasSubstr("folders keep lm_head as it is"));
-  EXPECT_THAT(Message(QuantizeModel(Options("q4_0+head=int8_row", out), kSilent)),
+  EXPECT_THAT(MessageOf(QuantizeModel(Options("q4_0+head=int8_row", out), kSilent)),
               HasSubstr("gguf has no type for a head in int8_row"));
-  EXPECT_THAT(Message(QuantizeModel(Options("nf4@bf16", out), kSilent)),
+  EXPECT_THAT(MessageOf(QuantizeModel(Options("nf4@bf16", out), kSilent)),
               HasSubstr("bitsandbytes-4bit multiplies real activations"));
   QuantizeOptions wrong_layout = Options("nf4", out);
   wrong_layout.layout = "bitsandbytes-8bit";
-  EXPECT_THAT(Message(QuantizeModel(wrong_layout, kSilent)),
+  EXPECT_THAT(MessageOf(QuantizeModel(wrong_layout, kSilent)),
               HasSubstr("bitsandbytes-8bit holds int8_row, not nf4"));
   wrong_layout.layout = "x";
-  EXPECT_THAT(Message(QuantizeModel(wrong_layout, kSilent)), HasSubstr("no layout 'x'"));
+  EXPECT_THAT(MessageOf(QuantizeModel(wrong_layout, kSilent)), HasSubstr("no layout 'x'"));
   EXPECT_FALSE(fs::exists(out.string() + ".partial"));
 }
 
 // Rows of 384 fall back, those of 768 (ffn_down) do not; the last two of four layers get more bits.
 TEST(QuantizeTest, WritesAFileTypeInTheTypesThatLlamaQuantizeChooses) {
   const Folder folder;
-  ASSERT_EQ(Message(QuantizeModel(Options("q4_k_m", folder.path() / "out"), kSilent)), "");
+  ASSERT_EQ(MessageOf(QuantizeModel(Options("q4_k_m", folder.path() / "out"), kSilent)), "");
   const GgufFile file = GgufFile::Open(folder.path() / "out" / "model.gguf").value();
   EXPECT_EQ(file.metadata().GetUint("general.file_type").value(), 15u);
   for (const auto& [name, type] : {std::pair{"token_embd", "Q8_0"},
@@ -324,22 +288,22 @@ TEST(QuantizeTest, WritesAFileTypeInTheTypesThatLlamaQuantizeChooses) {
 TEST(QuantizeTest, RefusesAFileTypeThatNeedsImportancesAndALayoutThatIsNotGguf) {
   const Folder folder;
   QuantizeOptions options = Options("gguf:iq2_xs", folder.path() / "out");
-  EXPECT_EQ(Message(QuantizeModel(options, kSilent)),
+  EXPECT_EQ(MessageOf(QuantizeModel(options, kSilent)),
             "scheme 'gguf:iq2_xs': blk.0.ffn_down.weight would be IQ2_XS, which file type IQ2_XS "
             "makes by importances alone: add +imatrix");
   options = Options("q4_k_m", folder.path() / "out");
   options.layout = "gptq";
-  EXPECT_EQ(Message(QuantizeModel(options, kSilent)),
+  EXPECT_EQ(MessageOf(QuantizeModel(options, kSilent)),
             "scheme 'q4_k_m': a file type is written as gguf, not as gptq");
 }
 
 TEST(QuantizeTest, AQuantizedModelIsNoBaseline) {
   const Folder folder;
   const fs::path out = folder.path() / "out";
-  ASSERT_EQ(Message(QuantizeModel(Options("nf4", out), kSilent)), "");
+  ASSERT_EQ(MessageOf(QuantizeModel(Options("nf4", out), kSilent)), "");
   QuantizeOptions again = Options("int8", folder.path() / "again");
   again.study.model = out.string();
-  EXPECT_THAT(Message(QuantizeModel(again, kSilent)),
+  EXPECT_THAT(MessageOf(QuantizeModel(again, kSilent)),
               HasSubstr("already quantized (bitsandbytes nf4); give the unquantized model"));
 }
 

@@ -24,7 +24,7 @@ Status CanHold(const Layout& layout, const Scheme& scheme, const BlockModule& mo
         layout.name, module.name);
   }
   if (module.linears.size() > 1 && !RowsStandAlone(scheme.format, module.shape.in)) {
-    return Unsupported("{} holds {} linears in one matrix, which {} cannot be joined to",
+    return Unsupported("{} holds {} linears in one matrix, whose rows {} does not keep apart",
                        module.name, module.linears.size(), scheme.format.name);
   }
   return layout.supports(scheme.format, scheme.execution, module.shape.out, module.shape.in);

@@ -1,0 +1,183 @@
+// For tests: a small checkpoint of some architecture, written and run again.
+#ifndef BITLOSS_CONVERT_TEST_ARCHITECTURES_H_
+#define BITLOSS_CONVERT_TEST_ARCHITECTURES_H_
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "bitloss/checkpoint/checkpoint.h"
+#include "bitloss/checkpoint/safetensors.h"
+#include "bitloss/checkpoint/test_files.h"
+#include "bitloss/convert/test_written.h"
+#include "bitloss/json/parse.h"
+#include "bitloss/study/model_files.h"
+
+namespace bitloss {
+
+// How experts lie in a model's own checkpoint.
+enum class ExpertsLie { kNowhere, kAlone, kStacked, kNameless, kInMxfp4 };
+
+inline ExpertsLie ExpertsOf(const ModelSource& model) {
+  for (size_t layer = 0; layer < model.config().num_layers; ++layer) {
+    const std::vector<LinearSpec>& linears = model.plan(layer).linears;
+    for (size_t i = 0; i < linears.size(); ++i) {
+      if (linears[i].unit != Unit::kExpert) continue;
+      const std::string name = model.PlaceOf(layer, i).name;
+      const std::string alone = model.NameOfLoneExpert(layer, linears[i]);
+      if (model.checkpoint().StoredType(name).value() == "mxfp4") return ExpertsLie::kInMxfp4;
+      if (alone.empty()) return ExpertsLie::kNameless;
+      return name == alone ? ExpertsLie::kAlone : ExpertsLie::kStacked;
+    }
+  }
+  return ExpertsLie::kNowhere;
+}
+
+// ASCII alone, a token for each character, where a checkpoint has none of its own.
+inline std::string CharacterTokenizer() {
+  nlohmann::json vocabulary;
+  for (int c = '!'; c <= '~'; ++c) vocabulary[std::string(1, static_cast<char>(c))] = c;
+  vocabulary["<s>"] = 0;
+  vocabulary["\u0120"] = 1;  // a space
+  vocabulary["\u010a"] = 2;  // a line's end
+  const nlohmann::json byte_level = {
+      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", false}};
+  return nlohmann::json{
+      {"version", "1.0"},
+      {"added_tokens",
+       {{{"id", 0},
+         {"content", "<s>"},
+         {"single_word", false},
+         {"lstrip", false},
+         {"rstrip", false},
+         {"normalized", false},
+         {"special", true}}}},
+      {"normalizer", nullptr},
+      {"pre_tokenizer", byte_level},
+      {"post_processor", nullptr},
+      {"decoder", byte_level},
+      {"model", {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", nlohmann::json::array()}}}}
+      .dump();
+}
+
+class WrittenArchitecture {
+ public:
+  // Of the folder's model; `from` is left as it is.
+  explicit WrittenArchitecture(const std::filesystem::path& from) : folder_(), model_path_() {
+    model_path_ = folder_.path() / from.filename();
+    std::filesystem::copy(from, model_path_);
+    if (!std::filesystem::exists(model_path_ / "tokenizer.json")) {
+      folder_.Write(from.filename().string() + "/tokenizer.json", CharacterTokenizer());
+      folder_.Write(from.filename().string() + "/tokenizer_config.json", R"({"bos_token": "<s>"})");
+    }
+    std::string text;
+    for (int line = 0; line < 6; ++line) {
+      text += "The " + std::to_string(line) + ". of six lines that nobody reads but a model.\n";
+    }
+    folder_.Write("text.txt", text);
+  }
+
+  QuantizeOptions Options(const std::string& scheme, const std::string& layout) const {
+    QuantizeOptions options = OptionsFor(model_path_, scheme, folder_.path() / "written");
+    options.layout = layout;
+    options.study.texts = {folder_.path() / "text.txt"};
+    options.study.protocols = {"rolling-doc"};
+    return options;
+  }
+
+  ModelFiles Model() const { return OpenModel(model_path_.string()).value(); }
+
+  // What is wrong with it, in one line, or the study of both.
+  void ExpectTheLanesBits(const std::string& scheme, const std::string& layout) const {
+    const QuantizeOptions options = Options(scheme, layout);
+    ASSERT_EQ(MessageOf(QuantizeModel(options, kSilent)), "");
+    ExpectSameBits(StudyOfBoth(options, folder_.path() / "study"), 1);
+  }
+
+  // The config.json of both, but for what a quantized one must say otherwise.
+  void ExpectTheModelsConfig() const {
+    nlohmann::json configs[] = {ReadJsonFile(model_path_ / "config.json").value(),
+                                ReadJsonFile(folder_.path() / "written/config.json").value()};
+    for (nlohmann::json& config : configs) {
+      for (const char* key : {"quantization_config", "dtype", "torch_dtype"}) {
+        config.erase(key);
+        if (config.contains("text_config")) config["text_config"].erase(key);
+      }
+    }
+    EXPECT_EQ(configs[0], configs[1]);
+  }
+
+  nlohmann::json Config() const {
+    return ReadJsonFile(folder_.path() / "written/config.json").value();
+  }
+
+  void ExpectTheModelsTensors() const {
+    const auto model = Checkpoint::Open(model_path_).value();
+    const auto written = Checkpoint::Open(folder_.path() / "written").value();
+    EXPECT_EQ(written->TensorNames(), model->TensorNames());
+    for (const std::string& name : model->TensorNames()) {
+      const auto a = model->Stored(name), b = written->Stored(name);
+      ASSERT_TRUE(a && b) << name;
+      EXPECT_EQ(a->stored_type, b->stored_type) << name;
+      EXPECT_EQ(a->shape, b->shape) << name;
+      EXPECT_TRUE(std::ranges::equal(a->bytes.span(), b->bytes.span())) << name;
+    }
+  }
+
+ private:
+  test_files::Folder folder_;
+  std::filesystem::path model_path_;
+};
+
+// Folders in `folder` that hold a checkpoint.
+inline std::vector<std::string> CheckpointsIn(const std::filesystem::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (std::filesystem::exists(entry.path() / "logits.json")) {
+      names.push_back(entry.path().filename().string());
+    }
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+// Rows that stand alone, in a layout that takes experts apart.
+inline void ExpectWrittenInGroups(const std::filesystem::path& folder) {
+  const WrittenArchitecture written(folder);
+  if (ExpertsOf(written.Model().source) == ExpertsLie::kNameless) {
+    EXPECT_THAT(
+        MessageOf(QuantizeModel(written.Options("int8_row", "compressed-tensors"), kSilent)),
+        testing::HasSubstr("holds no experts that lie in one tensor"));
+    return;
+  }
+  written.ExpectTheLanesBits("int8_row", "compressed-tensors");
+  written.ExpectTheModelsConfig();
+}
+
+inline void ExpectWrittenForBitsandbytes(const std::filesystem::path& folder) {
+  const WrittenArchitecture written(folder);
+  const ExpertsLie experts = ExpertsOf(written.Model().source);
+  if (experts == ExpertsLie::kNowhere || experts == ExpertsLie::kAlone) {
+    written.ExpectTheLanesBits("int8", "bitsandbytes-8bit");
+    return;
+  }
+  EXPECT_THAT(MessageOf(QuantizeModel(written.Options("int8", "bitsandbytes-8bit"), kSilent)),
+              testing::HasSubstr("bitsandbytes-8bit holds"));
+}
+
+inline void ExpectWrittenPlainly(const std::filesystem::path& folder) {
+  const WrittenArchitecture written(folder);
+  const QuantizeOptions options = written.Options("fp16", "");
+  if (ExpertsOf(written.Model().source) == ExpertsLie::kInMxfp4) {
+    EXPECT_THAT(MessageOf(QuantizeModel(options, kSilent)),
+                testing::HasSubstr("is published in MXFP4 and is not written plainly"));
+    return;
+  }
+  ASSERT_EQ(MessageOf(QuantizeModel(options, kSilent)), "");
+  written.ExpectTheModelsTensors();
+  written.ExpectTheModelsConfig();
+}
+
+}  // namespace bitloss
+
+#endif  // BITLOSS_CONVERT_TEST_ARCHITECTURES_H_

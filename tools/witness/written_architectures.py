@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Whether transformers loads what `bitloss quantize` writes of every architecture, and reads the same
+model in it.
+
+    tools/witness/written_architectures.py PROGRAM FOLDER
+
+FOLDER/NAME holds config.json, model.safetensors, a tokenizer and logits.json with "tokens". For each
+scheme a checkpoint is written and loaded by transformers (with compressed-tensors), in float32 on the
+CPU with eager attention; beside the losses of its tokens stand those of `bitloss score --scheme`. The
+table gives the worst difference of a loss, or the line that says why there is none. Exit code 1 if one
+is above 1e-4, or 1e-3 with delta rules, which transformers computes in chunks.
+"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import torch
+import transformers
+
+SCHEMES = [("fp16", []), ("int8_row", ["--layout", "compressed-tensors"]),
+           ("int4_group:8:sym", ["--layout", "compressed-tensors"])]
+
+
+def bitloss(*command):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1].removeprefix("bitloss: "))
+    return done.stdout
+
+
+def load(folder):
+    """The model, and what transformers did not find or did not know."""
+    config = transformers.AutoConfig.from_pretrained(folder)
+    wrapped = hasattr(config, "text_config") and "ConditionalGeneration" in config.architectures[0]
+    kind = transformers.AutoModelForImageTextToText if wrapped else transformers.AutoModelForCausalLM
+    return kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager",
+                                output_loading_info=True)
+
+
+def losses_of(folder, tokens):
+    model, info = load(folder)
+    for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        names = [str(name) for name in info[what] if "vision" not in str(name)]
+        if names:
+            raise RuntimeError(f"{what}: {sorted(names)[0]} and {len(names) - 1} more")
+    with torch.no_grad():
+        logits = model.eval()(input_ids=torch.tensor([tokens])).logits[0].double()
+    log_probs = torch.log_softmax(logits, dim=-1)
+    return [-float(log_probs[i, token]) for i, token in enumerate(tokens[1:])]
+
+
+def difference(program, folder, scheme, options):
+    tokens = json.loads((folder / "logits.json").read_text())["tokens"]
+    with tempfile.TemporaryDirectory() as scratch:
+        out = pathlib.Path(scratch) / "written"
+        bitloss(program, "quantize", folder, "--scheme", scheme, "--out", out, *options)
+        ids = pathlib.Path(scratch) / "ids"
+        ids.write_text(json.dumps(tokens))
+        scored = bitloss(program, "score", folder, "--ids", ids, "--json", "--scheme", scheme)
+        theirs = losses_of(out, tokens)
+    return max(abs(a - b) for a, b in zip(json.loads(scored)["nll"], theirs, strict=True))
+
+
+def main():
+    program, root = sys.argv[1], pathlib.Path(sys.argv[2])
+    transformers.logging.set_verbosity_error()
+    torch.set_num_threads(1)
+    print("| checkpoint | " + " | ".join(scheme for scheme, _ in SCHEMES) + " |")
+    print("|---" * (len(SCHEMES) + 1) + "|")
+    failed = False
+    for folder in sorted(path.parent for path in root.glob("*/logits.json")):
+        tolerance = 1e-3 if "linear_attention" in (folder / "config.json").read_text() else 1e-4
+        cells = [folder.name]
+        for scheme, options in SCHEMES:
+            try:
+                found = difference(program, folder, scheme, options)
+                failed |= found > tolerance
+                cells.append(f"{found:.1e}")
+            except Exception as error:  # whatever a loader says is what the table is about
+                cells.append(" ".join(str(error).split())[:160])
+        print("| " + " | ".join(cells) + " |", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
