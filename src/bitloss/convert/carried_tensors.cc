@@ -29,6 +29,16 @@ bool IsPlainType(const std::string& type) {
   return type == "F16" || type == "BF16" || type == "F32";
 }
 
+// "vision_tower" of "model.vision_tower.blocks.0.qkv"; a module of the text model as it is.
+std::string WithItsTower(const std::string& module) {
+  constexpr std::string_view kModel = "model.";
+  std::string_view rest = module;
+  if (rest.starts_with(kModel)) rest.remove_prefix(kModel.size());
+  const std::string_view first = rest.substr(0, rest.find('.'));
+  if (first == rest || first == "layers" || first == "language_model") return module;
+  return std::string(first);
+}
+
 }  // namespace
 
 Result<std::vector<SafetensorsEntry>> CarriedTensors(const ModelSource& model,
@@ -56,7 +66,7 @@ Result<std::vector<SafetensorsEntry>> CarriedTensors(const ModelSource& model,
 
 std::vector<std::string> PlainModules(const ModelSource& model,
                                       const std::vector<SafetensorsEntry>& tensors) {
-  std::vector<std::string> modules;
+  std::set<std::string> modules;
   for (const SafetensorsEntry& tensor : tensors) {
     const std::string module = ModuleOf(tensor.name);
     const bool is_matrix = tensor.shape.size() == 2 && IsPlainType(tensor.stored_type);
@@ -64,10 +74,9 @@ std::vector<std::string> PlainModules(const ModelSource& model,
     if (module.find("embed_tokens") != module.npos || tensor.name == model.EmbeddingName()) {
       continue;
     }
-    modules.push_back(module);
+    modules.insert(WithItsTower(module));
   }
-  std::ranges::sort(modules);
-  return modules;
+  return {modules.begin(), modules.end()};
 }
 
 }  // namespace bitloss

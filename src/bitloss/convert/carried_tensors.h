@@ -17,7 +17,9 @@ namespace bitloss {
 Result<std::vector<SafetensorsEntry>> CarriedTensors(const ModelSource& model, Precision precision);
 
 // The modules of `tensors` that are matrices and whose numbers are plain, sorted: what no layout
-// has touched. Embeddings, which are no modules that a layout looks at, and `lm_head` are left out.
+// has touched. Whole towers beside the text model by their own name alone ("vision_tower"): loaders
+// call the modules in them in other ways than files do. Embeddings, which are no modules that a
+// layout looks at, and `lm_head` are left out.
 std::vector<std::string> PlainModules(const ModelSource& model,
                                       const std::vector<SafetensorsEntry>& tensors);
 

@@ -197,9 +197,16 @@ OrderedJson Config(const Format& format, const Execution& execution, LeftAlone l
                              {"weights", weights},
                              {"input_activations", CompressedInputs(execution)},
                              {"output_activations", nullptr}};
-  return {{"quant_method", "compressed-tensors"}, {"format", scheme.format},
-          {"quantization_status", "compressed"},  {"config_groups", {{"group_0", group}}},
-          {"ignore", WithHead(left_alone)},       {"kv_cache_scheme", nullptr},
+  std::vector<std::string> ignored = WithHead(left_alone);
+  for (std::string& module : ignored) {
+    if (module != "lm_head" && module.find('.') == module.npos) module = "re:.*" + module + ".*";
+  }
+  return {{"quant_method", "compressed-tensors"},
+          {"format", scheme.format},
+          {"quantization_status", "compressed"},
+          {"config_groups", {{"group_0", group}}},
+          {"ignore", ignored},
+          {"kv_cache_scheme", nullptr},
           {"global_compression_ratio", nullptr}};
 }
 

@@ -273,9 +273,10 @@ nlohmann::ordered_json Config(const Format& format, const Execution&, LeftAlone 
                                    {"lm_head", false},
                                    {"checkpoint_format", symmetric ? "gptq" : "gptq_v2"}};
   for (const std::string& module : left_alone) {
-    std::string pattern(kSkips);
+    const bool is_tower = module.find('.') == module.npos;
+    std::string pattern = fmt::format("{}{}", kSkips, is_tower ? ".*" : "");
     for (const char c : module) pattern += c == '.' ? "\\." : std::string(1, c);
-    config["dynamic"][pattern + "$"] = nlohmann::ordered_json::object();
+    config["dynamic"][pattern + (is_tower ? ".*" : "$")] = nlohmann::ordered_json::object();
   }
   return config;
 }

@@ -49,7 +49,8 @@ struct QuantizedTensors {
 // their matrices, or nothing, as it looks for modules alone.
 enum class StackedExperts { kTakenApart, kLeftAlone };
 
-// The modules that a written checkpoint leaves as they are, lm_head aside.
+// The modules that a written checkpoint leaves as they are, lm_head aside; a name without a dot
+// stands for all that is below it, wherever it is.
 using LeftAlone = std::span<const std::string>;
 
 struct Layout {
