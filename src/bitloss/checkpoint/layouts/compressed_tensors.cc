@@ -196,7 +196,8 @@ OrderedJson Config(const Format& format, const Execution& execution, LeftAlone l
   const OrderedJson group = {{"targets", {"Linear"}},
                              {"weights", weights},
                              {"input_activations", CompressedInputs(execution)},
-                             {"output_activations", nullptr}};
+                             {"output_activations", nullptr},
+                             {"format", scheme.format}};  // else loaders guess it: int8 as packed
   std::vector<std::string> ignored = WithHead(left_alone);
   for (std::string& module : ignored) {
     if (module != "lm_head" && module.find('.') == module.npos) module = "re:.*" + module + ".*";

@@ -384,6 +384,42 @@ TEST(GptqLayoutTest, DoesWithoutGroupIndices) {
   EXPECT_EQ(stored.Refusal(), "");
 }
 
+// Where a group says no format, compressed-tensors guesses one from its arguments.
+TEST(CompressedTensorsLayoutTest, SaysTheFormatInTheGroupToo) {
+  for (const auto& [scheme, format] : {std::pair("int8_row", "int-quantized"),
+                                       {"int4_group:32:sym", "pack-quantized"},
+                                       {"mxfp4", "mxfp4-pack-quantized"}}) {
+    const Json config = Stored({"compressed-tensors", scheme}).config;
+    EXPECT_EQ(config.at("format"), format);
+    EXPECT_EQ(config.at("config_groups").at("group_0").at("format"), format);
+  }
+}
+
+std::vector<std::string> LeftOut(const std::string& layout, const std::string& scheme,
+                                 const char* key) {
+  const Scheme parsed = ParseScheme(scheme).value();
+  const std::vector<std::string> alone = {"model.layers.0.mlp.gate", "vision_tower"};
+  const Json config = FindLayout(layout)->config(parsed.format, parsed.execution, alone);
+  if (!config.at(key).is_object()) return config.at(key).get<std::vector<std::string>>();
+  std::vector<std::string> names;
+  for (const auto& [name, value] : config.at(key).items()) names.push_back(name);
+  return names;
+}
+
+TEST(LayoutsTest, NameTheModulesThatAreLeftAloneAsTheirToolsDo) {
+  using testing::ElementsAre;
+  EXPECT_THAT(LeftOut("compressed-tensors", "int8_row", "ignore"),
+              ElementsAre("model.layers.0.mlp.gate", "re:.*vision_tower.*", "lm_head"));
+  EXPECT_THAT(LeftOut("bitsandbytes-4bit", "nf4", "llm_int8_skip_modules"),
+              ElementsAre("model.layers.0.mlp.gate", "vision_tower", "lm_head"));
+  EXPECT_THAT(LeftOut("awq", "int4_group:64:asym", "modules_to_not_convert"),
+              ElementsAre("model.layers.0.mlp.gate", "vision_tower", "lm_head"));
+  EXPECT_THAT(LeftOut("fp8", "fp8-block", "modules_to_not_convert"),
+              ElementsAre("model.layers.0.mlp.gate", "vision_tower", "lm_head"));
+  EXPECT_THAT(LeftOut("gptq", "int4_group:64:sym", "dynamic"),
+              ElementsAre(R"(-:.*vision_tower.*)", R"(-:model\.layers\.0\.mlp\.gate$)"));
+}
+
 TEST(GptqLayoutTest, RefusesWhatItCannotReadByName) {
   Stored stored({"gptq", "int4_group:64:sym"});
   const Json config = stored.config;
@@ -395,7 +431,8 @@ TEST(GptqLayoutTest, RefusesWhatItCannotReadByName) {
   EXPECT_THAT(refusal("bits", 5), HasSubstr("GPTQ with 5 bits"));
   EXPECT_THAT(refusal("checkpoint_format", "marlin"), HasSubstr("checkpoint_format 'marlin'"));
   EXPECT_THAT(refusal("is_marlin_format", true), HasSubstr("marlin's order"));
-  EXPECT_THAT(refusal("dynamic", Json{{"-:.*", 1}}), HasSubstr("for some modules"));
+  EXPECT_THAT(refusal("dynamic", Json{{"+:.*", {{"bits", 8}}}}), HasSubstr("for some modules"));
+  EXPECT_EQ(refusal("dynamic", Json{{"-:.*gate$", Json::object()}}), "") << "it is only skipped";
   EXPECT_THAT(refusal("group_size", 12), HasSubstr("qzeros' has shape"));
   EXPECT_THAT(refusal("bits", 8), HasSubstr("'" + kModule));
   stored.config = config;
@@ -468,9 +505,9 @@ TEST(CompressedTensorsLayoutTest, RunsRoundedInputsThatItKnowsToTheLastWord) {
     EXPECT_TRUE(opened->quantization()->not_run.empty()) << scheme;
   }
   // The same with scales that are no powers of two, found before, or for other groups.
-  for (const auto& [key, value] : {std::pair("scale_dtype", Json("torch.float16")),
-                                   std::pair("dynamic", Json(false)),
-                                   std::pair("group_size", Json(16))}) {
+  for (const auto& [key, value] :
+       {std::pair("scale_dtype", Json("torch.float16")), std::pair("dynamic", Json(false)),
+        std::pair("group_size", Json(16))}) {
     Stored other({"compressed-tensors", "mxfp4-w4a4"});
     other.config["config_groups"]["group_0"]["input_activations"][key] = value;
     const Folder folder;
@@ -482,13 +519,16 @@ TEST(CompressedTensorsLayoutTest, RunsRoundedInputsThatItKnowsToTheLastWord) {
 
 TEST(CompressedTensorsLayoutTest, RefusesWhatItCannotReadByName) {
   Stored stored({"compressed-tensors", "int4_group:64:sym"});
-  const Json config = stored.config;
+  Json config = stored.config;
+  config["config_groups"]["group_0"].erase("format");  // of the whole file alone, as older ones
   const auto refusal = [&](const char* pointer, const Json& value) {
     stored.config = config;
     stored.config[Json::json_pointer(pointer)] = value;
     return stored.Refusal();
   };
   EXPECT_THAT(refusal("/format", "marlin-24"), HasSubstr("format 'marlin-24'; read are"));
+  EXPECT_THAT(refusal("/config_groups/group_0/format", "marlin-24"),
+              HasSubstr("format 'marlin-24'; read are"));
   EXPECT_THAT(refusal("/config_groups", Json::object()), HasSubstr("has no 'config_groups'"));
   EXPECT_THAT(refusal("/config_groups/group_0", 1), HasSubstr("is not an object"));
   EXPECT_THAT(refusal("/config_groups/group_0/weights/num_bits", 9), HasSubstr("with 9 bits"));
