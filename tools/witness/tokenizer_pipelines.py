@@ -70,7 +70,7 @@ def fuzz(options):
         lines = file.read().splitlines()
     special = ["<|a|>", "<|a|>b", "<L>", "<R>", "<B>", "<unk>", "<0x00>", "the", "caf\u00e9"]
     training = Strings(options.seed + 1000, special, False)
-    bases = golden.train(lines + [training.string() for _ in range(3000)], 4000)
+    bases = golden.train(lines + [training.string() for _ in range(3000)], 6000)
     source = Strings(options.seed, special, False)
     texts = [source.string() for _ in range(options.count)]
     num_different = 0

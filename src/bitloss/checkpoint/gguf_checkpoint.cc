@@ -181,7 +181,19 @@ class GgufCheckpoint : public Checkpoint {
   std::map<std::string, NamedTensor, std::less<>> tensors_;
 };
 
-// The heads whose rows the converter has reordered in this tensor; 0 if it left them alone.
+Result<RowOrder> OrderOf(const GgufMetadata& metadata, std::string_view hf_name,
+                         const GgufTensor& tensor) {
+  BITLOSS_TRY(const uint64_t heads, ReorderedHeads(metadata, hf_name));
+  if (heads == 0) return RowOrder{};
+  const uint64_t rows = tensor.shape.front();
+  if (tensor.shape.size() > 2 || rows / 2 < heads || rows % (2 * heads) != 0) {
+    return BadInput("tensor '{}': its {} rows are not pairs of {} heads", tensor.name, rows, heads);
+  }
+  return RowOrder{.heads = heads, .rows = rows};
+}
+
+}  // namespace
+
 Result<uint64_t> ReorderedHeads(const GgufMetadata& metadata, std::string_view hf_name) {
   if (!metadata.Has("general.architecture")) return uint64_t{0};
   BITLOSS_TRY(const std::string architecture, metadata.GetString("general.architecture"));
@@ -196,19 +208,6 @@ Result<uint64_t> ReorderedHeads(const GgufMetadata& metadata, std::string_view h
   if (is_key && metadata.Has(heads + "_kv")) return metadata.GetUint(heads + "_kv");
   return metadata.GetUint(heads);
 }
-
-Result<RowOrder> OrderOf(const GgufMetadata& metadata, std::string_view hf_name,
-                         const GgufTensor& tensor) {
-  BITLOSS_TRY(const uint64_t heads, ReorderedHeads(metadata, hf_name));
-  if (heads == 0) return RowOrder{};
-  const uint64_t rows = tensor.shape.front();
-  if (tensor.shape.size() > 2 || rows / 2 < heads || rows % (2 * heads) != 0) {
-    return BadInput("tensor '{}': its {} rows are not pairs of {} heads", tensor.name, rows, heads);
-  }
-  return RowOrder{.heads = heads, .rows = rows};
-}
-
-}  // namespace
 
 std::optional<std::string> HfTensorName(std::string_view gguf_name) {
   if (const auto name = HfName(kModelNames, gguf_name)) return std::string(*name);

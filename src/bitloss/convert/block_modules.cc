@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "bitloss/model/matrix_rows.h"
+
 namespace bitloss {
 namespace {
 
@@ -26,10 +28,11 @@ std::string ModuleOf(const std::string& tensor) {
 
 std::vector<BlockModule> ModulesOf(const ModelSource& model, size_t layer) {
   const std::vector<LinearSpec>& linears = model.plan(layer).linears;
+  const bool takes_experts_apart = model.checkpoint().gguf() == nullptr;
   std::vector<BlockModule> modules;
   for (size_t i = 0; i < linears.size(); ++i) {
     TensorPart place = model.PlaceOf(layer, i);
-    if (linears[i].unit == Unit::kExpert) {
+    if (linears[i].unit == Unit::kExpert && takes_experts_apart) {
       const std::string alone = model.NameOfLoneExpert(layer, linears[i]);
       if (place.name != alone) {
         modules.push_back(LoneExpert(alone, i, linears[i].shape));
@@ -39,7 +42,7 @@ std::vector<BlockModule> ModulesOf(const ModelSource& model, size_t layer) {
     const std::string name = ModuleOf(place.name);
     auto module = std::ranges::find(modules, name, &BlockModule::name);
     if (module == modules.end()) {
-      modules.push_back({name, {place.shape[0], place.cols}, {}, {}});
+      modules.push_back({name, {RowsOfWhole(place), place.cols}, {}, {}});
       module = modules.end() - 1;
     }
     module->linears.push_back(i);

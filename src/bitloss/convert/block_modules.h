@@ -19,8 +19,8 @@ struct BlockModule {
   bool was_stacked = false;        // an expert's, which the model has in one tensor with all others
 };
 
-// In the order of the block's linears. Experts that are stacked are modules of their own, a few for
-// each expert, as the tools make them that quantize experts.
+// In the order of the block's linears. Experts that a folder stacks are modules of their own, a few
+// for each expert, as the tools make them that quantize experts; a GGUF file's stay one.
 std::vector<BlockModule> ModulesOf(const ModelSource& model, size_t layer);
 
 // The name of a tensor without ".weight".

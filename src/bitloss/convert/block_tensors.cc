@@ -4,6 +4,7 @@
 #include <map>
 
 #include "bitloss/convert/block_modules.h"
+#include "bitloss/convert/gguf_file.h"
 #include "bitloss/model/matrix_rows.h"
 
 namespace bitloss {
@@ -37,10 +38,12 @@ const Format& FormatFor(std::span<const float> values, std::span<const Format* c
   return F32Format();
 }
 
-// The type of a folder's tensor; null of a GGUF file's, which has all vectors in F32.
-const Format* TypeIn(const Checkpoint& checkpoint, const std::string& name) {
+// The type that the checkpoint has the tensor in; null if it says nothing of what is written: GGUF
+// files have all vectors in F32, and folders need not.
+const Format* TypeIn(const Checkpoint& checkpoint, const std::string& name, const Layout* layout) {
   const auto info = checkpoint.Info(name);
-  return info.ok() && checkpoint.gguf() == nullptr ? PlainOf(info.value().stored_type) : nullptr;
+  const bool speaks = checkpoint.gguf() == nullptr || layout == &GgufLayout();
+  return info.ok() && speaks ? PlainOf(info.value().stored_type) : nullptr;
 }
 
 // A tensor while its parts are put into it.
@@ -74,15 +77,16 @@ class PlainTensors {
     whole.filled += values.size();
   }
 
-  // All of them, each in the first format that holds it: as `first` or as the checkpoint has it.
-  Status MoveTo(const Checkpoint& checkpoint, const Format* first,
+  // All of them, each in the first format that holds it: what all is rounded to, or as the
+  // checkpoint has it.
+  Status MoveTo(const Checkpoint& checkpoint, const BlockForm& form,
                 std::vector<SafetensorsEntry>& tensors) {
     for (auto& [name, whole] : wholes_) {
       if (whole.filled != whole.values.size()) {
         return Unsupported("tensor '{}': {} of its {} elements are known here", name, whole.filled,
                            whole.values.size());
       }
-      const Format* preferred[] = {first, TypeIn(checkpoint, name)};
+      const Format* preferred[] = {form.plain, TypeIn(checkpoint, name, form.layout)};
       const Format& format = FormatFor(whole.values, preferred);
       const ConstMatrixView row{whole.values.data(), 1, whole.values.size(), whole.values.size()};
       BITLOSS_TRY(const EncodedMatrix encoded, format.encode(format, row));
@@ -121,7 +125,14 @@ Result<std::vector<SafetensorsEntry>> WriteModule(const BlockModule& module,
   std::vector<const EncodedMatrix*> parts;
   for (const size_t linear : module.linears) parts.push_back(&linears[linear]);
   BITLOSS_TRY(const EncodedMatrix joined, JoinRows(parts, module.places));
-  return layout.write(module.name, joined);
+  BITLOSS_TRY(std::vector<SafetensorsEntry> tensors, layout.write(module.name, joined));
+  const std::vector<uint64_t>& shape = module.places[0].shape;
+  if (shape.size() > 2) {  // of all experts or heads: one tensor, its last extent in bytes
+    const uint64_t row_bytes = tensors[0].shape.back();
+    tensors[0].shape = shape;
+    tensors[0].shape.back() = row_bytes;
+  }
+  return tensors;
 }
 
 void PutBiases(const ModelSource& model, size_t layer, const LayerSource& source,
@@ -184,7 +195,7 @@ Result<std::vector<SafetensorsEntry>> BlockTensors(const ModelSource& model, siz
       }
     }
   }
-  BITLOSS_DO(plain.MoveTo(model.checkpoint(), form.plain, tensors));
+  BITLOSS_DO(plain.MoveTo(model.checkpoint(), form, tensors));
   return tensors;
 }
 

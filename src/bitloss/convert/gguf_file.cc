@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "bitloss/checkpoint/gguf_checkpoint.h"
 #include "bitloss/checkpoint/layouts/parts.h"
 #include "bitloss/checkpoint/write_gguf.h"
+#include "bitloss/convert/block_tensors.h"
 #include "bitloss/convert/gguf_tokenizer.h"
+#include "bitloss/model/matrix_rows.h"
 #include "bitloss/quant/formats/ggml/ggml_format.h"
 #include "bitloss/quant/formats/planes.h"
 
@@ -64,7 +67,11 @@ SharedBytes Widen(const SafetensorsEntry& part) {
   return OwnPlane(std::move(values));
 }
 
-uint64_t InterleavedHeads(const ModelConfig& config, std::string_view name) {
+Result<uint64_t> InterleavedHeads(const ModelSource& model, std::string_view name) {
+  if (const GgufFile* source = model.checkpoint().gguf()) {
+    return ReorderedHeads(source->metadata(), name);
+  }
+  const ModelConfig& config = model.config();
   if (config.architecture != "llama") return 0;
   if (name.find(".q_proj.") != name.npos) return config.num_heads;
   return name.find(".k_proj.") != name.npos ? config.num_kv_heads : 0;
@@ -76,28 +83,53 @@ GgufTensor TensorOf(const SafetensorsEntry& part) {
     const size_t dot = part.name.rfind('.');
     const GgmlType* type = FindGgmlType(std::string_view(part.name).substr(dot + 1));
     BITLOSS_CHECK(type != nullptr);
-    const uint64_t cols = part.shape[1] / type->bytes_per_block * type->elements_per_block;
-    return {part.name.substr(0, dot), type, {part.shape[0], cols}, part.bytes};
+    std::vector<uint64_t> shape = part.shape;
+    shape.back() = shape.back() / type->bytes_per_block * type->elements_per_block;
+    return {part.name.substr(0, dot), type, std::move(shape), part.bytes};
   }
   const bool is_vector = part.shape.size() == 1;
   return {part.name, FindGgmlType(is_vector ? "F32" : part.stored_type), part.shape,
           is_vector ? Widen(part) : part.bytes};
 }
 
-Result<std::vector<GgufTensor>> TensorsOf(const ModelConfig& config,
+Result<std::vector<GgufTensor>> TensorsOf(const ModelSource& model,
                                           std::span<const SafetensorsEntry> parts) {
   std::vector<GgufTensor> tensors;
   for (const SafetensorsEntry& part : parts) {
     GgufTensor tensor = TensorOf(part);
-    if (const uint64_t heads = InterleavedHeads(config, tensor.name)) {
-      tensor.bytes = Interleave(tensor.bytes, tensor.shape[0], heads);
-    }
+    BITLOSS_TRY(const uint64_t heads, InterleavedHeads(model, tensor.name));
+    if (heads > 0) tensor.bytes = Interleave(tensor.bytes, tensor.shape[0], heads);
     const std::optional<std::string> name = GgufTensorName(tensor.name);
-    if (!name) return Unsupported("tensor '{}' has no name in GGUF", tensor.name);
-    tensor.name = *name;
+    if (!name && model.checkpoint().gguf() == nullptr) {
+      return Unsupported("tensor '{}' has no name in GGUF", tensor.name);
+    }
+    tensor.name = name.value_or(tensor.name);
     tensors.push_back(std::move(tensor));
   }
   return tensors;
+}
+
+// What the model's file has beside `written`, as it is: but for what layers' inputs are made of,
+// which `precision` rounds.
+Status CarryOver(const ModelSource& model, Precision precision, std::vector<GgufTensor>& written) {
+  if (precision != Precision::kStored) {
+    std::set<std::string> seen;
+    for (TensorPart part : model.PerLayerTensors()) {
+      if (!seen.insert(part.name).second) continue;  // several lie in one tensor
+      part.first = 0;
+      part.rows = RowsOfWhole(part);
+      BITLOSS_TRY(const EncodedMatrix matrix, model.ReadPlain(part, precision));
+      written.push_back(TensorOf(PlainTensor(part.name, part.shape, matrix)));
+    }
+  }
+  std::set<std::string_view> names;
+  for (const GgufTensor& tensor : written) names.insert(tensor.name);
+  std::vector<GgufTensor> carried;
+  for (const GgufTensor& tensor : model.checkpoint().gguf()->tensors()) {
+    if (!names.contains(tensor.name)) carried.push_back(tensor);
+  }
+  std::ranges::move(carried, std::back_inserter(written));
+  return Ok();
 }
 
 // What llama3's rope scaling is in a file: the factor of each frequency. None for no scaling.
@@ -130,10 +162,11 @@ uint32_t MostlyOf(std::span<const GgufTensor> tensors) {
                               {"IQ2_XS", 20}, {"IQ3_XXS", 23}, {"IQ1_S", 24},  {"IQ3_S", 26},
                               {"IQ2_S", 29},  {"IQ1_M", 31},   {"TQ1_0", 36},  {"TQ2_0", 37}};
   constexpr uint32_t kGuessed = 1024;
-  const auto gate = std::ranges::find_if(
-      tensors, [](const GgufTensor& tensor) { return tensor.name == "blk.0.ffn_down.weight"; });
-  if (gate == tensors.end()) return kGuessed;
-  const auto known = std::ranges::find(kKnown, gate->type->name, &Known::type);
+  const auto down = std::ranges::find_if(tensors, [](const GgufTensor& tensor) {
+    return tensor.name == "blk.0.ffn_down.weight" || tensor.name == "blk.0.ffn_down_exps.weight";
+  });
+  if (down == tensors.end()) return kGuessed;
+  const auto known = std::ranges::find(kKnown, down->type->name, &Known::type);
   return known == std::end(kKnown) ? kGuessed : known->file_type;
 }
 
@@ -193,15 +226,16 @@ const Layout& GgufLayout() {
 
 Status WriteGgufFile(const ModelFiles& model, std::vector<SafetensorsEntry> parts,
                      const GgufTarget& target) {
-  const ModelConfig& config = model.source.config();
-  BITLOSS_TRY(std::vector<GgufTensor> tensors, TensorsOf(config, parts));
+  BITLOSS_TRY(std::vector<GgufTensor> tensors, TensorsOf(model.source, parts));
   const GgufFile* source = model.source.checkpoint().gguf();
   BITLOSS_TRY(GgufPairs pairs, source != nullptr ? CopiedPairs(source->metadata())
                                                  : MadePairs(model, target.folder));
   pairs.AddUint("general.file_type",
                 target.file_type != nullptr ? target.file_type->number : MostlyOf(tensors));
   pairs.AddUint("general.quantization_version", 2);
-  if (std::optional<GgufTensor> factors = RopeFactors(config)) {
+  if (source != nullptr) {
+    BITLOSS_DO(CarryOver(model.source, target.precision, tensors));
+  } else if (std::optional<GgufTensor> factors = RopeFactors(model.source.config())) {
     tensors.insert(tensors.begin(), std::move(*factors));
   }
   return WriteGguf(target.path, pairs, tensors);

@@ -207,7 +207,8 @@ Result<uint64_t> Assemble(const ModelFiles& model, const Scheme& scheme, const L
   BITLOSS_TRY(const fs::path whole, folder.BeginWhole());
   if (layout == &GgufLayout()) {
     const auto file_type = FileTypeOf(scheme.format);
-    const GgufTarget target = {whole / kGgufName, whole, file_type ? file_type->type : nullptr};
+    const GgufTarget target = {whole / kGgufName, whole, file_type ? file_type->type : nullptr,
+                               model.source.PrecisionFor(scheme.format)};
     BITLOSS_DO(WriteGgufFile(model, std::move(tensors), target));
     BITLOSS_DO(NamesGgufFile(options.out) ? folder.FinishAsFile(kGgufName) : folder.Finish());
     return num_bytes;

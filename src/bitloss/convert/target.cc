@@ -20,12 +20,21 @@ Status CanHold(const Layout& layout, const Scheme& scheme, const BlockModule& mo
   }
   if (module.was_stacked && layout.stacked_experts == StackedExperts::kLeftAlone) {
     return Unsupported(
-        "{} holds single matrices, and {} is part of a tensor with all experts of its layer",
+        "{} holds single matrices, and {} is part of a tensor with all experts of its layer, which "
+        "compressed-tensors and gptq take apart",
         layout.name, module.name);
   }
+  if (std::ranges::any_of(module.places, &TensorPart::is_transposed)) {
+    return Unsupported(
+        "{} lies turned in GGUF, which codes cannot be; latent attention is written from a folder, "
+        "as compressed-tensors",
+        module.name);
+  }
   if (module.linears.size() > 1 && !RowsStandAlone(scheme.format, module.shape.in)) {
-    return Unsupported("{} holds {} linears in one matrix, whose rows {} does not keep apart",
-                       module.name, module.linears.size(), scheme.format.name);
+    return Unsupported(
+        "{} holds {} linears in one matrix, whose rows {} does not keep apart; formats with scales "
+        "for each row do (int8_row, int4_group, fp8)",
+        module.name, module.linears.size(), scheme.format.name);
   }
   return layout.supports(scheme.format, scheme.execution, module.shape.out, module.shape.in);
 }
@@ -67,12 +76,14 @@ Status CanBeWrittenPlain(const ModelSource& model) {
   return Ok();
 }
 
-// A GGUF file of these has no key for a window, and the writer none for these scalings.
+// A GGUF file made of a folder has no key for a window, and the writer none for these scalings.
 Status CanBeSaidInGguf(const ModelSource& model) {
+  if (model.checkpoint().gguf() != nullptr) return Ok();  // its own words are copied
   const ModelConfig& config = model.config();
   if (!IsWrittenAnew(config)) {
     return Unsupported(
-        "gguf: files of architecture {} are not written; of llama and qwen2 they are",
+        "no GGUF file is made of a folder of architecture {}: of llama and qwen2 alone; give the "
+        "model as a GGUF file",
         config.architecture);
   }
   const RopeScaling& scaling = config.ropes[0].scaling;

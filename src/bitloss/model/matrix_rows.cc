@@ -32,6 +32,12 @@ Status CheckAlike(const EncodedMatrix& first, const EncodedMatrix& other, const 
 
 }  // namespace
 
+size_t RowsOfWhole(const TensorPart& part) {
+  size_t rows = 1;
+  for (size_t i = 0; i + 1 < part.shape.size(); ++i) rows *= part.shape[i];
+  return rows;
+}
+
 bool RowsStandAlone(const Format& format, size_t cols) {
   if (format.row_coding == RowCoding::kIndependent) return true;
   // Blocks of these run on from row to row; here none does.
@@ -69,7 +75,7 @@ Result<EncodedMatrix> RowsOf(const EncodedMatrix& whole, const TensorPart& part)
 Result<EncodedMatrix> JoinRows(std::span<const EncodedMatrix* const> parts,
                                std::span<const TensorPart> places) {
   EncodedMatrix whole = *parts[0];
-  whole.rows = places[0].shape[0];
+  whole.rows = RowsOfWhole(places[0]);
   if (!RowsStandAlone(whole.format, whole.cols)) return CannotBeCut(places[0], whole.format);
   for (size_t i = 0; i < parts.size(); ++i) {
     BITLOSS_DO(CheckAlike(*parts[0], *parts[i], places[i]));

@@ -11,6 +11,9 @@
 
 namespace bitloss {
 
+// How many rows the whole tensor has: all of its extents but the last, multiplied.
+size_t RowsOfWhole(const TensorPart& part);
+
 // Whether rows of `cols` weights have codes and scales of their own, so that they may be taken out
 // of their matrix.
 bool RowsStandAlone(const Format& format, size_t cols);
@@ -21,7 +24,7 @@ Result<EncodedMatrix> RowsOf(const EncodedMatrix& whole, const TensorPart& part)
 
 // The inverse: one matrix of all parts' rows, each where its place says. kUnsupported where rows do
 // not stand alone, formats differ, or columns are in an order of each part's own.
-// Requires: parts and places are as many, at least one; the places fill shape[0] rows.
+// Requires: parts and places are as many, at least one; the places fill all rows of the tensor.
 Result<EncodedMatrix> JoinRows(std::span<const EncodedMatrix* const> parts,
                                std::span<const TensorPart> places);
 
