@@ -11,8 +11,8 @@ namespace bitloss {
 Result<std::unique_ptr<Checkpoint>> OpenGgufCheckpoint(const std::filesystem::path& path);
 
 // The name under which a GGUF tensor is known here: that of the same tensor in a Llama of Hugging
-// Face, "blk.3.attn_q.weight" -> "model.layers.3.self_attn.q_proj.weight". None if it has none: then
-// it keeps its own.
+// Face, "blk.3.attn_q.weight" -> "model.layers.3.self_attn.q_proj.weight". None if it has none:
+// then it keeps its own.
 std::optional<std::string> HfTensorName(std::string_view gguf_name);
 // The inverse.
 std::optional<std::string> GgufTensorName(std::string_view hf_name);

@@ -38,6 +38,39 @@ TEST(WrittenLinears, ThatShareATensorAreJoinedWithTheIndexOfTheirGroups) {
   written.ExpectTheLanesBits("int4_group:16:full:index+gptq:act", "gptq");
 }
 
+class WrittenGgufFiles : public testing::TestWithParam<std::filesystem::path> {};
+
+TEST_P(WrittenGgufFiles, AreTheModelsOwnTensorsAndHaveTheLanesBits) {
+  ExpectWrittenAsGguf(GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, WrittenGgufFiles, testing::ValuesIn(GgufFilesIn(kFolder)),
+                         [](const auto& which) { return which.param.stem().string(); });
+
+// A GGUF file has all experts of a layer in one tensor, which a type's blocks leave one.
+TEST(WrittenGguf, HoldsExpertsInOneTensorInAType) {
+  const test_files::Folder folder;
+  const std::filesystem::path model = folder.path() / "mixture.gguf";
+  WriteMixture(model);
+  for (const char* scheme : {"q8_0", "q4_0+head=q8_0", "gguf:q8_0"}) {
+    SCOPED_TRACE(scheme);
+    const WrittenArchitecture written(model);
+    written.ExpectTheLanesBits(scheme, "gguf");
+    const GgufFile file = written.Gguf();
+    const GgufTensor* experts = file.FindTensor("blk.0.ffn_down_exps.weight");
+    ASSERT_NE(experts, nullptr);
+    EXPECT_EQ(experts->shape, (std::vector<uint64_t>{4, 32, 64}));
+    EXPECT_EQ(experts->type->name, std::string(scheme).starts_with("q4_0") ? "Q4_0" : "Q8_0");
+    EXPECT_EQ(file.FindTensor("blk.0.ffn_gate_inp.weight")->type->name, "F32") << "as stored";
+  }
+}
+
+TEST(WrittenGguf, IsNotMadeOfFoldersWhoseArchitectureHasNoWordsHere) {
+  const WrittenArchitecture written(kFolder / "olmo2");
+  EXPECT_THAT(MessageOf(QuantizeModel(written.Options("fp16", "gguf"), kSilent)),
+              testing::HasSubstr("no GGUF file is made of a folder of architecture olmo2"));
+}
+
 INSTANTIATE_TEST_SUITE_P(All, WrittenArchitectures, testing::ValuesIn(CheckpointsIn(kFolder)),
                          [](const auto& which) { return which.param; });
 

@@ -177,6 +177,8 @@ Result<std::vector<SafetensorsEntry>> BlockTensors(const ModelSource& model, siz
   std::vector<SafetensorsEntry> tensors;
   PlainTensors plain;
   for (const KeptSpec& kept : source.plan->kept) {
+    // A GGUF file has another number here, from which this one was computed: its own goes along.
+    if (kept.kept == Kept::kDecayLog && form.layout == &GgufLayout()) continue;
     plain.Put(model.PlaceOf(layer, kept), source.part(kept.kept));
   }
   PutBiases(model, layer, source, form.layout, plain);

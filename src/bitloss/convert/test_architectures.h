@@ -9,6 +9,7 @@
 #include "bitloss/checkpoint/checkpoint.h"
 #include "bitloss/checkpoint/safetensors.h"
 #include "bitloss/checkpoint/test_files.h"
+#include "bitloss/convert/test_gguf.h"
 #include "bitloss/convert/test_written.h"
 #include "bitloss/json/parse.h"
 #include "bitloss/study/model_files.h"
@@ -62,13 +63,13 @@ inline std::string CharacterTokenizer() {
 
 class WrittenArchitecture {
  public:
-  // Of the folder's model; `from` is left as it is.
+  // Of the model in a folder or a GGUF file; `from` is left as it is.
   explicit WrittenArchitecture(const std::filesystem::path& from) : folder_(), model_path_() {
     model_path_ = folder_.path() / from.filename();
-    std::filesystem::copy(from, model_path_);
-    if (!std::filesystem::exists(model_path_ / "tokenizer.json")) {
-      folder_.Write(from.filename().string() + "/tokenizer.json", CharacterTokenizer());
-      folder_.Write(from.filename().string() + "/tokenizer_config.json", R"({"bos_token": "<s>"})");
+    if (from.extension() == ".gguf") {
+      CopyWithTokenizer(from, model_path_);
+    } else {
+      CopyFolder(from);
     }
     std::string text;
     for (int line = 0; line < 6; ++line) {
@@ -87,11 +88,17 @@ class WrittenArchitecture {
 
   ModelFiles Model() const { return OpenModel(model_path_.string()).value(); }
 
-  // What is wrong with it, in one line, or the study of both.
-  void ExpectTheLanesBits(const std::string& scheme, const std::string& layout) const {
+  // Why it is not written; empty where it is, and a study of both says the same of them.
+  std::string ExpectTheLanesBitsOrRefusal(const std::string& scheme,
+                                          const std::string& layout) const {
     const QuantizeOptions options = Options(scheme, layout);
-    ASSERT_EQ(MessageOf(QuantizeModel(options, kSilent)), "");
-    ExpectSameBits(StudyOfBoth(options, folder_.path() / "study"), 1);
+    const std::string refusal = MessageOf(QuantizeModel(options, kSilent));
+    if (refusal.empty()) ExpectSameBits(StudyOfBoth(options, folder_.path() / "study"), 1);
+    return refusal;
+  }
+
+  void ExpectTheLanesBits(const std::string& scheme, const std::string& layout) const {
+    EXPECT_EQ(ExpectTheLanesBitsOrRefusal(scheme, layout), "");
   }
 
   // The config.json of both, but for what a quantized one must say otherwise.
@@ -111,6 +118,12 @@ class WrittenArchitecture {
     return ReadJsonFile(folder_.path() / "written/config.json").value();
   }
 
+  GgufFile Gguf() const { return GgufFile::Open(folder_.path() / "written/model.gguf").value(); }
+
+  void ExpectTheModelsGguf() const {
+    ExpectTheSameGguf(folder_.path() / "written/model.gguf", model_path_);
+  }
+
   void ExpectTheModelsTensors() const {
     const auto model = Checkpoint::Open(model_path_).value();
     const auto written = Checkpoint::Open(folder_.path() / "written").value();
@@ -125,9 +138,39 @@ class WrittenArchitecture {
   }
 
  private:
+  void CopyFolder(const std::filesystem::path& from) {
+    std::filesystem::copy(from, model_path_);
+    if (std::filesystem::exists(model_path_ / "tokenizer.json")) return;
+    folder_.Write(from.filename().string() + "/tokenizer.json", CharacterTokenizer());
+    folder_.Write(from.filename().string() + "/tokenizer_config.json", R"({"bos_token": "<s>"})");
+  }
+
   test_files::Folder folder_;
   std::filesystem::path model_path_;
 };
+
+// GGUF files in `folder` or below it.
+inline std::vector<std::filesystem::path> GgufFilesIn(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() == ".gguf") files.push_back(entry.path());
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
+// A GGUF file as one: unrounded it is the same file, rounded to BF16 it has that lane's bits.
+inline void ExpectWrittenAsGguf(const std::filesystem::path& file) {
+  const WrittenArchitecture plain(file);
+  const QuantizeOptions options = plain.Options("fp16", "gguf");
+  if (plain.Model().source.config().latent) {
+    EXPECT_THAT(MessageOf(QuantizeModel(options, kSilent)), testing::HasSubstr("lies turned"));
+    return;
+  }
+  ASSERT_EQ(MessageOf(QuantizeModel(options, kSilent)), "");
+  plain.ExpectTheModelsGguf();
+  WrittenArchitecture(file).ExpectTheLanesBits("bf16", "gguf");
+}
 
 // Folders in `folder` that hold a checkpoint.
 inline std::vector<std::string> CheckpointsIn(const std::filesystem::path& folder) {
