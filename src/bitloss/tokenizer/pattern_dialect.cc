@@ -18,8 +18,9 @@ constexpr std::array<std::string_view, 37> kCategories = {
 constexpr std::array<std::string_view, 10> kScripts = {"Han",      "Hiragana", "Katakana", "Hangul",
                                                        "Latin",    "Cyrillic", "Greek",    "Arabic",
                                                        "Armenian", "Thai"};
-// Oniguruma's \w, as found by asking it of every character: Unicode's word characters and six
-// numbers of Latin-1. PCRE2's \w is another set.
+// Oniguruma's \w, as found by asking it of every character: Unicode's word characters and, outside
+// of classes, six numbers of Latin-1. PCRE2's \w is another set.
+constexpr std::string_view kWordInClass = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
 constexpr std::string_view kWordCharacters =
     R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE})";
 constexpr std::array<std::string_view, 7> kGroups = {"(?:",  "(?i:", "(?=", "(?!",
@@ -194,7 +195,7 @@ class Translator {
       case 'x':
         return Rest().starts_with("\\x{") ? BracedCodePoint() : CodePoint(c == 'u' ? 4 : 2);
       case 'w':
-        Replace(2, place == Place::kInClass ? std::string(kWordCharacters)
+        Replace(2, place == Place::kInClass ? std::string(kWordInClass)
                                             : "[" + std::string(kWordCharacters) + "]");
         return Ok();
       default:

@@ -80,6 +80,20 @@ TEST(Pattern, KnowsOnigurumasWordCharacters) {
   }
 }
 
+// Oniguruma asks one table for \w and \W, and another for a class that holds it.
+TEST(Pattern, TakesNumbersOfLatin1ForWordsOutsideOfClassesAlone) {
+  const Pattern in_class = Pattern::Compile(R"([\w])").value();
+  const Pattern not_in_class = Pattern::Compile(R"([^\w])").value();
+  const Pattern other = Pattern::Compile(R"(\W)").value();
+  for (const char32_t c : {U'²', U'³', U'¹', U'¼', U'½', U'¾'}) {
+    EXPECT_FALSE(Matches(in_class, c)) << static_cast<uint32_t>(c);
+    EXPECT_TRUE(Matches(not_in_class, c)) << static_cast<uint32_t>(c);
+    EXPECT_FALSE(Matches(other, c)) << static_cast<uint32_t>(c);
+  }
+  EXPECT_TRUE(Matches(in_class, U'é'));
+  EXPECT_TRUE(Matches(in_class, U'٣'));
+}
+
 TEST(Pattern, IgnoresCaseAsUnicodeDoes) {
   EXPECT_TRUE(Matches(Pattern::Compile("(?i:s)").value(), 0x17F));  // long s
 }

@@ -9,8 +9,13 @@ namespace {
 
 using Behavior = PreTokenizer::Behavior;
 
-// Unicode's punctuation, and ASCII's, some of which are symbols to Unicode.
-constexpr std::string_view kPunctuation = R"([\p{P}!-/:-@\[-`{-~])";
+// The punctuation of Unicode 8, which `tokenizers` knows, and ASCII's, some of which are symbols to
+// Unicode: what has become punctuation since is none, and two characters are that are none by now.
+constexpr std::string_view kPunctuation =
+    R"((?![\x{61D}\x{9FD}\x{A76}\x{C77}\x{C84}\x{1B7D}-\x{1B7F}\x{1B4E}-\x{1B4F}\x{2E43}-\x{2E7F})"
+    R"(\x{10EAD}\x{10F00}-\x{10FDF}\x{11400}-\x{1147F}\x{11660}-\x{1167F}\x{116B9})"
+    R"(\x{11800}-\x{1189F}\x{11900}-\x{11ABF}\x{11AE0}-\x{11FFF}\x{12FF0}-\x{12FFF})"
+    R"(\x{16E40}-\x{16E9F}\x{16FE2}\x{1E900}-\x{1E95F}])[\p{P}\x{166D}\x{111C9}!-/:-@\[-`{-~])";
 // \w+|[^\w\s]+ as Rust's regex reads it; in PCRE2's syntax.
 constexpr std::string_view kWordsAndOthers =
     R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]+)"

@@ -101,6 +101,29 @@ TEST_F(TokenizerTest, EncodesAndDecodesWhatPythonsTokenizersDoes) {
   }
 }
 
+// As `tokenizers` 0.23.3, asked of every character: that of Unicode 8, and ASCII's.
+TEST_F(TokenizerTest, TakesForPunctuationWhatTokenizersDoes) {
+  Json definition = ReadJsonFile(BITLOSS_SOURCE_DIR "/models/bitloss-tiny/tokenizer.json").value();
+  definition["normalizer"] = nullptr;
+  definition["pre_tokenizer"] = {
+      {"type", "Sequence"},
+      {"pretokenizers",
+       {{{"type", "Punctuation"}, {"behavior", "Removed"}},
+        {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}}}}};
+  const Tokenizer tokenizer = Good(definition);
+  const auto removes = [&](const char* text) {
+    return tokenizer.Encode(text, Special::kAsText, AddTokens::kNone).value().empty();
+  };
+  for (const char* mark :
+       {"!", "$", "`", "~", "\u00bf", "\u3001", "\u166d", "\u2e42", "\U00010a7f", "\U000111c9"}) {
+    EXPECT_TRUE(removes(mark)) << mark;
+  }
+  for (const char* other : {"a", "7", " ", "\u00b4", "\u061d", "\u2e43", "\u2e52", "\U0001144b",
+                            "\U00011a9e", "\U0001e95e"}) {
+    EXPECT_FALSE(removes(other)) << other;
+  }
+}
+
 TEST_F(TokenizerTest, KnowsTheTokensOfBitlossTiny) {
   const auto read = Tokenizer::FromFolder(BITLOSS_SOURCE_DIR "/models/bitloss-tiny");
   ASSERT_TRUE(read.ok()) << read.error().message;
