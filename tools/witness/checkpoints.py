@@ -403,9 +403,9 @@ def main():
     results = [result for result in results if (result["scheme"], result["options"]) in order]
     results.sort(key=lambda result: (result["model"] != "bitloss-tiny",
                                     order.index((result["scheme"], result["options"]))))
-    record = {"made_by": "tools/witness/checkpoints.py",
-              "versions": {**record.get("versions", {}), **versions()},
-              "protocol": "llamacpp-512", "results": results}
+    record |= {"made_by": "tools/witness/checkpoints.py",
+               "versions": {**record.get("versions", {}), **versions()},
+               "protocol": "llamacpp-512", "results": results}
     path.write_text(json.dumps(record, indent=1) + "\n")
 
 

@@ -2,14 +2,16 @@
 """Whether transformers loads what `bitloss quantize` writes of every architecture, and reads the same
 model in it.
 
-    tools/witness/written_architectures.py PROGRAM FOLDER
+    tools/witness/written_architectures.py PROGRAM FOLDER [--record tools/witness/checkpoints.json]
 
 FOLDER/NAME holds config.json, model.safetensors, a tokenizer and logits.json with "tokens". For each
 scheme a checkpoint is written and loaded by transformers (with compressed-tensors), in float32 on the
 CPU with eager attention; beside the losses of its tokens stand those of `bitloss score --scheme`. The
-table gives the worst difference of a loss, or the line that says why there is none. Exit code 1 if one
-is above 1e-4, or 1e-3 with delta rules, which transformers computes in chunks.
+table gives the worst difference of a loss, or the line that says why there is none; it stands in the
+record as "architectures". Exit code 1 if a difference is above 1e-4, or 1e-3 with delta rules, which
+transformers computes in chunks.
 """
+import argparse
 import json
 import pathlib
 import subprocess
@@ -18,6 +20,8 @@ import tempfile
 
 import torch
 import transformers
+
+import checkpoints
 
 SCHEMES = [("fp16", []), ("int8_row", ["--layout", "compressed-tensors"]),
            ("int4_group:8:sym", ["--layout", "compressed-tensors"])]
@@ -36,9 +40,7 @@ def load(folder):
     kind = transformers.AutoModelForImageTextToText if wrapped else transformers.AutoModelForCausalLM
     model = kind.from_pretrained(folder, dtype=torch.float32, device_map="cpu",
                                  attn_implementation="eager")
-    for tensor in [*model.parameters(), *model.buffers()]:
-        if tensor.dtype in (torch.float16, torch.bfloat16):  # what is not quantized stays so
-            tensor.data = tensor.data.float()
+    checkpoints.compute_in_float32(model)
     return model.eval()
 
 
@@ -62,23 +64,33 @@ def difference(program, folder, scheme, options):
 
 
 def main():
-    program, root = sys.argv[1], pathlib.Path(sys.argv[2])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--record", type=pathlib.Path)
+    options = parser.parse_args()
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(1)
     print("| checkpoint | " + " | ".join(scheme for scheme, _ in SCHEMES) + " |")
     print("|---" * (len(SCHEMES) + 1) + "|")
     failed = False
-    for folder in sorted(path.parent for path in root.glob("*/logits.json")):
+    results = []
+    for folder in sorted(path.parent for path in options.folder.glob("*/logits.json")):
         tolerance = 1e-3 if "linear_attention" in (folder / "config.json").read_text() else 1e-4
         cells = [folder.name]
-        for scheme, options in SCHEMES:
+        for scheme, layout in SCHEMES:
             try:
-                found = difference(program, folder, scheme, options)
+                found = difference(options.program, folder, scheme, layout)
                 failed |= found > tolerance
                 cells.append(f"{found:.1e}")
             except Exception as error:  # whatever a loader says is what the table is about
                 cells.append(" ".join(str(error).split())[:90])
         print("| " + " | ".join(cells) + " |", flush=True)
+        results.append(dict(zip(["checkpoint", *(scheme for scheme, _ in SCHEMES)], cells, strict=True)))
+    if options.record:
+        record = json.loads(options.record.read_text())
+        record["architectures"] = results
+        options.record.write_text(json.dumps(record, indent=1) + "\n")
     return 1 if failed else 0
 
 
