@@ -1,5 +1,7 @@
 #include "bitloss/tokenizer/tokenizer_model.h"
 
+#include <array>
+#include <charconv>
 #include <cmath>
 
 #include "bitloss/tokenizer/merges.h"
@@ -65,6 +67,36 @@ Result<ReadModel> ReadBpe(const JsonFields& model, BpeAlphabet alphabet,
                    DescribeBpe(options) + merges.value().pairs};
 }
 
+// What serde_json, with which `tokenizers` reads, makes of the shortest decimals of a number: the
+// digits as an integer, times or over a power of ten. That is not always the nearest double, and
+// the last bit decides between cuts of the same score.
+double AsSerdeReads(double number) {
+  std::array<char, 40> text = {};
+  const char* end = std::to_chars(text.data(), text.data() + text.size(), std::abs(number),
+                                  std::chars_format::scientific)
+                        .ptr;
+  uint64_t digits = 0;
+  int exponent = 0;
+  const char* at = text.data();
+  for (bool is_fraction = false; *at != 'e'; ++at) {
+    if (*at == '.') {
+      is_fraction = true;
+      continue;
+    }
+    digits = digits * 10 + static_cast<uint64_t>(*at - '0');
+    exponent -= is_fraction ? 1 : 0;
+  }
+  int written = 0;
+  at += at[1] == '+' ? 2 : 1;
+  std::from_chars(at, end, written);
+  exponent += written;
+  double power = 1.0;
+  const std::string spelled = fmt::format("1e{}", std::abs(exponent));
+  std::from_chars(spelled.data(), spelled.data() + spelled.size(), power);
+  const auto whole = static_cast<double>(digits);
+  return std::copysign(exponent < 0 ? whole / power : whole * power, number);
+}
+
 // [["<unk>", 0.0], ["\u2581", -3.2], ...], by id.
 Result<std::vector<double>> ReadScores(const JsonFields& model, Vocabulary& vocabulary) {
   if (vocabulary.num_tokens() != 0) return BadInput("model.vocab is not an array");
@@ -78,7 +110,7 @@ Result<std::vector<double>> ReadScores(const JsonFields& model, Vocabulary& voca
     if (!fits) return BadInput("model.vocab: entry {} is not a token and its score", scores.size());
     const Status added = vocabulary.Add(entry[0].get_ref<const std::string&>(), scores.size());
     if (!added.ok()) return Within("model.vocab", added.error());
-    scores.push_back(entry[1].get<double>());
+    scores.push_back(AsSerdeReads(entry[1].get<double>()));
   }
   return scores;
 }

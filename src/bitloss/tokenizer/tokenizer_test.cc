@@ -124,6 +124,26 @@ TEST_F(TokenizerTest, TakesForPunctuationWhatTokenizersDoes) {
   }
 }
 
+// Cuts of the same tokens in another order have the same score but for its last bit, which depends
+// on how the decimals are read. The ids are those of `tokenizers` 0.23.3.
+TEST_F(TokenizerTest, DecidesBetweenEqualScoresAsTokenizersDoes) {
+  const auto ids = [this](double a, double aa, double aaa) {
+    const Json definition = {
+        {"version", "1.0"},
+        {"added_tokens", Json::array()},
+        {"model",
+         {{"type", "Unigram"},
+          {"unk_id", 0},
+          {"byte_fallback", false},
+          {"vocab", Json::array({{"<unk>", 0.0}, {"a", a}, {"aa", aa}, {"aaa", aaa}})}}}};
+    return Good(definition).Encode("aaaaaaa", Special::kAsText, AddTokens::kNone).value();
+  };
+  EXPECT_EQ(ids(-5.928945601200017, -3.8564005663967555, -4.990989644868815),
+            (std::vector<TokenId>{2, 3, 2}));
+  EXPECT_EQ(ids(-5.879978251626048, -3.9869136550287956, -4.434352312675651),
+            (std::vector<TokenId>{2, 2, 3}));
+}
+
 TEST_F(TokenizerTest, KnowsTheTokensOfBitlossTiny) {
   const auto read = Tokenizer::FromFolder(BITLOSS_SOURCE_DIR "/models/bitloss-tiny");
   ASSERT_TRUE(read.ok()) << read.error().message;
