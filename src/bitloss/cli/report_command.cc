@@ -2,6 +2,7 @@
 #include "bitloss/cli/commands.h"
 #include "bitloss/cli/print_report.h"
 #include "bitloss/report/comparison.h"
+#include "bitloss/report/llama_report.h"
 #include "bitloss/report/report_data.h"
 #include "bitloss/report/tables.h"
 #include "bitloss/report/writers.h"
@@ -89,7 +90,15 @@ Result<int> Compare(std::span<const ReportData> reports, ReportOptions options) 
   return Deliver(text, options);
 }
 
+// Of the tokens themselves, which only the store has.
+Result<int> AsLlamaPerplexity(const ReportOptions& options) {
+  BITLOSS_TRY(const Store store, Store::OpenForReading(options.studies[0]));
+  BITLOSS_TRY(const std::string text, WriteLlamaReport(store));
+  return Deliver(text, options);
+}
+
 Result<int> Report(const ReportOptions& options) {
+  if (options.format == "llama" && options.studies.size() == 1) return AsLlamaPerplexity(options);
   BITLOSS_TRY(const std::vector<ReportData> reports, ReadStudies(options));
   if (reports.size() > 1) return Compare(reports, options);
   const ReportData& report = reports[0];
@@ -119,9 +128,10 @@ void AddReportCommand(CLI::App& app, Action& action) {
           "--format", options->format,
           "Print one form instead of writing all into DIR: seed prints a JSON object for "
           "each lane, card a block for a model's card (YAML and Markdown), svg a picture of the "
-          "scoreboard; several "
-          "studies: html or csv")
-      ->check(CLI::IsMember({"html", "json", "md", "csv", "seed", "card", "svg"}));
+          "scoreboard, llama what llama-perplexity prints of the same losses; several studies: "
+          "html "
+          "or csv")
+      ->check(CLI::IsMember({"html", "json", "md", "csv", "seed", "card", "svg", "llama"}));
   command->add_option("--out", options->out, "Write to this file instead of printing");
   command->add_flag("--no-timings", options->no_timings,
                     "Leave out what may differ between two runs of one study");

@@ -244,5 +244,33 @@ TEST_F(TextProgram, CommentsInCodeBeginNoArticle) {
   EXPECT_EQ(ScoredTokens(open).size(), 3u);
 }
 
+TEST_F(TextProgram, IsReportedAsLlamaPerplexityPrintsIt) {
+  const std::string text = BITLOSS_SOURCE_DIR "/models/bitloss-tiny/eval.txt";
+  const std::string study = folder_ / "study";
+  MustRun({"run", "--schemes", "q4_0", "--suite", "none", "--text", text, "--control", "none",
+           "--protocol", "llamacpp-512", "--max-samples", "2", "--out", study});
+  const std::string out = MustRun({"report", study, "--format", "llama"}).out;
+  const json lanes = ParseJson(TextOf(study + "/report.json")).value().at("lanes");
+  const json& base = lanes.at(0).at("protocols").at(0);
+  const json& lane = lanes.at(1).at("protocols").at(0);
+  const auto line = [](const char* name, const json& value) {
+    return fmt::format("\n{}: {:10.6f}", name, value.get<double>());
+  };
+  EXPECT_THAT(out, HasSubstr(line("Mean PPL(base)                ", base.at("perplexity"))));
+  EXPECT_THAT(out, HasSubstr(line("Mean PPL(Q)                   ", lane.at("perplexity"))));
+  EXPECT_THAT(out, HasSubstr(line("Mean ln(PPL(Q)/PPL(base))     ", lane["delta_nll"]["mean"])));
+  EXPECT_THAT(out, HasSubstr(line("Mean    KLD", lane["kl"]["mean"])));
+  EXPECT_THAT(out, HasSubstr(line("99.0%   KLD", lane["kl"]["p99"])));
+  EXPECT_THAT(out, HasSubstr(fmt::format("Same top p: {:6.3f} ±",
+                                         100 * lane.at("top1_agreement").get<double>())));
+  MustRun({"report", study, "--format", "llama", "--out", folder_ / "llama.txt"});
+  EXPECT_EQ(TextOf(folder_ / "llama.txt"), out);
+
+  std::filesystem::copy(study, folder_ / "other", std::filesystem::copy_options::recursive);
+  const Finished two = RunBitloss({"report", study, folder_ / "other", "--format", "llama"});
+  EXPECT_GE(two.exit_code, 3);
+  EXPECT_THAT(two.err, HasSubstr("--format llama: several studies"));
+}
+
 }  // namespace
 }  // namespace bitloss

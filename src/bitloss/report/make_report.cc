@@ -10,6 +10,7 @@
 #include "bitloss/report/report_data.h"
 #include "bitloss/report/samples.h"
 #include "bitloss/report/signals.h"
+#include "bitloss/report/stored_scores.h"
 #include "bitloss/report/suite_results.h"
 #include "bitloss/report/tables.h"
 #include "bitloss/report/task_results.h"
@@ -23,15 +24,6 @@ namespace {
 bool IsCast(const LaneRecord& lane) {
   return lane.definition == "f16" || lane.definition == "bf16" || lane.definition == "f32" ||
          lane.definition == "f32+head=f32";
-}
-
-Result<LaneUnits> ReadUnits(const Store& store, size_t lane, const ProtocolScores& scores) {
-  LaneUnits units;
-  for (const TextUnit& unit : scores.units) {
-    BITLOSS_TRY(std::optional<TokenScores> one, store.TextScores(lane, scores.protocol, unit.unit));
-    units.push_back(std::move(one));
-  }
-  return units;
 }
 
 // How often the lanes were found different from the baseline, and how often they were compared.
@@ -72,16 +64,12 @@ struct Guard {
 
 Status AddTexts(const Store& store, size_t protocol, std::vector<Guard>& guards,
                 ThreadPool& threads, ReportData& report) {
-  ProtocolScores scores;
-  scores.protocol = protocol;
-  scores.num_units = report.manifest.protocols[protocol].num_units;
-  BITLOSS_TRY(scores.units, store.TextUnits(protocol));
-  BITLOSS_TRY(scores.baseline, ReadUnits(store, 0, scores));
+  BITLOSS_TRY(const ProtocolScores scores, ReadProtocolScores(store, protocol));
   for (size_t i = 0; i < report.lanes.size(); ++i) {
     LaneResult& lane = report.lanes[i];
     LaneUnits units;
     if (lane.record.lane != 0) {
-      BITLOSS_TRY(units, ReadUnits(store, lane.record.lane, scores));
+      BITLOSS_TRY(units, ReadLaneUnits(store, lane.record.lane, scores));
     }
     const LaneUnits& ours = lane.record.lane == 0 ? scores.baseline : units;
     for (const auto& unit : ours) {
