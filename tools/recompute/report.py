@@ -14,7 +14,9 @@ def lane_facts(study, lane):
              "size": present(weight_bytes=row["weight_bytes"],
                              bits_per_weight=8 * row["weight_bytes"] /
                              study.manifest["model"]["num_parameters"],
-                             quantized_bits_per_weight=row["quantized_bits_per_weight"]),
+                             quantized_bits_per_weight=row["quantized_bits_per_weight"],
+                             cache_bytes_per_token=json.loads(row["coverage"])
+                             .get("cache", {}).get("bytes_per_token")),
              "identity": json.loads(row.get("identity", "{}")),
              "coverage": json.loads(row["coverage"]), "calibration": json.loads(row["calibration"])}
     if lane.control:

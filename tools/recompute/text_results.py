@@ -130,7 +130,7 @@ def bands(text, names, index):
 
 
 def by_position(text):
-    edges = [16, 32, 64, 128, 256, 512, 1024, 2048]
+    edges = [2 ** power for power in range(4, 17)]
     names = ["0-15"] + [f"{edge}-{2 * edge - 1}" for edge in edges[:-1]] + [f"{edges[-1]}+"]
     return bands(text, names, np.searchsorted(edges, text.positions(), side="right"))
 

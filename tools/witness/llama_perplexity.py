@@ -123,6 +123,7 @@ def main():
                     print(f"{scheme:6} {way:8} {statistic:32} {theirs} {ours}", flush=True)
     lines = json.dumps(results, indent=1)
     lines = re.sub(r"\[\s*(\[[^\]]*\]),\s*(\[[^\]]*\])\s*\]", lambda pair: " ".join(pair[0].split()), lines)
+    lines = lines.replace("[ ", "[").replace(" ]", "]")
     record.write_text(lines + "\n")
 
 

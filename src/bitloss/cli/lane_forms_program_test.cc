@@ -129,6 +129,28 @@ TEST_F(ServedLanes, ModelOptsOwnFileIsNotOverlooked) {
   EXPECT_THAT(weights.err, HasSubstr("quantized by ModelOpt (\"NVFP4\"), which is not read"));
 }
 
+// Four layers of two heads of 64: 1,024 keys and values a token, in 16 bits, 4.5 or 8.5.
+TEST_F(LanesProgram, EveryLaneSaysWhatATokenTakesInItsCache) {
+  const std::string out = MustRun(Lines("fp16+kv=q4_0,nf4+k=q8_0") + Arguments{"--verbose"}).out;
+  const auto bytes = [&](const char* lane) {
+    return Lane(lane).at("size").at("cache_bytes_per_token").get<uint64_t>();
+  };
+  EXPECT_EQ(bytes("fp16"), 2048u);
+  EXPECT_EQ(bytes("fp16+kv=q4_0"), 576u);
+  EXPECT_EQ(bytes("nf4+k=q8_0"), 544u + 1024u);
+  const json cache = Lane("nf4+k=q8_0").at("coverage").at("cache");
+  EXPECT_EQ(cache.at("keys"), "q8_0");
+  EXPECT_EQ(cache.at("values"), "unrounded");
+  EXPECT_THAT(out, testing::ContainsRegex("fp16\\+kv=q4_0 +q4_0 +q4_0 +576 +28.1"));
+  const std::string study = folder_ / "study";
+  EXPECT_THAT(MustRun({"report", study, "--format", "md"}).out,
+              HasSubstr("| nf4+k=q8\\_0 | q8\\_0 | unrounded | 1,568 | 76.6 |"));
+  EXPECT_THAT(MustRun({"report", study, "--format", "html"}).out,
+              HasSubstr("Keys and values</h3>"));
+  EXPECT_THAT(MustRun({"report", study, "--format", "csv"}).out,
+              testing::ContainsRegex("fp16\\+kv=q4_0,protocol,[^\n]*,576,\r\n"));
+}
+
 TEST_F(ServedLanes, TransformsAreRefused) {
   const std::string path = folder_ / "served";
   Quantize("fp8_e4m3:row", path, {"--layout", "compressed-tensors"});

@@ -14,7 +14,8 @@
 namespace bitloss {
 namespace {
 
-constexpr std::array<double, 9> kPositionEdges = {0, 16, 32, 64, 128, 256, 512, 1024, 2048};
+constexpr std::array<double, 14> kPositionEdges = {0,    16,   32,   64,   128,   256,   512,
+                                                   1024, 2048, 4096, 8192, 16384, 32768, 65536};
 constexpr std::array<double, 7> kConfidenceEdges = {0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99};
 constexpr double kNoEnd = 1e9;  // more tokens than any sequence has
 // A probability of 1 belongs to the last band.

@@ -1,4 +1,5 @@
-// One row for each lane x (protocol, suite, category, hard failure, signal, task), full precision.
+// One row for each lane x (protocol, band of positions, suite, category, hard failure, signal,
+// task), full precision.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -6,6 +7,7 @@
 #include <cmath>
 #include <string_view>
 
+#include "bitloss/report/cache_size.h"
 #include "bitloss/report/writers.h"
 #include "bitloss/stats/paired_outcomes.h"
 #include "bitloss/stats/proportion.h"
@@ -50,8 +52,8 @@ class Row {
     return *this;
   }
   // What ends the line, whatever else comes.
-  Row& Last(const std::string& text) {
-    last_ = Quoted(text);
+  Row& Last(const std::string& number, const std::string& text) {
+    last_ = number + ',' + Quoted(text);
     return *this;
   }
   std::string Line() const { return line_ + ',' + last_ + "\r\n"; }
@@ -106,7 +108,9 @@ Row BeginRow(const LaneRecord& lane, const char* kind, const std::string& name,
   Row row;
   row.Text(lane.scheme).Text(kind).Text(name).Text(text);
   row.Known(lane.weight_bytes).Known(lane.bits_per_weight).Number(lane.quantized_bits_per_weight);
-  row.Last(fmt::format("{}", fmt::join(lane.not_run, "; ")));
+  const std::optional<CacheSize> cache = CacheSizeOf(lane);
+  row.Last(cache ? std::to_string(cache->bytes_per_token) : "",
+           fmt::format("{}", fmt::join(lane.not_run, "; ")));
   return row;
 }
 
@@ -162,6 +166,24 @@ std::string TextRow(const ReportData& report, const LaneResult& lane, const Text
     row.Empty(3);
   }
   return row.Text(LabelName(text.label)).Empty(NumFields(kSignHeader)).Line();
+}
+
+// Where a text's mean KL grows: what kTextHeader has of it, and how many tokens it is of.
+std::string PositionRows(const ReportData& report, const LaneResult& lane, const TextResult& text) {
+  constexpr size_t kBeforePredictions = 2;
+  constexpr size_t kBeforeKl = NumFields(kTextHeader.substr(0, kTextHeader.find(",kl_mean")));
+  constexpr size_t kAfterKl = NumFields(kTextHeader) - kBeforeKl - 3 + NumFields(kSuiteHeader) +
+                              NumFields(kFloorHeader) + NumFields(kSignHeader);
+  const ProtocolRecord& protocol = report.manifest.protocols[text.protocol];
+  std::string rows;
+  for (const Band& band : text.bands.by_position) {
+    const std::string name = fmt::format("{} {}", protocol.id, band.name);
+    Row row = BeginRow(lane.record, "position", name, protocol.text);
+    row.Empty(kBeforePredictions).Count(band.num_tokens);
+    row.Empty(kBeforeKl - kBeforePredictions - 1).Value(band.kl);
+    rows += row.Empty(kAfterKl).Line();
+  }
+  return rows;
 }
 
 void AddOutcomes(const PromptCounts& counts, bool baseline, Row& row) {
@@ -287,10 +309,11 @@ std::string TaskRows(const ReportData& report, const LaneResult& lane, const Tas
 }  // namespace
 
 std::string WriteCsv(const ReportData& report, Timings timings) {
-  std::string csv = fmt::format("{}{}{}{}{},not_run\r\n", kLaneHeader, kTextHeader, kSuiteHeader,
-                                kFloorHeader, kSignHeader);
+  std::string csv = fmt::format("{}{}{}{}{},cache_bytes_per_token,not_run\r\n", kLaneHeader,
+                                kTextHeader, kSuiteHeader, kFloorHeader, kSignHeader);
   for (const LaneResult& lane : report.lanes) {
     for (const TextResult& text : lane.texts) csv += TextRow(report, lane, text);
+    for (const TextResult& text : lane.texts) csv += PositionRows(report, lane, text);
     for (const SuiteResult& suite : lane.suites) {
       const std::string& id = report.manifest.suites[suite.suite].id;
       csv += SuiteRow(report, lane, suite, timings);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "bitloss/report/cache_size.h"
 #include "bitloss/report/chart_data.h"
 #include "bitloss/report/failures.h"
 #include "bitloss/report/html.h"
@@ -221,6 +222,13 @@ std::string CostSection(const ReportData& report, Timings timings) {
   }
   html += "<h3>What is quantized</h3>\n" +
           HtmlTable(CoverageTable(report), FirstRow::kPlain, "what is quantized");
+  if (const Table cache = CacheTable(report); !cache.rows.empty()) {
+    html += "<h3>Keys and values</h3>\n" +
+            HtmlNote(
+                "What the cache of who serves the lane grows by with each token, over all layers; "
+                "16 bits a number where nothing is rounded.") +
+            HtmlTable(cache, FirstRow::kPlain, "keys and values");
+  }
   html += "<dl class=\"provenance\">\n";
   for (const LaneResult& lane : report.lanes) {
     html += fmt::format("<dt>{}</dt><dd><code>{}</code>", EscapeHtml(lane.record.scheme),

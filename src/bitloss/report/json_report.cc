@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "bitloss/report/cache_size.h"
 #include "bitloss/report/paired_kl.h"
 #include "bitloss/report/ranking.h"
 #include "bitloss/report/summary.h"
@@ -449,6 +450,9 @@ Json LaneJson(const ReportData& report, const LaneResult& lane, Timings timings)
   if (record.bits_per_weight > 0) json["size"]["bits_per_weight"] = record.bits_per_weight;
   Set(json["size"], "quantized_bits_per_weight", record.quantized_bits_per_weight);
   SetBitsBesideExperts(record, json["size"]);
+  if (const std::optional<CacheSize> cache = CacheSizeOf(record)) {
+    json["size"]["cache_bytes_per_token"] = cache->bytes_per_token;
+  }
   if (record.group_size) json["group_size"] = *record.group_size;
   if (!record.notes.empty()) json["notes"] = record.notes;
   json["coverage"] = Json::parse(record.coverage);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "bitloss/report/behaviour.h"
+#include "bitloss/report/cache_size.h"
 #include "bitloss/report/failures.h"
 #include "bitloss/report/markdown.h"
 #include "bitloss/report/numbers.h"
@@ -158,6 +159,9 @@ std::string WriteMarkdown(const ReportData& report, Timings timings) {
   text += TaskParts(report);
   if (const std::string coverage = MarkdownTable(CoverageTable(report)); !coverage.empty()) {
     text += "## What is quantized\n\n" + coverage;
+  }
+  if (const std::string cache = MarkdownTable(CacheTable(report)); !cache.empty()) {
+    text += "## Keys and values\n\n" + cache;
   }
   for (const LaneResult& lane : report.lanes) {
     for (const std::string& note : lane.record.notes) {

@@ -55,6 +55,19 @@ TEST(BandsTest, PositionsCountTokensThatAreNotScoredToo) {
   EXPECT_EQ(bands.by_position[2].num_tokens, 3u);
 }
 
+// Where a cache in few bits is read at length.
+TEST(BandsTest, LongSequencesGoOnDoubling) {
+  SmallStudy study;
+  study.units[0].num_tokens = 8191 + 4;
+  study.units[1].num_tokens = 70'000;
+  const Bands bands = ReportOf(study).lanes[1].texts[0].bands;
+  ASSERT_EQ(bands.by_position.size(), 3u);
+  EXPECT_EQ(bands.by_position[0].name, "4096-8191");
+  EXPECT_EQ(bands.by_position[0].num_tokens, 1u);
+  EXPECT_EQ(bands.by_position[1].name, "8192-16383");
+  EXPECT_EQ(bands.by_position[2].name, "65536+");
+}
+
 Answer Says(std::string text, std::vector<int32_t> tokens) {
   return {.text = std::move(text), .token_ids = std::move(tokens)};
 }

@@ -1,6 +1,7 @@
 // Everything that a report says on a terminal.
 #include <fmt/format.h>
 
+#include "bitloss/report/cache_size.h"
 #include "bitloss/report/numbers.h"
 #include "bitloss/report/stored_model.h"
 #include "bitloss/report/tables.h"
@@ -56,6 +57,9 @@ std::string TerminalDetails(const ReportData& report) {
   for (size_t t = 0; t < report.manifest.tasks.size(); ++t) {
     text += fmt::format("\n{}\n{}\n{}", report.manifest.tasks[t].id, TaskCaption(report, t),
                         RenderTable(WithoutNotes(TaskTable(report, t), {"Accuracy"})));
+  }
+  if (const Table cache = CacheTable(report); !cache.rows.empty()) {
+    text += "\nkeys and values of a token, over all layers\n" + RenderTable(cache);
   }
   text += RenderVerdicts(report);
   for (const LaneResult& lane : report.lanes) {

@@ -155,8 +155,9 @@ TEST(WritersTest, EveryRowOfTheCsvHasAllColumns) {
     begin = end + 2;
   }
   // A header; for each lane a protocol, a suite, two categories, five failures, and the signals
-  // that its answers of three tokens are long enough for; the length is compared in lane 1 alone.
-  EXPECT_THAT(commas, testing::SizeIs(1 + (4 + 5 + 7) + (4 + 5 + 8)));
+  // that its answers of three tokens are long enough for; lengths and a band of positions are
+  // compared in lane 1 alone.
+  EXPECT_THAT(commas, testing::SizeIs(1 + (4 + 5 + 7) + (5 + 5 + 8)));
   EXPECT_THAT(commas, testing::Each(commas[0]));
   EXPECT_THAT(csv, HasSubstr("nf4-1,protocol,gptq-2048,held-out,600,4.8,4.5,2,11,9,"));
 }
@@ -197,6 +198,33 @@ TEST(WritersTest, CsvHoldsIntervalsVerdictsAndSigns) {
   EXPECT_EQ(rows["failure/limit"]["level"], "0.5");
   EXPECT_EQ(rows["failure/limit"]["change"], "0");
   EXPECT_EQ(rows["signal/repeated_2"]["level"], "0");
+}
+
+TEST(WritersTest, CsvHoldsTheDivergenceByPosition) {
+  SmallStudy study;
+  study.units[0].num_tokens = 255 + 4;  // positions 255 to 258, of KLs 1/256, 5/256, ...
+  std::istringstream csv(WriteCsv(ReportOf(study)));
+  const auto fields_of = [](const std::string& line) {
+    std::vector<std::string> fields;
+    std::istringstream rest(line);
+    for (std::string field; std::getline(rest, field, ',');) fields.push_back(field);
+    return fields;
+  };
+  std::string line;
+  std::getline(csv, line);
+  const std::vector<std::string> header = fields_of(line);
+  std::map<std::string, std::map<std::string, std::string>> rows;
+  while (std::getline(csv, line)) {
+    const std::vector<std::string> fields = fields_of(line);
+    std::map<std::string, std::string> row;
+    for (size_t i = 0; i < std::min(fields.size(), header.size()); ++i) row[header[i]] = fields[i];
+    if (row["kind"] == "position") rows[row["name"]] = row;
+  }
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows["gptq-2048 128-255"]["kl_mean"], "0.00390625");
+  EXPECT_EQ(rows["gptq-2048 128-255"]["predictions"], "1");
+  EXPECT_EQ(rows["gptq-2048 256-511"]["predictions"], "3");
+  EXPECT_EQ(rows["gptq-2048 256-511"]["text"], "held-out");
 }
 
 TEST(WritersTest, CsvQuotesWhatWouldBreakIt) {

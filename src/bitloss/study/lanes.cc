@@ -11,6 +11,7 @@
 #include "bitloss/model/lane_size.h"
 #include "bitloss/model/matrix_formats.h"
 #include "bitloss/quant/scheme_file_type.h"
+#include "bitloss/study/cache_size.h"
 #include "bitloss/study/lane_identity.h"
 #include "bitloss/study/lane_request.h"
 #include "bitloss/study/stored_lanes.h"
@@ -95,25 +96,6 @@ Result<LanePlan> PlanMixedLane(const std::string& path, const ModelFiles& model,
     plan.fits.push_back(IdentityOf(component, inputs));
   }
   return plan;
-}
-
-// "keys and values as q4_0: 1,728 bytes for each token, 6,144 in FP16".
-std::string NoteOfCache(const KvRounding& kv, const ModelConfig& config) {
-  constexpr double kHalf = 16;
-  size_t kept = 0;  // by layers that keep any, as many keys as values
-  for (size_t layer = 0; layer < config.num_layers; ++layer) {
-    const LayerSpec spec = config.layer(layer);
-    if (spec.mixer == Mixer::kAttention && !spec.kv_source) kept += config.key_width(layer);
-  }
-  const auto numbers = static_cast<double>(kept);
-  const auto bits_of = [](const std::optional<KvFormat>& format) {
-    return format ? BitsOf(*format) : kHalf;
-  };
-  return fmt::format(
-      "{}: {} bytes of keys and values for each token, {} where they are kept in FP16",
-      SuffixOf(kv).substr(1),
-      static_cast<uint64_t>(numbers * (bits_of(kv.keys) + bits_of(kv.values)) / 8),
-      static_cast<uint64_t>(numbers * 2 * kHalf / 8));
 }
 
 // A lane named after what it is.

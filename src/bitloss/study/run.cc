@@ -11,6 +11,7 @@
 #include "bitloss/store/kept_fits.h"
 #include "bitloss/store/manifest.h"
 #include "bitloss/store/store.h"
+#include "bitloss/study/cache_size.h"
 #include "bitloss/study/lane_set.h"
 #include "bitloss/study/lanes.h"
 #include "bitloss/study/lanes_to_run.h"
@@ -114,6 +115,7 @@ Status PutLanes(const StudyPlan& plan, std::span<LanePlan> plans, const LaneSet&
     } else {
       BITLOSS_DO(DescribeBuiltLane(plan.model.source, set.lane(i).weights, plans[i]));
     }
+    DescribeCache(plan.model.source.config(), plans[i]);
     BITLOSS_DO(store.PutLane(plans[i].record));
   }
   return Ok();
