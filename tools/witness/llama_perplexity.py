@@ -121,7 +121,7 @@ def main():
             for way, pairs in model[scheme].items():
                 for statistic, (theirs, ours) in pairs.items():
                     print(f"{scheme:6} {way:8} {statistic:32} {theirs} {ours}", flush=True)
-    lines = json.dumps(results, indent=1)
+    lines = json.dumps(results, indent=1, ensure_ascii=False)
     lines = re.sub(r"\[\s*(\[[^\]]*\]),\s*(\[[^\]]*\])\s*\]", lambda pair: " ".join(pair[0].split()), lines)
     lines = lines.replace("[ ", "[").replace(" ]", "]")
     record.write_text(lines + "\n")
