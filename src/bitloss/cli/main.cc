@@ -47,6 +47,11 @@ void AddMannerOptions(CLI::App& app, Manner& manner) {
         ->add_option("--device", manner.device.name,
                      "auto (a GPU if one answers), cpu, cuda or cuda:N; no number depends on it")
         ->capture_default_str();
+    app.get_subcommand(command)
+        ->add_option("--device-memory", manner.device.memory_bytes,
+                     "Use no more of the GPU's memory than this, as in 8G; lanes that do not fit "
+                     "are made when they are needed; no number depends on it")
+        ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
   }
   for (const char* command : {"run", "quantize", "imatrix", "sensitivity", "generate"}) {
     app.get_subcommand(command)->add_flag("--quiet", manner.quiet,

@@ -172,6 +172,13 @@ struct DeviceLimits {
   double copy_gigabytes = 0;  // read and written, from memory to memory
 };
 
+// Of a device that tensors and packed matrices lie on, in bytes.
+struct DeviceMemory {
+  uint64_t used = 0;
+  uint64_t most_used = 0;  // so far
+  uint64_t usable = 0;     // in all: what others leave, or what was allowed
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -183,6 +190,9 @@ class Backend {
   virtual TensorMemory& memory() const = 0;
 
   virtual WorkSizes work_sizes() const { return {}; }
+
+  // None if tensors lie in the host's memory.
+  virtual std::optional<DeviceMemory> device_memory() const { return std::nullopt; }
 
   // Returns once all that was asked for is done: where operations are queued, so that a clock read
   // afterwards counts them.

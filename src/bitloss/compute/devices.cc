@@ -43,7 +43,9 @@ Result<std::unique_ptr<Backend>> MakeCudaBackendOf(const DeviceChoice& device,
                                                    std::optional<int> number, Arithmetic arithmetic,
                                                    ThreadPool& threads) {
   BITLOSS_TRY(const CudaApi* api, LoadCudaPlugin(device.cuda_plugins));
-  return MakeCudaBackend(*api, number ? *number : DeviceOfRank(*api), arithmetic, threads);
+  CudaDeviceChoice choice{number ? *number : DeviceOfRank(*api)};
+  if (device.memory_bytes > 0) choice.most_bytes = device.memory_bytes;
+  return MakeCudaBackend(*api, choice, arithmetic, threads);
 }
 
 DeviceChoice& Chosen() {

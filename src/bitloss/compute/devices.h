@@ -4,6 +4,7 @@
 #ifndef BITLOSS_COMPUTE_DEVICES_H_
 #define BITLOSS_COMPUTE_DEVICES_H_
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -22,6 +23,8 @@ struct DeviceChoice {
   std::string name = "cpu";
   // Where the CUDA plugin may lie; the first that exists counts.
   std::vector<std::filesystem::path> cuda_plugins = {};
+  // Of a GPU's memory, use no more; 0: what others leave of it.
+  uint64_t memory_bytes = 0;
 };
 
 // kBadInput for a name that is none of these; kUnsupported, with the reason, for a GPU that cannot

@@ -217,9 +217,9 @@ Result<Forecast> ForecastStudy(const StudyOptions& options, const ProgressSink& 
   };
   BITLOSS_TRY(const std::unique_ptr<LaneSet> set,
               LaneSet::Open(model.source, *backend, plans, options.seed, fitted));
-  BITLOSS_TRY(const Room room,
-              PlanRoom(model.source.config(), *set, plans,
-                       {texts, suites, tasks, calibration.num_tokens()}, options.memory_bytes));
+  BITLOSS_TRY(const Room room, PlanRoom(model.source.config(), *set, plans,
+                                        {texts, suites, tasks, calibration.num_tokens()},
+                                        options.memory_bytes, *backend));
   BITLOSS_TRY(const std::vector<double> fit_seconds,
               FitLanes(model.source, transformer, plans, build, *OneRank(), {.blocks = fitted}));
   state.task = "quantize";

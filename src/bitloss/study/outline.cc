@@ -94,7 +94,7 @@ Status OutlineMemory(const StudyPlan& plan, std::span<const LanePlan> lanes,
                      const BlockBytes& blocks, uint64_t max_bytes, StudyOutline& outline) {
   const ModelConfig& config = plan.model.source.config();
   const Asked asked = {plan.texts, plan.suites, plan.tasks, plan.calibration.num_tokens()};
-  BITLOSS_TRY(const Room room, PlanRoom(config, blocks, lanes, asked, max_bytes));
+  BITLOSS_TRY(const Room room, PlanRoom(config, blocks, lanes, asked, {.bytes = max_bytes}));
   outline.memory_bytes = room.holds_all ? BytesToHoldAll(config, blocks, asked) : max_bytes;
   if (!room.holds_all) outline.num_groups = NumGroups(room, plan.texts);
   return Ok();

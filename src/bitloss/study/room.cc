@@ -14,9 +14,14 @@ constexpr uint64_t kFloat = sizeof(float);
 // Bytes a weight while a block is made: its FP32 values (4), their copy with noise or in another
 // precision (4), the encoded form and the packed one (at most 2 each).
 constexpr uint64_t kMakingBytes = 12;
-// Of logits that exist at once: 64 MiB in two lanes (eval/scoring.h).
-constexpr uint64_t kLogitBytes = uint64_t{128} << 20;
-constexpr uint64_t kLogitRows = 504;  // or fewer
+// On a device, the packed form: FP32 values, or two planes of FP16. Of two blocks, since one is let
+// go when what was asked of it is done.
+constexpr uint64_t kPackedBytes = 4;
+constexpr uint64_t kDeviceMakingBytes = 2 * kPackedBytes;
+// A device packs rows in hundreds, and has room between its allocations.
+constexpr double kPadding = 1.1;
+// Logits exist in two lanes at once (eval/scoring.h).
+constexpr uint64_t kLanesOfLogits = 2;
 // Of a rank of several: enough tokens to keep the multipliers busy.
 constexpr size_t kFewestGroupTokens = 512;
 constexpr size_t kGroupsOfRank = 12;
@@ -108,9 +113,13 @@ std::string Megabytes(uint64_t bytes) {
   return fmt::format("{}M", (bytes + (uint64_t{1} << 20) - 1) >> 20);
 }
 
-Error TooLittle(uint64_t max_bytes, uint64_t needed, std::string_view what) {
-  return BadInput("--memory {} is too little: {} needs at least {}", Megabytes(max_bytes), what,
-                  Megabytes(needed));
+Error TooLittle(const MemoryBound& bound, uint64_t needed, std::string_view what) {
+  const double padding = bound.is_device ? kPadding : 1.0;
+  const auto shown = [&](uint64_t bytes) {
+    return Megabytes(static_cast<uint64_t>(padding * static_cast<double>(bytes)));
+  };
+  return BadInput("{} {} is too little: {} needs at least {}", bound.name, shown(bound.bytes), what,
+                  shown(needed));
 }
 
 // What is resident beside lanes' blocks.
@@ -128,15 +137,19 @@ struct Needs {
   }
 };
 
-Needs NeedsOf(const ModelConfig& config, const BlockBytes& blocks, const Asked& asked) {
+Needs NeedsOf(const ModelConfig& config, const BlockBytes& blocks, const Asked& asked,
+              const MemoryBound& bound) {
   const Lengths lengths = FindLengths(asked);
   const uint64_t num_lanes = blocks.of_lanes.size();
   Needs needs;
   needs.longest = lengths.longest;
-  needs.working = std::max<uint64_t>(Room().group_tokens, lengths.longest);
-  needs.fixed = blocks.resident + kMakingBytes * blocks.block_weights +
-                ScratchBytes(config) * needs.working +
-                std::min(kLogitBytes, kLogitRows * kFloat * config.vocab_size);
+  const WorkSizes& sizes = bound.work_sizes;
+  const uint64_t making = bound.is_device ? kDeviceMakingBytes : kMakingBytes;
+  needs.working = std::max<uint64_t>(sizes.group_tokens, lengths.longest);
+  needs.fixed =
+      blocks.resident + making * blocks.block_weights + ScratchBytes(config) * needs.working +
+      kLanesOfLogits *
+          std::min<uint64_t>(sizes.logit_bytes, sizes.most_logit_rows * kFloat * config.vocab_size);
   needs.per_token = (num_lanes + 1) * StreamBytes(config) + num_lanes * kScoreBytes;
   needs.keys_and_values = KvCache::BytesOf(config, lengths.answer_tokens, lengths.prompts);
   return needs;
@@ -156,6 +169,11 @@ std::vector<std::pair<size_t, size_t>> Room::Groups(std::span<const ScoredSequen
                                              kFewestGroupTokens, group_tokens));
 }
 
+Room Smaller(const Room& a, const Room& b) {
+  if (a.holds_all != b.holds_all) return a.holds_all ? b : a;
+  return a.group_tokens < b.group_tokens ? a : b;
+}
+
 uint64_t LargestBlock(const ModelConfig& config) {
   uint64_t largest = 0;
   for (size_t layer = 0; layer < config.num_layers; ++layer) {
@@ -169,35 +187,83 @@ uint64_t LargestBlock(const ModelConfig& config) {
 }
 
 uint64_t BytesToHoldAll(const ModelConfig& config, const BlockBytes& blocks, const Asked& asked) {
-  return NeedsOf(config, blocks, asked).ToHoldAll(blocks);
+  return NeedsOf(config, blocks, asked, {}).ToHoldAll(blocks);
 }
 
-Result<Room> PlanRoom(const ModelConfig& config, LaneSet& lanes, std::span<const LanePlan> plans,
-                      const Asked& asked, uint64_t max_bytes) {
-  if (max_bytes == 0) return Room();
+namespace {
+
+Result<BlockBytes> Measure(const ModelConfig& config, LaneSet& lanes) {
   BlockBytes blocks;
   for (size_t i = 0; i < lanes.size(); ++i) {
     BITLOSS_TRY(blocks.of_lanes.emplace_back(), lanes.PackedBytes(i));
   }
   lanes.Forget();
   blocks.block_weights = LargestBlock(config);
+  return blocks;
+}
+
+// No less than Measure would say, and nothing is made for it.
+BlockBytes AtMost(const ModelConfig& config, size_t num_lanes) {
+  BlockBytes blocks;
+  blocks.block_weights = LargestBlock(config);
+  const auto of_lane = static_cast<uint64_t>(
+      kPadding * static_cast<double>(kPackedBytes * blocks.block_weights * config.num_layers));
+  blocks.of_lanes.assign(num_lanes, of_lane);
+  return blocks;
+}
+
+Result<Room> PlanRoomOfDevice(const ModelConfig& config, LaneSet& lanes,
+                              std::span<const LanePlan> plans, const Asked& asked,
+                              const Backend& backend, const DeviceMemory& memory) {
+  MemoryBound bound;
+  bound.bytes = static_cast<uint64_t>(static_cast<double>(memory.usable) / kPadding);
+  bound.name = "the GPU's memory of";
+  bound.is_device = true;
+  bound.work_sizes = backend.work_sizes();
+  BlockBytes blocks = AtMost(config, lanes.size());
+  blocks.resident = memory.used;
+  const Result<Room> room = PlanRoom(config, blocks, plans, asked, bound);
+  if (room.ok() && room.value().holds_all) return room;
+  BITLOSS_TRY(blocks, Measure(config, lanes));
+  blocks.resident = memory.used;
+  return PlanRoom(config, blocks, plans, asked, bound);
+}
+
+}  // namespace
+
+Result<Room> PlanRoom(const ModelConfig& config, LaneSet& lanes, std::span<const LanePlan> plans,
+                      const Asked& asked, uint64_t max_bytes, const Backend& backend) {
+  if (const std::optional<DeviceMemory> device = backend.device_memory()) {
+    const uint64_t weights = LargestBlock(config);
+    const uint64_t needed = PrivateResidentBytes() + kMakingBytes * weights +
+                            FitBytes(config, plans, weights, asked.calibration_tokens);
+    if (max_bytes > 0 && needed > max_bytes) {
+      return TooLittle({.bytes = max_bytes}, needed, "making a block");
+    }
+    return PlanRoomOfDevice(config, lanes, plans, asked, backend, *device);
+  }
+  if (max_bytes == 0) return Room();
+  BITLOSS_TRY(BlockBytes blocks, Measure(config, lanes));
   blocks.resident = PrivateResidentBytes();
-  return PlanRoom(config, blocks, plans, asked, max_bytes);
+  return PlanRoom(config, blocks, plans, asked, {.bytes = max_bytes});
 }
 
 Result<Room> PlanRoom(const ModelConfig& config, const BlockBytes& blocks,
-                      std::span<const LanePlan> plans, const Asked& asked, uint64_t max_bytes) {
+                      std::span<const LanePlan> plans, const Asked& asked,
+                      const MemoryBound& bound) {
   Room room;
-  const Needs needs = NeedsOf(config, blocks, asked);
+  room.group_tokens = bound.work_sizes.group_tokens;
+  const uint64_t max_bytes = bound.bytes;
+  const Needs needs = NeedsOf(config, blocks, asked, bound);
   if (max_bytes == 0 || needs.ToHoldAll(blocks) <= max_bytes) return room;
 
   if (const uint64_t needed =
           needs.fixed + FitBytes(config, plans, blocks.block_weights, asked.calibration_tokens);
       needed > max_bytes) {
-    return TooLittle(max_bytes, needed, "calibrating a lane");
+    return TooLittle(bound, needed, "calibrating a lane");
   }
   if (const uint64_t needed = needs.fixed + needs.per_token * needs.longest; needed > max_bytes) {
-    return TooLittle(max_bytes, needed, "the longest sequence in every lane");
+    return TooLittle(bound, needed, "the longest sequence in every lane");
   }
   const auto largest = std::ranges::max_element(blocks.of_lanes);
   const std::string& lane =
@@ -205,7 +271,7 @@ Result<Room> PlanRoom(const ModelConfig& config, const BlockBytes& blocks,
   if (const uint64_t needed = needs.fixed + *largest + needs.keys_and_values;
       !asked.suites.empty() && needed > max_bytes) {
     return TooLittle(
-        max_bytes, needed,
+        bound, needed,
         fmt::format("answering prompts with lane '{}' (leave it out with --suite none)", lane));
   }
   const uint64_t gathered =
@@ -213,7 +279,7 @@ Result<Room> PlanRoom(const ModelConfig& config, const BlockBytes& blocks,
       (config.Largest(&ModelConfig::key_width) + config.Largest(&ModelConfig::value_width));
   if (const uint64_t needed = needs.fixed + *largest + gathered;
       !asked.tasks.empty() && needed > max_bytes) {
-    return TooLittle(max_bytes, needed, fmt::format("scoring a task with lane '{}'", lane));
+    return TooLittle(bound, needed, fmt::format("scoring a task with lane '{}'", lane));
   }
   room.holds_all = false;
   room.group_tokens = (max_bytes - needs.fixed) / needs.per_token;

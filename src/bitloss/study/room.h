@@ -30,6 +30,15 @@ struct Room {
                                                 size_t num_ranks = 1) const;
 };
 
+// As a message between ranks (team/codec.h).
+template <class Codec>
+void Members(Codec& codec, Room& room) {
+  codec(room.holds_all, room.group_tokens);
+}
+
+// What two ranks can both do.
+Room Smaller(const Room& a, const Room& b);
+
 // What a study asks of its lanes.
 struct Asked {
   std::span<const StudyText> texts = {};
@@ -45,20 +54,31 @@ struct BlockBytes {
   uint64_t resident = 0;           // what is in memory beside them
 };
 
+// The memory that tensors and blocks lie in.
+struct MemoryBound {
+  uint64_t bytes = 0;             // 0: no bound
+  std::string name = "--memory";  // for errors: "NAME 6144M is too little"
+  bool is_device = false;         // not the host's: blocks are made elsewhere
+  WorkSizes work_sizes = {};      // of the backend
+};
+
 // The weights of the linears of the block that has most.
 uint64_t LargestBlock(const ModelConfig& config);
 
 // Counts what the study will have resident beyond the page cache: what is there now, one block in
-// the making, the work of 2,048 tokens or of the longest sequence, hidden rows of every lane, and
-// either all lanes' blocks or those of the largest lane that answers suites, with keys and values,
-// or scores tasks; and beside that what fits look at. `max_bytes` 0: no bound. kBadInput says how
-// much is needed at least.
+// the making, the work of a group of tokens or of the longest sequence, hidden rows of every lane,
+// and either all lanes' blocks or those of the largest lane that answers suites, with keys and
+// values, or scores tasks; and beside that what fits look at. kBadInput says how much is needed at
+// least.
 Result<Room> PlanRoom(const ModelConfig& config, const BlockBytes& blocks,
-                      std::span<const LanePlan> plans, const Asked& asked, uint64_t max_bytes);
+                      std::span<const LanePlan> plans, const Asked& asked,
+                      const MemoryBound& bound);
 
-// The same with blocks measured, one of each lane, where there is a bound.
+// The same with blocks measured, one of each lane, where that decides something. `max_bytes` is the
+// bound of the host's memory, 0: none. On a device with memory of its own, what it has is the bound
+// of all that lies there, and the host's that of what blocks are made in.
 Result<Room> PlanRoom(const ModelConfig& config, LaneSet& lanes, std::span<const LanePlan> plans,
-                      const Asked& asked, uint64_t max_bytes);
+                      const Asked& asked, uint64_t max_bytes, const Backend& backend);
 
 // So counted, what it takes to hold all lanes' blocks, fits aside.
 uint64_t BytesToHoldAll(const ModelConfig& config, const BlockBytes& blocks, const Asked& asked);

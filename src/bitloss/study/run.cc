@@ -21,6 +21,7 @@
 #include "bitloss/study/room.h"
 #include "bitloss/study/stored_lanes.h"
 #include "bitloss/study/study_plan.h"
+#include "bitloss/team/codec.h"
 
 namespace bitloss {
 namespace {
@@ -66,6 +67,17 @@ struct Workshop {
   KeptFits* kept = nullptr;  // rank 0's
 };
 
+// The same for all ranks: they make their blocks together, or each when it needs them.
+Result<Room> AgreeOnRoom(Team& team, Room own) {
+  Room room = own;
+  for (size_t rank = 0; rank < team.size(); ++rank) {
+    BITLOSS_TRY(const Message message, team.Share(rank, Encode(own)));
+    BITLOSS_TRY(const Room other, Decode<Room>(message));
+    room = Smaller(room, other);
+  }
+  return room;
+}
+
 // Decides what stands in memory, fits the lanes, each block on one rank, and makes them.
 Result<RunningLanes> MakeLanes(const StudyPlan& plan, std::span<const LanePlan> plans,
                                const StudyOptions& options, const Workshop& workshop) {
@@ -84,13 +96,11 @@ Result<RunningLanes> MakeLanes(const StudyPlan& plan, std::span<const LanePlan> 
     BITLOSS_TRY(running.room,
                 PlanRoom(plan.model.source.config(), *running.set, plans,
                          {plan.texts, plan.suites, plan.tasks, plan.calibration.num_tokens()},
-                         options.memory_bytes));
-    if (running.room.holds_all) {
-      running.room.group_tokens = workshop.transformer.backend().work_sizes().group_tokens;
-    }
+                         options.memory_bytes, workshop.transformer.backend()));
     return Ok();
   }();
   BITLOSS_DO(ShareStatus(workshop.team, opened));
+  BITLOSS_TRY(running.room, AgreeOnRoom(workshop.team, running.room));
   LaneBuilderOptions build;
   build.calibration = plan.calibration.sequences;
   build.seed = plan.manifest.seed;
@@ -149,6 +159,15 @@ Status PutMachineNotes(const Backend& backend, const StudyOptions& options, cons
                                     {"timestamp", UtcNow()}};
   if (team.size() > 1) notes.push_back({"ranks", fmt::format("{}", team.size())});
   return store.PutMachineNotes(notes);
+}
+
+// The most of a device's memory that was used, by rank 0.
+Status PutDeviceMemory(const Backend& backend, Store& store) {
+  const std::optional<DeviceMemory> memory = backend.device_memory();
+  if (!memory) return Ok();
+  const MachineNote note{
+      "device memory", fmt::format("{} of {} MiB", memory->most_used >> 20, memory->usable >> 20)};
+  return store.PutMachineNotes({&note, 1});
 }
 
 // What rank 0 keeps of a study, and knows alone.
@@ -235,6 +254,7 @@ Status RunStudy(const StudyOptions& options, Team& team, const ProgressSink& pro
     BITLOSS_DO(PutCosts(running, lane_plans, records->store));
     const PassWork work{crew, records->store, records->rows, progress};
     for (const auto& pass : PassesOf(plan, options)) BITLOSS_DO(pass->Run(work));
+    BITLOSS_DO(PutDeviceMemory(backend, records->store));
     return PutCosts(running, lane_plans, records->store);
   }();
   crew.Dismiss();

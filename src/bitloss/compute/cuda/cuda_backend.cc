@@ -35,6 +35,7 @@ class CudaBackend final : public Backend {
               Arithmetic arithmetic, ThreadPool& threads)
       : device_(std::move(device)),
         host_(std::move(host)),
+        memory_bytes_(device_->Memory().usable),
         arithmetic_(arithmetic),
         threads_(threads) {}
 
@@ -45,12 +46,20 @@ class CudaBackend final : public Backend {
   TensorMemory& memory() const override { return *device_; }
   WorkSizes work_sizes() const override {
     constexpr size_t kMostLogitBytes = size_t{5} << 28;
-    return {.layer_tokens = 16384,
-            .group_tokens = 16384,
-            .logit_bytes = std::min(kMostLogitBytes, device_->info().memory_bytes / 32),
+    // Half a megabyte a token in the widest of models, and no more than an eighth of the memory.
+    constexpr size_t kTokenStep = 512;
+    const size_t tokens = (memory_bytes_ >> 22) / kTokenStep * kTokenStep;
+    const size_t at_once = std::clamp<size_t>(tokens, kTokenStep, 16384);
+    return {.layer_tokens = at_once,
+            .group_tokens = at_once,
+            .logit_bytes = std::min(kMostLogitBytes, memory_bytes_ / 32),
             .logit_row_step = 64,
             .most_logit_rows = 4096,
             .queued = 16};
+  }
+  std::optional<DeviceMemory> device_memory() const override {
+    const CudaMemory memory = device_->Memory();
+    return DeviceMemory{memory.used, memory.most, memory.usable};
   }
   void Wait() const override { Check(Api().wait(Context())); }
   std::optional<DeviceLimits> MeasureLimits() const override {
@@ -476,6 +485,7 @@ class CudaBackend final : public Backend {
 
   std::unique_ptr<CudaDevice> device_;
   std::unique_ptr<Backend> host_;
+  size_t memory_bytes_;  // that may be used
   Arithmetic arithmetic_;
   ThreadPool& threads_;
   // Memory that stays from call to call: embedded rows on their way, activations as halves and as
@@ -545,12 +555,14 @@ Status TrySplitProduct(const Backend& backend, std::string_view device_name) {
 
 }  // namespace
 
-Result<std::unique_ptr<Backend>> MakeCudaBackend(const CudaApi& api, int device,
+Result<std::unique_ptr<Backend>> MakeCudaBackend(const CudaApi& api, const CudaDeviceChoice& device,
                                                  Arithmetic arithmetic, ThreadPool& threads) {
-  BITLOSS_TRY(const CudaDeviceInfo info, LookAt(api, device));
+  BITLOSS_TRY(const CudaDeviceInfo info, LookAt(api, device.number));
   CudaContext* context = nullptr;
-  if (const CudaError error = api.open(device, &context)) return Unsupported("{}", error);
-  auto opened = std::make_unique<CudaDevice>(api, context, device, info);
+  if (const CudaError error = api.open(device.number, device.most_bytes, &context)) {
+    return Unsupported("{}", error);
+  }
+  auto opened = std::make_unique<CudaDevice>(api, context, device.number, info);
   BITLOSS_TRY(std::unique_ptr<Backend> host, MakeCpuBackend(threads));
   auto backend =
       std::make_unique<CudaBackend>(std::move(opened), std::move(host), arithmetic, threads);

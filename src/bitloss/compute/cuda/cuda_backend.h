@@ -15,10 +15,16 @@
 
 namespace bitloss {
 
+// One of the GPUs that the plugin sees, of which no more than so many bytes are used.
+struct CudaDeviceChoice {
+  int number = 0;
+  size_t most_bytes = SIZE_MAX;
+};
+
 // kUnsupported, with the reason: no driver or one too old, no such device, tensor cores that do not
 // add as split arithmetic says (tried with a small product). One call at a time.
 // Requires: `api` and `threads` outlive the backend.
-Result<std::unique_ptr<Backend>> MakeCudaBackend(const CudaApi& api, int device,
+Result<std::unique_ptr<Backend>> MakeCudaBackend(const CudaApi& api, const CudaDeviceChoice& device,
                                                  Arithmetic arithmetic, ThreadPool& threads);
 
 // A line for each device, or one that says why there is none.

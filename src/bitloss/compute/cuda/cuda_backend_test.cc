@@ -14,6 +14,7 @@
 #include "bitloss/compute/compute_test_inputs.h"
 #include "bitloss/compute/cuda/cuda_plugin.h"
 #include "bitloss/compute/cuda/same_bits.h"
+#include "bitloss/compute/device_error.h"
 #include "bitloss/compute/devices.h"
 #include "bitloss/quant/fit/gram.h"
 
@@ -398,6 +399,23 @@ TEST_F(CudaBackendTest, RanksOfAHostTakeDevicesInTurn) {
 TEST_F(CudaBackendTest, OutOfDeviceMemoryIsAnError) {
   EXPECT_THROW(Tensor(cuda_->memory(), size_t{1} << 20, size_t{1} << 20), std::exception);
   const Tensor small(cuda_->memory(), 4, 4);  // and the device goes on
+}
+
+TEST_F(CudaBackendTest, NoMoreMemoryIsUsedThanWasAllowed) {
+  constexpr uint64_t kAllowed = uint64_t{64} << 20;
+  constexpr size_t kFloatsOfMegabyte = size_t{1} << 18;
+  const std::vector<std::filesystem::path> plugins = {std::getenv("BITLOSS_CUDA_PLUGIN")};
+  const auto backend = MakeBackend({"cuda", plugins, kAllowed}, threads_).value();
+  EXPECT_EQ(backend->device_memory()->usable, kAllowed);
+  const uint64_t used = backend->device_memory()->used;
+  {
+    const Tensor half(backend->memory(), 32, kFloatsOfMegabyte);
+    EXPECT_GE(backend->device_memory()->used, used + (uint64_t{32} << 20));
+    EXPECT_THROW(Tensor(backend->memory(), 64, kFloatsOfMegabyte), DeviceError);
+  }
+  const Tensor most(backend->memory(), 60, kFloatsOfMegabyte);
+  EXPECT_GE(backend->device_memory()->most_used, uint64_t{60} << 20);
+  EXPECT_LE(backend->device_memory()->most_used, kAllowed);
 }
 
 }  // namespace

@@ -24,11 +24,17 @@ void* CudaDevice::AllocateBytes(size_t num_bytes) {
   const CudaError error = api_.allocate(context_, num_bytes, &memory);
   if (error == nullptr) return memory;
   const std::string what = error;
-  size_t left = 0;
-  Check(api_.free_memory(context_, &left));
-  throw DeviceError(fmt::format(
-      "{}: {}: {} MiB asked for, {} MiB free; fewer lanes at once need less, --device cpu none",
-      name_, what, num_bytes >> 20, left >> 20));
+  const CudaMemory there = Memory();
+  throw DeviceError(
+      fmt::format("{}: {}: {} MiB asked for, {} of {} MiB used; fewer lanes at once and shorter "
+                  "sequences need less, --device cpu none",
+                  name_, what, num_bytes >> 20, there.used >> 20, there.usable >> 20));
+}
+
+CudaMemory CudaDevice::Memory() const {
+  CudaMemory memory{};
+  Check(api_.look_at_memory(context_, &memory));
+  return memory;
 }
 
 void* CudaDevice::AllocatePinned(size_t num_bytes) {

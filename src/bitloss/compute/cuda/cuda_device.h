@@ -24,6 +24,7 @@ class CudaDevice final : public TensorMemory {
   // "cuda:0, NVIDIA H200"
   const std::string& name() const { return name_; }
   const CudaDeviceInfo& info() const { return info_; }
+  CudaMemory Memory() const;
 
   // Throws DeviceError unless it is null.
   void Check(CudaError error) const;

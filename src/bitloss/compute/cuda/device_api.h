@@ -200,17 +200,25 @@ struct CudaLimits {
   double copy_gigabytes;  // read and written, from memory to memory
 };
 
+// Bytes of a device's memory.
+struct CudaMemory {
+  size_t used;    // allocated through the context
+  size_t most;    // of that at any time so far
+  size_t usable;  // what may be allocated at all: of what others leave, no more than was allowed
+};
+
 struct CudaApi {
   const char* build;  // of the sources that both sides were made of
 
   CudaError (*count_devices)(int* count);
   CudaError (*describe)(int device, CudaDeviceInfo* info);
-  CudaError (*open)(int device, CudaContext** context);
+  // No more than `most_bytes` will be allocated.
+  CudaError (*open)(int device, size_t most_bytes, CudaContext** context);
   void (*close)(CudaContext* context);
 
   CudaError (*allocate)(CudaContext* context, size_t num_bytes, void** memory);
   void (*free)(CudaContext* context, void* memory);
-  CudaError (*free_memory)(CudaContext* context, size_t* num_bytes);
+  CudaError (*look_at_memory)(CudaContext* context, CudaMemory* memory);
   // Memory of the host's that copies to the device read fastest.
   CudaError (*allocate_pinned)(CudaContext* context, size_t num_bytes, void** memory);
   void (*free_pinned)(CudaContext* context, void* memory);

@@ -11,6 +11,8 @@ namespace bitloss {
 struct CudaContext {
   int device;
   cudaStream_t stream;
+  cudaMemPool_t pool;
+  size_t most_bytes;  // of the pool's
   int multiprocessors;
   int compute;  // 90 for capability 9.0
 };

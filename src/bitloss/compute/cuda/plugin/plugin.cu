@@ -46,11 +46,11 @@ CudaError Describe(int device, CudaDeviceInfo* info) {
   return nullptr;
 }
 
-CudaError Open(int device, CudaContext** context) {
+CudaError Open(int device, size_t most_bytes, CudaContext** context) {
   BITLOSS_CUDA("opening the device", cudaSetDevice(device));
   cudaMemPool_t pool;
   BITLOSS_CUDA("opening the device", cudaDeviceGetDefaultMemPool(&pool, device));
-  unsigned long long keep = ~0ull;  // memory that is freed is used again, not given back
+  unsigned long long keep = most_bytes;  // memory that is freed is used again, not given back
   BITLOSS_CUDA("opening the device",
                cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keep));
   cudaStream_t stream;
@@ -64,7 +64,8 @@ CudaError Open(int device, CudaContext** context) {
                cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device));
   BITLOSS_CUDA("opening the device",
                cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device));
-  *context = new CudaContext{device, stream, multiprocessors, 10 * major + minor};
+  *context = new CudaContext{device,          stream, pool, most_bytes,
+                             multiprocessors, 10 * major + minor};
   return nullptr;
 }
 
@@ -77,6 +78,14 @@ void Close(CudaContext* context) {
 
 CudaError Allocate(CudaContext* context, size_t num_bytes, void** memory) {
   BITLOSS_CUDA("choosing the device", cudaSetDevice(context->device));
+  if (context->most_bytes != SIZE_MAX) {
+    unsigned long long used = 0;
+    BITLOSS_CUDA("looking at memory", cudaMemPoolGetAttribute(
+                                          context->pool, cudaMemPoolAttrUsedMemCurrent, &used));
+    if (num_bytes > context->most_bytes - (used < context->most_bytes ? used : context->most_bytes)) {
+      return Told(cudaErrorMemoryAllocation, "an allocation within its bound");
+    }
+  }
   BITLOSS_CUDA("an allocation",
                cudaMallocAsync(memory, num_bytes == 0 ? 1 : num_bytes, context->stream));
   return nullptr;
@@ -98,10 +107,23 @@ void FreePinned(CudaContext* context, void* memory) {
   cudaFreeHost(memory);
 }
 
-CudaError FreeMemory(CudaContext* context, size_t* num_bytes) {
-  size_t total = 0;
+CudaError LookAtMemory(CudaContext* context, CudaMemory* memory) {
   BITLOSS_CUDA("choosing the device", cudaSetDevice(context->device));
-  BITLOSS_CUDA("asking for free memory", cudaMemGetInfo(num_bytes, &total));
+  size_t free = 0;
+  size_t total = 0;
+  BITLOSS_CUDA("looking at memory", cudaMemGetInfo(&free, &total));
+  unsigned long long used = 0;
+  unsigned long long most = 0;
+  unsigned long long reserved = 0;  // used, and kept for what comes
+  BITLOSS_CUDA("looking at memory", cudaMemPoolGetAttribute(
+                                        context->pool, cudaMemPoolAttrUsedMemCurrent, &used));
+  BITLOSS_CUDA("looking at memory",
+               cudaMemPoolGetAttribute(context->pool, cudaMemPoolAttrUsedMemHigh, &most));
+  BITLOSS_CUDA("looking at memory", cudaMemPoolGetAttribute(
+                                        context->pool, cudaMemPoolAttrReservedMemCurrent,
+                                        &reserved));
+  const size_t there = free + reserved;
+  *memory = {used, most, there < context->most_bytes ? there : context->most_bytes};
   return nullptr;
 }
 
@@ -150,7 +172,7 @@ constexpr CudaApi kApi = {.build = BITLOSS_CUDA_BUILD,
                           .close = Close,
                           .allocate = Allocate,
                           .free = Free,
-                          .free_memory = FreeMemory,
+                          .look_at_memory = LookAtMemory,
     .allocate_pinned = AllocatePinned,
     .free_pinned = FreePinned,
                           .upload = Upload,
