@@ -102,6 +102,10 @@ function(bitloss_test source)
   add_test(NAME ${test_name} COMMAND ${test_name})
   # Generous: a busy machine is no failure.
   set_tests_properties(${test_name} PROPERTIES TIMEOUT 1200)
+  # Those that run whole studies take longest: side by side, they must begin first.
+  if(test_name MATCHES "_(program|workflow|ranks)_test$")
+    set_tests_properties(${test_name} PROPERTIES COST 100)
+  endif()
   if(arg_LABELS)
     set_tests_properties(${test_name} PROPERTIES LABELS "${arg_LABELS}")
   endif()

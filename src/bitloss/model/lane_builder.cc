@@ -124,8 +124,8 @@ Result<FittedLayer> FitOnly(Transformer& transformer, const LayerSource& origina
   if (scheme.fit != FitKind::kNoise) {
     return FitLayer(transformer, original, layer, inputs, scheme, options.importance);
   }
-  const LayerSource noisy =
-      WithNoise(original, layer, scheme.noise, options.seed, transformer.backend().threads());
+  const LayerSource noisy = WithNoise(original, layer, scheme.fit_options.noise, options.seed,
+                                      transformer.backend().threads());
   return FitLayer(transformer, noisy, layer, inputs, scheme, options.importance);
 }
 
@@ -136,7 +136,7 @@ Result<LayerWeights> FitAndPack(Transformer& transformer, const LayerSource& ori
   const Backend& backend = transformer.backend();
   if (scheme.fit == FitKind::kNoise) {
     const LayerSource noisy =
-        WithNoise(original, layer, scheme.noise, options.seed, backend.threads());
+        WithNoise(original, layer, scheme.fit_options.noise, options.seed, backend.threads());
     return PackLayer(transformer.config(), noisy, scheme.format, scheme.execution, backend, size);
   }
   if (scheme.fit == FitKind::kNearest && !Calibrates(scheme)) {
@@ -345,15 +345,15 @@ Result<LayerWeights> BlockMaker::Make(size_t lane, size_t layer) {
   BITLOSS_TRY(const LayerSource* original, Read(layer, source_->PrecisionFor(scheme.format)));
   // The baseline holds every value of its block, also where a tensor is of another type than most.
   const bool is_baseline = scheme.format.name == FormatOf(source_->baseline()).name;
-  auto packed =
-      scheme.fit == FitKind::kNoise
-          ? PackLayer(source_->config(),
-                      WithNoise(*original, layer, scheme.noise, seed_, backend_->threads()),
-                      scheme.format, scheme.execution, *backend_, unused)
-          : PackLayerIn(source_->config(), *original,
-                        is_baseline ? BlockFormats(original->plain)
-                                    : BlockFormats(scheme, source_->config(), layer),
-                        scheme.execution, *backend_, unused);
+  auto packed = scheme.fit == FitKind::kNoise
+                    ? PackLayer(source_->config(),
+                                WithNoise(*original, layer, scheme.fit_options.noise, seed_,
+                                          backend_->threads()),
+                                scheme.format, scheme.execution, *backend_, unused)
+                    : PackLayerIn(source_->config(), *original,
+                                  is_baseline ? BlockFormats(original->plain)
+                                              : BlockFormats(scheme, source_->config(), layer),
+                                  scheme.execution, *backend_, unused);
   if (!packed.ok()) return Within(context, packed.error());
   return packed;
 }

@@ -1,6 +1,7 @@
 #include "bitloss/model/layer_fit.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "bitloss/model/calibration.h"
@@ -11,6 +12,20 @@
 
 namespace bitloss {
 namespace {
+
+// What a fit works on.
+struct Work {
+  Transformer& transformer;
+  const LayerSource& source;
+  size_t layer;
+  const LayerInputs& inputs;
+  const Scheme& scheme;
+  const BlockFormats& formats;
+  const ImportanceFile* importance;  // or null
+  Observed* seen;                    // of the unquantized block; null unless it was asked for
+
+  ThreadPool& threads() const { return transformer.backend().threads(); }
+};
 
 // encode(i) for every linear.
 template <class Encode>
@@ -23,13 +38,50 @@ Status EncodeAll(const Encode& encode, FittedLayer& fitted) {
   return Ok();
 }
 
-Status EncodeNearest(const BlockFormats& formats, ThreadPool& threads, FittedLayer& fitted) {
+Status EncodeNearest(const Work& work, FittedLayer& fitted) {
   std::vector<std::optional<Result<EncodedMatrix>>> results(fitted.encoded.size());
-  threads.ForEachPart(results.size(), [&](size_t i, size_t) {
-    const Format& format = formats[i];
+  work.threads().ForEachPart(results.size(), [&](size_t i, size_t) {
+    const Format& format = work.formats[i];
     results[i] = format.encode(format, fitted.source.weights[i]);
   });
   return EncodeAll([&](size_t i) { return std::move(*results[i]); }, fitted);
+}
+
+Status FitNearest(const Work& work, FittedLayer& fitted) {
+  fitted.source = CopyOf(work.source);
+  return EncodeNearest(work, fitted);
+}
+
+Status FitAwq(const Work& work, FittedLayer& fitted) {
+  BITLOSS_TRY(fitted.source,
+              FitLayerAwq(work.transformer, work.source, work.layer, *work.inputs.batch,
+                          work.inputs.of_baseline, work.scheme.format));
+  return EncodeNearest(work, fitted);
+}
+
+Status FitSmoothQuant(const Work& work, FittedLayer& fitted) {
+  BITLOSS_TRY(fitted.source,
+              FitLayerSmoothQuant(work.transformer.config(), work.source,
+                                  work.scheme.fit_options.smoothing_strength, *work.seen));
+  return EncodeNearest(work, fitted);
+}
+
+Status FitMse(const Work& work, FittedLayer& fitted) {
+  fitted.source = CopyOf(work.source);
+  return EncodeAll(
+      [&](size_t i) {
+        return EncodeClipped(work.scheme.format, fitted.source.weights[i], {}, work.threads());
+      },
+      fitted);
+}
+
+Status FitHqq(const Work& work, FittedLayer& fitted) {
+  fitted.source = CopyOf(work.source);
+  return EncodeAll(
+      [&](size_t i) {
+        return EncodeHqq(work.scheme.format, fitted.source.weights[i], work.threads());
+      },
+      fitted);
 }
 
 Result<EncodedMatrix> EncodeByImportance(const Format& format, ConstMatrixView weights,
@@ -48,10 +100,25 @@ Result<LayerWeights> PackBaseline(const Transformer& transformer, const LayerSou
                    unused);
 }
 
-std::vector<std::vector<float>> ImportancesOf(const Observed& seen, size_t num_linears) {
+// Of each linear's inputs: the file's, or the mean squares of those of the calibration.
+Result<std::vector<std::vector<float>>> ImportancesOf(const Work& work) {
+  if (work.importance != nullptr) return work.importance->OfLayer(work.layer, work.source);
   std::vector<std::vector<float>> importances;
-  for (size_t i = 0; i < num_linears; ++i) importances.push_back(MeanSquares(seen.InputOf(i)));
+  for (size_t i = 0; i < work.source.weights.size(); ++i) {
+    importances.push_back(MeanSquares(work.seen->InputOf(i)));
+  }
   return importances;
+}
+
+Status FitImatrix(const Work& work, FittedLayer& fitted) {
+  fitted.source = CopyOf(work.source);
+  BITLOSS_TRY(const std::vector<std::vector<float>> importances, ImportancesOf(work));
+  return EncodeAll(
+      [&](size_t i) {
+        return EncodeByImportance(work.formats[i], fitted.source.weights[i], importances[i],
+                                  work.threads());
+      },
+      fitted);
 }
 
 // GPTQ on one block, in the order of a forward pass: what reads an input is rounded after
@@ -73,12 +140,13 @@ class GptqTap final : public BlockTap {
   // Linears that read the same input.
   Status Round(std::span<const size_t> linears, ConstDeviceView inputs) {
     ThreadPool& threads = backend_.threads();
+    const GptqOptions& options = scheme_.fit_options.gptq;
     const auto name = [&](size_t i) { return fitted_.source.plan->linears[i].Name(); };
-    const auto factor = FactorGptq(backend_.SumInputs(inputs)->Take(), scheme_.gptq, threads);
+    const auto factor = FactorGptq(backend_.SumInputs(inputs)->Take(), options, threads);
     if (!factor.ok()) return Within(name(linears[0]), factor.error());
     for (const size_t i : linears) {
-      auto encoded = EncodeGptq(scheme_.format, fitted_.source.weights[i], factor.value(),
-                                scheme_.gptq, threads);
+      auto encoded =
+          EncodeGptq(scheme_.format, fitted_.source.weights[i], factor.value(), options, threads);
       if (!encoded.ok()) return Within(name(i), encoded.error());
       BITLOSS_TRY(weights_.linears[i], backend_.Pack(encoded.value(), Execution{}));
       fitted_.encoded[i] = std::move(encoded).value();
@@ -93,15 +161,41 @@ class GptqTap final : public BlockTap {
   Status status_;
 };
 
-Status FitGptq(Transformer& transformer, const LayerSource& source, size_t layer,
-               const LayerInputs& inputs, const Scheme& scheme, FittedLayer& fitted) {
-  const Backend& backend = transformer.backend();
-  BITLOSS_TRY(LayerWeights weights, PackBaseline(transformer, source));
-  GptqTap tap(backend, scheme, weights, fitted);
-  Tensor x(backend.memory(), inputs.of_lane.rows, inputs.of_lane.cols);
-  backend.Copy(inputs.of_lane, x);
-  transformer.Layer(weights, layer, *inputs.batch, tap, x);
+Status FitGptq(const Work& work, FittedLayer& fitted) {
+  fitted.source = CopyOf(work.source);
+  const Backend& backend = work.transformer.backend();
+  BITLOSS_TRY(LayerWeights weights, PackBaseline(work.transformer, work.source));
+  GptqTap tap(backend, work.scheme, weights, fitted);
+  const ConstDeviceView entering = work.inputs.of_lane;
+  Tensor x(backend.memory(), entering.rows, entering.cols);
+  backend.Copy(entering, x);
+  work.transformer.Layer(weights, work.layer, *work.inputs.batch, tap, x);
   return tap.status();
+}
+
+// How each fit is done on a block.
+struct LayerFit {
+  FitKind kind;
+  Status (*fit)(const Work& work, FittedLayer& fitted);
+  // Of what enters the linears of the unquantized block: nothing is wanted, or what a file of
+  // importances does not say, or all.
+  enum class Wants { kNoInputs, kInputsWithoutFile, kInputs } wants = Wants::kNoInputs;
+};
+
+constexpr std::array kLayerFits = {
+    LayerFit{FitKind::kNearest, FitNearest},
+    LayerFit{FitKind::kMse, FitMse},
+    LayerFit{FitKind::kHqq, FitHqq},
+    LayerFit{FitKind::kImatrix, FitImatrix, LayerFit::Wants::kInputsWithoutFile},
+    LayerFit{FitKind::kAwq, FitAwq},
+    LayerFit{FitKind::kNoise, FitNearest},  // added to the weights before
+    LayerFit{FitKind::kGptq, FitGptq},
+    LayerFit{FitKind::kSmoothQuant, FitSmoothQuant, LayerFit::Wants::kInputs},
+};
+
+bool WantsInputs(const LayerFit& fit, const Scheme& scheme, const ImportanceFile* importance) {
+  return scheme.execution.static_activations || fit.wants == LayerFit::Wants::kInputs ||
+         (fit.wants == LayerFit::Wants::kInputsWithoutFile && importance == nullptr);
 }
 
 void FindActivationScales(const Observed& seen, const Execution& execution, FittedLayer& fitted) {
@@ -114,77 +208,33 @@ void FindActivationScales(const Observed& seen, const Execution& execution, Fitt
 }  // namespace
 
 bool Calibrates(const Scheme& scheme) {
-  return InfoOf(scheme.fit).needs == FitNeeds::kActivations || scheme.execution.static_activations;
+  return InfoOf(scheme.fit).needs != FitNeeds::kNothing || scheme.execution.static_activations;
 }
 
-bool FollowsItsOwnBlocks(const Scheme& scheme) { return scheme.fit == FitKind::kGptq; }
+bool FollowsItsOwnBlocks(const Scheme& scheme) {
+  return InfoOf(scheme.fit).needs == FitNeeds::kOwnActivations;
+}
 
 Result<FittedLayer> FitLayer(Transformer& transformer, const LayerSource& source, size_t layer,
                              const LayerInputs& inputs, const Scheme& scheme,
                              const ImportanceFile* importance) {
-  const Backend& backend = transformer.backend();
-  ThreadPool& threads = backend.threads();
-  const Format& format = scheme.format;
+  const auto fit = std::ranges::find(kLayerFits, scheme.fit, &LayerFit::kind);
+  BITLOSS_CHECK(fit != kLayerFits.end());
   const BlockFormats formats(scheme, transformer.config(), layer);
   FittedLayer fitted;
+  fitted.encoded.resize(source.weights.size());
+  fitted.activation_scales.resize(source.weights.size());
   std::optional<Observed> seen;
-  const bool looks_at_inputs = scheme.fit == FitKind::kSmoothQuant ||
-                               scheme.execution.static_activations ||
-                               (scheme.fit == FitKind::kImatrix && importance == nullptr);
-  if (looks_at_inputs) {
+  if (WantsInputs(*fit, scheme, importance)) {
     BITLOSS_TRY(const LayerWeights weights, PackBaseline(transformer, source));
     seen = Observe(transformer, weights, layer, *inputs.batch, inputs.of_baseline);
   }
-  if (scheme.fit == FitKind::kAwq) {
-    BITLOSS_TRY(fitted.source,
-                FitLayerAwq(transformer, source, layer, *inputs.batch, inputs.of_baseline, format));
-  } else if (scheme.fit == FitKind::kSmoothQuant) {
-    BITLOSS_TRY(fitted.source, FitLayerSmoothQuant(transformer.config(), source,
-                                                   scheme.smoothing_strength, *seen));
-  } else {
-    fitted.source = CopyOf(source);
-  }
-  const size_t num_linears = fitted.source.weights.size();
-  fitted.encoded.resize(num_linears);
-  fitted.activation_scales.resize(num_linears);
   if (scheme.execution.static_activations) {
     FindActivationScales(*seen, scheme.execution, fitted);
   }
-
-  const std::vector<Matrix>& weights = fitted.source.weights;
-  switch (scheme.fit) {
-    case FitKind::kNearest:
-    case FitKind::kNoise:  // added to the weights before
-    case FitKind::kAwq:
-    case FitKind::kSmoothQuant:
-      BITLOSS_DO(EncodeNearest(formats, threads, fitted));
-      break;
-    case FitKind::kMse:
-      BITLOSS_DO(EncodeAll([&](size_t i) { return EncodeClipped(format, weights[i], {}, threads); },
-                           fitted));
-      break;
-    case FitKind::kHqq:
-      BITLOSS_DO(
-          EncodeAll([&](size_t i) { return EncodeHqq(format, weights[i], threads); }, fitted));
-      break;
-    case FitKind::kImatrix: {
-      std::vector<std::vector<float>> importances;
-      if (importance == nullptr) {
-        importances = ImportancesOf(*seen, num_linears);
-      } else {
-        BITLOSS_TRY(importances, importance->OfLayer(layer, source));
-      }
-      BITLOSS_DO(EncodeAll(
-          [&](size_t i) {
-            return EncodeByImportance(formats[i], weights[i], importances[i], threads);
-          },
-          fitted));
-      break;
-    }
-    case FitKind::kGptq:
-      BITLOSS_DO(FitGptq(transformer, source, layer, inputs, scheme, fitted));
-      break;
-  }
+  const Work work = {transformer, source,  layer,      inputs,
+                     scheme,      formats, importance, seen ? &*seen : nullptr};
+  BITLOSS_DO(fit->fit(work, fitted));
   return fitted;
 }
 

@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cmath>
 #include <optional>
 #include <vector>
 
 #include "bitloss/base/text.h"
-#include "bitloss/quant/formats/ggml/ggml_format.h"
 #include "bitloss/quant/formats/int_group/int_group.h"
 #include "bitloss/quant/nearest_names.h"
 #include "bitloss/quant/scheme_file_type.h"
@@ -75,30 +72,6 @@ constexpr std::array kPresets = {
            "vLLM; compressed-tensors W4A8"},
 };
 
-constexpr std::array kFits = {
-    FitInfo{FitKind::kNearest, "nearest", FitNeeds::kNothing,
-            "each weight to the nearest value, by itself", ""},
-    FitInfo{FitKind::kMse, "mse", FitNeeds::kNothing,
-            "each group clipped where the squared error of its weights is least", ""},
-    FitInfo{FitKind::kHqq, "hqq", FitNeeds::kNothing,
-            "zero points that minimise an l_0.7 norm of the errors", "hqq 0.2.8"},
-    FitInfo{FitKind::kImatrix, "imatrix", FitNeeds::kActivations,
-            "errors weighted by the mean squares of the inputs (--imatrix: by a file)",
-            "llama.cpp llama-imatrix, llama-quantize"},
-    FitInfo{FitKind::kAwq, "awq", FitNeeds::kActivations,
-            "columns scaled by what activations need, groups clipped, then nearest",
-            "AutoAWQ 0.2.9; arXiv 2306.00978"},
-    FitInfo{FitKind::kNoise, "noise", FitNeeds::kNothing,
-            "isotropic control; written +noise:S, S relative to the tensor's standard deviation",
-            ""},
-    FitInfo{FitKind::kGptq, "gptq", FitNeeds::kActivations,
-            "columns in turn, later ones making up; options :act, :static, :damp=0.01",
-            "IST-DASLab/gptq; arXiv 2210.17323"},
-    FitInfo{FitKind::kSmoothQuant, "smoothquant", FitNeeds::kActivations,
-            "inputs' largest magnitudes moved into the weights; option :0.5, their share",
-            "mit-han-lab/smoothquant; arXiv 2211.10438"},
-};
-
 const Preset* FindPreset(std::string_view name) {
   const auto preset = std::ranges::find(kPresets, name, &Preset::name);
   return preset == kPresets.end() ? nullptr : &*preset;
@@ -122,71 +95,6 @@ Error UnknownScheme(std::string_view text, std::string_view name) {
   constexpr size_t kShown = 4;
   return Unsupported("unknown scheme '{}'; nearest known: {} (`bitloss schemes` lists all)", text,
                      NearestNames(name, KnownNames(), kShown));
-}
-
-// The whole text as a number.
-std::optional<double> ParseNumber(std::string_view text) {
-  double number = 0.0;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || stop != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-// "name:option:option" -> the name, and each option to use(option).
-template <class Use>
-Status ForEachOption(std::string_view text, const Use& use) {
-  while (true) {
-    const size_t colon = text.find(':');
-    if (colon == std::string_view::npos) return Ok();
-    text.remove_prefix(colon + 1);
-    BITLOSS_DO(use(text.substr(0, text.find(':'))));
-  }
-}
-
-Status ReadGptqOption(std::string_view option, GptqOptions& gptq) {
-  if (option == "act") {
-    gptq.order = GptqOptions::Order::kByActivation;
-    return Ok();
-  }
-  if (option == "static") {
-    gptq.groups = GptqOptions::Groups::kStatic;
-    return Ok();
-  }
-  constexpr std::string_view kDamp = "damp=";
-  const std::optional<double> damping =
-      option.starts_with(kDamp) ? ParseNumber(option.substr(kDamp.size())) : std::nullopt;
-  if (!damping || !(*damping > 0.0 && *damping <= 1.0)) {
-    return BadInput(
-        "+gptq has no option '{}'; possible are act, static and damp= with a number "
-        "above 0, at most 1",
-        option);
-  }
-  gptq.damping = *damping;
-  return Ok();
-}
-
-Status ReadNoise(std::string_view option, Scheme& scheme) {
-  const std::optional<double> noise = ParseNumber(option);
-  if (!noise || !(*noise > 0.0 && *noise <= 1.0)) {
-    return BadInput("'+noise:{}': write +noise:S with S above 0 and at most 1, e.g. +noise:0.01",
-                    option);
-  }
-  scheme.noise = *noise;
-  return Ok();
-}
-
-Status ReadFitOption(FitKind fit, std::string_view option, Scheme& scheme) {
-  if (fit == FitKind::kGptq) return ReadGptqOption(option, scheme.gptq);
-  if (fit == FitKind::kNoise) return ReadNoise(option, scheme);
-  if (fit == FitKind::kSmoothQuant) {
-    const std::optional<double> strength = ParseNumber(option);
-    if (!strength || !(*strength >= 0.0 && *strength <= 1.0)) {
-      return BadInput("+smoothquant:{}: its strength is a number from 0 to 1", option);
-    }
-    scheme.smoothing_strength = *strength;
-    return Ok();
-  }
-  return BadInput("+{} has no options, but has ':{}'", InfoOf(fit).name, option);
 }
 
 // Whose rounding "kv=q8_0", "k=..." or "v=..." is; none of another word.
@@ -219,20 +127,8 @@ Status ApplySuffix(std::string_view suffix, const SchemeOptions& options, Scheme
     scheme.names_head = true;
     return Ok();
   }
-  const std::string_view fit_name = word.substr(0, word.find(':'));
-  const auto fit = std::ranges::find(kFits, fit_name, &FitInfo::name);
-  if (fit == kFits.end()) {
-    std::vector<std::string_view> names;
-    for (const FitInfo& known : kFits) names.push_back(known.name);
-    return Unsupported(
-        "unknown fit '+{}'; known are {}, +head=FORMAT for the output head and "
-        "+kv=FORMAT for keys and values",
-        word, NearestNames(word, names, names.size()));
-  }
-  scheme.fit = fit->kind;
-  if (fit->kind == FitKind::kNoise && fit_name == word) return ReadNoise("", scheme);
-  return ForEachOption(
-      word, [&](std::string_view option) { return ReadFitOption(fit->kind, option, scheme); });
+  BITLOSS_TRY(scheme.fit, ParseFit(word, scheme.fit_options));
+  return Ok();
 }
 
 Status ApplySuffixes(std::string_view suffixes, const SchemeOptions& options, Scheme& scheme) {
@@ -289,55 +185,6 @@ bool DividesAll(size_t group, std::span<const size_t> widths) {
 }  // namespace
 
 std::span<const Preset> Presets() { return kPresets; }
-std::span<const FitInfo> Fits() { return kFits; }
-const FitInfo& InfoOf(FitKind kind) { return *std::ranges::find(kFits, kind, &FitInfo::kind); }
-
-Status CheckFit(const Format& format, FitKind fit) {
-  const bool independent = format.row_coding == RowCoding::kIndependent;
-  const bool has_codes = format.unpack != nullptr;
-  if (fit != FitKind::kImatrix && NeedsImportances(format)) {
-    return Unsupported(
-        "{0} is not made without importances, by llama.cpp neither: write {0}+imatrix",
-        format.name);
-  }
-  switch (fit) {
-    case FitKind::kNearest:
-    case FitKind::kNoise:
-      return Ok();
-    case FitKind::kMse:
-    case FitKind::kImatrix:
-      if (has_codes && (independent || format.encode_weighted != nullptr)) return Ok();
-      return Unsupported(
-          "+{} clips the groups of a row by themselves, but the rows of {} are not "
-          "encoded one by one",
-          InfoOf(fit).name, format.name);
-    case FitKind::kHqq: {
-      if (format.symmetry == Symmetry::kFloatZero) return Ok();
-      const std::string family = format.name.substr(0, format.name.find(':'));
-      return Unsupported(
-          "+hqq finds zero points that are floats, which {} does not have; use {}:64:float",
-          format.name, family.ends_with("_group") ? family : "int4_group");
-    }
-    case FitKind::kAwq:
-      if (has_codes && independent && format.group_size > 0) return Ok();
-      return Unsupported(
-          "+awq clips groups of a row's weights, which {} does not have; "
-          "use int4_group, int3_group or int2_group",
-          format.name);
-    case FitKind::kGptq:
-      if (has_codes && format.pack != nullptr) return Ok();
-      return Unsupported("+gptq gives each group a scale of its own, but {} {}", format.name,
-                         has_codes ? "makes its scales of others" : "has none");
-    case FitKind::kSmoothQuant:
-      if (has_codes) return Ok();
-      return Unsupported(
-          "+smoothquant makes weights harder to round and activations easier; {} "
-          "rounds neither",
-          format.name);
-  }
-  return Ok();
-}
-
 bool QuantizesHead(const Scheme& scheme) {
   return scheme.names_head && scheme.head_format.name != scheme.baseline &&
          scheme.head_format.name != F32Format().name;

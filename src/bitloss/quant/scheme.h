@@ -24,35 +24,17 @@
 
 #include "bitloss/base/result.h"
 #include "bitloss/quant/execution.h"
-#include "bitloss/quant/fit/gptq.h"
+#include "bitloss/quant/fits.h"
 #include "bitloss/quant/format.h"
 #include "bitloss/quant/kv_format.h"
 
 namespace bitloss {
 
-// How codes are chosen.
-enum class FitKind {
-  kNearest,      // each weight by itself
-  kMse,          // groups clipped for the least squared error of their weights (fit/clip.h)
-  kHqq,          // zero points by half-quadratic steps (fit/hqq.h)
-  kImatrix,      // the encoder's weighted form, or clipping for it, by importances (fit/clip.h)
-  kAwq,          // activation-aware scaling and clipping, then nearest (fit/awq.h)
-  kGptq,         // column by column, later columns making up for earlier ones (fit/gptq.h)
-  kSmoothQuant,  // activations' magnitude moved into the weights, then nearest
-  // Gaussian noise of Scheme::noise times the tensor's standard deviation, then nearest.
-  kNoise,
-};
-
-// What a fit looks at besides the weights.
-enum class FitNeeds { kNothing, kActivations };
-
 struct Scheme {
   std::string text;  // as the user wrote it
   Format format;     // the linears of the decoder blocks
   FitKind fit = FitKind::kNearest;
-  double noise = 0.0;               // of kNoise: relative to each tensor's standard deviation
-  GptqOptions gptq;                 // of kGptq
-  double smoothing_strength = 0.5;  // of kSmoothQuant: alpha
+  FitOptions fit_options;
   Execution execution;
   // The group size is the largest of 128, 64, 32 that divides every quantized width, and not known
   // before ResolveForWidths; until then `format` stands with 128.
@@ -73,20 +55,6 @@ bool QuantizesHead(const Scheme& scheme);
 // Whether a scheme is an A/A control: the baseline's weights under another, equally legitimate
 // arithmetic. Its distance from the baseline is the noise floor of a study.
 bool IsControl(const Scheme& scheme);
-
-// A way of choosing codes, as "+awq" names it.
-struct FitInfo {
-  FitKind kind;
-  std::string_view name;
-  FitNeeds needs;
-  std::string_view summary;
-  std::string_view source;
-};
-std::span<const FitInfo> Fits();
-const FitInfo& InfoOf(FitKind kind);
-
-// Whether they go together; if not, kUnsupported with the reason.
-Status CheckFit(const Format& format, FitKind fit);
 
 struct Preset {
   std::string_view name;     // "awq"

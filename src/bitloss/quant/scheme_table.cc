@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 
 #include "bitloss/quant/formats/ggml/ggml_format.h"
 #include "bitloss/quant/scheme.h"
@@ -16,12 +15,10 @@ double NominalBitsPerWeight(const Format& format) {
   return 8.0 * static_cast<double>(format.num_bytes(format, kSide, kSide)) / (kSide * kSide);
 }
 
-// The family's format that a fit is for: HQQ's grid is one of integer groups' parameters.
-Format FormatFor(const FormatFamily& family, const Format& format, FitKind fit) {
-  if (fit != FitKind::kHqq) return format;
-  const std::array<std::string_view, 2> parameters = {"64", "float"};
-  const auto with_floats = family.make(parameters);
-  return with_floats.ok() ? with_floats.value() : format;
+// The family's format that a fit is for; its usual one where it takes no such parameters.
+Format FormatFor(const FormatFamily& family, const FitInfo& fit) {
+  const auto made = family.make(fit.format_parameters);
+  return made.ok() ? made.value() : family.make({}).value();
 }
 
 SchemeRow FormatRow(const FormatFamily& family) {
@@ -33,7 +30,7 @@ SchemeRow FormatRow(const FormatFamily& family) {
                 .summary = std::string(family.summary),
                 .source = std::string(family.source)};
   for (const FitInfo& fit : Fits()) {
-    const Status status = CheckFit(FormatFor(family, format, fit.kind), fit.kind);
+    const Status status = CheckFit(FormatFor(family, fit), fit.kind);
     if (status.ok()) {
       row.fits.emplace_back(fit.name);
     } else {

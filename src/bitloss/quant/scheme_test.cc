@@ -98,7 +98,7 @@ TEST(SchemeTest, KeysAndValuesAreRoundedTogetherOrApart) {
 TEST(SchemeTest, NoiseIsRelativeToTheStandardDeviation) {
   const Scheme scheme = ParseScheme("fp16+noise:0.01").value();
   EXPECT_EQ(scheme.fit, FitKind::kNoise);
-  EXPECT_EQ(scheme.noise, 0.01);
+  EXPECT_EQ(scheme.fit_options.noise, 0.01);
   for (const char* text : {"fp16+noise", "fp16+noise:", "fp16+noise:0", "fp16+noise:2",
                            "fp16+noise:nan", "fp16+noise:0.1x"}) {
     EXPECT_THAT(ParseScheme(text).error().message, HasSubstr("write +noise:S")) << text;

@@ -12,26 +12,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-// ":act:damp=0.01" of +gptq and the like, all that differ between lanes.
-std::string FitOptions(const Scheme& scheme) {
-  if (scheme.fit == FitKind::kSmoothQuant) return fmt::format(":{}", scheme.smoothing_strength);
-  if (scheme.fit != FitKind::kGptq) return "";
-  return fmt::format(
-      "{}{}:damp={}", scheme.gptq.order == GptqOptions::Order::kByActivation ? ":act" : "",
-      scheme.gptq.groups == GptqOptions::Groups::kStatic ? ":static" : "", scheme.gptq.damping);
-}
-
 // `calibration`: what stands behind the fit about its text; may be empty.
 std::string Describe(const Scheme& scheme, uint64_t seed, const std::string& calibration) {
-  std::string text = scheme.format.name;
-  if (scheme.fit != FitKind::kNearest && scheme.fit != FitKind::kNoise) {
-    text += fmt::format("+{}{}", InfoOf(scheme.fit).name, FitOptions(scheme));
-  }
-  text += calibration;
-  if (scheme.fit == FitKind::kNoise) {
-    text += fmt::format("+noise({}, seed {})", scheme.noise, seed);
-  }
-  text += DefinitionOf(scheme.execution);
+  std::string text = scheme.format.name + DefinitionOf(scheme.fit, scheme.fit_options, seed);
+  text += calibration + DefinitionOf(scheme.execution);
   if (scheme.names_head && scheme.head_format.name != scheme.baseline) {
     text += fmt::format("+head={}", scheme.head_format.name);
   }

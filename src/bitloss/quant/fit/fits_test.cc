@@ -67,7 +67,7 @@ TEST_F(FitsTest, GptqChoosesTheCodesOfTheReference) {
   const Gram gram = InputGram();
   for (const nlohmann::json& one : golden_.at("gptq")) {
     const Scheme scheme = ParseScheme(one.at("scheme").get<std::string>()).value();
-    const EncodedMatrix encoded = Gptq(scheme.format, weights_, gram, scheme.gptq);
+    const EncodedMatrix encoded = Gptq(scheme.format, weights_, gram, scheme.fit_options.gptq);
     EXPECT_THAT(scheme.format.unpack(encoded).codes,
                 ElementsAreArray(golden::Array<uint8_t>(one.at("codes_u8"))))
         << scheme.text;
