@@ -68,6 +68,9 @@ CASES = [
     ("mxfp8-w8a8", [], ROUNDED),
     ("mxfp4-w4a4", [], ROUNDED),
     ("w4a8", [], ROUNDED),
+    ("fp8-static", [], ROUNDED),
+    ("int8_row@w8a8:ct:static", [], ROUNDED),
+    ("nvfp4-w4a4", [], ROUNDED),
     ("fp16", ["--layout", "gguf"], "llama.cpp"),
 ] + [(name, [], "llama.cpp") for name in
      "q8_0 q4_0 q4_1 q5_0 q5_1 iq4_nl q2_k q3_k q4_k q5_k q6_k iq4_xs mxfp4_gguf".split()]
@@ -257,9 +260,23 @@ def compressed_tensors_perplexity(checkpoint, text, count):
     return transformers_perplexity(checkpoint, text, count, quantization_config=config)
 
 
+def input_scales(checkpoint):
+    """By module: "input_scale" or "input_global_scale"."""
+    from safetensors import safe_open
+    found = {}
+    for file in pathlib.Path(checkpoint).glob("*.safetensors"):
+        with safe_open(file, "pt") as tensors:
+            for name in tensors.keys():
+                if name.endswith((".input_scale", ".input_global_scale")):
+                    found[name.rpartition(".")[0]] = tensors.get_tensor(name).float()
+    return found
+
+
 def rounded_activations_perplexity(checkpoint, text, count):
     """Decompressed as it is loaded, after which transformers rounds no activations either: here each
-    linear's inputs go through compressed-tensors' own fake quantization, as its config asks."""
+    linear's inputs go through compressed-tensors' own fake quantization, as its config asks, with the
+    scales that the file holds where it holds them."""
+    import torch
     from compressed_tensors.quantization import QuantizationConfig
     from compressed_tensors.quantization.lifecycle.forward import fake_quantize
     from compressed_tensors.quantization.utils.helpers import compute_dynamic_scales_and_zp
@@ -269,14 +286,21 @@ def rounded_activations_perplexity(checkpoint, text, count):
     group, = config.config_groups.values()
     arguments = group.input_activations
 
-    def round_inputs(module, inputs):
-        scale, zero = compute_dynamic_scales_and_zp(inputs[0], arguments, module)
-        return (fake_quantize(inputs[0], scale, zero, arguments), *inputs[1:])
+    stored = input_scales(checkpoint)
+
+    def round_inputs_of(name):
+        def round_inputs(module, inputs):
+            found = stored.get(name)
+            if arguments.dynamic is False:
+                return (fake_quantize(inputs[0], found, torch.zeros_like(found), arguments), *inputs[1:])
+            scale, zero = compute_dynamic_scales_and_zp(inputs[0], arguments, module, found)
+            return (fake_quantize(inputs[0], scale, zero, arguments, global_scale=found), *inputs[1:])
+        return round_inputs
 
     import transformers
     return transformers_perplexity(
         checkpoint, text, count, prepare=lambda model: [
-            module.register_forward_pre_hook(round_inputs) for name, module in model.named_modules()
+            module.register_forward_pre_hook(round_inputs_of(name)) for name, module in model.named_modules()
             if isinstance(module, nn.Linear) and name not in config.ignore],
         quantization_config=transformers.CompressedTensorsConfig(dequantize=True))
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -39,6 +40,9 @@ struct StoredQuantization {
   Execution execution;  // what is multiplied where the matrices are run as they are meant to
   // What `execution` rounds inputs of linears to, in words; empty: nothing.
   std::string rounds = {};
+  // Where calibration found the scale of inputs, each matrix's Execution::activation_scale:
+  // "P.weight".
+  std::map<std::string, float, std::less<>> input_scales = {};
   // What its config asks of the program that serves it and what is not run here, in words:
   // "activations in float 8 bits, token".
   std::vector<std::string> not_run = {};

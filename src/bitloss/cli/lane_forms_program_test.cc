@@ -86,7 +86,8 @@ TEST_F(ServedLanes, Fp8ActivationsAreRunAsTheConfigAsksAndWeightsAloneBesideThem
 
 TEST_F(ServedLanes, WhatIsWrittenToBeServedSoIsRunSo) {
   for (const std::string scheme :
-       {"fp8-dynamic", "mxfp4-w4a4", "mxfp8-w8a8", "w4a8", "int8_row@w8a8:asym"}) {
+       {"fp8-dynamic", "mxfp4-w4a4", "mxfp8-w8a8", "w4a8", "int8_row@w8a8:asym", "fp8-static",
+        "nvfp4-w4a4", "int8_row@w8a8:ct:static"}) {
     const std::string path = folder_ / scheme;
     Quantize(scheme, path);
     MustRun(Lines(scheme) + Arguments{"--lane", "written=" + path});
@@ -95,13 +96,40 @@ TEST_F(ServedLanes, WhatIsWrittenToBeServedSoIsRunSo) {
   }
 }
 
-TEST_F(ServedLanes, ScalesThatAFileHoldsAreCalledLeftOut) {
+TEST_F(ServedLanes, WeightsAloneAreThoseOfAFileWithStaticScales) {
+  const std::string path = folder_ / "served";
+  Quantize("fp8-static", path);
+  MustRun(Lines("fp8_e4m3:tensor,fp8-static") +
+          Arguments{"--lane", "written=" + path, "--lane", "alone=" + path + "@weights"});
+  EXPECT_EQ(Lane("written").at("protocols"), Lane("fp8-static").at("protocols"));
+  EXPECT_EQ(Lane("alone (weights only)").at("protocols"), Lane("fp8_e4m3:tensor").at("protocols"));
+}
+
+TEST_F(ServedLanes, AsymmetricScalesThatAFileHoldsAreCalledLeftOut) {
+  const std::string path = folder_ / "served";
+  Quantize("int8_row", path, {"--layout", "compressed-tensors"});
+  Ask(path, "/config_groups/group_0/input_activations",
+      {{"num_bits", 8},
+       {"type", "int"},
+       {"strategy", "tensor"},
+       {"dynamic", false},
+       {"symmetric", false}});
+  const Finished int8 = MustRun(Lines() + Arguments{"--lane", path});
+  ExpectSaysSo(folder_ / "study", int8.out, "served (weights only)", 1);
+}
+
+TEST_F(ServedLanes, AScaleThatTheConfigPromisesMustBeThere) {
   const std::string path = folder_ / "served";
   Quantize("nvfp4", path);
   Ask(path, "/config_groups/group_0/input_activations",
-      {{"num_bits", 4}, {"type", "float"}, {"strategy", "tensor_group"}, {"dynamic", "local"}});
-  const Finished nvfp4 = MustRun(Lines() + Arguments{"--lane", "w4a4=" + path});
-  ExpectSaysSo(folder_ / "study", nvfp4.out, "w4a4 (weights only)", 1);
+      {{"num_bits", 4},
+       {"type", "float"},
+       {"strategy", "tensor_group"},
+       {"group_size", 16},
+       {"dynamic", "local"}});
+  const Finished nvfp4 = RunBitloss(Lines() + Arguments{"--lane", path});
+  EXPECT_GE(nvfp4.exit_code, 3);
+  EXPECT_THAT(nvfp4.err, HasSubstr("input_global_scale' is missing"));
 }
 
 TEST_F(ServedLanes, AQuantizedCacheBesideInt8ActivationsIsSaidToBeLeftOut) {

@@ -170,6 +170,31 @@ Result<SafetensorsEntry> PlainVector(std::string name, std::span<const float> va
   return PlainTensor(std::move(name), {values.size()}, encoded);
 }
 
+Result<std::vector<SafetensorsEntry>> InputScales(const ModelSource& model, size_t layer,
+                                                  std::span<const float> scales,
+                                                  const Layout& layout,
+                                                  const Execution& execution) {
+  const float of_zeros = ScaleOfInputs(execution, 0.0f);
+  std::vector<SafetensorsEntry> tensors;
+  for (const BlockModule& module : ModulesOf(model, layer)) {
+    const float scale = scales[module.linears[0]];
+    if (scale == of_zeros) {
+      return Unsupported(
+          "module '{}': no input above 0 in the calibration text, so that it has no scale; "
+          "calibrate with more text",
+          module.name);
+    }
+    for (const size_t linear : module.linears) {
+      if (scales[linear] != scale) {
+        return Unsupported("module '{}': linears of one tensor, whose inputs have scales {} and {}",
+                           module.name, scale, scales[linear]);
+      }
+    }
+    tensors.push_back(layout.write_input_scale(module.name, execution, scale));
+  }
+  return tensors;
+}
+
 Result<std::vector<SafetensorsEntry>> BlockTensors(const ModelSource& model, size_t layer,
                                                    const LayerSource& source,
                                                    std::span<const EncodedMatrix> linears,

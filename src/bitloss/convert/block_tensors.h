@@ -29,6 +29,15 @@ Result<std::vector<SafetensorsEntry>> BlockTensors(const ModelSource& model, siz
                                                    std::span<const EncodedMatrix> linears,
                                                    const BlockForm& form);
 
+// The scales of inputs that calibration found for the linears (FittedLayer::activation_scales), as
+// `layout` keeps them beside each module.
+//
+// kUnsupported, naming the module: one whose inputs calibration never saw above 0, or linears of
+// one tensor with scales that differ. Requires: execution.static_activations, layout.supports().
+Result<std::vector<SafetensorsEntry>> InputScales(const ModelSource& model, size_t layer,
+                                                  std::span<const float> scales,
+                                                  const Layout& layout, const Execution& execution);
+
 // A matrix in a plain format, as a tensor of this shape.
 SafetensorsEntry PlainTensor(std::string name, std::vector<uint64_t> shape,
                              const EncodedMatrix& matrix);

@@ -129,29 +129,40 @@ class BlockWriter {
               const PartsFolder& folder)
       : model_(model),
         mixed_(plan.mixed ? &*plan.mixed : nullptr),
+        execution_(plan.scheme.execution),
         form_{layout, Casts(model, plan.scheme) ? &plan.scheme.format : nullptr},
         folder_(folder) {}
 
   Status Take(size_t component, size_t layer, const FittedLayer& fitted) {
-    if (mixed_ == nullptr) return Put(layer, fitted.source, fitted.encoded);
+    if (mixed_ == nullptr) {
+      return Put(layer, fitted.source, fitted.encoded, fitted.activation_scales);
+    }
     if (component == 0) linears_ = fitted.encoded;
     for (size_t i = 0; i < linears_.size(); ++i) {
       const auto kind = static_cast<size_t>(fitted.source.plan->linears[i].kind);
       if (mixed_->choices[layer][kind] == component) linears_[i] = fitted.encoded[i];
     }
     if (component + 1 < mixed_->components.size()) return Ok();
-    return Put(layer, fitted.source, linears_);
+    return Put(layer, fitted.source, linears_, {});
   }
 
  private:
-  Status Put(size_t layer, const LayerSource& source, std::span<const EncodedMatrix> linears) {
-    BITLOSS_TRY(const std::vector<SafetensorsEntry> tensors,
+  // `input_scales` of a plan that is not mixed: a mixed one is written as GGUF, which has none.
+  Status Put(size_t layer, const LayerSource& source, std::span<const EncodedMatrix> linears,
+             std::span<const float> input_scales) {
+    BITLOSS_TRY(std::vector<SafetensorsEntry> tensors,
                 BlockTensors(model_, layer, source, linears, form_));
+    if (execution_.static_activations && !input_scales.empty()) {
+      BITLOSS_TRY(std::vector<SafetensorsEntry> scales,
+                  InputScales(model_, layer, input_scales, *form_.layout, execution_));
+      std::ranges::move(scales, std::back_inserter(tensors));
+    }
     return folder_.Put(LayerPart(layer), tensors);
   }
 
   const ModelSource& model_;
   const MixedScheme* mixed_;
+  const Execution execution_;
   const BlockForm form_;
   const PartsFolder& folder_;
   std::vector<EncodedMatrix> linears_;  // of a mixed plan's block so far

@@ -2,22 +2,25 @@
 
 #include <algorithm>
 
+#include "bitloss/base/check.h"
 #include "bitloss/base/stopwatch.h"
 
 namespace bitloss {
 namespace {
 
-// The execution of quantized matrices.
-Execution ExecutionOf(const ModelSource& stored, StoredInputs inputs) {
+// The execution of matrix `name` ("P.weight"). What was left alone is multiplied as it is.
+Execution ExecutionOf(const ModelSource& stored, StoredInputs inputs, const std::string& name,
+                      const EncodedMatrix& matrix) {
   const StoredQuantization* quantization = stored.checkpoint().quantization();
   const bool as_served = quantization != nullptr && inputs == StoredInputs::kAsServed;
-  return as_served ? quantization->execution : Execution{};
-}
-
-// What was left alone is multiplied as it is.
-Result<std::unique_ptr<PackedMatrix>> Pack(const Backend& backend, const EncodedMatrix& matrix,
-                                           const Execution& execution) {
-  return backend.Pack(matrix, IsPlain(matrix.format) ? Execution{} : execution);
+  if (!as_served || IsPlain(matrix.format)) return Execution{};
+  Execution execution = quantization->execution;
+  if (execution.static_activations) {
+    const auto scale = quantization->input_scales.find(name);
+    BITLOSS_CHECK(scale != quantization->input_scales.end());
+    execution.activation_scale = scale->second;
+  }
+  return execution;
 }
 
 void Count(std::string_view tensors, std::string_view format, uint64_t num_weights,
@@ -33,9 +36,8 @@ void Count(std::string_view tensors, std::string_view format, uint64_t num_weigh
   same->num_bytes += num_bytes;
 }
 
-Result<LayerWeights> PackStoredLayer(const ModelSource& stored, size_t layer,
-                                     const Execution& execution, const Backend& backend,
-                                     BuiltLane& to) {
+Result<LayerWeights> PackStoredLayer(const ModelSource& stored, size_t layer, StoredInputs inputs,
+                                     const Backend& backend, BuiltLane& to) {
   BITLOSS_TRY(const LayerSource vectors, stored.LayerVectors(layer, Precision::kStored));
   BITLOSS_TRY(LayerWeights packed, PackKept(stored.config(), vectors, backend));
   const std::string linears =
@@ -44,7 +46,8 @@ Result<LayerWeights> PackStoredLayer(const ModelSource& stored, size_t layer,
           : fmt::format("decoder linears ({})", LinearsInWords(stored.config()));
   for (size_t i = 0; i < packed.linears.size(); ++i) {
     BITLOSS_TRY(const EncodedMatrix matrix, stored.StoredLinear(layer, i));
-    auto result = Pack(backend, matrix, execution);
+    auto result =
+        backend.Pack(matrix, ExecutionOf(stored, inputs, stored.PlaceOf(layer, i).name, matrix));
     if (!result.ok()) {
       return Within(fmt::format("layer {}, {}", layer, stored.plan(layer).linears[i].Name()),
                     result.error());
@@ -61,7 +64,7 @@ Result<LayerWeights> PackStoredLayer(const ModelSource& stored, size_t layer,
 }
 
 // Embedding and head, counted once if they are tied.
-Status PackTables(const ModelSource& stored, const Execution& execution, const Backend& backend,
+Status PackTables(const ModelSource& stored, StoredInputs inputs, const Backend& backend,
                   BuiltLane& to) {
   LaneWeights& weights = to.weights;
   BITLOSS_TRY(weights.embedding, stored.StoredEmbedding());
@@ -69,7 +72,8 @@ Status PackTables(const ModelSource& stored, const Execution& execution, const B
   if (!stored.tied_head()) {
     BITLOSS_TRY(head, stored.StoredHead());
   }
-  BITLOSS_TRY(weights.head, Pack(backend, head, execution));
+  BITLOSS_TRY(weights.head,
+              backend.Pack(head, ExecutionOf(stored, inputs, stored.HeadName(), head)));
   const auto count = [&](std::string_view name, const EncodedMatrix& table) {
     weights.size.other_bytes += table.num_bytes();
     Count(name, table.format.name, uint64_t{table.rows} * table.cols, table.num_bytes(),
@@ -95,14 +99,13 @@ Result<BuiltLane> BuildStoredLane(const ModelSource& stored, const Backend& back
                                   StoredInputs inputs,
                                   const std::function<void(size_t)>& layer_done) {
   const auto start = Clock::now();
-  const Execution execution = ExecutionOf(stored, inputs);
   BuiltLane built;
   for (size_t layer = 0; layer < stored.config().num_layers; ++layer) {
-    BITLOSS_TRY(LayerWeights packed, PackStoredLayer(stored, layer, execution, backend, built));
+    BITLOSS_TRY(LayerWeights packed, PackStoredLayer(stored, layer, inputs, backend, built));
     built.weights.layers.push_back(std::move(packed));
     if (layer_done) layer_done(layer + 1);
   }
-  BITLOSS_DO(PackTables(stored, execution, backend, built));
+  BITLOSS_DO(PackTables(stored, inputs, backend, built));
   BITLOSS_TRY(built.weights.per_layer, stored.PerLayer(Precision::kStored, backend));
   BITLOSS_TRY(const std::vector<float> final_norm, stored.FinalNorm(Precision::kStored));
   built.weights.final_norm = std::make_shared<const Tensor>(

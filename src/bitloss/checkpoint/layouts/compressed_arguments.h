@@ -21,18 +21,28 @@ struct CompressedArguments {
   bool operator==(const CompressedArguments&) const = default;
 };
 
-// Written down, with every key that its readers expect: scales found before (`dynamic` false) or as
-// the model runs.
-nlohmann::ordered_json ArgumentsJson(const CompressedArguments& arguments, bool dynamic);
+// When scales are found ("dynamic").
+enum class ScalesAre {
+  kStored,  // false: before, in the file
+  kFound,   // true: as the model runs
+  kLocal,   // "local": those of groups as it runs, over one for all that is in the file
+};
 
-// The execution ("fp8", "w8a8:asym") that multiplies weights with inputs as a config group's
-// "weights" and "input_activations" say; empty where none does: scales that a file holds (static),
-// strategies that no engine runs.
+// Written down, with every key that its readers expect.
+nlohmann::ordered_json ArgumentsJson(const CompressedArguments& arguments, ScalesAre scales);
+
+// The execution ("fp8", "w8a8:asym", "fp8:static") that multiplies weights with inputs as a config
+// group's "weights" and "input_activations" say; empty where none does: asymmetric scales that a
+// file holds, strategies that no engine runs.
 std::string_view ExecutionOfGroup(const nlohmann::json& weights, const nlohmann::json& inputs);
 
 // "input_activations" of an execution: null for real activations. Requires: HasCompressedInputs.
 nlohmann::ordered_json CompressedInputs(const Execution& execution);
 bool HasCompressedInputs(const Execution& execution);
+
+// What the file calls a matrix's scale of inputs, behind its module: "input_scale". Requires:
+// execution.static_activations.
+std::string_view InputScaleName(const Execution& execution);
 
 }  // namespace bitloss
 

@@ -10,6 +10,7 @@
 #include "bitloss/checkpoint/layouts/compressed_integers.h"
 #include "bitloss/checkpoint/layouts/int_codes.h"
 #include "bitloss/checkpoint/layouts/parts.h"
+#include "bitloss/quant/formats/planes.h"
 
 namespace bitloss {
 namespace {
@@ -125,6 +126,24 @@ Status ReadModule(const StoredTensors& tensors, const std::string& module, const
                        : ReadFp8(tensors, module, "weight_scale", to);
 }
 
+// Of every matrix: one number, as its activations' scale is one for all tokens.
+Status ReadInputScales(const StoredTensors& tensors, QuantizedTensors& quantized) {
+  StoredQuantization& to = quantized.quantization;
+  for (const auto& [name, matrix] : quantized.matrices) {
+    const std::string module = name.substr(0, name.size() - std::string_view(".weight").size());
+    BITLOSS_TRY(const SafetensorsEntry* part,
+                FindPart(tensors, fmt::format("{}.{}", module, InputScaleName(to.execution)),
+                         {"F32", "F16", "BF16"}));
+    BITLOSS_TRY(const std::vector<float> values, FloatValues(*part));
+    if (values.size() != 1 || !(values[0] > 0.0f)) {
+      return BadInput("tensor '{}' has shape [{}] and begins with {}: not one scale above 0",
+                      part->name, fmt::join(part->shape, ", "), values.empty() ? 0.0f : values[0]);
+    }
+    to.input_scales[name] = values[0];
+  }
+  return Ok();
+}
+
 Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) {
   BITLOSS_TRY(const Options options, ReadOptions(config));
   QuantizedTensors quantized;
@@ -132,7 +151,7 @@ Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) 
   quantized.quantization.method = fmt::format("compressed-tensors {}", options.formats);
   for (const std::string& module : ModulesWith(tensors, ".weight_scale")) {
     BITLOSS_DO(ReadModule(tensors, module, options, quantized));
-    // Scales of activations belong to no matrix here.
+    // Scales of activations are no part of what a matrix is.
     for (const char* name : {".input_scale", ".input_zero_point", ".input_global_scale"}) {
       if (tensors.contains(module + name)) quantized.parts.insert(module + name);
     }
@@ -147,6 +166,9 @@ Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) 
     BITLOSS_TRY(quantized.quantization.execution,
                 ParseExecution(execution, Execution{}.outlier_threshold));
     quantized.quantization.rounds = options.inputs.front();
+    if (quantized.quantization.execution.static_activations) {
+      BITLOSS_DO(ReadInputScales(tensors, quantized));
+    }
   } else {
     for (const std::string& inputs : options.inputs) {
       AddNotRun("inputs of linears rounded to " + inputs, quantized.quantization);
@@ -158,8 +180,8 @@ Result<QuantizedTensors> Read(const Json& config, const StoredTensors& tensors) 
 Status Supports(const Format& format, const Execution& execution, size_t rows, size_t cols) {
   if (!HasCompressedInputs(execution)) {
     return Unsupported(
-        "compressed-tensors is written for real activations, or @w8a8, @w4a8, @fp8, @mxfp4 and "
-        "@mxfp8 with scales that are found as it runs");
+        "compressed-tensors is written for real activations, @w8a8, @w4a8, @fp8, @mxfp4 and @mxfp8 "
+        "with scales that are found as it runs, and @fp8:static, @w8a8:ct:static and @nvfp4");
   }
   if (HoldsCompressedIntegers(format) || HoldsCompressedFloats(format)) {
     return format.supports(format, rows, cols);
@@ -176,6 +198,12 @@ Result<std::vector<SafetensorsEntry>> Write(const std::string& module,
                                                 : WriteCompressedFloats(module, matrix);
 }
 
+SafetensorsEntry WriteInputScale(const std::string& module, const Execution& execution,
+                                 float scale) {
+  return MakePart(fmt::format("{}.{}", module, InputScaleName(execution)), "F32", {1},
+                  OwnPlane(std::vector<float>{scale}));
+}
+
 OrderedJson Config(const Format& format, const Execution& execution, LeftAlone left_alone) {
   const CompressedScheme scheme = HoldsCompressedIntegers(format)
                                       ? SchemeOfCompressedIntegers(format)
@@ -186,7 +214,7 @@ OrderedJson Config(const Format& format, const Execution& execution, LeftAlone l
                                        .strategy = scheme.strategy,
                                        .group_size = static_cast<int>(group_size),
                                        .symmetric = scheme.symmetric},
-                                      /*dynamic=*/false);
+                                      ScalesAre::kStored);
   weights["observer"] = "minmax";
   if (scheme.strategy == "block") weights["block_structure"] = {128, 128};
   if (!scheme.scale_dtype.empty()) {
@@ -219,6 +247,7 @@ Layout CompressedTensorsLayout() {
           .read = Read,
           .supports = Supports,
           .write = Write,
+          .write_input_scale = WriteInputScale,
           .config = Config};
 }
 

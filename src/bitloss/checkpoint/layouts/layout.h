@@ -69,6 +69,10 @@ struct Layout {
   // The parts of matrix "<module>.weight". Requires: supports(). Null: the layout is only read.
   Result<std::vector<SafetensorsEntry>> (*write)(const std::string& module,
                                                  const EncodedMatrix& matrix) = nullptr;
+  // The part of matrix "<module>.weight" that holds the scale of its inputs, where calibration
+  // finds it. Requires: supports(), execution.static_activations. Null: the layout has none.
+  SafetensorsEntry (*write_input_scale)(const std::string& module, const Execution& execution,
+                                        float scale) = nullptr;
   // The "quantization_config" of a model whose linears are in `format`, but for those left alone.
   nlohmann::ordered_json (*config)(const Format& format, const Execution& execution,
                                    LeftAlone left_alone) = nullptr;
