@@ -42,12 +42,14 @@ def worst(a, b):
     return max(abs(x - y) for x, y in zip(a, b, strict=True))
 
 
-def with_tokenizer(folder, scratch):
-    """The folder, or a copy that has a token for each character: fits calibrate on text."""
-    if (folder / "tokenizer.json").exists():
-        return folder
-    copy = pathlib.Path(shutil.copytree(folder, scratch / folder.name))
+def with_characters(folder, scratch):
+    """A copy that has a token for each character."""
+    copy = pathlib.Path(scratch) / folder.name
+    copy.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        shutil.copyfile(folder / name, copy / name)
     vocab = {chr(c): c for c in range(33, 127)} | {"<s>": 0, "\u0120": 1, "\u010a": 2}
+    (copy / "tokenizer_config.json").write_text('{"bos_token": "<s>"}')
     (copy / "tokenizer.json").write_text(json.dumps({
         "version": "1.0", "added_tokens": [], "normalizer": None, "post_processor": None,
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False},
@@ -58,7 +60,8 @@ def with_tokenizer(folder, scratch):
 def schemes_that_ran(program, folder, tokens, baseline):
     missing = []
     with tempfile.TemporaryDirectory() as scratch:
-        model = with_tokenizer(folder, pathlib.Path(scratch))
+        has_tokenizer = (folder / "tokenizer.json").exists()  # fits calibrate on text
+        model = folder if has_tokenizer else with_characters(folder, scratch)
         for scheme in SCHEMES:
             losses = score(program, model, tokens, "--scheme", scheme)
             if isinstance(losses, str) or not all(map(math.isfinite, losses)) or losses == baseline:

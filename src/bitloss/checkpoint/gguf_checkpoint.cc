@@ -194,13 +194,17 @@ Result<RowOrder> OrderOf(const GgufMetadata& metadata, std::string_view hf_name,
 
 }  // namespace
 
-Result<uint64_t> ReorderedHeads(const GgufMetadata& metadata, std::string_view hf_name) {
-  if (!metadata.Has("general.architecture")) return uint64_t{0};
-  BITLOSS_TRY(const std::string architecture, metadata.GetString("general.architecture"));
+bool HasReorderedHeads(std::string_view architecture) {
   constexpr std::array<std::string_view, 8> kReordered = {"llama",      "mistral3",    "granite",
                                                           "granitemoe", "granite_swa", "smollm3",
                                                           "arcee",      "muse-glimmer"};
-  if (std::ranges::find(kReordered, architecture) == kReordered.end()) return uint64_t{0};
+  return std::ranges::find(kReordered, architecture) != kReordered.end();
+}
+
+Result<uint64_t> ReorderedHeads(const GgufMetadata& metadata, std::string_view hf_name) {
+  if (!metadata.Has("general.architecture")) return uint64_t{0};
+  BITLOSS_TRY(const std::string architecture, metadata.GetString("general.architecture"));
+  if (!HasReorderedHeads(architecture)) return uint64_t{0};
   const bool is_query = hf_name.find(".self_attn.q_proj.") != hf_name.npos;
   const bool is_key = hf_name.find(".self_attn.k_proj.") != hf_name.npos;
   if (!is_query && !is_key) return uint64_t{0};

@@ -17,6 +17,8 @@ std::optional<std::string> HfTensorName(std::string_view gguf_name);
 // The inverse.
 std::optional<std::string> GgufTensorName(std::string_view hf_name);
 
+// Whether the converter reorders rows of q and k for this general.architecture.
+bool HasReorderedHeads(std::string_view architecture);
 // The heads whose rows the converter has reordered in this tensor, each as rows 0, n, 1, n + 1, ...
 // of its 2n; 0 if it left them alone.
 Result<uint64_t> ReorderedHeads(const GgufMetadata& metadata, std::string_view hf_name);

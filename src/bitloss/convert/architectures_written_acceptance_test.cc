@@ -29,6 +29,12 @@ TEST_P(WrittenTinyGgufFiles, AreTheModelsOwnTensorsAndHaveTheLanesBits) {
 INSTANTIATE_TEST_SUITE_P(All, WrittenTinyGgufFiles, testing::ValuesIn(GgufFilesIn(kFolder)),
                          [](const auto& which) { return which.param.stem().string(); });
 
+TEST(WrittenTinyFolders, BecomeGgufFilesThatAreReadAsTheSameModel) {
+  EXPECT_THAT(WrittenAsGguf(kFolder),
+              testing::ElementsAre("cohere2", "glm4", "glm4_moe", "gpt_oss_mxfp4", "granite",
+                                   "lfm2", "llama3", "minimax_m2", "olmo3", "qwen3"));
+}
+
 // How many of the checkpoints a layout holds a scheme of; the others are refused in one line.
 struct WrittenScheme {
   const char* scheme;

@@ -65,10 +65,26 @@ TEST(WrittenGguf, HoldsExpertsInOneTensorInAType) {
   }
 }
 
-TEST(WrittenGguf, IsNotMadeOfFoldersWhoseArchitectureHasNoWordsHere) {
-  const WrittenArchitecture written(kFolder / "olmo2");
-  EXPECT_THAT(MessageOf(QuantizeModel(written.Options("fp16", "gguf"), kSilent)),
-              testing::HasSubstr("no GGUF file is made of a folder of architecture olmo2"));
+TEST(WrittenGguf, IsMadeOfTheFoldersThatItCanSay) {
+  EXPECT_THAT(WrittenAsGguf(kFolder),
+              testing::ElementsAre("arcee", "ernie4_5", "granitemoe", "hunyuan_v1_dense", "mixtral",
+                                   "olmo2", "olmoe", "seed_oss"));
+}
+
+TEST(WrittenGguf, MadeOfAFolderHasTheLanesBits) {
+  const WrittenArchitecture written(kFolder / "granitemoe");
+  written.ExpectTheLanesBits("bf16", "gguf");
+}
+
+// A file that would be read as another model is not made.
+TEST(WrittenGguf, IsNotMadeOfAFolderThatItCannotSay) {
+  for (const auto& [name, respect] : {std::pair("gemma4", "its configuration would be read"),
+                                      {"exaone4", "what its layers do would be read"},
+                                      {"mellum", "architecture mellum is not known there"}}) {
+    const WrittenArchitecture written(kFolder / name);
+    EXPECT_THAT(MessageOf(QuantizeModel(written.Options("fp16", "gguf"), kSilent)),
+                testing::AllOf(testing::HasSubstr("gguf: "), testing::HasSubstr(respect)));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, WrittenArchitectures, testing::ValuesIn(CheckpointsIn(kFolder)),

@@ -28,7 +28,7 @@ std::string ModuleOf(const std::string& tensor) {
 
 std::vector<BlockModule> ModulesOf(const ModelSource& model, size_t layer) {
   const std::vector<LinearSpec>& linears = model.plan(layer).linears;
-  const bool takes_experts_apart = model.checkpoint().gguf() == nullptr;
+  const bool takes_experts_apart = !model.in_gguf();
   std::vector<BlockModule> modules;
   for (size_t i = 0; i < linears.size(); ++i) {
     TensorPart place = model.PlaceOf(layer, i);

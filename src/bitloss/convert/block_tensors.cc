@@ -39,8 +39,9 @@ const Format& FormatFor(std::span<const float> values, std::span<const Format* c
 }
 
 // The type that the checkpoint has the tensor in; null if it says nothing of what is written: GGUF
-// files have all vectors in F32, and folders need not.
+// files have all vectors in F32, and folders need not. What is no linear is F32 in a new GGUF file.
 const Format* TypeIn(const Checkpoint& checkpoint, const std::string& name, const Layout* layout) {
+  if (checkpoint.gguf() == nullptr && layout == &GgufLayout()) return &F32Format();
   const auto info = checkpoint.Info(name);
   const bool speaks = checkpoint.gguf() == nullptr || layout == &GgufLayout();
   return info.ok() && speaks ? PlainOf(info.value().stored_type) : nullptr;

@@ -8,7 +8,9 @@
 #include "bitloss/checkpoint/layouts/parts.h"
 #include "bitloss/checkpoint/write_gguf.h"
 #include "bitloss/convert/block_tensors.h"
+#include "bitloss/convert/gguf_config.h"
 #include "bitloss/convert/gguf_tokenizer.h"
+#include "bitloss/model/architecture.h"
 #include "bitloss/model/matrix_rows.h"
 #include "bitloss/quant/formats/ggml/ggml_format.h"
 #include "bitloss/quant/formats/planes.h"
@@ -72,7 +74,7 @@ Result<uint64_t> InterleavedHeads(const ModelSource& model, std::string_view nam
     return ReorderedHeads(source->metadata(), name);
   }
   const ModelConfig& config = model.config();
-  if (config.architecture != "llama") return 0;
+  if (!HasReorderedHeads(FindArchitecture(config.architecture)->gguf_name)) return 0;
   if (name.find(".q_proj.") != name.npos) return config.num_heads;
   return name.find(".k_proj.") != name.npos ? config.num_kv_heads : 0;
 }
@@ -99,11 +101,7 @@ Result<std::vector<GgufTensor>> TensorsOf(const ModelSource& model,
     GgufTensor tensor = TensorOf(part);
     BITLOSS_TRY(const uint64_t heads, InterleavedHeads(model, tensor.name));
     if (heads > 0) tensor.bytes = Interleave(tensor.bytes, tensor.shape[0], heads);
-    const std::optional<std::string> name = GgufTensorName(tensor.name);
-    if (!name && model.checkpoint().gguf() == nullptr) {
-      return Unsupported("tensor '{}' has no name in GGUF", tensor.name);
-    }
-    tensor.name = name.value_or(tensor.name);
+    tensor.name = GgufTensorName(tensor.name).value_or(tensor.name);
     tensors.push_back(std::move(tensor));
   }
   return tensors;
@@ -132,21 +130,6 @@ Status CarryOver(const ModelSource& model, Precision precision, std::vector<Gguf
   return Ok();
 }
 
-// What llama3's rope scaling is in a file: the factor of each frequency. None for no scaling.
-std::optional<GgufTensor> RopeFactors(const ModelConfig& config) {
-  const bool scaled = std::holds_alternative<Llama3RopeScaling>(config.ropes[0].scaling) ||
-                      std::holds_alternative<FactorsRopeScaling>(config.ropes[0].scaling);
-  if (!scaled) return std::nullopt;
-  RopeConfig plain = config.ropes[0];
-  plain.scaling = NoRopeScaling{};
-  const std::vector<double> from = RopeInverseFrequencies(plain, config.head_dim);
-  const std::vector<double> to = RopeInverseFrequencies(config.ropes[0], config.head_dim);
-  std::vector<float> factors(from.size());
-  for (size_t i = 0; i < factors.size(); ++i) factors[i] = static_cast<float>(from[i] / to[i]);
-  return GgufTensor{
-      "rope_freqs.weight", FindGgmlType("F32"), {factors.size()}, OwnPlane(std::move(factors))};
-}
-
 // ---- Metadata
 
 // llama_ftype of files whose matrices are mostly of a type; a hint, which no reader trusts.
@@ -170,31 +153,6 @@ uint32_t MostlyOf(std::span<const GgufTensor> tensors) {
   return known == std::end(kKnown) ? kGuessed : known->file_type;
 }
 
-void AddConfig(const ModelConfig& config, GgufPairs& pairs) {
-  const std::string& a = config.architecture;
-  const auto number = [&](std::string_view key, size_t value) {
-    pairs.AddUint(fmt::format("{}.{}", a, key), static_cast<uint32_t>(value));
-  };
-  number("block_count", config.num_layers);
-  number("context_length", config.max_positions);
-  number("embedding_length", config.hidden_size);
-  number("feed_forward_length", config.intermediate_size);
-  number("attention.head_count", config.num_heads);
-  number("attention.head_count_kv", config.num_kv_heads);
-  number("vocab_size", config.vocab_size);
-  number("rope.dimension_count", config.head_dim);
-  if (config.head_dim * config.num_heads != config.hidden_size) {
-    number("attention.key_length", config.head_dim);
-    number("attention.value_length", config.head_dim);
-  }
-  pairs.AddFloat(a + ".attention.layer_norm_rms_epsilon", static_cast<float>(config.rms_norm_eps));
-  pairs.AddFloat(a + ".rope.freq_base", static_cast<float>(config.ropes[0].theta));
-  if (const auto* linear = std::get_if<LinearRopeScaling>(&config.ropes[0].scaling)) {
-    pairs.AddString(a + ".rope.scaling.type", "linear");
-    pairs.AddFloat(a + ".rope.scaling.factor", static_cast<float>(linear->factor));
-  }
-}
-
 // Keys that describe the tensors of the file that they came from.
 bool IsOfTheFile(std::string_view key) {
   return key == "general.file_type" || key == "general.quantization_version" ||
@@ -211,9 +169,8 @@ Result<GgufPairs> CopiedPairs(const GgufMetadata& metadata) {
 
 Result<GgufPairs> MadePairs(const ModelFiles& model, const std::filesystem::path& folder) {
   GgufPairs pairs;
-  pairs.AddString("general.architecture", model.source.config().architecture);
+  AddGgufConfig(model.source.config(), pairs);
   pairs.AddString("general.name", model.name);
-  AddConfig(model.source.config(), pairs);
   return WithTokenizer(model, std::move(pairs), folder);
 }
 
@@ -235,7 +192,7 @@ Status WriteGgufFile(const ModelFiles& model, std::vector<SafetensorsEntry> part
   pairs.AddUint("general.quantization_version", 2);
   if (source != nullptr) {
     BITLOSS_DO(CarryOver(model.source, target.precision, tensors));
-  } else if (std::optional<GgufTensor> factors = RopeFactors(model.source.config())) {
+  } else if (std::optional<GgufTensor> factors = GgufRopeFactors(model.source.config())) {
     tensors.insert(tensors.begin(), std::move(*factors));
   }
   return WriteGguf(target.path, pairs, tensors);

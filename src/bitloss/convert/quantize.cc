@@ -72,19 +72,20 @@ const Format& KindOfVectors(const Scheme& scheme) {
   return IsPlain(scheme.head_format) ? scheme.head_format : F16Format();
 }
 
-// Some folders carry a shared table as the head only; a GGUF file has it as the embedding.
-std::string EmbeddingName(const ModelSource& source, const Layout* layout) {
-  return layout == &GgufLayout() ? "model.embed_tokens.weight" : source.EmbeddingName();
+// The model whose names and places are those of what is written.
+ModelSource ModelAsWritten(const ModelSource& model, const Layout* layout) {
+  return layout == &GgufLayout() ? model.AsInGguf() : model;
 }
 
 // Embedding, final norm and, unless it is the embedding, head.
 Result<std::vector<SafetensorsEntry>> TableTensors(const ModelSource& source, const Scheme& scheme,
                                                    const Layout* layout, ThreadPool& threads) {
   const Format* of_head = QuantizesHead(scheme) ? &scheme.head_format : nullptr;
+  const ModelSource written = ModelAsWritten(source, layout);
   const Precision precision = source.PrecisionFor(scheme.format);
   BITLOSS_TRY(const std::vector<float> norm, source.FinalNorm(precision));
   BITLOSS_TRY(SafetensorsEntry norm_part,
-              PlainVector(source.FinalNormName(), norm, KindOfVectors(scheme)));
+              PlainVector(written.FinalNormName(), norm, KindOfVectors(scheme)));
   if (const auto formats = FileTypeFormatsOf(scheme, source)) {
     BITLOSS_TRY(std::vector<SafetensorsEntry> file_type, FileTypeTables(source, *formats, threads));
     file_type.push_back(std::move(norm_part));
@@ -92,13 +93,13 @@ Result<std::vector<SafetensorsEntry>> TableTensors(const ModelSource& source, co
   }
   BITLOSS_TRY(const EncodedMatrix embedding, source.Embedding(precision, threads));
   BITLOSS_TRY(std::vector<SafetensorsEntry> tensors,
-              TableParts(EmbeddingName(source, layout), embedding,
-                         source.tied_head() ? of_head : nullptr, layout));
+              TableParts(written.EmbeddingName(), embedding, source.tied_head() ? of_head : nullptr,
+                         layout));
   tensors.push_back(std::move(norm_part));
   if (!source.tied_head()) {
     BITLOSS_TRY(const EncodedMatrix head, source.Head(precision, threads));
     BITLOSS_TRY(std::vector<SafetensorsEntry> parts,
-                TableParts(source.HeadName(), head, of_head, layout));
+                TableParts(written.HeadName(), head, of_head, layout));
     std::ranges::move(parts, std::back_inserter(tensors));
   }
   return tensors;
@@ -127,7 +128,7 @@ class BlockWriter {
  public:
   BlockWriter(const ModelSource& model, const LanePlan& plan, const Layout* layout,
               const PartsFolder& folder)
-      : model_(model),
+      : model_(ModelAsWritten(model, layout)),
         mixed_(plan.mixed ? &*plan.mixed : nullptr),
         execution_(plan.scheme.execution),
         form_{layout, Casts(model, plan.scheme) ? &plan.scheme.format : nullptr},
@@ -160,7 +161,7 @@ class BlockWriter {
     return folder_.Put(LayerPart(layer), tensors);
   }
 
-  const ModelSource& model_;
+  const ModelSource model_;
   const MixedScheme* mixed_;
   const Execution execution_;
   const BlockForm form_;
@@ -209,9 +210,11 @@ Result<uint64_t> Assemble(const ModelFiles& model, const Scheme& scheme, const L
   }
   BITLOSS_TRY(std::vector<SafetensorsEntry> tables, folder.Read(kTablesPart));
   std::ranges::move(tables, std::back_inserter(tensors));
-  BITLOSS_TRY(std::vector<SafetensorsEntry> carried,
-              CarriedTensors(model.source, model.source.PrecisionFor(scheme.format)));
-  std::ranges::move(carried, std::back_inserter(tensors));
+  if (layout != &GgufLayout()) {
+    BITLOSS_TRY(std::vector<SafetensorsEntry> carried,
+                CarriedTensors(model.source, model.source.PrecisionFor(scheme.format)));
+    std::ranges::move(carried, std::back_inserter(tensors));
+  }
   uint64_t num_bytes = 0;
   for (const SafetensorsEntry& tensor : tensors) num_bytes += tensor.bytes.size();
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "bitloss/convert/block_modules.h"
+#include "bitloss/convert/gguf_config.h"
 #include "bitloss/convert/gguf_file.h"
 #include "bitloss/model/matrix_rows.h"
 #include "bitloss/quant/formats/ggml/ggml_format.h"
@@ -76,28 +77,9 @@ Status CanBeWrittenPlain(const ModelSource& model) {
   return Ok();
 }
 
-// A GGUF file made of a folder has no key for a window, and the writer none for these scalings.
+// The words of a model that is a GGUF file are copied.
 Status CanBeSaidInGguf(const ModelSource& model) {
-  if (model.checkpoint().gguf() != nullptr) return Ok();  // its own words are copied
-  const ModelConfig& config = model.config();
-  if (!IsWrittenAnew(config)) {
-    return Unsupported(
-        "no GGUF file is made of a folder of architecture {}: of llama and qwen2 alone; give the "
-        "model as a GGUF file",
-        config.architecture);
-  }
-  const RopeScaling& scaling = config.ropes[0].scaling;
-  if (std::holds_alternative<YarnRopeScaling>(scaling) ||
-      std::holds_alternative<LongRopeScaling>(scaling)) {
-    return Unsupported("gguf: this kind of rotary scaling is not written");
-  }
-  for (size_t layer = 0; layer < config.num_layers; ++layer) {
-    if (config.layer(layer).window > 0) {
-      return Unsupported("gguf: a file of architecture {} has no word for a window",
-                         config.architecture);
-    }
-  }
-  return Ok();
+  return model.checkpoint().gguf() != nullptr ? Ok() : CheckSaidInGguf(model);
 }
 
 }  // namespace
@@ -118,7 +100,7 @@ Result<const Layout*> ChooseLayout(const Scheme& scheme, const ModelSource& mode
   }
   if (name == GgufLayout().name || (name.empty() && GgmlTypeOf(scheme.format) != nullptr)) {
     BITLOSS_DO(CanBeSaidInGguf(model));
-    BITLOSS_DO(CanHold(GgufLayout(), scheme, model));
+    BITLOSS_DO(CanHold(GgufLayout(), scheme, model.AsInGguf()));
     if (QuantizesHead(scheme) && GgmlTypeOf(scheme.head_format) == nullptr) {
       return Unsupported("scheme '{}': gguf has no type for a head in {}", scheme.text,
                          scheme.head_format.name);
@@ -153,7 +135,7 @@ Result<const Layout*> ChooseLayoutOfMix(const MixedScheme& mixed, const ModelSou
   }
   BITLOSS_DO(CanBeSaidInGguf(model));
   for (const Scheme& component : mixed.components) {
-    const Status status = CanHold(GgufLayout(), component, model);
+    const Status status = CanHold(GgufLayout(), component, model.AsInGguf());
     if (!status.ok()) {
       return Unsupported("a mixed scheme is written as gguf, which cannot hold '{}': {}",
                          component.text, status.error().message);

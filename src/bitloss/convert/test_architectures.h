@@ -61,15 +61,20 @@ inline std::string CharacterTokenizer() {
       .dump();
 }
 
+enum class TokensOf { kModel, kCharacters };
+
 class WrittenArchitecture {
  public:
-  // Of the model in a folder or a GGUF file; `from` is left as it is.
-  explicit WrittenArchitecture(const std::filesystem::path& from) : folder_(), model_path_() {
+  // Of the model in a folder or a GGUF file; `from` is left as it is. One that has no tokenizer has
+  // that of characters, or whatever it has.
+  explicit WrittenArchitecture(const std::filesystem::path& from,
+                               TokensOf tokens = TokensOf::kModel)
+      : folder_(), model_path_() {
     model_path_ = folder_.path() / from.filename();
     if (from.extension() == ".gguf") {
       CopyWithTokenizer(from, model_path_);
     } else {
-      CopyFolder(from);
+      CopyFolder(from, tokens);
     }
     std::string text;
     for (int line = 0; line < 6; ++line) {
@@ -118,6 +123,30 @@ class WrittenArchitecture {
     return ReadJsonFile(folder_.path() / "written/config.json").value();
   }
 
+  // What a model computes of the text by its own configuration: the folder's or the written file's.
+  std::vector<double> BaselineLosses(const std::filesystem::path& model) const {
+    StudyOptions study = Options("fp16", "").study;
+    study.model = model;
+    study.schemes = {"int8_row"};
+    study.suite = "none";
+    study.out = folder_.path() / ("losses-of-" + model.filename().string());
+    const Status ran = RunStudy(study, *OneRank(), kSilent);
+    EXPECT_TRUE(ran.ok()) << ran.error().message;
+    const TokenScores scores =
+        Store::OpenForReading(study.out).value().TextScores(0, 0, 0).value().value();
+    return {scores.nll.begin(), scores.nll.end()};
+  }
+
+  // As a file that another reads without the folder. Numbers of the configuration are in FP32
+  // there.
+  void ExpectTheFoldersLossesOfTheGguf() const {
+    const std::vector<double> of_folder = BaselineLosses(model_path_);
+    const std::vector<double> of_file = BaselineLosses(folder_.path() / "written/model.gguf");
+    ASSERT_EQ(of_file.size(), of_folder.size());
+    EXPECT_GT(of_folder.size(), 50u);
+    for (size_t i = 0; i < of_folder.size(); ++i) EXPECT_NEAR(of_file[i], of_folder[i], 2e-5) << i;
+  }
+
   GgufFile Gguf() const { return GgufFile::Open(folder_.path() / "written/model.gguf").value(); }
 
   void ExpectTheModelsGguf() const {
@@ -138,9 +167,15 @@ class WrittenArchitecture {
   }
 
  private:
-  void CopyFolder(const std::filesystem::path& from) {
-    std::filesystem::copy(from, model_path_);
-    if (std::filesystem::exists(model_path_ / "tokenizer.json")) return;
+  void CopyFolder(const std::filesystem::path& from, TokensOf tokens) {
+    namespace fs = std::filesystem;
+    fs::copy(from, model_path_);
+    const bool has_own = fs::exists(model_path_ / "tokenizer.json");
+    if (has_own && tokens == TokensOf::kModel) return;
+    for (const char* name : {"tokenizer.json", "tokenizer_config.json", "tokenizer.model",
+                             "special_tokens_map.json", "generation_config.json"}) {
+      fs::remove(model_path_ / name);
+    }
     folder_.Write(from.filename().string() + "/tokenizer.json", CharacterTokenizer());
     folder_.Write(from.filename().string() + "/tokenizer_config.json", R"({"bos_token": "<s>"})");
   }
@@ -182,6 +217,24 @@ inline std::vector<std::string> CheckpointsIn(const std::filesystem::path& folde
   }
   std::ranges::sort(names);
   return names;
+}
+
+// Those of the folders' checkpoints of which a GGUF file is made, each of which has their losses.
+inline std::vector<std::string> WrittenAsGguf(const std::filesystem::path& folder) {
+  std::vector<std::string> found;
+  for (const std::string& name : CheckpointsIn(folder)) {
+    SCOPED_TRACE(name);
+    const WrittenArchitecture written(folder / name, TokensOf::kCharacters);
+    const std::string refusal = MessageOf(QuantizeModel(written.Options("fp16", "gguf"), kSilent));
+    if (!refusal.empty()) {
+      EXPECT_THAT(refusal,
+                  testing::ContainsRegex("^gguf: .*(would be read otherwise|is not known there)"));
+      continue;
+    }
+    written.ExpectTheFoldersLossesOfTheGguf();
+    found.push_back(name);
+  }
+  return found;
 }
 
 // Rows that stand alone, in a layout that takes experts apart.

@@ -44,18 +44,28 @@ std::string_view SuffixOf(Kept kept, bool is_gguf) {
 
 }  // namespace
 
+ModelSource ModelSource::AsInGguf() const {
+  ModelSource there = *this;
+  there.in_gguf_ = true;
+  there.embedding_name_ = "model.embed_tokens.weight";
+  there.head_name_ = tied_head_ ? there.embedding_name_ : "lm_head.weight";
+  const std::string_view norm = architecture_->gguf_final_norm;
+  there.final_norm_name_ = norm.empty() ? "model.norm.weight" : fmt::format("{}.weight", norm);
+  return there;
+}
+
 const TensorNames& ModelSource::names() const {
-  return checkpoint_->gguf() != nullptr ? architecture_->gguf_names : architecture_->hf_names;
+  return in_gguf() ? architecture_->gguf_names : architecture_->hf_names;
 }
 
 std::string ModelSource::LayerTensor(size_t layer, std::string_view rest) const {
-  if (checkpoint_->gguf() == nullptr) return fmt::format("{}layers.{}.{}", base_, layer, rest);
+  if (!in_gguf()) return fmt::format("{}layers.{}.{}", base_, layer, rest);
   const std::string stored = fmt::format("blk.{}.{}", layer, rest);
   return HfTensorName(stored).value_or(stored);
 }
 
 TensorPart ModelSource::PlaceOf(size_t layer, const KeptSpec& kept) const {
-  const bool is_gguf = checkpoint_->gguf() != nullptr;
+  const bool is_gguf = in_gguf();
   const std::string_view name = names().kept[static_cast<size_t>(kept.kept)];
   TensorPart part;
   part.name = LayerTensor(layer, fmt::format("{}{}", name, SuffixOf(kept.kept, is_gguf)));
@@ -97,7 +107,7 @@ TensorPart ModelSource::PlaceOfSingle(size_t layer, size_t linear) const {
                                      ? fmt::format("{}{}.weight", names().shared,
                                                    names().of_shared[PlaceInMlp(spec.kind)])
                                      : fmt::format("{}.weight", of_unit[kind]));
-  if (checkpoint_->gguf() == nullptr) return part;
+  if (!in_gguf()) return part;
   // Keys and values out of their narrow form: by head, the keys' turned.
   if (spec.kind == Linear::kValueUp) {
     part.shape = {config_.num_heads, spec.shape.out / config_.num_heads, spec.shape.in};
@@ -116,7 +126,7 @@ std::optional<TensorPart> ModelSource::PlaceInFused(size_t layer, size_t linear)
   for (const FusedTensor& fused : names().fused) {
     if (fused.unit != spec.unit || !Holds(fused, spec.kind)) continue;
     const std::string name = LayerTensor(layer, fmt::format("{}.weight", fused.name));
-    if (!checkpoint_->Has(name)) continue;
+    if (!HasPlace(name)) continue;
     size_t before = 0;  // rows of members before it
     size_t rows = 0;
     for (const Linear member : fused.members) {
@@ -172,10 +182,10 @@ std::string ModelSource::NameOfLoneExpert(size_t layer, const LinearSpec& linear
 }
 
 TensorPart ModelSource::PlaceOfStacked(size_t layer, const LinearSpec& linear) const {
-  const bool is_gguf = checkpoint_->gguf() != nullptr;
+  const bool is_gguf = in_gguf();
   const std::string_view single = names().stacked[PlaceInMlp(linear.kind)];
-  const bool is_single = linear.kind == Linear::kDown ||
-                         (!single.empty() && checkpoint_->Has(LayerTensor(layer, single)));
+  const bool is_single =
+      linear.kind == Linear::kDown || (!single.empty() && HasPlace(LayerTensor(layer, single)));
   const size_t count = config_.experts->count;
   const size_t width = WidthOf(linear);
   const size_t hidden = config_.hidden_size;

@@ -116,6 +116,10 @@ class ModelSource {
   std::string NameOfLoneExpert(size_t layer, const LinearSpec& linear) const;
   // What makes the inputs of layers.
   std::vector<TensorPart> PerLayerTensors() const;
+  // A folder's model for who makes a GGUF file of it: its places and names are those in that file,
+  // from which nothing can be read. Requires: its architecture has names there.
+  ModelSource AsInGguf() const;
+  bool in_gguf() const { return in_gguf_ || checkpoint_->gguf() != nullptr; }
 
   Result<LayerSource> Layer(size_t layer, Precision precision) const;
   // The same without its matrices.
@@ -157,6 +161,8 @@ class ModelSource {
   Status CheckBias(size_t layer, size_t linear);
   Status CheckNothingIsLeft() const;
   void Use(const std::string& name) { used_.insert(name); }
+  // Whether the checkpoint has a tensor, or a file that is to be made will.
+  bool HasPlace(const std::string& name) const { return in_gguf_ || checkpoint_->Has(name); }
 
   std::string LayerTensor(size_t layer, std::string_view rest) const;
   const TensorNames& names() const;
@@ -202,6 +208,7 @@ class ModelSource {
   bool tied_head_ = false;
   BaselineForm baseline_ = BaselineForm::kFp16;
   bool rounds_baseline_ = false;
+  bool in_gguf_ = false;
 };
 
 // One decoder block as a lane runs it.
