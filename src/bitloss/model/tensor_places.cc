@@ -46,6 +46,7 @@ std::string_view SuffixOf(Kept kept, bool is_gguf) {
 
 ModelSource ModelSource::AsInGguf() const {
   ModelSource there = *this;
+  if (checkpoint_->gguf() != nullptr) return there;
   there.in_gguf_ = true;
   there.embedding_name_ = "model.embed_tokens.weight";
   there.head_name_ = tied_head_ ? there.embedding_name_ : "lm_head.weight";

@@ -116,8 +116,9 @@ class ModelSource {
   std::string NameOfLoneExpert(size_t layer, const LinearSpec& linear) const;
   // What makes the inputs of layers.
   std::vector<TensorPart> PerLayerTensors() const;
-  // A folder's model for who makes a GGUF file of it: its places and names are those in that file,
-  // from which nothing can be read. Requires: its architecture has names there.
+  // For who makes a GGUF file of a folder's model: its places and names are those in that file,
+  // from which nothing can be read. A GGUF file's model is itself. Requires: its architecture has
+  // names there.
   ModelSource AsInGguf() const;
   bool in_gguf() const { return in_gguf_ || checkpoint_->gguf() != nullptr; }
 
